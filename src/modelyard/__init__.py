@@ -1,0 +1,1 @@
+"""Machine learning as a service on your own machines."""

@@ -1,0 +1,56 @@
+"""The algorithm contract: a description, and `train`, which writes a complete model bundle."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from modelyard.types.datasets import DatasetFormat
+from modelyard.types.jobs import AlgorithmDescription
+from modelyard.types.models import DataReference
+from modelyard.types.signatures import Scalar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """Input data of a job: a local file, its format, and the dataset version that it is."""
+
+    path: Path
+    format: DatasetFormat
+    reference: DataReference
+
+
+class TrainingContext(Protocol):
+    """What a job gives to the algorithm that it runs."""
+
+    seed: int
+    threads: int
+    target: str | None
+    output: Path
+    """Folder to write the bundle into (types.models.Manifest names the files)."""
+
+    def log(self, line: str) -> None:
+        """One line of the job's log."""
+
+    def log_metric(self, name: str, value: float, step: int) -> None:
+        """One live metric value; NaN is refused with InvalidInputError."""
+
+
+class Algorithm(ABC):
+    """A built-in algorithm. Objects hold no state between calls. Same seed, data, hyper-parameters and `threads`:
+    the same bundle, byte for byte."""
+
+    description: AlgorithmDescription
+
+    @abstractmethod
+    def train(
+        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
+    ) -> None:
+        """Train on `channels["train"]` and write the bundle to `context.output`.
+
+        `hyperparameters` are complete and valid: defaults filled in, types and ranges checked.
+
+        Raises:
+            InvalidInputError: the data cannot be learnt from; the message says which column and why.
+        """

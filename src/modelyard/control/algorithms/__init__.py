@@ -1,0 +1,1 @@
+"""The built-in algorithms as the Jobs API shows them."""

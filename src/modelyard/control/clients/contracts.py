@@ -1,0 +1,81 @@
+"""What one application may ask of another. Implementations: `http` (other process) and `inprocess` (same process).
+
+Every method raises the same errors.ModelyardError types in both, UnavailableError when the other one cannot be
+reached. All are safe to call from any thread. Calls that create take an idempotency key: a repeated call with the same
+key answers with what the first one made.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from modelyard.types.access import Principal
+from modelyard.types.datasets import DatasetFormat, DatasetVersion
+from modelyard.types.jobs import Job, JobRecipe
+from modelyard.types.models import Evaluation, Lineage, ModelVersion
+
+
+class RegistryClient(Protocol):
+    """The Registry API as Jobs and Operations see it."""
+
+    def authenticate(self, secret: str) -> Principal:
+        """Who holds this token. Raises UnauthenticatedError."""
+
+    def project_exists(self, project: str) -> bool:
+        """True if there is such a project."""
+
+    def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
+        """A dataset version, the newest if `number` is None. Raises NotFoundError."""
+
+    def download_dataset(self, version: DatasetVersion, target: Path) -> None:
+        """Write the content to `target` (atomic; checked against the digest)."""
+
+    def create_dataset_version(
+        self,
+        project: str,
+        dataset: str,
+        content: Path,
+        format: DatasetFormat,
+        *,
+        description: str,
+        source: Mapping[str, str],
+        idempotency_key: str,
+    ) -> DatasetVersion:
+        """A new version of `dataset` (made if absent) from a local file."""
+
+    def model_version(self, project: str, ref: str) -> ModelVersion:
+        """By "name", "name:3" or "name@alias"; a bare name is the newest. Raises NotFoundError."""
+
+    def download_model(self, version: ModelVersion, target: Path) -> None:
+        """Write the version's whole bundle into the folder `target` (files checked against their digests)."""
+
+    def register_model(
+        self, project: str, model: str, bundle: Path, lineage: Lineage, *, idempotency_key: str
+    ) -> ModelVersion:
+        """A new version of `model` (made if absent) from a bundle folder."""
+
+    def set_alias(self, project: str, model: str, alias: str, number: int) -> None:
+        """Point `model@alias` to a version."""
+
+    def record_evaluation(self, project: str, model: str, number: int, evaluation: Evaluation) -> None:
+        """Add a verdict to a version; the same name replaces the earlier one."""
+
+    def record_deployments(self, project: str, endpoint: str, refs: Sequence[str]) -> None:
+        """Say which versions ("digits:2") an endpoint now serves; none when it is stopped or deleted."""
+
+
+class JobsClient(Protocol):
+    """The Jobs API as Operations sees it."""
+
+    def create_training_job(self, project: str, recipe: JobRecipe, model: str, *, idempotency_key: str) -> Job:
+        """Submit a training job that registers a version of `model`."""
+
+    def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
+        """Judge `recipe.candidates` on every channel. Its result has "<channel>/<ref>/<metric>" -> value (and
+        ".../low", ".../high", ".../n")."""
+
+    def job(self, project: str, job_id: str) -> Job:
+        """A job. Raises NotFoundError."""
+
+    def stop_job(self, project: str, job_id: str) -> None:
+        """Ask a job to stop; no effect if it has ended."""

@@ -1,0 +1,1 @@
+"""Package environments that jobs and replicas run with."""

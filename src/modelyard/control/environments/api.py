@@ -1,0 +1,27 @@
+"""Routes of environments."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from modelyard.control.environments.service import EnvironmentService
+from modelyard.control.rest.pagination import Page
+from modelyard.control.rest.security import Guard
+from modelyard.types.access import Action, Principal
+from modelyard.types.jobs import Environment
+
+
+def router(service: EnvironmentService, guard: Guard) -> APIRouter:
+    """GET /environments and /environments/{name}."""
+    routes = APIRouter(prefix="/environments", tags=["environments"])
+    reader = Annotated[Principal, Depends(guard.require(Action.READ))]
+
+    @routes.get("", summary="List the environments that jobs can run in")
+    def list_environments(_: reader) -> Page[Environment]:
+        return Page(items=service.list(), next_cursor=None)
+
+    @routes.get("/{name}", summary="Show an environment with its locked packages")
+    def get_environment(name: str, _: reader) -> Environment:
+        return service.get(name)
+
+    return routes

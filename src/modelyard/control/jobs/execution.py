@@ -1,0 +1,228 @@
+"""What the workflow of a job does: start, follow, settle, clean up. Every method may be repeated at any time."""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from modelyard.algorithms.jobfile import JobFile, JobResult
+from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.inputs import JobInputs, patiently
+from modelyard.control.jobs.output import JobOutput
+from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.service import process_id
+from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.errors import ModelyardError
+from modelyard.kit.clock import Clock
+from modelyard.kit.files import write_atomic
+from modelyard.settings import Home
+from modelyard.storage.database import Database
+from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus
+from modelyard.types.models import Lineage
+from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
+
+MAX_ATTEMPTS = 5
+"""A job whose process was lost or preempted is started again this often; a job that fails by itself is not."""
+
+POLL_SECONDS = 0.2
+
+
+class JobExecution:
+    """Carries jobs through their lives. Holds no state but the database, the engine and the jobs' folders."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        repository: JobRepository,
+        registry: RegistryClient,
+        inputs: JobInputs,
+        engine: Engine,
+        output: JobOutput,
+        home: Home,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._registry = registry
+        self._inputs = inputs
+        self._engine = engine
+        self._output = output
+        self._home = home
+        self._clock = clock
+
+    def start(self, job_id: str) -> bool:
+        """Fetch the inputs and submit the process; False if the job has ended instead."""
+        job = self._load(job_id)
+        if job.status.is_final:
+            return False
+        if self._is_stop_requested(job_id):
+            self._end(job, JobStatus.STOPPED, JobEnd(cause=EndCause.STOPPED, message="It was stopped before it ran."))
+            return False
+        self._save(replace(job, status=JobStatus.STARTING))
+        try:
+            self._engine.submit(process_id(job), self._prepare(job))
+        except ModelyardError as error:
+            message = f"{error.message}. {error.hint}".strip()
+            self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.START_FAILED, message=message))
+            return False
+        return True
+
+    def follow(self, job_id: str) -> None:
+        """Keep the record true while the process lives: its status, its metrics, a stop that was asked for."""
+        is_stopping = False
+        while True:
+            job = self._load(job_id)
+            try:
+                state = self._engine.wait(process_id(job), POLL_SECONDS)
+            except ProcessNotFoundError:
+                return
+            if state.status is ProcessStatus.RUNNING and job.status is JobStatus.STARTING:
+                started = replace(job, status=JobStatus.RUNNING, started_at=state.started_at, sandbox=state.sandbox)
+                self._save(started)
+            self._ingest_metrics(job_id)
+            if not state.is_alive:
+                return
+            if not is_stopping and self._is_stop_requested(job_id):
+                is_stopping = True
+                self._save(replace(self._load(job_id), status=JobStatus.STOPPING))
+                self._engine.stop(process_id(job))
+
+    def settle(self, job_id: str) -> bool:
+        """Record how the process ended and keep what it made; True if the job is to be tried again."""
+        job = self._load(job_id)
+        if job.status.is_final:
+            return False
+        end = self._process_end(job)
+        if end.cause in (EndCause.LOST, EndCause.PREEMPTED):
+            if self._is_stop_requested(job_id):
+                end = replace(end, cause=EndCause.STOPPED, message="It was stopped.")
+            elif job.attempt < MAX_ATTEMPTS:
+                self._try_again(job)
+                return True
+        if end.cause is EndCause.EXIT and end.exit_code == 0:
+            self._complete(job, end)
+        else:
+            status = JobStatus.STOPPED if end.cause is EndCause.STOPPED else JobStatus.FAILED
+            self._end(job, status, self._account(job, end))
+        return False
+
+    def clean(self, job_id: str) -> None:
+        """Archive the output, forget the process, remove the job's folder."""
+        job = self._load(job_id)
+        if self._has_process(job):
+            self._output.archive(job)
+            self._engine.remove(process_id(job))
+        shutil.rmtree(self._folder(job), ignore_errors=True)
+
+    def _prepare(self, job: Job) -> ProcessSpec:
+        folder = self._folder(job)
+        (folder / "output").mkdir(parents=True, exist_ok=True)
+        channels = {role: self._inputs.channel(job.project, ref) for role, ref in job.recipe.channels.items()}
+        candidates = {ref: self._inputs.bundle(job.project, ref) for ref in job.recipe.candidates}
+        file = JobFile(
+            recipe=job.recipe, channels=channels, candidates=candidates, threads=max(1, int(job.resources.cpus or 1))
+        )
+        write_atomic(folder / "job.json", file.to_json())
+        inputs = [channel.path for channel in channels.values()] + list(candidates.values())
+        return ProcessSpec(
+            command=(sys.executable, "-m", "modelyard.algorithms.run", "--job", str(folder)),
+            work_directory=str(folder),
+            mounts=tuple(Mount(path=str(path)) for path in inputs),
+            resources=job.resources,
+            labels={"job": job.id, "project": job.project},
+        )
+
+    def _complete(self, job: Job, end: ProcessEnd) -> None:
+        folder = self._folder(job)
+        try:
+            result = JobResult.read(folder / "result.json")
+            figures: dict[str, str | float] = dict(result.figures)
+            if job.kind is JobKind.TRAINING:
+                figures["model_version"] = self._register(job, folder / "output")
+        except ModelyardError as error:
+            message = f"The job ended well but its result could not be kept: {error.message}. {error.hint}"
+            self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.EXIT, message=message, exit_code=0))
+            return
+        done = JobEnd(cause=EndCause.EXIT, message=end.message, exit_code=0)
+        self._end(replace(job, result=figures), JobStatus.COMPLETED, done)
+
+    def _register(self, job: Job, bundle: Path) -> str:
+        model = job.model or job.id
+        data = tuple(self._inputs.channel(job.project, ref).reference for ref in job.recipe.channels.values())
+        lineage = Lineage(job=job.id, datasets=data, created_by=job.created_by)
+        version = patiently(
+            lambda: self._registry.register_model(job.project, model, bundle, lineage, idempotency_key=job.id)
+        )
+        return version.ref
+
+    def _account(self, job: Job, end: ProcessEnd) -> JobEnd:
+        """The process's end, or what the job itself said was wrong."""
+        try:
+            error = JobResult.read(self._folder(job) / "result.json").error
+        except ModelyardError:
+            error = None
+        message = f"{error.message}. {error.hint}".strip() if error else end.message
+        return JobEnd(cause=end.cause, message=message, exit_code=end.exit_code, log_tail=end.log_tail)
+
+    def _process_end(self, job: Job) -> ProcessEnd:
+        lost = ProcessEnd(cause=EndCause.LOST, message="Its process is gone and left no account of its end.")
+        try:
+            return self._engine.state(process_id(job)).end or lost
+        except ProcessNotFoundError:
+            return lost
+
+    def _try_again(self, job: Job) -> None:
+        if self._has_process(job):
+            self._output.archive(job)
+            self._engine.remove(process_id(job))
+        shutil.rmtree(self._folder(job), ignore_errors=True)
+        with self._database.transaction() as connection:
+            self._repository.set_log_offset(connection, job.id, 0)
+            again = replace(job, status=JobStatus.PENDING, attempt=job.attempt + 1, version=job.version + 1)
+            self._repository.save(connection, again)
+
+    def _ingest_metrics(self, job_id: str) -> None:
+        """Store the metric lines that have come since the last look; a crash in between stores none twice."""
+        while True:
+            with self._database.transaction() as connection:
+                job = self._repository.find(connection, job_id)
+                if job is None or not self._has_process(job):
+                    return
+                offset = self._repository.log_offset(connection, job_id)
+                points, next_offset = self._output.metric_lines(job, offset, self._clock.now())
+                if next_offset == offset:
+                    return
+                self._repository.set_log_offset(connection, job_id, next_offset)
+                if points:
+                    self._repository.add_points(connection, job_id, points)
+                    latest = {**job.metrics, **{point.name: point.value for point in points}}
+                    self._repository.save(connection, replace(job, metrics=latest))
+
+    def _end(self, job: Job, status: JobStatus, end: JobEnd) -> None:
+        self._save(replace(job, status=status, end=end, ended_at=self._clock.now()))
+
+    def _save(self, job: Job) -> None:
+        with self._database.transaction() as connection:
+            self._repository.save(connection, replace(job, version=job.version + 1))
+
+    def _load(self, job_id: str) -> Job:
+        with self._database.read() as connection:
+            job = self._repository.find(connection, job_id)
+        if job is None:
+            raise LookupError(job_id)  # a workflow without its record: the database was put back by hand
+        return job
+
+    def _is_stop_requested(self, job_id: str) -> bool:
+        with self._database.read() as connection:
+            return self._repository.is_stop_requested(connection, job_id)
+
+    def _has_process(self, job: Job) -> bool:
+        try:
+            self._engine.state(process_id(job))
+        except ProcessNotFoundError:
+            return False
+        return True
+
+    def _folder(self, job: Job) -> Path:
+        return self._home.run / "jobs" / process_id(job)

@@ -1,0 +1,80 @@
+"""A job's output: read live from the engine, kept in the object store when the job has ended."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.storage.objects import ObjectNotFoundError, ObjectStore
+from modelyard.types.jobs import Job, MetricPoint
+from modelyard.types.processes import LogChunk
+
+METRIC_PREFIX = "metric "
+"""A log line that starts so carries one metric value as JSON; any engine that has logs has live metrics."""
+
+
+class _MetricLine(msgspec.Struct, frozen=True):
+    name: str
+    value: float
+    step: int = 0
+
+
+class JobOutput:
+    """Reads, archives and parses what a job printed."""
+
+    def __init__(self, engine: Engine, objects: ObjectStore) -> None:
+        self._engine = engine
+        self._objects = objects
+
+    def read(self, job: Job, offset: int) -> LogChunk:
+        """Output of the present attempt from byte `offset`."""
+        try:
+            return self._engine.logs(f"{job.id}-{job.attempt}", offset)
+        except ProcessNotFoundError:
+            return self._read_archive(job, offset)
+
+    def archive(self, job: Job) -> None:
+        """Copy the output of the present attempt to the object store."""
+        self._objects.put_stream(_key(job), self._chunks(job))
+
+    def metric_lines(self, job: Job, offset: int, at: datetime) -> tuple[list[MetricPoint], int]:
+        """Metric values in the whole lines from byte `offset`, and the offset after them."""
+        chunk = self._engine.logs(f"{job.id}-{job.attempt}", offset)
+        end = chunk.text.rfind("\n") + 1
+        if end == 0:
+            return [], offset
+        return parse_metrics(chunk.text[:end], at), offset + len(chunk.text[:end].encode())
+
+    def _read_archive(self, job: Job, offset: int) -> LogChunk:
+        try:
+            size = self._objects.info(_key(job)).size_bytes
+        except ObjectNotFoundError:
+            return LogChunk(text="", next_offset=offset)
+        if offset >= size:
+            return LogChunk(text="", next_offset=offset)
+        content = b"".join(self._objects.stream(_key(job), offset, min(size, offset + (1 << 20))))
+        return LogChunk(text=content.decode(errors="replace"), next_offset=offset + len(content))
+
+    def _chunks(self, job: Job) -> Iterator[bytes]:
+        offset = 0
+        while (chunk := self._engine.logs(f"{job.id}-{job.attempt}", offset)).next_offset > offset:
+            yield chunk.text.encode()
+            offset = chunk.next_offset
+
+
+def parse_metrics(text: str, at: datetime) -> list[MetricPoint]:
+    """The metric values in some log lines; a line that only looks like one is left alone."""
+    points = []
+    for line in text.splitlines():
+        if line.startswith(METRIC_PREFIX):
+            try:
+                found = msgspec.json.decode(line.removeprefix(METRIC_PREFIX), type=_MetricLine)
+            except msgspec.MsgspecError:
+                continue
+            points.append(MetricPoint(name=found.name[:128], value=found.value, step=found.step, at=at))
+    return points
+
+
+def _key(job: Job) -> str:
+    return f"logs/jobs/{job.id}/{job.attempt}.log"

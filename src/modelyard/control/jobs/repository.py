@@ -1,0 +1,111 @@
+"""All SQL of jobs."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
+
+from modelyard.control.jobs.tables import jobs, metric_points
+from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
+
+
+class JobRepository:
+    """Reads and writes job rows. Every method runs in the caller's transaction."""
+
+    def insert(self, connection: Connection, job: Job) -> None:
+        """Add a job."""
+        connection.execute(insert(jobs).values(id=job.id, project=job.project, kind=job.kind, **_columns(job)))
+
+    def get(self, connection: Connection, project: str, job_id: str) -> Job | None:
+        """A job of this project."""
+        query = select(jobs.c.record).where(jobs.c.project == project, jobs.c.id == job_id)
+        return connection.execute(query).scalar_one_or_none()
+
+    def find(self, connection: Connection, job_id: str) -> Job | None:
+        """A job of any project, for the workflow that carries it."""
+        return connection.execute(select(jobs.c.record).where(jobs.c.id == job_id)).scalar_one_or_none()
+
+    def save(self, connection: Connection, job: Job) -> None:
+        """Write a changed job."""
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(**_columns(job)))
+
+    def list(
+        self,
+        connection: Connection,
+        project: str,
+        *,
+        status: JobStatus | None,
+        kind: JobKind | None,
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[Job]:
+        """Newest first, at most `limit`, after the (created_at, id) of the last one seen."""
+        query = select(jobs.c.record).where(jobs.c.project == project)
+        if status is not None:
+            query = query.where(jobs.c.status == status)
+        if kind is not None:
+            query = query.where(jobs.c.kind == kind)
+        if after is not None:
+            at, job_id = after
+            query = query.where(or_(jobs.c.created_at < at, and_(jobs.c.created_at == at, jobs.c.id < job_id)))
+        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        return list(connection.execute(query).scalars())
+
+    def unfinished(self, connection: Connection) -> list[Job]:
+        """Jobs that have not ended, oldest first."""
+        final = [status for status in JobStatus if status.is_final]
+        query = select(jobs.c.record).where(jobs.c.status.not_in(final)).order_by(jobs.c.created_at)
+        return list(connection.execute(query).scalars())
+
+    def count(self, connection: Connection, project: str) -> int:
+        """Jobs of a project."""
+        return connection.execute(select(func.count()).where(jobs.c.project == project)).scalar_one()
+
+    def request_stop(self, connection: Connection, job_id: str) -> None:
+        """Remember that the job was asked to stop."""
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(is_stop_requested=1))
+
+    def is_stop_requested(self, connection: Connection, job_id: str) -> bool:
+        """Whether it was."""
+        return bool(connection.execute(select(jobs.c.is_stop_requested).where(jobs.c.id == job_id)).scalar_one())
+
+    def log_offset(self, connection: Connection, job_id: str) -> int:
+        """Bytes of output whose metric lines have been stored."""
+        return connection.execute(select(jobs.c.log_offset).where(jobs.c.id == job_id)).scalar_one()
+
+    def set_log_offset(self, connection: Connection, job_id: str, offset: int) -> None:
+        """Move it, in the same transaction as the points."""
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(log_offset=offset))
+
+    def add_points(self, connection: Connection, job_id: str, points: Iterable[MetricPoint]) -> None:
+        """Append metric values."""
+        rows = [
+            {"job_id": job_id, "name": p.name, "value": repr(p.value), "step": p.step, "at": p.at} for p in points
+        ]
+        if rows:
+            connection.execute(insert(metric_points), rows)
+
+    def points(
+        self, connection: Connection, job_id: str, *, after: int, limit: int
+    ) -> list[tuple[int, MetricPoint]]:
+        """Metric values in order of arrival, with their sequence numbers, after one of them."""
+        query = (
+            select(metric_points)
+            .where(metric_points.c.job_id == job_id, metric_points.c.sequence > after)
+            .order_by(metric_points.c.sequence)
+            .limit(limit)
+        )
+        return [
+            (row.sequence, MetricPoint(name=row.name, value=float(row.value), step=row.step, at=row.at))
+            for row in connection.execute(query)
+        ]
+
+
+def _columns(job: Job) -> dict[str, object]:
+    return {
+        "status": job.status,
+        "model": job.model,
+        "created_at": job.created_at,
+        "version": job.version,
+        "record": job,
+    }

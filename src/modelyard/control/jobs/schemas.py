@@ -1,0 +1,93 @@
+"""Request bodies of the Jobs API."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from modelyard.types.jobs import DatasetRef, JobRecipe
+from modelyard.types.processes import Resources
+from modelyard.types.signatures import Scalar
+
+
+class ChannelRequest(BaseModel):
+    """A dataset version; leave `number` out for the newest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset: str = Field(description="Name of the dataset.", examples=["digits"])
+    number: int | None = Field(default=None, ge=1, description="Version number; the newest if left out.")
+
+    def ref(self) -> DatasetRef:
+        """As plain data."""
+        return DatasetRef(dataset=self.dataset, number=self.number)
+
+
+class ResourcesRequest(BaseModel):
+    """Limits of a job's process tree; what is left out takes the platform's default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cpus: float | None = Field(default=None, gt=0, description="Cores, and threads that the algorithm uses.")
+    memory_bytes: int | None = Field(default=None, ge=64 << 20, description="Memory; beyond it the job is ended.")
+    disk_bytes: int | None = Field(default=None, ge=1 << 20, description="Size of the job's working folder.")
+    time_limit_seconds: float | None = Field(default=None, gt=0, description="Time after which the job is ended.")
+
+
+class JobRequest(BaseModel):
+    """What training and evaluation jobs have in common."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channels: dict[str, ChannelRequest] = Field(description="Input data by role.", min_length=1)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seeds every random choice.")
+    resources: ResourcesRequest = Field(default_factory=ResourcesRequest)
+
+    def limits(self, memory_bytes: int, time_limit_seconds: float) -> Resources:
+        """Resources with the platform's defaults filled in."""
+        wanted = self.resources
+        return Resources(
+            cpus=wanted.cpus or 1.0,
+            memory_bytes=wanted.memory_bytes or memory_bytes,
+            disk_bytes=wanted.disk_bytes,
+            time_limit_seconds=wanted.time_limit_seconds or time_limit_seconds,
+        )
+
+
+class TrainingJobRequest(JobRequest):
+    """Train a built-in algorithm and register what it makes as the next version of `model`."""
+
+    algorithm: str = Field(description="Name of a built-in algorithm.", examples=["image-classification"])
+    model: str = Field(description="Model that gets the new version; made if absent.", examples=["digits"])
+    hyperparameters: dict[str, Scalar] = Field(
+        default_factory=dict, description="Overrides of the algorithm's defaults.", examples=[{"epochs": 20}]
+    )
+    target: str | None = Field(default=None, description="Column to predict, for tables.")
+
+    def recipe(self) -> JobRecipe:
+        """As plain data."""
+        return JobRecipe(
+            algorithm=self.algorithm,
+            hyperparameters=self.hyperparameters,
+            channels={role: channel.ref() for role, channel in self.channels.items()},
+            target=self.target,
+            seed=self.seed,
+        )
+
+
+class EvaluationJobRequest(JobRequest):
+    """Measure model versions on the held-out rows of every channel."""
+
+    candidates: Annotated[list[str], Field(min_length=1, max_length=16)] = Field(
+        description='Model versions to judge, such as "digits:2".', examples=[["digits:1", "digits:2"]]
+    )
+    target: str | None = Field(default=None, description="Column that holds the truth, for tables.")
+
+    def recipe(self) -> JobRecipe:
+        """As plain data."""
+        return JobRecipe(
+            algorithm="evaluation",
+            channels={role: channel.ref() for role, channel in self.channels.items()},
+            target=self.target,
+            seed=self.seed,
+            candidates=tuple(self.candidates),
+        )

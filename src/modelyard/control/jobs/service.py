@@ -1,0 +1,221 @@
+"""The rules of jobs: what may be submitted, what a record says, how one is stopped."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from modelyard.algorithms import catalog, hyperparameters
+from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.errors import JobInvalidError, JobNotFoundError
+from modelyard.control.jobs.output import JobOutput
+from modelyard.control.jobs.repository import JobRepository
+from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.errors import InvalidStateError
+from modelyard.kit.clock import Clock
+from modelyard.kit.ids import check_name, new_id
+from modelyard.storage.creations import Creation, Creations
+from modelyard.storage.database import Database
+from modelyard.types.jobs import DatasetRef, Job, JobKind, JobRecipe, JobStatus, MetricPoint
+from modelyard.types.models import Task
+from modelyard.types.processes import LogChunk, Resources
+
+TABLE_TASKS = (Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION)
+
+
+class JobService:
+    """Creates, shows and stops jobs; `enqueue` hands a job's id to the workflow that carries it to its end."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        repository: JobRepository,
+        creations: Creations,
+        registry: RegistryClient,
+        engine: Engine,
+        output: JobOutput,
+        clock: Clock,
+        enqueue: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._creations = creations
+        self._registry = registry
+        self._engine = engine
+        self._output = output
+        self._clock = clock
+        self._enqueue = enqueue
+
+    def create_training(
+        self,
+        project: str,
+        recipe: JobRecipe,
+        model: str,
+        resources: Resources,
+        *,
+        created_by: str,
+        creation: Creation | None = None,
+    ) -> Job:
+        """Accept a training job, or refuse it with what is wrong. It is durable when this returns.
+
+        Raises:
+            InvalidInputError: unknown algorithm, hyper-parameter or channel, or a value out of its range.
+            NotFoundError: a dataset version does not exist.
+        """
+        description = catalog.describe(recipe.algorithm)
+        if "train" not in recipe.channels:
+            raise JobInvalidError(
+                "The job has no 'train' channel", hint='Add "channels": {"train": {"dataset": ...}}.', field="channels"
+            )
+        if description.task in TABLE_TASKS and not recipe.target:
+            raise JobInvalidError(
+                f"{recipe.algorithm} learns from a table and needs the column to predict",
+                hint='Name it in "target".',
+                field="target",
+            )
+        complete = replace(
+            recipe,
+            hyperparameters=hyperparameters.complete(description, recipe.hyperparameters),
+            channels=self._resolve(project, recipe.channels),
+        )
+        return self._create(
+            project, JobKind.TRAINING, complete, check_name(model, "model"), resources, created_by, creation
+        )
+
+    def create_evaluation(
+        self,
+        project: str,
+        recipe: JobRecipe,
+        resources: Resources,
+        *,
+        created_by: str,
+        creation: Creation | None = None,
+    ) -> Job:
+        """Accept an evaluation job, its candidates pinned to version numbers.
+
+        Raises:
+            NotFoundError: a dataset or model version does not exist.
+        """
+        refs = tuple(self._registry.model_version(project, ref).ref for ref in recipe.candidates)
+        complete = replace(recipe, channels=self._resolve(project, recipe.channels), candidates=refs)
+        return self._create(project, JobKind.EVALUATION, complete, None, resources, created_by, creation)
+
+    def get(self, project: str, job_id: str) -> Job:
+        """A job, its status checked against its process.
+
+        Raises:
+            JobNotFoundError: no such job in this project.
+        """
+        with self._database.read() as connection:
+            job = self._repository.get(connection, project, job_id)
+        if job is None:
+            raise JobNotFoundError(
+                f"There is no job '{job_id}' in project '{project}'", hint="GET .../jobs lists the jobs of a project."
+            )
+        return self._truthful(job)
+
+    def list(
+        self,
+        project: str,
+        *,
+        status: JobStatus | None = None,
+        kind: JobKind | None = None,
+        after: tuple[datetime, str] | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """Newest first."""
+        with self._database.read() as connection:
+            found = self._repository.list(connection, project, status=status, kind=kind, after=after, limit=limit)
+        return [self._truthful(job) for job in found]
+
+    def stop(self, project: str, job_id: str) -> Job:
+        """Ask a job to stop; what it did so far is lost. Asking twice is fine.
+
+        Raises:
+            JobNotFoundError: no such job.
+            InvalidStateError: it has ended already.
+        """
+        job = self.get(project, job_id)
+        if job.status.is_final:
+            raise InvalidStateError(f"Job '{job_id}' has ended: {job.status}", hint="Nothing is left to stop.")
+        with self._database.transaction() as connection:
+            self._repository.request_stop(connection, job_id)
+        return self.get(project, job_id)
+
+    def logs(self, project: str, job_id: str, offset: int) -> tuple[LogChunk, bool]:
+        """Output from byte `offset`, and whether more may come."""
+        job = self.get(project, job_id)
+        return self._output.read(job, offset), not job.status.is_final
+
+    def metrics(self, project: str, job_id: str, *, after: int, limit: int) -> list[tuple[int, MetricPoint]]:
+        """Live metric values in order of arrival, each with its sequence number."""
+        self.get(project, job_id)
+        with self._database.read() as connection:
+            return self._repository.points(connection, job_id, after=after, limit=limit)
+
+    def resume(self) -> None:
+        """Enqueue every job that has not ended; those that are under way are not started twice."""
+        with self._database.read() as connection:
+            unfinished = self._repository.unfinished(connection)
+        for job in unfinished:
+            self._enqueue(job.id)
+
+    def is_project_empty(self, project: str) -> bool:
+        """True if the project never ran a job."""
+        with self._database.read() as connection:
+            return self._repository.count(connection, project) == 0
+
+    def _create(
+        self,
+        project: str,
+        kind: JobKind,
+        recipe: JobRecipe,
+        model: str | None,
+        resources: Resources,
+        created_by: str,
+        creation: Creation | None,
+    ) -> Job:
+        job = Job(
+            project=project,
+            id=new_id("job"),
+            kind=kind,
+            status=JobStatus.PENDING,
+            recipe=recipe,
+            resources=resources,
+            model=model,
+            attempt=1,
+            sandbox=None,
+            created_at=self._clock.now(),
+            created_by=created_by,
+        )
+        with self._database.transaction() as connection:
+            made = self._creations.replay(connection, creation)
+            if made is None:
+                self._repository.insert(connection, job)
+                self._creations.record(connection, creation, job.id)
+        self._enqueue(made or job.id)
+        return self.get(project, made or job.id)
+
+    def _resolve(self, project: str, channels: dict[str, DatasetRef]) -> dict[str, DatasetRef]:
+        """Pin "the newest" to a number, so that the recipe means the same data for ever."""
+        return {
+            role: DatasetRef(
+                dataset=ref.dataset, number=self._registry.dataset_version(project, ref.dataset, ref.number).number
+            )
+            for role, ref in channels.items()
+        }
+
+    def _truthful(self, job: Job) -> Job:
+        """A RUNNING record whose process is gone is shown as STOPPING until its end has been recorded."""
+        if job.status is not JobStatus.RUNNING:
+            return job
+        try:
+            is_alive = self._engine.state(process_id(job)).is_alive
+        except ProcessNotFoundError:
+            is_alive = False
+        return job if is_alive else replace(job, status=JobStatus.STOPPING)
+
+
+def process_id(job: Job) -> str:
+    """The engine's name for the present attempt of a job."""
+    return f"{job.id}-{job.attempt}"

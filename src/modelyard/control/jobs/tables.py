@@ -1,0 +1,37 @@
+"""Tables of jobs."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table
+
+from modelyard.storage.columns import DataclassJson, UtcDateTime
+from modelyard.storage.metadata import jobs_metadata
+from modelyard.types.jobs import Job
+
+jobs = Table(
+    "jobs",
+    jobs_metadata,
+    Column("id", String(64), primary_key=True),
+    Column("project", String(63), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("model", String(63)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("is_stop_requested", Integer, nullable=False, default=0),
+    Column("log_offset", BigInteger, nullable=False, default=0),
+    Column("record", DataclassJson(Job), nullable=False),
+    Index("ix_jobs_project_created", "project", "created_at", "id"),
+    Index("ix_jobs_status", "status"),
+)
+"""`record` is the whole job; the other columns are what queries need."""
+
+metric_points = Table(
+    "metric_points",
+    jobs_metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", ForeignKey(jobs.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(128), nullable=False),
+    Column("value", String(32), nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+"""`value` is the shortest text that reads back as the same float, on every database."""

@@ -1,0 +1,1 @@
+"""Models, their immutable versions, aliases, evaluations, deployments, lineage; `discovery` finds them."""

@@ -1,0 +1,1 @@
+"""What every REST application shares: who may call, uniform errors, pages, idempotency, versions, audit."""

@@ -1,0 +1,49 @@
+"""One REST application: its routers, uniform errors, request ids, audit, API pages and health."""
+
+from collections.abc import Sequence
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import Route
+
+from modelyard.control.rest import errors
+from modelyard.control.rest.middleware import AuditMiddleware, BodyLimitMiddleware, RequestIdMiddleware
+from modelyard.types.access import AuditEntry
+
+
+class AuditLog(Protocol):
+    """Keeps who changed what. Implementation: audit.service.AuditService."""
+
+    def record(self, entry: AuditEntry) -> None:
+        """Store an entry durably."""
+
+
+def create_application(
+    *, title: str, description: str, routers: Sequence[APIRouter], audit: AuditLog, version: str
+) -> FastAPI:
+    """An ASGI application with `routers` (each protects its own routes through a Guard).
+
+    Args:
+        title: name on the API pages.
+        description: Markdown for a newcomer: what this API is for and how its nouns hang together.
+        routers: one for each capability, with tags.
+        audit: receives an entry for every authenticated request that is not a GET, before its answer is sent.
+        version: of the product.
+    """
+    application = FastAPI(
+        title=title, description=description, version=version, responses=errors.OPENAPI_RESPONSES, redoc_url=None
+    )
+    errors.install(application)
+    application.get("/health", tags=["health"], summary="Is it alive?", responses={})(_health)
+    for router in routers:
+        application.include_router(router)
+    # The last one added is the outermost: every answer, also an audit failure, carries a request id.
+    application.add_middleware(BodyLimitMiddleware)
+    application.add_middleware(AuditMiddleware, audit=audit)
+    application.add_middleware(RequestIdMiddleware)
+    return application
+
+
+def _health() -> dict[str, str]:
+    """Answers without a token as soon as the application can work."""
+    return {"status": "ok"}

@@ -1,0 +1,164 @@
+"""Small summaries of a column that add up: counts in fixed bins, with moments.
+
+The bins of a number are quantiles of the reference data, so window counts in the same bins can be compared with an
+exact count behind each. Not a KLL sketch, for two measured reasons: datasketches' KLL is random (two runs over the
+same data differ, and a bundle must be equal byte for byte), and at 5 KB a column its rank error of 0.7 % is half the
+Kolmogorov-Smirnov threshold for 10,000 rows, which would turn into false alarms. A window sketch here has no rank
+error at the bin edges, costs one sorted search a value (0.04 s per million), and merges by addition.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_BINS = 64
+MAX_CATEGORIES = 200
+_MIN_ROWS_PER_BIN = 5
+_DISCRETE = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberSketch:
+    """Counts between `edges`: bin i holds edges[i-1] < value <= edges[i].
+
+    The first bin is what lies below everything in the reference data, the last one what lies above, so both are empty
+    in a reference. `is_discrete`: the reference holds so few distinct values that each has its own bin. `missing`
+    counts NaN and infinities.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    missing: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    is_discrete: bool = False
+
+    @classmethod
+    def of_reference(cls, values: NDArray[Any]) -> Self:
+        """A sketch with bins made for these values, and their counts."""
+        ordered = np.sort(values[np.isfinite(values)])
+        distinct = np.unique(ordered) if len(ordered) else ordered
+        is_discrete = len(distinct) <= _DISCRETE
+        bins = max(2, min(MAX_BINS, len(ordered) // _MIN_ROWS_PER_BIN))
+        if is_discrete:
+            inner = distinct
+        else:
+            inner = np.unique(ordered[np.linspace(0, len(ordered) - 1, bins + 1).round().astype(int)])
+        below = np.nextafter(inner[:1], -np.inf)
+        edges = tuple(float(edge) for edge in np.concatenate([below, inner]))
+        return cls(edges=edges, counts=(0,) * (len(edges) + 1), is_discrete=is_discrete).with_values(values)
+
+    def empty(self) -> Self:
+        """The same bins, nothing in them."""
+        return replace(self, counts=(0,) * len(self.counts), missing=0, mean=0.0, squares=0.0)
+
+    def with_values(self, values: NDArray[Any]) -> Self:
+        """This sketch and these values, (n,) float."""
+        finite = values[np.isfinite(values)]
+        places = np.searchsorted(np.asarray(self.edges, dtype=finite.dtype), finite, side="left")
+        counts = np.bincount(places, minlength=len(self.counts))
+        mean = float(finite.mean(dtype=np.float64)) if len(finite) else 0.0
+        squares = float(np.square(finite.astype(np.float64) - mean).sum()) if len(finite) else 0.0
+        added = replace(
+            self,
+            counts=tuple(int(count) for count in counts),
+            missing=len(values) - len(finite),
+            mean=mean,
+            squares=squares,
+        )
+        return self.merged(added)
+
+    def merged(self, other: Self) -> Self:
+        """Both together; they must have the same bins (moments by Chan's formula)."""
+        own, others = self.count, other.count
+        total = max(1, own + others)
+        gap = other.mean - self.mean
+        return replace(
+            self,
+            counts=tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
+            missing=self.missing + other.missing,
+            mean=self.mean + gap * others / total,
+            squares=self.squares + other.squares + gap * gap * own * others / total,
+        )
+
+    @property
+    def count(self) -> int:
+        """Values that are there."""
+        return sum(self.counts)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the values."""
+        return float(np.sqrt(self.squares / self.count)) if self.count else 0.0
+
+    @property
+    def outside(self) -> int:
+        """Values below or above everything in the reference data."""
+        return self.counts[0] + self.counts[-1] if len(self.edges) > 1 else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategorySketch:
+    """Exact counts of the known categories; all others count as `other`.
+
+    `is_complete`: the reference data held no category beyond the known ones, so that `other` in a window means new.
+    `new` names some of them with their counts.
+    """
+
+    counts: dict[str, int]
+    other: int = 0
+    missing: int = 0
+    is_complete: bool = True
+    new: dict[str, int]
+
+    @classmethod
+    def of_reference(cls, values: NDArray[Any]) -> Self:
+        """The most frequent categories of these values; ties go by name, so that equal data give equal sketches."""
+        counted = Counter(str(value) for value in values.tolist())
+        counted.pop("", None)
+        ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        known = dict.fromkeys((name for name, _ in ranked[:MAX_CATEGORIES]), 0)
+        bare = cls(counts=known, is_complete=len(ranked) <= MAX_CATEGORIES, new={})
+        return replace(bare.with_values(values), new={})
+
+    def empty(self) -> Self:
+        """The same categories, none seen."""
+        return replace(self, counts=dict.fromkeys(self.counts, 0), other=0, missing=0, new={})
+
+    def with_values(self, values: NDArray[Any]) -> Self:
+        """This sketch and these values, (n,) object array of str."""
+        counted = Counter(str(value) for value in values.tolist())
+        missing = counted.pop("", 0)
+        others = {name: count for name, count in counted.items() if name not in self.counts}
+        return replace(
+            self,
+            counts={name: count + counted.get(name, 0) for name, count in self.counts.items()},
+            other=self.other + sum(others.values()),
+            missing=self.missing + missing,
+            new=_most_frequent(Counter(self.new) + Counter(others)),
+        )
+
+    def merged(self, other: Self) -> Self:
+        """Both together; they must know the same categories."""
+        return replace(
+            self,
+            counts={name: count + other.counts[name] for name, count in self.counts.items()},
+            other=self.other + other.other,
+            missing=self.missing + other.missing,
+            new=_most_frequent(Counter(self.new) + Counter(other.new)),
+        )
+
+    @property
+    def count(self) -> int:
+        """Values that are there."""
+        return sum(self.counts.values()) + self.other
+
+
+Sketch = NumberSketch | CategorySketch
+
+
+def _most_frequent(counted: Counter[str], limit: int = 20) -> dict[str, int]:
+    return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:limit])

@@ -1,0 +1,1 @@
+"""Where processes run. `base` is the contract; every other module or folder is one engine."""

@@ -1,0 +1,83 @@
+"""The engine contract: run sandboxed commands, say truthfully what became of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from modelyard.errors import NotFoundError
+from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
+
+
+class ProcessNotFoundError(NotFoundError):
+    """No process of that id was ever submitted here, or it was removed."""
+
+    code = "process_not_found"
+
+
+class Engine(ABC):
+    """Runs processes that outlive the caller: a new Engine object on the same state sees all of them.
+
+    Every method may be called from any thread and from several control processes at once. A process's record and its
+    life agree: RUNNING is answered only while the process is proven alive at the time of the call.
+    """
+
+    name: str
+
+    @abstractmethod
+    def submit(self, process_id: str, spec: ProcessSpec) -> None:
+        """Start `spec` as `process_id`; returns once the process has a durable record, often before it runs.
+
+        Idempotent: a second submit of the same id does nothing, whatever became of the first.
+
+        Raises:
+            InvalidInputError: the work directory or a mount does not exist, or the command is empty.
+        """
+
+    @abstractmethod
+    def state(self, process_id: str) -> ProcessState:
+        """What is true now.
+
+        Raises:
+            ProcessNotFoundError: never submitted, or removed.
+        """
+
+    @abstractmethod
+    def list(self, labels: Mapping[str, str] | None = None) -> list[ProcessState]:
+        """All processes that have a record and carry all of `labels`, oldest first."""
+
+    @abstractmethod
+    def stop(self, process_id: str, *, grace_seconds: float = 5.0, is_preemption: bool = False) -> None:
+        """Ask the whole process group to end (SIGTERM), make it end after the grace time (SIGKILL); does not wait.
+
+        The end's cause is STOPPED (PREEMPTED if so said). No effect on a process that has ended.
+
+        Raises:
+            ProcessNotFoundError: never submitted, or removed.
+        """
+
+    @abstractmethod
+    def wait(self, process_id: str, timeout_seconds: float) -> ProcessState:
+        """The state once the process has ended, or as it is after `timeout_seconds`.
+
+        Raises:
+            ProcessNotFoundError: never submitted, or removed.
+        """
+
+    @abstractmethod
+    def logs(self, process_id: str, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
+        """At most `limit` bytes of output from byte `offset`; an empty text when there is no more yet.
+
+        Raises:
+            ProcessNotFoundError: never submitted, or removed.
+        """
+
+    @abstractmethod
+    def remove(self, process_id: str) -> None:
+        """Forget an ended process (its output too). Ends it first if it lives. No effect if it is unknown."""
+
+    @abstractmethod
+    def reap(self) -> list[str]:
+        """End every process of this engine that lives without a record; returns what was ended, in words."""
+
+    @abstractmethod
+    def sandbox_level(self) -> SandboxLevel:
+        """The level that `submit` will use on this machine now."""

@@ -1,0 +1,47 @@
+"""Files that are whole or absent, digests, and paths that cannot leave their folder."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from modelyard.errors import InvalidInputError
+
+
+class PathEscapesError(InvalidInputError):
+    """A relative path that points outside its folder."""
+
+    code = "path_escapes"
+
+
+def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write so that a reader, or a crash at any moment, sees the old content or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's content, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """`folder / relative`, resolved.
+
+    Raises:
+        PathEscapesError: the result is not inside `folder` (absolute, "..", or through a link).
+    """
+    root = folder.resolve()
+    path = (root / relative).resolve()
+    if "\0" in relative or not path.is_relative_to(root):
+        raise PathEscapesError(f"'{relative[:200]}' points outside its folder", hint="Use relative paths without '..'.")
+    return path

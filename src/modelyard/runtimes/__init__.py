@@ -1,0 +1,1 @@
+"""How an artifact becomes a predictor. `base` is the contract; one module per format; `catalog` finds them by name."""

@@ -1,0 +1,81 @@
+"""The runtime contract: load an artifact, predict on a batch of tensors."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.errors import InvalidInputError
+from modelyard.types.models import ArtifactFormat
+from modelyard.types.signatures import Signature
+
+Tensor = NDArray[Any]
+"""Any dtype of signatures.DataType; BYTES tensors are object arrays of str. First dimension: the batch."""
+
+Tensors = dict[str, Tensor]
+
+
+class ArtifactInvalidError(InvalidInputError):
+    """The file is not what its format says, is damaged, or is not allowed."""
+
+    code = "artifact_invalid"
+
+
+class Predictor(ABC):
+    """A loaded model. Not thread-safe unless its runtime says so: a worker calls it from one thread."""
+
+    @abstractmethod
+    def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
+        """Outputs of the signature for a batch; inputs are checked against the signature by the caller.
+
+        Raises:
+            ModelyardError: the model cannot answer this batch.
+        """
+
+
+class Runtime(ABC):
+    """Loads one artifact format. `is_pure`: equal inputs give equal answers, so a request may be tried again."""
+
+    format: ClassVar[ArtifactFormat]
+    is_pure: ClassVar[bool] = True
+
+    @abstractmethod
+    def load(self, artifact: Path, signature: Signature, *, threads: int = 1) -> Predictor:
+        """A predictor that uses at most `threads` threads.
+
+        Raises:
+            ArtifactInvalidError: the file is damaged or does not fit the signature.
+        """
+
+    @abstractmethod
+    def infer_signature(self, artifact: Path) -> Signature:
+        """What can be known of inputs and outputs from the file alone.
+
+        Raises:
+            ArtifactInvalidError: the file is damaged or says too little; the hint says what to give.
+        """
+
+
+def numpy_dtype(datatype: str) -> np.dtype[Any]:
+    """The NumPy dtype that stands for a signature data type (BYTES is object)."""
+    return np.dtype(_DTYPES[datatype])
+
+
+_DTYPES: dict[str, type] = {
+    "BOOL": np.bool_,
+    "UINT8": np.uint8,
+    "UINT16": np.uint16,
+    "UINT32": np.uint32,
+    "UINT64": np.uint64,
+    "INT8": np.int8,
+    "INT16": np.int16,
+    "INT32": np.int32,
+    "INT64": np.int64,
+    "FP16": np.float16,
+    "FP32": np.float32,
+    "FP64": np.float64,
+    "BYTES": np.object_,
+}

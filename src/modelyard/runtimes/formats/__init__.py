@@ -1,0 +1,1 @@
+"""One runtime per artifact format. Nothing here is imported before an artifact of its format is loaded."""

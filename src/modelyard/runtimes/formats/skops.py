@@ -1,0 +1,175 @@
+"""scikit-learn estimators in skops files, through scikit-learn. Only types that skops trusts are loaded."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Runtime, Tensor, Tensors
+from modelyard.runtimes.formats.answers import classifier_outputs, regress, regressor_outputs, table_input
+from modelyard.runtimes.sniff import check_archive
+from modelyard.types.models import ArtifactFormat
+from modelyard.types.signatures import DataType, Signature, TensorSpec
+
+_NAMES = "X does not have valid feature names"
+
+
+class TypesUntrustedError(ArtifactInvalidError):
+    """A skops file holds types that are not on the list of trusted ones."""
+
+    code = "types_untrusted"
+
+
+class SkopsPredictor(Predictor):
+    """Not thread-safe."""
+
+    def __init__(self, estimator: Any, signature: Signature, threads: int) -> None:
+        self._estimator = estimator
+        self._outputs = {spec.name: spec for spec in signature.outputs}
+        self._threads = threads
+
+    def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
+        """Label and probabilities of a classifier, the label of a clusterer, the prediction of a regressor."""
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
+
+        data = inputs["numeric"]
+        with warnings.catch_warnings(), threadpool_limits(self._threads):
+            warnings.filterwarnings("ignore", message=_NAMES)  # the signature has checked the columns
+            if "label" not in self._outputs:
+                return regress(np.asarray(self._estimator.predict(data)))
+            answer: Tensors = {"label": self._labels(self._estimator.predict(data))}
+            if "probabilities" in self._outputs:
+                answer["probabilities"] = np.asarray(self._estimator.predict_proba(data), dtype=np.float32)
+        return answer
+
+    def _labels(self, labels: Any) -> Tensor:
+        if self._outputs["label"].datatype is DataType.BYTES:
+            return np.asarray([str(label) for label in labels], dtype=object)
+        return np.asarray(labels).astype(np.int64)
+
+
+class SkopsRuntime(Runtime):
+    """Loads skops files."""
+
+    format: ClassVar[ArtifactFormat] = ArtifactFormat.SKOPS
+
+    def load(self, artifact: Path, signature: Signature, *, threads: int = 1) -> Predictor:
+        """A predictor; not thread-safe.
+
+        Raises:
+            TypesUntrustedError: the file holds types that are not trusted.
+            ArtifactInvalidError: it is damaged.
+        """
+        return SkopsPredictor(open_estimator(artifact), signature, threads)
+
+    def infer_signature(self, artifact: Path) -> Signature:
+        """Columns and classes from the fitted estimator.
+
+        Raises:
+            ArtifactInvalidError: the estimator is not fitted, cannot predict, or takes other things than numbers.
+        """
+        return estimator_signature(open_estimator(artifact))
+
+
+def open_estimator(artifact: Path) -> Any:
+    """The estimator in a skops file.
+
+    Raises:
+        TypesUntrustedError: types that skops does not trust; the message lists them.
+        ArtifactInvalidError: it is damaged.
+    """
+    check_archive(artifact)
+    import skops.io  # noqa: PLC0415 - 2.3 s with scikit-learn, needed by this format only
+
+    try:
+        untrusted = skops.io.get_untrusted_types(file=artifact)
+    except Exception as error:  # skops raises whatever a damaged schema leads to
+        raise _damaged(error) from error
+    if untrusted:
+        raise TypesUntrustedError(
+            f"the artifact holds types that are not trusted: {', '.join(sorted(untrusted)[:10])}",
+            hint="Convert the model to ONNX where it was trained (skl2onnx.to_onnx) and register that; XGBoost and "
+            "LightGBM models are taken in their own formats.",
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # a file of another scikit-learn version warns; parity and golden requests judge
+            return skops.io.load(artifact, trusted=[])
+    except Exception as error:  # the same
+        raise _damaged(error) from error
+
+
+def estimator_signature(estimator: Any) -> Signature:
+    """The signature of a fitted scikit-learn estimator on numeric columns.
+
+    Raises:
+        ArtifactInvalidError: it is not fitted, cannot predict, or picks columns by name.
+    """
+    from sklearn.base import is_classifier, is_regressor  # noqa: PLC0415 - 2.3 s, needed by this format only
+
+    width = getattr(estimator, "n_features_in_", None)
+    if width is None or not hasattr(estimator, "predict"):
+        what = "is not fitted" if width is None else "has no predict method"
+        raise ArtifactInvalidError(
+            f"the {type(estimator).__name__} in the artifact {what}", hint="Save a fitted classifier or regressor."
+        )
+    _refuse_named_columns(estimator)
+    inputs = table_input(
+        [str(name) for name in getattr(estimator, "feature_names_in_", ())], width, allows_missing=_takes_nan(estimator)
+    )
+    if is_classifier(estimator):
+        return Signature(inputs=inputs, outputs=_class_outputs(estimator))
+    if is_regressor(estimator):
+        return Signature(inputs=inputs, outputs=regressor_outputs(_target_count(estimator)))
+    return Signature(inputs=inputs, outputs=(TensorSpec(name="label", datatype=DataType.INT64, shape=(-1,)),))
+
+
+def _class_outputs(estimator: Any) -> tuple[TensorSpec, ...]:
+    classes = np.asarray(estimator.classes_)
+    if classes.ndim != 1 or isinstance(estimator.classes_, list):
+        raise ArtifactInvalidError(
+            "the classifier has several targets, one is served", hint="Register one model per target."
+        )
+    is_number = classes.dtype.kind in "iub" or (
+        classes.dtype.kind == "f" and bool(np.array_equal(classes, classes.astype(np.int64)))
+    )
+    names = [str(int(name)) for name in classes] if is_number else [str(name) for name in classes]
+    outputs = classifier_outputs(names, DataType.INT64 if is_number else DataType.BYTES)
+    return outputs if hasattr(estimator, "predict_proba") else outputs[:1]
+
+
+def _takes_nan(estimator: Any) -> bool:
+    from sklearn.utils import get_tags  # noqa: PLC0415 - 2.3 s, needed by this format only
+
+    return bool(get_tags(estimator).input_tags.allow_nan)
+
+
+def _target_count(estimator: Any) -> int:
+    """Asks the estimator itself: no attribute says it for all of them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_NAMES)
+        answer = np.asarray(estimator.predict(np.zeros((1, estimator.n_features_in_), dtype=np.float32)))
+    return int(answer.shape[1]) if answer.ndim > 1 else 1
+
+
+def _refuse_named_columns(estimator: Any) -> None:
+    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    for step in steps:
+        selections = [columns for _, _, columns in getattr(step, "transformers_", ())]
+        if any(isinstance(columns, str) or any(isinstance(c, str) for c in columns) for columns in selections):
+            raise ArtifactInvalidError(
+                "the pipeline picks its columns by name and takes a data frame, requests carry tensors",
+                hint="Convert it with skl2onnx.to_onnx, with the inputs 'numeric' and 'categorical', or pick columns by "
+                "position.",
+            )
+
+
+def _damaged(error: Exception) -> ArtifactInvalidError:
+    return ArtifactInvalidError(
+        f"skops cannot read the artifact: {str(error)[:200] or type(error).__name__}",
+        hint="Save it again with skops.io.dump(estimator, 'model.skops').",
+    )

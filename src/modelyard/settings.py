@@ -1,0 +1,109 @@
+"""Every setting of the product, typed, from MODELYARD_* variables and `config.toml` in the state directory."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+_SOCKET_PATH_LIMIT = 100  # a Unix socket path holds 107 bytes; leave room for the file name
+
+
+class Settings(BaseSettings):
+    """Order of precedence: arguments, MODELYARD_* environment variables, `<home>/config.toml`, defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="MODELYARD_", extra="ignore")
+
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".modelyard",
+        description="State directory: database, objects, captures, logs, sockets. One platform per directory.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the gateway listens on.")
+    port: int = Field(default=8470, ge=0, le=65535, description="Port of the gateway; 0 lets the system choose.")
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL, e.g. postgresql://user@host/name. Empty: SQLite in the state directory.",
+    )
+    objects_url: str = Field(
+        default="", description="Object store, e.g. s3://bucket/prefix. Empty: files in the state directory."
+    )
+    registry_url: str = Field(default="", description="Registry API of another process, for `serve jobs|operations`.")
+    jobs_url: str = Field(default="", description="Jobs API of another process, for `serve operations`.")
+    service_token: SecretStr = Field(
+        default=SecretStr(""), description="Token with which one application calls another over HTTP."
+    )
+    tls_certificate: Path | None = Field(default=None, description="PEM file; required to listen beyond loopback.")
+    tls_key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
+    insecure: bool = Field(default=False, description="Allow listening beyond loopback without TLS.")
+    max_upload_bytes: int = Field(default=20 << 30, description="Largest dataset or artifact upload.")
+    max_request_bytes: int = Field(default=64 << 20, description="Largest inference request body.")
+    max_parallel_jobs: int = Field(
+        default_factory=lambda: max(1, os.cpu_count() or 1), description="Training jobs that run at the same time."
+    )
+    job_memory_bytes: int = Field(default=4 << 30, description="Memory limit of a job that names none.")
+    job_time_limit_seconds: float = Field(default=24 * 3600.0, description="Time limit of a job that names none.")
+    capture_share: float = Field(default=1.0, ge=0, le=1, description="Share of requests captured on new endpoints.")
+    spool_limit_bytes: int = Field(
+        default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, environment, then `config.toml` of the state directory that those two name."""
+        named = {**env_settings(), **init_settings()}.get("home")
+        home = Path(named) if named else Path.home() / ".modelyard"
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "config.toml")
+
+    @property
+    def layout(self) -> "Home":
+        """Paths in the state directory."""
+        return Home(self.home)
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.layout.root / 'modelyard.db'}"
+
+    @property
+    def resolved_objects_url(self) -> str:
+        """The object store URL in force."""
+        return self.objects_url or self.layout.objects.as_uri()
+
+
+class Home:
+    """Where everything lives in the state directory. Creates nothing but on `create`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self.objects = self.root / "objects"
+        self.captures = self.root / "captures"
+        self.spool = self.captures / "spool"
+        self.logs = self.root / "logs"
+        self.cache = self.root / "cache"
+        self.run = self.root / "run"
+        self.processes = self.run / "processes"
+        self.routing = self.run / "routing.json"
+        self.token = self.root / "admin.token"
+
+    @property
+    def sockets(self) -> Path:
+        """Folder of Unix sockets; under the temporary folder when the home's path is too long for a socket."""
+        preferred = self.run / "sockets"
+        if len(os.fsencode(preferred)) <= _SOCKET_PATH_LIMIT - 40:
+            return preferred
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"modelyard-{os.getuid()}-{digest}"
+
+    def create(self) -> None:
+        """Make the folders, private to the user."""
+        for folder in (self.root, self.objects, self.spool, self.logs, self.cache, self.processes, self.sockets):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)

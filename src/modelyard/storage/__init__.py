@@ -1,0 +1,1 @@
+"""Where state lives: the database (SQLite or PostgreSQL), its migrations, and objects (files or S3)."""

@@ -1,0 +1,111 @@
+"""Endpoints: stable addresses whose variants are model versions with traffic weights."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from modelyard.types.processes import Resources, SandboxLevel
+
+
+class EndpointStatus(StrEnum):
+    """READY: every variant with traffic has a replica that answered its golden requests."""
+
+    CREATING = "CREATING"
+    READY = "READY"
+    UPDATING = "UPDATING"
+    DEGRADED = "DEGRADED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+    DELETING = "DELETING"
+
+
+class ReplicaStatus(StrEnum):
+    """STARTING (process runs), PROVING (golden requests under way), READY, DRAINING, ENDED."""
+
+    STARTING = "STARTING"
+    PROVING = "PROVING"
+    READY = "READY"
+    DRAINING = "DRAINING"
+    ENDED = "ENDED"
+
+
+class RolloutStatus(StrEnum):
+    """Life of a change of variants."""
+
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One model version behind an endpoint. Weights are relative; 0 keeps it loaded without traffic."""
+
+    name: str
+    model: str
+    number: int
+    weight: float = 1.0
+    replicas: int = 1
+    resources: Resources = Resources()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One worker process."""
+
+    id: str
+    variant: str
+    status: ReplicaStatus
+    process: str
+    pid: int | None
+    sandbox: SandboxLevel | None
+    reason: str
+    started_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A change of variants: the new ones are made ready first, then traffic moves, then the old ones drain."""
+
+    id: str
+    endpoint: str
+    status: RolloutStatus
+    reason: str
+    from_variants: tuple[Variant, ...]
+    to_variants: tuple[Variant, ...]
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A stable address. `observed` says what really runs; `reason` says why the status is not READY.
+
+    `version` is the ETag. `capture_share` is the share of requests that are recorded (0 to 1).
+    """
+
+    project: str
+    name: str
+    status: EndpointStatus
+    reason: str
+    variants: tuple[Variant, ...]
+    replicas: tuple[Replica, ...] = ()
+    rollout: Rollout | None = None
+    capture_share: float = 1.0
+    url: str = ""
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a resource, in order, for people and programs that watch."""
+
+    id: str
+    at: datetime
+    project: str
+    subject: str
+    kind: str
+    message: str
+    details: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,151 @@
+"""Jobs: work that ends. Training and evaluation are two kinds of the same record."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from modelyard.types.processes import EndCause, Resources, SandboxLevel
+from modelyard.types.signatures import Scalar
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+
+
+class JobStatus(StrEnum):
+    """PENDING (accepted, waiting), STARTING, RUNNING (its process is proven alive), STOPPING, then one of three ends."""
+
+    PENDING = "PENDING"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+    @property
+    def is_final(self) -> bool:
+        """True for COMPLETED, FAILED and STOPPED."""
+        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.STOPPED)
+
+
+class HyperparameterType(StrEnum):
+    """Types of hyper-parameters."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    STRING = "string"
+    INTEGERS = "integers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyperparameter:
+    """One hyper-parameter of an algorithm. INTEGERS is written as "128,64"."""
+
+    name: str
+    type: HyperparameterType
+    default: Scalar
+    description: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlgorithmDescription:
+    """What an algorithm takes and measures."""
+
+    name: str
+    task: str
+    description: str
+    input_formats: tuple[str, ...]
+    hyperparameters: tuple[Hyperparameter, ...]
+    metrics: tuple[str, ...]
+    objective: str
+    is_objective_maximised: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetRef:
+    """A dataset version by name; `number` None means the newest at submission time."""
+
+    dataset: str
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecipe:
+    """Everything that defines what a job computes: the same recipe on the same data gives the same model.
+
+    Attributes:
+        algorithm: name of a built-in algorithm ("image-classification"); "evaluation" for evaluation jobs.
+        hyperparameters: overrides of the algorithm's defaults.
+        channels: role -> dataset ("train" is required for training; "validation" optional).
+        target: name of the target column for tables.
+        seed: seeds every random choice.
+        candidates: evaluation only: model version refs ("digits:2") to be judged on every channel.
+    """
+
+    algorithm: str
+    hyperparameters: dict[str, Scalar] = field(default_factory=dict)
+    channels: dict[str, DatasetRef] = field(default_factory=dict)
+    target: str | None = None
+    seed: int = 0
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPoint:
+    """One logged value."""
+
+    name: str
+    value: float
+    step: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnd:
+    """How a job ended: the cause and a sentence; the last lines of output when it failed."""
+
+    cause: EndCause
+    message: str
+    exit_code: int | None = None
+    log_tail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as the API shows it. `result` holds what it made: {"model_version": "digits:1"} or evaluation figures."""
+
+    project: str
+    id: str
+    kind: JobKind
+    status: JobStatus
+    recipe: JobRecipe
+    resources: Resources
+    model: str | None
+    attempt: int
+    sandbox: SandboxLevel | None
+    metrics: dict[str, float] = field(default_factory=dict)
+    result: dict[str, str | float] = field(default_factory=dict)
+    end: JobEnd | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    created_by: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Packages that jobs and replicas run with: `digest` is the SHA-256 of the lock (sorted `name==version` lines)."""
+
+    name: str
+    digest: str
+    python: str
+    packages: tuple[str, ...]

@@ -1,0 +1,117 @@
+"""What an engine runs and what it says about it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class ProcessStatus(StrEnum):
+    """STARTING until the command was executed, RUNNING while it is proven alive, ENDED ever after."""
+
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    ENDED = "ENDED"
+
+
+class EndCause(StrEnum):
+    """Why a process ended. LOST: it is gone and left no account of its end (its host or supervisor was killed)."""
+
+    EXIT = "EXIT"
+    SIGNAL = "SIGNAL"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    TIMEOUT = "TIMEOUT"
+    DISK_LIMIT = "DISK_LIMIT"
+    STOPPED = "STOPPED"
+    PREEMPTED = "PREEMPTED"
+    LOST = "LOST"
+    START_FAILED = "START_FAILED"
+
+
+class SandboxLevel(StrEnum):
+    """How well a process is fenced in, strongest first. The level in force is shown in every process record."""
+
+    BUBBLEWRAP = "bubblewrap"
+    LANDLOCK = "landlock"
+    RLIMITS = "rlimits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Limits of one process tree. None: no limit but the machine's."""
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    disk_bytes: int | None = None
+    time_limit_seconds: float | None = None
+    max_processes: int = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A host path that the process may see, at the same path inside; read-only unless said otherwise."""
+
+    path: str
+    is_writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSpec:
+    """Everything an engine needs to run one sandboxed command.
+
+    Attributes:
+        command: program and arguments, no shell.
+        environment: the whole environment of the process; nothing is inherited but PATH, LANG and the like.
+        work_directory: existing folder, writable by the process; its current directory and HOME.
+        mounts: further paths it may see. The Python installation and this package are always visible, read-only.
+        resources: limits.
+        has_network: off unless asked for.
+        labels: free key/value pairs that `list` can be filtered by ("job": "job-1", "replica": ...).
+    """
+
+    command: tuple[str, ...]
+    work_directory: str
+    environment: dict[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    resources: Resources = Resources()
+    has_network: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessEnd:
+    """The account of an end: cause, code or signal, a sentence, the last lines of output and what it used."""
+
+    cause: EndCause
+    message: str
+    exit_code: int | None = None
+    signal: int | None = None
+    log_tail: str = ""
+    cpu_seconds: float | None = None
+    max_rss_bytes: int | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessState:
+    """An engine's answer about one process. `end` is set exactly when status is ENDED."""
+
+    id: str
+    status: ProcessStatus
+    sandbox: SandboxLevel | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    pid: int | None = None
+    started_at: datetime | None = None
+    end: ProcessEnd | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """True unless it ended."""
+        return self.status is not ProcessStatus.ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogChunk:
+    """Output (stdout and stderr together) from byte `offset`; ask again from `next_offset`."""
+
+    text: str
+    next_offset: int

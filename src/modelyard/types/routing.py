@@ -1,0 +1,62 @@
+"""What the gateway needs to know, written by control as one file and followed by every gateway.
+
+The gateway works from the last table it read, so inference goes on while control is down.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from modelyard.types.access import Role
+from modelyard.types.signatures import Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteReplica:
+    """A worker that answered its golden requests. `address` is a Unix socket path, or host:port."""
+
+    id: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteVariant:
+    """A model version that takes `weight` of the endpoint's traffic; `is_pure` allows one retry elsewhere."""
+
+    name: str
+    model: str
+    number: int
+    weight: float
+    signature: Signature
+    replicas: tuple[RouteReplica, ...]
+    is_pure: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteEndpoint:
+    """One endpoint. An endpoint with no ready replica stays in the table, with the reason to tell callers."""
+
+    project: str
+    name: str
+    variants: tuple[RouteVariant, ...]
+    capture_share: float = 1.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteToken:
+    """A token that may call models: SHA-256 (hex) of the secret, never the secret. `project` None: every project."""
+
+    id: str
+    secret_sha256: str
+    project: str | None
+    role: Role
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingTable:
+    """The whole table; `generation` grows with each change."""
+
+    generation: int
+    endpoints: tuple[RouteEndpoint, ...] = ()
+    tokens: tuple[RouteToken, ...] = field(default_factory=tuple)
