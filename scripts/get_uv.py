@@ -57,7 +57,7 @@ def fetch_wheel() -> None:
         if file["filename"].startswith(f"uv-{VERSION}-py3-none-manylinux") and machine in file["filename"]
     ]
     if not wanted:
-        sys.exit(f"The index has no uv {VERSION} for {machine}. Install uv yourself (any recent version) and try again.")
+        sys.exit(f"The index has no uv {VERSION} for {machine}. Install uv yourself, any recent version.")
     with urllib.request.urlopen(urllib.parse.urljoin(address, wanted[0]["url"]), timeout=300) as answer:
         wheel = answer.read()
     if hashlib.sha256(wheel).hexdigest() != wanted[0]["hashes"]["sha256"]:

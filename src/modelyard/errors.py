@@ -1,4 +1,4 @@
-"""The one error tree. An error has a stable code, a sentence that says what is wrong, and a hint that says what to do.
+"""The one error tree: a stable code, a sentence that says what is wrong, and a hint that says what to do.
 
 No transport here: each surface (REST, Open Inference Protocol, CLI) maps the families below to its own form in one table.
 

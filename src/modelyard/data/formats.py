@@ -2,8 +2,8 @@
 
 from pathlib import Path, PurePosixPath
 
-from modelyard.data.archives import file_entries, open_archive
 from modelyard.data.errors import DatasetEmptyError, DatasetFormatUnknownError
+from modelyard.data.readers.archives import file_entries, open_archive
 from modelyard.types.datasets import DatasetFormat
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})

@@ -38,16 +38,13 @@ def held_out_mask_table(
     label fall on the same side); numbers and booleans as little-endian float32 (1 and 1.0 and a captured FP32 are the
     same value), then all other columns as text joined by U+001F.
     """
-    import pyarrow as pa  # noqa: PLC0415 - 100 ms of import that the control process need not pay at its start
-
     names = sorted(set(table.column_names) - set(without))
     numeric = [name for name in names if _is_numeric(table.schema.field(name).type)]
     texts = [name for name in names if name not in set(numeric)]
     rows_per_slice = max(1, _SLICE_BYTES // (4 * len(numeric) + 64))
     masks = [
-        _mask(pa.table(part), numeric, texts, share)
+        _mask(table.slice(start, rows_per_slice), numeric, texts, share)
         for start in range(0, table.num_rows, rows_per_slice)
-        for part in (table.slice(start, rows_per_slice),)
     ]
     return np.concatenate(masks) if masks else np.zeros(0, dtype=np.bool_)
 
@@ -68,21 +65,21 @@ def _mask(part: "pa.Table", numeric: list[str], texts: list[str], share: float) 
 
 
 def _is_numeric(type_: "pa.DataType") -> bool:
-    import pyarrow as pa  # noqa: PLC0415 - see held_out_mask_table
+    import pyarrow as pa  # noqa: PLC0415 - 100 ms of import that the control process need not pay at its start
 
     types = pa.types
     return bool(types.is_integer(type_) or types.is_floating(type_) or types.is_boolean(type_))
 
 
 def _as_float(column: "pa.ChunkedArray") -> NDArray[np.float64]:
-    import pyarrow as pa  # noqa: PLC0415 - see held_out_mask_table
+    import pyarrow as pa  # noqa: PLC0415 - see _is_numeric
 
     values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
     return values
 
 
 def _joined(part: "pa.Table", texts: list[str]) -> list[str]:
-    import pyarrow as pa  # noqa: PLC0415 - see held_out_mask_table
+    import pyarrow as pa  # noqa: PLC0415 - see _is_numeric
     import pyarrow.compute as pc  # noqa: PLC0415
 
     if not texts:

@@ -54,7 +54,8 @@ def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
 
     Returns:
         brightness (mean), contrast (standard deviation), noise (standard deviation of the high frequencies),
-        sharpness (mean step between neighbours), center_x and center_y (centre of the bright mass, in pixels from the
+        sharpness (mean step between neighbours, after smoothing over 2 x 2 pixels so that
+        noise does not count), center_x and center_y (centre of the bright mass, in pixels from the
         left and the top), ink (share of pixels above the middle of the image's own range), each (n,) float64.
     """
     grey = images.astype(np.float64)
@@ -65,7 +66,8 @@ def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     mass = flat - low[:, None]
     total = np.where(mass.sum(axis=1) > 0, mass.sum(axis=1), np.nan)
     rows, cols = np.divmod(np.arange(height * width), width)
-    steps = np.abs(np.diff(grey, axis=1)).mean(axis=(1, 2)) + np.abs(np.diff(grey, axis=2)).mean(axis=(1, 2))
+    smooth = (grey[:, :-1, :-1] + grey[:, 1:, :-1] + grey[:, :-1, 1:] + grey[:, 1:, 1:]) / 4
+    steps = np.abs(np.diff(smooth, axis=1)).mean(axis=(1, 2)) + np.abs(np.diff(smooth, axis=2)).mean(axis=(1, 2))
     return {
         "brightness": flat.mean(axis=1),
         "contrast": flat.std(axis=1),
@@ -80,7 +82,8 @@ def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
 def _noise(grey: NDArray[np.float64]) -> NDArray[np.float64]:
     """Noise of each image by the mask [[1,-2,1],[-2,4,-2],[1,-2,1]], which is the second difference along both axes."""
     second = np.diff(np.diff(grey, n=2, axis=1), n=2, axis=2)
-    return _NOISE_SCALE * np.abs(second).mean(axis=(1, 2))
+    noise: NDArray[np.float64] = _NOISE_SCALE * np.abs(second).mean(axis=(1, 2))
+    return noise
 
 
 def _input_columns(spec: TensorSpec, tensor: NDArray[Any]) -> list[Column]:

@@ -70,7 +70,10 @@ class ReferenceSketch:
 
 
 def build_reference(signature: Signature, inputs: Tensors, outputs: Tensors) -> ReferenceSketch:
-    """Sketch the data that a model was trained on, with its answers.
+    """Sketch what a model's data and answers look like when nothing has drifted.
+
+    Give rows like the training data that the model did not learn from (the held-out part): on rows that it has learnt
+    it is surer than it will ever be on traffic, and healthy traffic would look like drift.
 
     Args:
         signature: names the tensors and the columns in them.

@@ -40,16 +40,22 @@ class NumberSketch:
     def of_reference(cls, values: NDArray[Any]) -> Self:
         """A sketch with bins made for these values, and their counts."""
         ordered = np.sort(values[np.isfinite(values)])
-        distinct = np.unique(ordered) if len(ordered) else ordered
+        distinct = ordered[np.flatnonzero(np.diff(ordered, prepend=-np.inf))] if len(ordered) else ordered
         is_discrete = len(distinct) <= _DISCRETE
         bins = max(2, min(MAX_BINS, len(ordered) // _MIN_ROWS_PER_BIN))
-        if is_discrete:
-            inner = distinct
-        else:
-            inner = np.unique(ordered[np.linspace(0, len(ordered) - 1, bins + 1).round().astype(int)])
-        below = np.nextafter(inner[:1], -np.inf)
-        edges = tuple(float(edge) for edge in np.concatenate([below, inner]))
-        return cls(edges=edges, counts=(0,) * (len(edges) + 1), is_discrete=is_discrete).with_values(values)
+        inner = distinct if is_discrete else np.unique(ordered[np.linspace(0, len(ordered) - 1, bins + 1).astype(int)])
+        edges = np.concatenate([np.nextafter(inner[:1], -np.inf), inner])
+        places = np.searchsorted(ordered, edges, side="right")
+        counts = np.diff(places, prepend=0, append=len(ordered))
+        mean, squares = _moments(ordered)
+        return cls(
+            edges=tuple(edges.tolist()),
+            counts=tuple(counts.tolist()),
+            missing=len(values) - len(ordered),
+            mean=mean,
+            squares=squares,
+            is_discrete=is_discrete,
+        )
 
     def empty(self) -> Self:
         """The same bins, nothing in them."""
@@ -59,12 +65,10 @@ class NumberSketch:
         """This sketch and these values, (n,) float."""
         finite = values[np.isfinite(values)]
         places = np.searchsorted(np.asarray(self.edges, dtype=finite.dtype), finite, side="left")
-        counts = np.bincount(places, minlength=len(self.counts))
-        mean = float(finite.mean(dtype=np.float64)) if len(finite) else 0.0
-        squares = float(np.square(finite.astype(np.float64) - mean).sum()) if len(finite) else 0.0
+        mean, squares = _moments(finite)
         added = replace(
             self,
-            counts=tuple(int(count) for count in counts),
+            counts=tuple(np.bincount(places, minlength=len(self.counts)).tolist()),
             missing=len(values) - len(finite),
             mean=mean,
             squares=squares,
@@ -93,11 +97,6 @@ class NumberSketch:
     def deviation(self) -> float:
         """Standard deviation of the values."""
         return float(np.sqrt(self.squares / self.count)) if self.count else 0.0
-
-    @property
-    def outside(self) -> int:
-        """Values below or above everything in the reference data."""
-        return self.counts[0] + self.counts[-1] if len(self.edges) > 1 else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +157,14 @@ class CategorySketch:
 
 
 Sketch = NumberSketch | CategorySketch
+
+
+def _moments(values: NDArray[Any]) -> tuple[float, float]:
+    """Mean and sum of squared distances from it, in double precision."""
+    if not len(values):
+        return 0.0, 0.0
+    mean = float(values.mean(dtype=np.float64))
+    return mean, float(np.square(values - mean, dtype=np.float64).sum())
 
 
 def _most_frequent(counted: Counter[str], limit: int = 20) -> dict[str, int]:

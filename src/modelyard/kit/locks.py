@@ -4,6 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from modelyard.errors import ConflictError
 
@@ -22,7 +23,7 @@ class FileLock:
         self._message = message
         self._descriptor = -1
 
-    def __enter__(self) -> "FileLock":
+    def __enter__(self) -> Self:
         """Take the lock.
 
         Raises:

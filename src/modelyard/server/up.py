@@ -22,6 +22,7 @@ from modelyard.kit.locks import FileLock
 from modelyard.server.gateway import write_config
 from modelyard.settings import Home, Settings
 
+STABLE_SECONDS = 10.0
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -59,7 +60,7 @@ class Child:
         now = time.monotonic()
         if self._process is not None:
             _say(f"{self.name} ended with code {self._process.returncode}; starting it again. Its log: {self._log}")
-            lived_long = now - self._started_at > 10
+            lived_long = now - self._started_at > STABLE_SECONDS
             self._pause_seconds = 0.1 if lived_long else min(5.0, self._pause_seconds * 2)
             self._restart_at = now + self._pause_seconds
             self._process = None
@@ -88,7 +89,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order
-                preexec_fn=_end_with_parent,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - this program has one thread
             )
 
 

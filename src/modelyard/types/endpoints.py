@@ -46,7 +46,7 @@ class Variant:
     number: int
     weight: float = 1.0
     replicas: int = 1
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ class JobKind(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """PENDING (accepted, waiting), STARTING, RUNNING (its process is proven alive), STOPPING, then one of three ends."""
+    """PENDING (accepted, waiting), STARTING, RUNNING (its process is proven alive), STOPPING, then one of three."""
 
     PENDING = "PENDING"
     STARTING = "STARTING"

@@ -72,7 +72,7 @@ class ProcessSpec:
     work_directory: str
     environment: dict[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     has_network: bool = False
     labels: dict[str, str] = field(default_factory=dict)
 

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from modelyard.algorithms import catalog
-from modelyard.control.rest.pagination import Page
-from modelyard.control.rest.security import Guard
+from modelyard.control.rest.guard import Guard
+from modelyard.control.rest.pages import Page
 from modelyard.types.access import Action, Principal
 from modelyard.types.jobs import AlgorithmDescription
 
@@ -14,14 +14,14 @@ from modelyard.types.jobs import AlgorithmDescription
 def router(guard: Guard) -> APIRouter:
     """GET /algorithms and /algorithms/{name}."""
     routes = APIRouter(prefix="/algorithms", tags=["algorithms"])
-    reader = Annotated[Principal, Depends(guard.require(Action.READ))]
+    reads = guard.require(Action.READ)
 
     @routes.get("", summary="List the built-in training algorithms")
-    def list_algorithms(_: reader) -> Page[AlgorithmDescription]:
+    def list_algorithms(_: Annotated[Principal, Depends(reads)]) -> Page[AlgorithmDescription]:
         return Page(items=list(catalog.descriptions()), next_cursor=None)
 
     @routes.get("/{name}", summary="Describe an algorithm: data it takes, hyper-parameters, metrics")
-    def get_algorithm(name: str, _: reader) -> AlgorithmDescription:
+    def get_algorithm(name: str, _: Annotated[Principal, Depends(reads)]) -> AlgorithmDescription:
         return catalog.describe(name)
 
     return routes

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from modelyard.control.environments.service import EnvironmentService
-from modelyard.control.rest.pagination import Page
-from modelyard.control.rest.security import Guard
+from modelyard.control.rest.guard import Guard
+from modelyard.control.rest.pages import Page
 from modelyard.types.access import Action, Principal
 from modelyard.types.jobs import Environment
 
@@ -14,14 +14,14 @@ from modelyard.types.jobs import Environment
 def router(service: EnvironmentService, guard: Guard) -> APIRouter:
     """GET /environments and /environments/{name}."""
     routes = APIRouter(prefix="/environments", tags=["environments"])
-    reader = Annotated[Principal, Depends(guard.require(Action.READ))]
+    reads = guard.require(Action.READ)
 
     @routes.get("", summary="List the environments that jobs can run in")
-    def list_environments(_: reader) -> Page[Environment]:
+    def list_environments(_: Annotated[Principal, Depends(reads)]) -> Page[Environment]:
         return Page(items=service.list(), next_cursor=None)
 
     @routes.get("/{name}", summary="Show an environment with its locked packages")
-    def get_environment(name: str, _: reader) -> Environment:
+    def get_environment(name: str, _: Annotated[Principal, Depends(reads)]) -> Environment:
         return service.get(name)
 
     return routes

@@ -30,7 +30,9 @@ class EnvironmentService:
         for environment in self.list():
             if environment.name == name:
                 return environment
-        raise EnvironmentNotFoundError(f"There is no environment '{name}'", hint="GET /jobs/v1/environments lists them.")
+        raise EnvironmentNotFoundError(
+            f"There is no environment '{name}'", hint="GET /jobs/v1/environments lists them."
+        )
 
 
 def builtin_environment() -> Environment:

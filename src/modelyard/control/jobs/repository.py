@@ -1,11 +1,12 @@
 """All SQL of jobs."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from modelyard.control.jobs.tables import jobs, metric_points
+from modelyard.control.rest.pages import PageQuery
+from modelyard.storage.keyset import keyset
 from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
 
 
@@ -36,19 +37,15 @@ class JobRepository:
         *,
         status: JobStatus | None,
         kind: JobKind | None,
-        after: tuple[datetime, str] | None,
-        limit: int,
+        page: PageQuery,
     ) -> list[Job]:
-        """Newest first, at most `limit`, after the (created_at, id) of the last one seen."""
+        """Newest first."""
         query = select(jobs.c.record).where(jobs.c.project == project)
         if status is not None:
             query = query.where(jobs.c.status == status)
         if kind is not None:
             query = query.where(jobs.c.kind == kind)
-        if after is not None:
-            at, job_id = after
-            query = query.where(or_(jobs.c.created_at < at, and_(jobs.c.created_at == at, jobs.c.id < job_id)))
-        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        query = keyset(query, (jobs.c.created_at, jobs.c.id), page.after, page.limit, descending=True)
         return list(connection.execute(query).scalars())
 
     def unfinished(self, connection: Connection) -> list[Job]:
@@ -79,22 +76,14 @@ class JobRepository:
 
     def add_points(self, connection: Connection, job_id: str, points: Iterable[MetricPoint]) -> None:
         """Append metric values."""
-        rows = [
-            {"job_id": job_id, "name": p.name, "value": repr(p.value), "step": p.step, "at": p.at} for p in points
-        ]
+        rows = [{"job_id": job_id, "name": p.name, "value": repr(p.value), "step": p.step, "at": p.at} for p in points]
         if rows:
             connection.execute(insert(metric_points), rows)
 
-    def points(
-        self, connection: Connection, job_id: str, *, after: int, limit: int
-    ) -> list[tuple[int, MetricPoint]]:
-        """Metric values in order of arrival, with their sequence numbers, after one of them."""
-        query = (
-            select(metric_points)
-            .where(metric_points.c.job_id == job_id, metric_points.c.sequence > after)
-            .order_by(metric_points.c.sequence)
-            .limit(limit)
-        )
+    def points(self, connection: Connection, job_id: str, page: PageQuery) -> list[tuple[int, MetricPoint]]:
+        """Metric values in order of arrival, each with its sequence number."""
+        query = select(metric_points).where(metric_points.c.job_id == job_id)
+        query = keyset(query, (metric_points.c.sequence,), page.after, page.limit)
         return [
             (row.sequence, MetricPoint(name=row.name, value=float(row.value), step=row.step, at=row.at))
             for row in connection.execute(query)

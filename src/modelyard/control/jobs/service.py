@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 from modelyard.algorithms import catalog, hyperparameters
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.errors import JobInvalidError, JobNotFoundError
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.errors import InvalidStateError
 from modelyard.kit.clock import Clock
@@ -120,13 +120,12 @@ class JobService:
         *,
         status: JobStatus | None = None,
         kind: JobKind | None = None,
-        after: tuple[datetime, str] | None = None,
-        limit: int = 50,
-    ) -> list[Job]:
+        page: PageQuery,
+    ) -> Page[Job]:
         """Newest first."""
         with self._database.read() as connection:
-            found = self._repository.list(connection, project, status=status, kind=kind, after=after, limit=limit)
-        return [self._truthful(job) for job in found]
+            found = self._repository.list(connection, project, status=status, kind=kind, page=page)
+        return page.page([self._truthful(job) for job in found], lambda job: (job.created_at, job.id))
 
     def stop(self, project: str, job_id: str) -> Job:
         """Ask a job to stop; what it did so far is lost. Asking twice is fine.
@@ -147,11 +146,12 @@ class JobService:
         job = self.get(project, job_id)
         return self._output.read(job, offset), not job.status.is_final
 
-    def metrics(self, project: str, job_id: str, *, after: int, limit: int) -> list[tuple[int, MetricPoint]]:
-        """Live metric values in order of arrival, each with its sequence number."""
+    def metrics(self, project: str, job_id: str, page: PageQuery) -> Page[MetricPoint]:
+        """Live metric values in order of arrival."""
         self.get(project, job_id)
         with self._database.read() as connection:
-            return self._repository.points(connection, job_id, after=after, limit=limit)
+            numbered = page.page(self._repository.points(connection, job_id, page), lambda item: (item[0],))
+        return Page(items=[point for _, point in numbered.items], next_cursor=numbered.next_cursor)
 
     def resume(self) -> None:
         """Enqueue every job that has not ended; those that are under way are not started twice."""

@@ -1,25 +1,23 @@
 """One REST application: its routers, uniform errors, request ids, audit, API pages and health."""
 
 from collections.abc import Sequence
-from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, FastAPI
-from starlette.routing import Route
+from fastapi import APIRouter, FastAPI
 
 from modelyard.control.rest import errors
+from modelyard.control.rest.audit_log import AuditLog
 from modelyard.control.rest.middleware import AuditMiddleware, BodyLimitMiddleware, RequestIdMiddleware
-from modelyard.types.access import AuditEntry
-
-
-class AuditLog(Protocol):
-    """Keeps who changed what. Implementation: audit.service.AuditService."""
-
-    def record(self, entry: AuditEntry) -> None:
-        """Store an entry durably."""
+from modelyard.kit.clock import Clock, SystemClock
 
 
 def create_application(
-    *, title: str, description: str, routers: Sequence[APIRouter], audit: AuditLog, version: str
+    *,
+    title: str,
+    description: str,
+    routers: Sequence[APIRouter],
+    audit: AuditLog,
+    version: str,
+    clock: Clock | None = None,
 ) -> FastAPI:
     """An ASGI application with `routers` (each protects its own routes through a Guard).
 
@@ -29,6 +27,7 @@ def create_application(
         routers: one for each capability, with tags.
         audit: receives an entry for every authenticated request that is not a GET, before its answer is sent.
         version: of the product.
+        clock: for the audit's times; the machine's if None.
     """
     application = FastAPI(
         title=title, description=description, version=version, responses=errors.OPENAPI_RESPONSES, redoc_url=None
@@ -39,7 +38,7 @@ def create_application(
         application.include_router(router)
     # The last one added is the outermost: every answer, also an audit failure, carries a request id.
     application.add_middleware(BodyLimitMiddleware)
-    application.add_middleware(AuditMiddleware, audit=audit)
+    application.add_middleware(AuditMiddleware, audit=audit, clock=clock or SystemClock())
     application.add_middleware(RequestIdMiddleware)
     return application
 

@@ -24,7 +24,9 @@ def _page_query(
     limit: Annotated[int, Query(ge=1, le=MAXIMUM_LIMIT, description="Largest number of items in the answer.")] = (
         DEFAULT_LIMIT
     ),
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before; leave out for the first.")] = None,
+    cursor: Annotated[
+        str | None, Query(description="`next_cursor` of the page before; leave out for the first.")
+    ] = None,
 ) -> PageQuery:
     return PageQuery.decode(limit, cursor)
 

@@ -1,7 +1,8 @@
 """Errors over REST: one body, one table of status codes."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -36,15 +37,15 @@ _FRAMEWORK_CODES = {404: "route_not_found", 405: "method_not_allowed", 413: "too
 class ErrorBody:
     """What every failed request answers.
 
-    `code` is stable and for programs, `message` says what is wrong, `hint` what to do, `field` which part of the request
-    is at fault; `details` lists every fault when the request has several.
+    `code` is stable and for programs, `message` says what is wrong, `hint` what to do, `field` which part of the
+    request is at fault; `details` lists every fault when the request has several.
     """
 
     code: str
     message: str
     hint: str = ""
     field: str | None = None
-    details: list[dict[str, str]] = field(default_factory=list)
+    details: list[dict[str, str]] = dataclasses.field(default_factory=list)
 
 
 def status_of(error: errors.ModelyardError) -> int:
@@ -100,8 +101,10 @@ def _answer_validation(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _answer_framework(_request: Request, error: Exception) -> JSONResponse:
+def _answer_framework(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if isinstance(error.__cause__, errors.ModelyardError):  # FastAPI wraps what is raised while it reads the body
+        return _answer_error(request, error.__cause__)
     code = _FRAMEWORK_CODES.get(error.status_code, "http_error")
     hint = "The API pages (/docs) list every route." if error.status_code in (404, 405) else ""
     headers = dict(error.headers or {})

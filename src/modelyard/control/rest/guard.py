@@ -46,41 +46,30 @@ class Guard:
         self._projects = projects
         self._policy = Policy()
 
-    def require(self, action: Action) -> Callable[..., Principal]:
+    def require(self, action: Action) -> "Requirement":
         """A dependency that lets callers pass who may do `action` on the route's `{project}`, and names them.
 
         On a route without `{project}` the action is on the platform, which project-bound tokens may only read.
-
-        Raises (when called by FastAPI):
-            UnauthenticatedError: no or no valid token.
-            PermissionDeniedError: role too small or another project, whether that project exists or not.
-            ProjectNotFoundError: the caller might, but there is no such project.
         """
+        return Requirement(self, action, is_own=False)
 
-        def dependency(request: Request, credentials: Credentials) -> Principal:
-            principal = self._identify(request, credentials)
-            project = request.path_params.get("project")
-            self.check(principal, action, project)
-            if project is not None and not self._projects(project):
-                raise ProjectNotFoundError(
-                    f"There is no project '{project}'", hint="GET /registry/v1/projects lists the projects you can use."
-                )
-            return principal
-
-        return dependency
-
-    def require_own(self, action: Action) -> Callable[..., Principal]:
+    def require_own(self, action: Action) -> "Requirement":
         """A dependency for routes without `{project}` whose service limits itself to the caller's own project.
 
         The action is on the project that the token is bound to, or on the platform when it is bound to none.
         """
+        return Requirement(self, action, is_own=True)
 
-        def dependency(request: Request, credentials: Credentials) -> Principal:
-            principal = self._identify(request, credentials)
-            self.check(principal, action, principal.project)
-            return principal
+    def check_project(self, name: str) -> None:
+        """Nothing if there is such a project.
 
-        return dependency
+        Raises:
+            ProjectNotFoundError: there is none.
+        """
+        if not self._projects(name):
+            raise ProjectNotFoundError(
+                f"There is no project '{name}'", hint="GET /registry/v1/projects lists the projects you can use."
+            )
 
     def check(self, principal: Principal, action: Action, project: str | None) -> None:
         """Nothing if `principal` may do `action` on `project` (None: the platform).
@@ -97,7 +86,12 @@ class Guard:
             hint="Ask an administrator for a token with a larger role or for this project.",
         )
 
-    def _identify(self, request: Request, credentials: HTTPAuthorizationCredentials | None) -> Principal:
+    def identify(self, request: Request, credentials: HTTPAuthorizationCredentials | None) -> Principal:
+        """The caller, also left on the request's state.
+
+        Raises:
+            UnauthenticatedError: no token, or not a valid one.
+        """
         if credentials is None:
             raise UnauthenticatedError(
                 "This request carries no token",
@@ -105,4 +99,29 @@ class Guard:
             )
         principal = self._authenticator.authenticate(credentials.credentials)
         request.state.principal = principal  # the audit and idempotency look here
+        request.state.project = request.path_params.get("project")
+        return principal
+
+
+class Requirement:
+    """The dependency that a Guard makes; FastAPI calls it with the request."""
+
+    def __init__(self, guard: Guard, action: Action, *, is_own: bool) -> None:
+        self._guard = guard
+        self.action = action
+        self.is_own = is_own
+
+    def __call__(self, request: Request, credentials: Credentials) -> Principal:
+        """The caller, if he may.
+
+        Raises:
+            UnauthenticatedError: no or no valid token.
+            PermissionDeniedError: role too small or another project, whether that project exists or not.
+            ProjectNotFoundError: the caller may, but there is no such project.
+        """
+        principal = self._guard.identify(request, credentials)
+        project = request.path_params.get("project")
+        self._guard.check(principal, self.action, principal.project if self.is_own else project)
+        if project is not None:
+            self._guard.check_project(project)
         return principal

@@ -63,5 +63,7 @@ def _decode(cursor: str) -> tuple[CursorValue, ...]:
         return tuple(msgspec.json.decode(data, type=list[CursorValue]))
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise CursorInvalidError(
-            "The cursor is not one that this list gave out", hint="Pass `next_cursor` of the page before.", field="cursor"
+            "The cursor is not one that this list gave out",
+            hint="Pass `next_cursor` of the page before.",
+            field="cursor",
         ) from None

@@ -11,6 +11,6 @@ def check_version(what: str, version: int, expected: int | None) -> None:
     """
     if expected is not None and expected != version:
         raise PreconditionFailedError(
-            f"{what[:1].upper()}{what[1:]} is at version {version}, not {expected}: somebody changed it since you read it",
+            f"{what[:1].upper()}{what[1:]} is at version {version}, not {expected}: it was changed since you read it",
             hint="Read it again, apply your change to what it is now, and send If-Match with its new ETag.",
         )

@@ -83,7 +83,7 @@ def open_booster(artifact: Path) -> Any:
     import lightgbm  # noqa: PLC0415 - 1 s, needed by this format only
 
     try:
-        return lightgbm.Booster(model_str=text, params={"verbose": -1})
+        return lightgbm.Booster(model_str=text)
     except (lightgbm.basic.LightGBMError, ValueError, TypeError) as error:
         raise _damaged(str(error)[:200]) from error
 

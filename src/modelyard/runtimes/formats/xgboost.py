@@ -15,6 +15,7 @@ from modelyard.runtimes.formats.answers import (
     softmax,
     table_input,
 )
+from modelyard.runtimes.formats.ubjson import UbjsonDamagedError, check_ubjson
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import Signature
 
@@ -84,6 +85,7 @@ def open_booster(artifact: Path) -> Any:
     """
     import xgboost  # noqa: PLC0415 - 0.5 s, needed by this format only
 
+    _check_whole(artifact)
     booster = xgboost.Booster()
     try:
         # From a buffer XGBoost looks at the content; from a path it believes the file's name.
@@ -91,11 +93,24 @@ def open_booster(artifact: Path) -> Any:
         booster.num_features()
     except (xgboost.core.XGBoostError, ValueError, TypeError) as error:
         reason = next((line for line in str(error).splitlines() if "Check failed" in line or "Error" in line), "")
-        raise ArtifactInvalidError(
-            f"XGBoost cannot read the artifact: {reason[-200:] or 'it is damaged'}",
-            hint="Save it again with booster.save_model('model.ubj').",
-        ) from error
+        raise _damaged(reason[-200:] or "it is damaged") from error
     return booster
+
+
+def _check_whole(artifact: Path) -> None:
+    with artifact.open("rb") as file:
+        head = file.read(2)
+    try:
+        if head != b"{" and head[1:2] in b"LliIU#$":
+            check_ubjson(artifact)
+    except UbjsonDamagedError as error:
+        raise _damaged(str(error)) from error
+
+
+def _damaged(reason: str) -> ArtifactInvalidError:
+    return ArtifactInvalidError(
+        f"XGBoost cannot read the artifact: {reason}", hint="Save it again with booster.save_model('model.ubj')."
+    )
 
 
 def objective(booster: Any) -> str:

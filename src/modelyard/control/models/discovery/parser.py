@@ -2,7 +2,7 @@
 
 import functools
 
-from lark import Lark, Token, UnexpectedInput
+from lark import Lark, UnexpectedInput
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from modelyard.control.models.discovery.builder import Builder, FaultError
@@ -51,6 +51,7 @@ def parse_query(text: str) -> Query:
     if len(text) > MAX_LENGTH:
         fault = f"the query has {len(text)} characters, more than {MAX_LENGTH}, and is cut"
         raise SearchQueryInvalidError(fault, text[:80], 79, hint="Ask a shorter question.")
+    _refuse_unstorable(text)
     try:
         query = _lark().parse(text)
     except FaultError as fault:
@@ -62,6 +63,14 @@ def parse_query(text: str) -> Query:
         fault_text = f"conditions are nested deeper than {_MAX_DEPTH} levels"
         raise SearchQueryInvalidError(fault_text, text, 0, hint="Write it flatter.")
     return query
+
+
+def _refuse_unstorable(text: str) -> None:
+    """Characters that no database stores: NUL, and halves of surrogate pairs."""
+    position = next((at for at, c in enumerate(text) if c == "\0" or "\ud800" <= c <= "\udfff"), None)
+    if position is not None:
+        shown = text[:position] + " " + text[position + 1 :].encode(errors="replace").decode()
+        raise SearchQueryInvalidError("a character that is no text", shown, position, hint="Remove it.")
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""Tokens: who holds them, what role and project they have, and when they end."""

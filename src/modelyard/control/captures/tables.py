@@ -1,0 +1,29 @@
+"""The table of capture batches: one row per Parquet object, never one per inference."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
+
+from modelyard.storage.columns import StringTuple, UtcDateTime
+from modelyard.storage.metadata import operations_metadata
+
+capture_batches = Table(
+    "capture_batches",
+    operations_metadata,
+    Column("segment", String(200), primary_key=True),
+    Column("project", String(63), primary_key=True),
+    Column("endpoint", String(63), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("object_key", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("inferences", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("versions", StringTuple(), nullable=False),
+    Column("variants", StringTuple(), nullable=False),
+    Column("first_id", String(200), nullable=False),
+    Column("last_id", String(200), nullable=False),
+    Column("first_at", UtcDateTime(), nullable=False),
+    Column("last_at", UtcDateTime(), nullable=False),
+    Column("created_at", UtcDateTime(), nullable=False),
+    Index("ix_capture_batches_newest", "project", "endpoint", "last_at"),
+    Index("ix_capture_batches_age", "last_at"),
+)
+"""`first_id` and `last_id` are the smallest and largest inference id, `versions` are references ("digits:2")."""

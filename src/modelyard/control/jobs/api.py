@@ -1,0 +1,100 @@
+"""Routes of jobs."""
+
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+
+from modelyard.control.jobs.schemas import EvaluationJobRequest, TrainingJobRequest
+from modelyard.control.jobs.service import JobService
+from modelyard.control.rest.dependencies import Idempotency, PageParameters
+from modelyard.control.rest.guard import Guard
+from modelyard.control.rest.pages import Page
+from modelyard.settings import Settings
+from modelyard.types.access import Action, Principal
+from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
+from modelyard.types.processes import Resources
+
+FOLLOW_SECONDS = 0.3
+
+
+def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
+    """Training jobs, evaluation jobs, and what both have in common."""
+    routes = APIRouter(prefix="/projects/{project}", tags=["jobs"])
+    reads, writes = guard.require(Action.READ), guard.require(Action.WRITE)
+
+    def limits(body: TrainingJobRequest | EvaluationJobRequest) -> Resources:
+        return body.limits(settings.job_memory_bytes, settings.job_time_limit_seconds)
+
+    @routes.post("/training-jobs", status_code=201, summary="Train a model and register what comes out")
+    def create_training_job(
+        project: str,
+        body: TrainingJobRequest,
+        principal: Annotated[Principal, Depends(writes)],
+        creation: Idempotency,
+    ) -> Job:
+        return service.create_training(
+            project, body.recipe(), body.model, limits(body), created_by=principal.name, creation=creation
+        )
+
+    @routes.post("/evaluation-jobs", status_code=201, summary="Measure model versions on held-out rows")
+    def create_evaluation_job(
+        project: str,
+        body: EvaluationJobRequest,
+        principal: Annotated[Principal, Depends(writes)],
+        creation: Idempotency,
+    ) -> Job:
+        return service.create_evaluation(
+            project, body.recipe(), limits(body), created_by=principal.name, creation=creation
+        )
+
+    @routes.get("/jobs", summary="List jobs, newest first")
+    def list_jobs(
+        project: str,
+        _: Annotated[Principal, Depends(reads)],
+        page: PageParameters,
+        status: Annotated[JobStatus | None, Query(description="Only jobs in this state.")] = None,
+        kind: Annotated[JobKind | None, Query(description="Only jobs of this kind.")] = None,
+    ) -> Page[Job]:
+        return service.list(project, status=status, kind=kind, page=page)
+
+    @routes.get("/jobs/{job_id}", summary="Show a job: its status, its metrics, and why it ended")
+    def get_job(project: str, job_id: str, _: Annotated[Principal, Depends(reads)]) -> Job:
+        return service.get(project, job_id)
+
+    @routes.post("/jobs/{job_id}/stop", status_code=202, summary="Ask a job to stop")
+    def stop_job(project: str, job_id: str, _: Annotated[Principal, Depends(writes)]) -> Job:
+        return service.stop(project, job_id)
+
+    @routes.get("/jobs/{job_id}/metrics", summary="Live metric values in order of arrival")
+    def list_metrics(
+        project: str, job_id: str, _: Annotated[Principal, Depends(reads)], page: PageParameters
+    ) -> Page[MetricPoint]:
+        return service.metrics(project, job_id, page)
+
+    @routes.get("/jobs/{job_id}/logs", summary="What the job printed", response_class=StreamingResponse)
+    def read_logs(
+        project: str,
+        job_id: str,
+        _: Annotated[Principal, Depends(reads)],
+        follow: Annotated[bool, Query(description="Keep the answer open until the job has ended.")] = False,
+        offset: Annotated[int, Query(ge=0, description="Byte to start from.")] = 0,
+    ) -> StreamingResponse:
+        service.get(project, job_id)
+        return StreamingResponse(_lines(service, project, job_id, offset, follow), media_type="text/plain")
+
+    return routes
+
+
+def _lines(service: JobService, project: str, job_id: str, offset: int, follow: bool) -> Iterator[str]:
+    while True:
+        chunk, is_open = service.logs(project, job_id, offset)
+        if chunk.next_offset > offset:
+            offset = chunk.next_offset
+            yield chunk.text
+        elif follow and is_open:
+            time.sleep(FOLLOW_SECONDS)
+        else:
+            return

@@ -1,0 +1,16 @@
+"""The table of projects."""
+
+from sqlalchemy import Column, Integer, String, Table, Text
+
+from modelyard.storage.columns import UtcDateTime
+from modelyard.storage.metadata import registry_metadata
+
+projects = Table(
+    "projects",
+    registry_metadata,
+    Column("name", String(63), primary_key=True),
+    Column("description", Text, nullable=False),
+    Column("created_at", UtcDateTime(), nullable=False),
+    Column("updated_at", UtcDateTime(), nullable=False),
+    Column("version", Integer, nullable=False),
+)

@@ -1,0 +1,55 @@
+"""Tables of retraining policies and their runs."""
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text, text
+
+from modelyard.storage.columns import DataclassJson, UtcDateTime
+from modelyard.storage.metadata import operations_metadata
+
+retraining_policies = Table(
+    "retraining_policies",
+    operations_metadata,
+    Column("project", String(63), primary_key=True),
+    Column("name", String(63), primary_key=True),
+    Column("endpoint", String(63), nullable=False),
+    Column("monitor", String(63)),
+    Column("minimum_new_labels", Integer, nullable=False),
+    Column("minimum_gain", Float, nullable=False),
+    Column("maximum_loss", Float, nullable=False),
+    Column("cooldown_seconds", Float, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("created_at", UtcDateTime(), nullable=False),
+    Column("updated_at", UtcDateTime(), nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+retraining_runs = Table(
+    "retraining_runs",
+    operations_metadata,
+    Column("id", String(64), primary_key=True),
+    Column("project", String(63), nullable=False),
+    Column("policy", String(63), nullable=False),
+    Column("endpoint", String(63), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("old_version", String(80), nullable=False),
+    Column("new_version", String(80)),
+    Column("job", String(64)),
+    Column("figures", DataclassJson(dict[str, float]), nullable=False),
+    Column("started_at", UtcDateTime(), nullable=False),
+    Column("ended_at", UtcDateTime()),
+    Column("is_active", Boolean, nullable=False),
+    Column("collected_until", UtcDateTime()),
+    Column("progress", DataclassJson(dict[str, str]), nullable=False),
+    Index("ix_retraining_runs_history", "project", "policy", "started_at", "id"),
+    Index(
+        "uq_retraining_runs_active",
+        "project",
+        "endpoint",
+        unique=True,
+        sqlite_where=text("is_active"),
+        postgresql_where=text("is_active"),
+    ),
+)
+"""`is_active` is unique per endpoint: one run at a time. `progress` holds what the steps hand to one another
+("new_dataset" -> "digits-train:2"); `collected_until` is the newest labelled capture that the run has used."""

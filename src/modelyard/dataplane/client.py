@@ -1,0 +1,125 @@
+"""A blocking client of one worker: control uses it for golden requests. Not thread-safe."""
+
+import socket
+from types import TracebackType
+from typing import Self
+
+from modelyard.dataplane.errors import InputRefusedError, ModelFailedError, WorkerUnavailableError
+from modelyard.dataplane.frames import (
+    PROTOCOL_VERSION,
+    Answer,
+    Draining,
+    Failure,
+    FrameInvalidError,
+    FrameReader,
+    Header,
+    Hello,
+    Infer,
+    TensorHead,
+    encode_frame,
+    tensors_of,
+)
+from modelyard.runtimes.base import Tensors
+from modelyard.runtimes.tensors import to_raw
+from modelyard.types.signatures import Signature
+
+_READ_BYTES = 1 << 18
+
+
+class WorkerClient:
+    """A connection to the worker at `address` (a Unix socket path, or host:port).
+
+    Attributes:
+        signature: what the worker serves, from its Hello.
+        pid: the worker's process.
+
+    Raises:
+        WorkerUnavailableError: nothing answers there in time.
+    """
+
+    signature: Signature
+    pid: int
+
+    def __init__(self, address: str, timeout_seconds: float = 30.0) -> None:
+        self.address = address
+        self._reader = FrameReader()
+        self._frames: list[tuple[Header, memoryview]] = []
+        self._last_id = 0
+        self._socket = self._connect(timeout_seconds)
+        hello, _ = self._next_frame()
+        if not isinstance(hello, Hello) or hello.protocol != PROTOCOL_VERSION:
+            self.close()
+            raise FrameInvalidError(
+                f"'{address}' is no worker of this version",
+                hint="Start workers and control from the same installation.",
+            )
+        self.signature, self.pid, self.is_pure = hello.signature, hello.pid, hello.is_pure
+
+    def infer(self, inputs: Tensors) -> Tensors:
+        """The model's outputs for a batch; the worker checks the inputs against its signature.
+
+        Raises:
+            InputRefusedError: the inputs do not fit, or the model cannot answer them.
+            ModelFailedError: the model failed.
+            WorkerUnavailableError: the worker ended, is ending, or took longer than the time-out.
+        """
+        self._last_id += 1
+        raw = [to_raw(name, array) for name, array in inputs.items()]
+        heads = tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in raw)
+        self._send(encode_frame(Infer(self._last_id, heads), (t.data for t in raw)))
+        while True:
+            header, body = self._next_frame()
+            if isinstance(header, Failure) and header.id == self._last_id:
+                kind = InputRefusedError if header.is_input else ModelFailedError
+                raise kind(header.message, hint=header.hint, field=header.field)
+            if isinstance(header, Answer) and header.id == self._last_id:
+                return {t.name: t.to_array() for t in tensors_of(header.outputs, body)}
+
+    def close(self) -> None:
+        """Disconnect; the worker goes on."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _connect(self, timeout_seconds: float) -> socket.socket:
+        is_path = "/" in self.address
+        connection = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET, socket.SOCK_STREAM)
+        connection.settimeout(timeout_seconds)
+        try:
+            host, _, port = self.address.rpartition(":")
+            connection.connect(self.address if is_path else (host, int(port)))
+        except (OSError, ValueError) as error:
+            connection.close()
+            raise self._unavailable(str(error)) from error
+        return connection
+
+    def _send(self, frame: bytes) -> None:
+        try:
+            self._socket.sendall(frame)
+        except OSError as error:
+            self.close()
+            raise self._unavailable(str(error)) from error
+
+    def _next_frame(self) -> tuple[Header, memoryview]:
+        while not self._frames:
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except OSError as error:
+                self.close()
+                raise self._unavailable(str(error)) from error
+            if not data:
+                self.close()
+                raise self._unavailable("it closed the connection")
+            self._frames.extend(frame for frame in self._reader.feed(data) if not isinstance(frame[0], Draining))
+        return self._frames.pop(0)
+
+    def _unavailable(self, reason: str) -> WorkerUnavailableError:
+        return WorkerUnavailableError(
+            f"the worker at '{self.address}' does not answer: {reason}", hint="Look at the replica's log."
+        )

@@ -1,0 +1,169 @@
+"""Confinement without namespaces: capabilities, Landlock, and seccomp against sockets. Standard library only (ctypes).
+
+Source: Linux man-pages landlock(7), seccomp(2), capabilities(7); linux/landlock.h, linux/bpf_common.h.
+"""
+
+import contextlib
+import ctypes
+import os
+import platform
+import struct
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_KEEPCAPS = 8
+_PR_SET_SECCOMP = 22
+_PR_CAPBSET_DROP = 24
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+_CAP_DAC_OVERRIDE = 1
+_CAPABILITY_VERSION_3 = 0x20080522
+_CLONE_NEWNET = 0x40000000
+
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+_LANDLOCK_VERSION_FLAG = 1
+_RULE_PATH = 1
+_FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # ABI -> how many file-system rights it knows
+_FS_EXECUTE, _FS_WRITE_FILE, _FS_READ_FILE, _FS_READ_DIR = 1, 2, 4, 8
+_FS_TRUNCATE, _FS_IOCTL = 1 << 14, 1 << 15
+_FS_FILE_RIGHTS = _FS_EXECUTE | _FS_WRITE_FILE | _FS_READ_FILE | _FS_TRUNCATE | _FS_IOCTL
+_FS_READ = _FS_EXECUTE | _FS_READ_FILE | _FS_READ_DIR
+_ABI_NETWORK, _ABI_SCOPE = 4, 6
+
+# machine -> (audit architecture, socket, socketpair, io_uring_setup); socketpair stays allowed and is not listed
+_SECCOMP = {"x86_64": (0xC000003E, 41, 425), "aarch64": (0xC00000B7, 198, 425)}
+_X32_BIT = 0x40000000
+_SECCOMP_ALLOW, _SECCOMP_ERRNO_EACCES, _SECCOMP_ERRNO_ENOSYS = 0x7FFF0000, 0x00050000 | 13, 0x00050000 | 38
+_LOAD_WORD, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> None:
+    """Adopt the orphans among one's descendants, so that none can leave the tree."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent: int) -> None:
+    """SIGKILL for this process when the process that made it ends; now, if `parent` is gone already."""
+    _prctl(_PR_SET_PDEATHSIG, 9)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def leave_network() -> None:
+    """A network namespace with nothing in it, where that is allowed; seccomp covers the rest."""
+    _libc.unshare(_CLONE_NEWNET)
+
+
+def drop_privileges(own_user: int | None) -> None:
+    """No capabilities and no way back to any; as root, also another user.
+
+    That other user keeps CAP_DAC_OVERRIDE, because the folders above its own may be closed to it: which files it may
+    touch is Landlock's to say, so give a user only together with Landlock.
+    """
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, check=False)
+    kept = 0
+    if os.geteuid() == 0:
+        for capability in range(64):
+            if capability != _CAP_DAC_OVERRIDE or own_user is None:
+                _prctl(_PR_CAPBSET_DROP, capability, check=False)
+        if own_user is not None:
+            _prctl(_PR_SET_KEEPCAPS, 1)
+            os.setgroups([])
+            os.setresgid(own_user, own_user, own_user)
+            os.setresuid(own_user, own_user, own_user)
+            kept = 1 << _CAP_DAC_OVERRIDE
+    _set_capabilities(kept)
+    if kept:
+        _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def landlock_abi() -> int:
+    """Version of Landlock in this kernel; 0 if there is none."""
+    return max(0, int(_libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION_FLAG)))
+
+
+def restrict_files(readable: list[str], writable: list[str], *, has_network: bool) -> None:
+    """Allow this process and its children these paths only; no signals or abstract sockets beyond themselves.
+
+    Raises:
+        OSError: the kernel has no Landlock.
+    """
+    abi = landlock_abi()
+    rights = (1 << _FS_RIGHTS.get(abi, 16)) - 1
+    network = 3 if abi >= _ABI_NETWORK and not has_network else 0
+    scope = 3 if abi >= _ABI_SCOPE else 0
+    attributes = struct.pack("=QQQ", rights, network, scope)
+    size = 8 if abi < _ABI_NETWORK else 16 if abi < _ABI_SCOPE else 24
+    ruleset = _checked(_libc.syscall(_LANDLOCK_CREATE, attributes, ctypes.c_size_t(size), 0))
+    for path in readable:
+        _allow(ruleset, path, _FS_READ & rights)
+    for path in writable:
+        _allow(ruleset, path, rights)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _checked(_libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0))
+    os.close(ruleset)
+
+
+def refuse_sockets() -> None:
+    """From now on socket() makes Unix sockets only, and io_uring (which could make others) is absent.
+
+    On machines with another processor than x86-64 or ARM64 this does nothing.
+    """
+    numbers = _SECCOMP.get(platform.machine())
+    if numbers is None:
+        return
+    architecture, socket_call, uring_call = numbers
+    program = [
+        (_LOAD_WORD, 0, 0, 4),  # architecture
+        (_JUMP_EQUAL, 1, 0, architecture),
+        (_RETURN, 0, 0, _SECCOMP_ERRNO_ENOSYS),
+        (_LOAD_WORD, 0, 0, 0),  # system call number
+        (_JUMP_GREATER_OR_EQUAL, 5, 0, _X32_BIT),
+        (_JUMP_EQUAL, 4, 0, uring_call),
+        (_JUMP_EQUAL, 0, 2, socket_call),
+        (_LOAD_WORD, 0, 0, 16),  # first argument: the family
+        (_JUMP_EQUAL, 0, 2, 1),  # AF_UNIX
+        (_RETURN, 0, 0, _SECCOMP_ALLOW),
+        (_RETURN, 0, 0, _SECCOMP_ERRNO_ENOSYS),
+        (_RETURN, 0, 0, _SECCOMP_ERRNO_EACCES),
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
+    header = ctypes.create_string_buffer(struct.pack("H6xP", len(program), ctypes.addressof(code)))
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_SECCOMP, 2, ctypes.addressof(header))
+
+
+def _allow(ruleset: int, path: str, rights: int) -> None:
+    """Add one path and all below it; one that does not exist is left out."""
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        if not os.path.isdir(path):
+            rights &= _FS_FILE_RIGHTS
+        rule = struct.pack("=Qi", rights, descriptor)
+        _checked(_libc.syscall(_LANDLOCK_ADD, ruleset, _RULE_PATH, rule, 0))
+        os.close(descriptor)
+
+
+def _set_capabilities(mask: int) -> None:
+    """Permitted, effective and inheritable capabilities of this process."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    _checked(_libc.capset(header, struct.pack("=6I", low, low, low, high, high, high)))
+
+
+def _prctl(option: int, argument: int, third: int = 0, *, check: bool = True) -> None:
+    unsigned = ctypes.c_ulong
+    result = _libc.prctl(option, unsigned(argument), unsigned(third), unsigned(0), unsigned(0))
+    if check:
+        _checked(result)
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result

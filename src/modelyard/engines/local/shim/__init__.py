@@ -1,0 +1,1 @@
+"""The supervisor of one process: a program of its own that outlives the control plane. Standard library only."""

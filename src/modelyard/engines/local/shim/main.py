@@ -1,0 +1,52 @@
+"""Start of a supervisor: detach, lock, give the process its record, supervise. Standard library only.
+
+The lock is taken before the folder gets its final name, so that a record never exists without the lock of a living
+supervisor, and a supervisor never goes on without a record.
+"""
+
+import json
+import os
+import signal
+import sys
+
+from modelyard.engines.local import layout
+from modelyard.engines.local.plan import Plan
+
+STARTED, ALREADY_THERE, FAILED = 0, 3, 4
+
+
+def main() -> None:
+    """Argument: the new folder. Exits with STARTED once the process has its record, while a detached child goes on."""
+    folder = sys.argv[1]
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        answer = os.read(reading, 1)
+        os._exit(answer[0] if answer else FAILED)
+    os.close(reading)
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    with open(os.path.join(folder, layout.PLAN), encoding="utf-8") as file:
+        plan: Plan = json.load(file)
+    answer = _take_record(folder, plan["folder"])
+    os.write(writing, bytes([answer]))
+    os.close(writing)
+    if answer == STARTED:
+        # Only now: the caller need not wait for these imports.
+        from modelyard.engines.local.shim.supervisor import Supervisor  # noqa: PLC0415
+
+        os.chdir(plan["folder"])
+        Supervisor(plan).run()
+    os._exit(0)
+
+
+def _take_record(folder: str, target: str) -> int:
+    """Lock the folder and give it the record's name; STARTED if both succeeded."""
+    if layout.take_lock(os.path.join(folder, layout.LOCK)) is None:
+        return FAILED
+    try:
+        os.rename(folder, target)
+    except OSError:
+        return ALREADY_THERE if os.path.exists(os.path.join(target, layout.SPEC)) else FAILED
+    return STARTED

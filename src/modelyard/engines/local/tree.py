@@ -1,0 +1,112 @@
+"""The processes under one process, read from /proc. Standard library only."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+
+_PAGE = os.sysconf("SC_PAGESIZE")
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process whose chain of parents leads to `pid`, without itself."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            children.setdefault(parent_of(int(name)), []).append(int(name))
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        for child in children.get(waiting.pop(), []):
+            found.add(child)
+            waiting.append(child)
+    return found
+
+
+def parent_of(pid: int) -> int:
+    """Parent of `pid`; 0 if it is gone."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def task_count(pids: Iterable[int]) -> int:
+    """Threads of `pids` together."""
+    return sum(int(fields[17]) for pid in pids if (fields := _stat(pid)))
+
+
+def private_memory_bytes(pids: Iterable[int]) -> int:
+    """Resident memory of `pids` that no file backs; pages shared after a fork count once for each process."""
+    total = 0
+    for pid in pids:
+        numbers = _read(f"/proc/{pid}/statm").split()
+        if numbers:
+            total += (int(numbers[1]) - int(numbers[2])) * _PAGE
+    return total
+
+
+def proportional_memory_bytes(pids: Iterable[int]) -> int:
+    """Resident memory of `pids`, shared pages divided among those who share them; slow, exact."""
+    total = 0
+    for pid in pids:
+        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+            if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+def deleted_file_bytes(pids: Iterable[int]) -> int:
+    """Disk held by files that are deleted but still open in `pids`."""
+    seen: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        folder = f"/proc/{pid}/fd"
+        try:
+            for name in os.listdir(folder):
+                info = os.stat(os.path.join(folder, name))
+                if info.st_nlink == 0:
+                    seen[info.st_dev, info.st_ino] = info.st_blocks * 512
+        except OSError:  # gone, or not ours to look at
+            continue
+    return sum(seen.values())
+
+
+def kill_descendants(pid: int, *, patience_seconds: float = 10.0) -> None:
+    """End everything under `pid`. Stops all of it first, so that nothing can fork away from its end."""
+    deadline = time.monotonic() + patience_seconds
+    while time.monotonic() < deadline:
+        alive = {child for child in descendants(pid) if not is_zombie(child)}
+        if not alive:
+            return
+        stopped: set[int] = set()
+        while alive - stopped:
+            _signal_all(alive - stopped, signal.SIGSTOP)
+            stopped |= alive
+            alive = {child for child in descendants(pid) if not is_zombie(child)}
+        _signal_all(alive, signal.SIGKILL)
+        time.sleep(0.005)
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether `pid` has ended and waits to be collected, or is gone."""
+    fields = _stat(pid)
+    return not fields or fields[0] in "ZX"
+
+
+def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/<pid>/stat from the state on; empty if it is gone."""
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -1,0 +1,143 @@
+"""From a framework's model to ONNX whose tensors have the names and types of the model's signature.
+
+Imports scikit-learn and the converters only when called: it runs where models are trained or inspected.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from modelyard.errors import InvalidInputError
+from modelyard.types.models import ArtifactFormat
+from modelyard.types.signatures import DataType, Signature, TensorSpec
+
+_GRAPH_NAME = "model"  # fixed: the converters' default is a random name, and equal training gives equal bytes
+
+
+class ConversionFailedError(InvalidInputError):
+    """The model has no ONNX form that its converter knows; it can be served by its own framework."""
+
+    code = "conversion_failed"
+
+
+def convert_artifact(format: ArtifactFormat, artifact: Path, signature: Signature) -> bytes:
+    """The ONNX form of a skops, XGBoost or LightGBM file.
+
+    Raises:
+        ConversionFailedError: the converter cannot; the message says why.
+        ArtifactInvalidError: the file is damaged.
+    """
+    from modelyard.runtimes.formats import lightgbm, skops, xgboost  # noqa: PLC0415 - names like the frameworks'
+
+    if format is ArtifactFormat.SKOPS:
+        return convert_estimator(skops.open_estimator(artifact), signature)
+    if format is ArtifactFormat.XGBOOST:
+        return convert_xgboost(xgboost.open_booster(artifact), signature)
+    if format is ArtifactFormat.LIGHTGBM:
+        return convert_lightgbm(lightgbm.open_booster(artifact), signature)
+    return artifact.read_bytes()
+
+
+def convert_estimator(estimator: Any, signature: Signature) -> bytes:
+    """The ONNX form of a fitted scikit-learn estimator or pipeline.
+
+    Args:
+        estimator: fitted; it takes the signature's inputs side by side, in their order.
+        signature: its inputs name the ONNX inputs; its outputs must be those of a classifier or a regressor.
+
+    Raises:
+        ConversionFailedError: skl2onnx cannot convert a part of it.
+    """
+
+    def convert() -> Any:
+        from skl2onnx import convert_sklearn  # noqa: PLC0415 - 1 s
+
+        return convert_sklearn(
+            estimator,
+            name=_GRAPH_NAME,
+            initial_types=_initial_types(signature.inputs),
+            options={id(estimator): {"zipmap": False}} if signature.class_names else None,
+            target_opset={"": 18, "ai.onnx.ml": 3},
+        )
+
+    return _converted(convert, signature)
+
+
+def convert_xgboost(booster: Any, signature: Signature) -> bytes:
+    """The ONNX form of an xgboost.Booster; forgets the booster's feature names (the signature has them).
+
+    Raises:
+        ConversionFailedError: onnxmltools cannot (categorical splits, gblinear).
+    """
+
+    def convert() -> Any:
+        from onnxmltools import convert_xgboost as to_onnx  # noqa: PLC0415 - 1 s
+
+        booster.feature_names = None  # the converter takes only names like f0
+        return to_onnx(booster, name=_GRAPH_NAME, initial_types=_initial_types(signature.inputs))
+
+    if "c" in (booster.feature_types or ()):
+        raise ConversionFailedError("the model splits on categories, which the ONNX converter does not know")
+    return _converted(convert, signature)
+
+
+def convert_lightgbm(booster: Any, signature: Signature) -> bytes:
+    """The ONNX form of a lightgbm.Booster.
+
+    Raises:
+        ConversionFailedError: onnxmltools cannot.
+    """
+
+    def convert() -> Any:
+        from onnxmltools import convert_lightgbm as to_onnx  # noqa: PLC0415 - 1 s
+
+        return to_onnx(booster, name=_GRAPH_NAME, initial_types=_initial_types(signature.inputs), zipmap=False)
+
+    return _converted(convert, signature)
+
+
+def _converted(convert: Callable[[], Any], signature: Signature) -> bytes:
+    from modelyard.runtimes.formats.onnx_graph import normalise  # noqa: PLC0415 - imports onnx, 0.3 s
+
+    try:
+        with _quiet():
+            result = normalise(convert())
+    except Exception as error:  # converters raise whatever a model they do not know leads to
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConversionFailedError(
+            f"no ONNX form: {reason[:300]}", hint="It is served by its own framework."
+        ) from error
+    expected = [spec.name for spec in signature.outputs]
+    made = [output.name for output in result.model.graph.output]
+    if sorted(expected) != sorted(made):
+        raise ConversionFailedError(f"the ONNX form answers {made}, the signature says {expected}")
+    content: bytes = result.model.SerializeToString(deterministic=True)
+    return content
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Converters warn and log about their own insides; parity judges the result."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)
+
+
+def _initial_types(inputs: tuple[TensorSpec, ...]) -> list[tuple[str, Any]]:
+    from skl2onnx.common import data_types as types  # noqa: PLC0415 - 1 s; onnxmltools takes the same types
+
+    kinds = {
+        DataType.FP32: types.FloatTensorType,
+        DataType.FP64: types.DoubleTensorType,
+        DataType.INT64: types.Int64TensorType,
+        DataType.BYTES: types.StringTensorType,
+    }
+    return [(spec.name, kinds[spec.datatype]([size if size > 0 else None for size in spec.shape])) for spec in inputs]

@@ -1,0 +1,131 @@
+"""The promises of Database, over SQLite and a real PostgreSQL server."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select, update
+
+from modelyard.kit.clock import FakeClock
+from modelyard.storage.columns import UtcDateTime
+from modelyard.storage.creations import Creation, Creations, IdempotencyKeyReusedError
+from modelyard.storage.database import Database
+from modelyard.storage.keyset import CursorInvalidError, keyset
+from modelyard.storage.metadata import common_metadata
+
+metadata = MetaData()
+counters = Table("counters", metadata, Column("name", String(20), primary_key=True), Column("value", Integer))
+visits = Table(
+    "visits", metadata, Column("id", String(10), primary_key=True), Column("at", UtcDateTime(), nullable=False)
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    is_sqlite = request.param == "sqlite"
+    database = Database(f"sqlite:///{tmp_path}/a.db" if is_sqlite else request.getfixturevalue("postgres_url")())
+    metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+def test_a_transaction_is_committed_whole_or_not_at_all(any_database: Database):
+    with any_database.transaction() as connection:
+        connection.execute(insert(counters).values(name="kept", value=1))
+    with pytest.raises(RuntimeError, match="stop"), any_database.transaction() as connection:
+        connection.execute(insert(counters).values(name="lost", value=1))
+        raise RuntimeError("stop")
+    with any_database.read() as connection:
+        assert connection.scalars(select(counters.c.name)).all() == ["kept"]
+
+
+def test_writes_inside_a_read_are_rolled_back(any_database: Database):
+    with any_database.read() as connection:
+        connection.execute(insert(counters).values(name="a", value=1))
+    with any_database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(counters)) == 0
+
+
+def test_concurrent_read_modify_writes_wait_for_each_other(any_database: Database):
+    """Eight threads add one, fifty times each; none may fail with "database is locked" and none may be lost."""
+    with any_database.transaction() as connection:
+        connection.execute(insert(counters).values(name="a", value=0))
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            for _ in range(50):
+                with any_database.transaction() as connection:
+                    statement = select(counters.c.value).where(counters.c.name == "a").with_for_update()
+                    connection.execute(update(counters).values(value=connection.scalar(statement) + 1))
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with any_database.read() as connection:
+        assert (failures, connection.scalar(select(counters.c.value))) == ([], 400)
+
+
+def test_keyset_pages_visit_every_row_once_in_order(any_database: Database):
+    clock = FakeClock()
+    with any_database.transaction() as connection:
+        for number in range(10):
+            clock.sleep(number % 2)  # pairs share a time: the id decides
+            connection.execute(insert(visits).values(id=f"v{number}", at=clock.now()))
+    for descending in (False, True):
+        seen: list[str] = []
+        after = None
+        with any_database.read() as connection:
+            while True:
+                statement = keyset(select(visits), [visits.c.at, visits.c.id], after, 3, descending=descending)
+                rows = connection.execute(statement).all()
+                seen += [row.id for row in rows[:3]]
+                if len(rows) <= 3:
+                    break
+                after = (rows[2].at.isoformat(), rows[2].id)
+        assert seen == sorted(seen, reverse=descending)
+        assert len(seen) == 10
+    for wrong in ((), ("x",), ("yesterday", "v1"), (1, "v1"), ("2026-01-01T00:00:00+00:00", 1)):
+        with pytest.raises(CursorInvalidError):
+            keyset(select(visits), [visits.c.at, visits.c.id], wrong, 3)
+
+
+def test_a_repeated_creation_finds_what_the_first_one_made(any_database: Database):
+    common_metadata.create_all(any_database.engine)
+    creations = Creations()
+    first = Creation("k" * 64, "d" * 64)
+    made: list[str] = []
+
+    def create() -> None:
+        with any_database.transaction() as connection:
+            known = creations.replay(connection, first)
+            if known is None:
+                creations.record(connection, first, f"thing-{threading.get_ident()}")
+                known = "made"
+        made.append(known)
+
+    threads = [threading.Thread(target=create) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made)[0] == "made"
+    assert made.count("made") == 1
+    assert len(set(made)) == 2
+    with any_database.transaction() as connection, pytest.raises(IdempotencyKeyReusedError):
+        creations.replay(connection, Creation("k" * 64, "other"))
+    with any_database.transaction() as connection:
+        assert creations.replay(connection, None) is None
+        creations.record(connection, None, "x")
+
+
+def test_all_branches_migrate_and_a_second_time_changes_nothing(any_database: Database):
+    any_database.upgrade("common", "registry", "jobs", "operations")
+    any_database.upgrade("common", "registry", "jobs", "operations")
+    with any_database.read() as connection:
+        assert connection.dialect.has_table(connection, "alembic_version_registry")
