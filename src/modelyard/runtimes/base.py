@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.errors import InvalidInputError
+from modelyard.errors import InternalError, InvalidInputError
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import Signature
 
@@ -24,6 +24,19 @@ class ArtifactInvalidError(InvalidInputError):
     code = "artifact_invalid"
 
 
+class PredictionFailedError(InternalError):
+    """The model itself failed on a batch that fits its signature."""
+
+    code = "prediction_failed"
+
+    def __init__(self, cause: Exception) -> None:
+        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:300]
+        super().__init__(
+            f"the model failed on this batch: {reason}",
+            hint="The inputs fit the signature, so the model is at fault: try one row, then read the logs.",
+        )
+
+
 class Predictor(ABC):
     """A loaded model. Not thread-safe unless its runtime says so: a worker calls it from one thread."""
 
@@ -32,7 +45,7 @@ class Predictor(ABC):
         """Outputs of the signature for a batch; inputs are checked against the signature by the caller.
 
         Raises:
-            ModelyardError: the model cannot answer this batch.
+            PredictionFailedError: the model cannot answer this batch.
         """
 
 

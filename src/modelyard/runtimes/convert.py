@@ -54,14 +54,19 @@ def convert_estimator(estimator: Any, signature: Signature) -> bytes:
 
     def convert() -> Any:
         from skl2onnx import convert_sklearn  # noqa: PLC0415 - 1 s
+        from skl2onnx.common import data_types  # noqa: PLC0415 - 1 s
 
-        return convert_sklearn(
+        from modelyard.runtimes.formats.sklearn_trees import route_missing_values  # noqa: PLC0415 - imports onnx
+
+        model = convert_sklearn(
             estimator,
             name=_GRAPH_NAME,
-            initial_types=_initial_types(signature.inputs),
+            initial_types=_initial_types(signature.inputs, data_types),
             options={id(estimator): {"zipmap": False}} if signature.class_names else None,
             target_opset={"": 18, "ai.onnx.ml": 3},
         )
+        route_missing_values(model, estimator)
+        return model
 
     return _converted(convert, signature)
 
@@ -75,9 +80,10 @@ def convert_xgboost(booster: Any, signature: Signature) -> bytes:
 
     def convert() -> Any:
         from onnxmltools import convert_xgboost as to_onnx  # noqa: PLC0415 - 1 s
+        from onnxmltools.convert.common import data_types  # noqa: PLC0415 - 1 s
 
         booster.feature_names = None  # the converter takes only names like f0
-        return to_onnx(booster, name=_GRAPH_NAME, initial_types=_initial_types(signature.inputs))
+        return to_onnx(booster, name=_GRAPH_NAME, initial_types=_initial_types(signature.inputs, data_types))
 
     if "c" in (booster.feature_types or ()):
         raise ConversionFailedError("the model splits on categories, which the ONNX converter does not know")
@@ -93,8 +99,11 @@ def convert_lightgbm(booster: Any, signature: Signature) -> bytes:
 
     def convert() -> Any:
         from onnxmltools import convert_lightgbm as to_onnx  # noqa: PLC0415 - 1 s
+        from onnxmltools.convert.common import data_types  # noqa: PLC0415 - 1 s
 
-        return to_onnx(booster, name=_GRAPH_NAME, initial_types=_initial_types(signature.inputs), zipmap=False)
+        return to_onnx(
+            booster, name=_GRAPH_NAME, initial_types=_initial_types(signature.inputs, data_types), zipmap=False
+        )
 
     return _converted(convert, signature)
 
@@ -111,9 +120,12 @@ def _converted(convert: Callable[[], Any], signature: Signature) -> bytes:
             f"no ONNX form: {reason[:300]}", hint="It is served by its own framework."
         ) from error
     expected = [spec.name for spec in signature.outputs]
-    made = [output.name for output in result.model.graph.output]
+    made = {output.name: output for output in result.model.graph.output}
+    if expected == ["label"] and "probabilities" in made:
+        # The scores of a classifier without probabilities (SVC): they sum up to nothing, so nobody gets them.
+        result.model.graph.output.remove(made.pop("probabilities"))
     if sorted(expected) != sorted(made):
-        raise ConversionFailedError(f"the ONNX form answers {made}, the signature says {expected}")
+        raise ConversionFailedError(f"the ONNX form answers {sorted(made)}, the signature says {expected}")
     content: bytes = result.model.SerializeToString(deterministic=True)
     return content
 
@@ -131,9 +143,8 @@ def _quiet() -> Iterator[None]:
         logging.disable(previous)
 
 
-def _initial_types(inputs: tuple[TensorSpec, ...]) -> list[tuple[str, Any]]:
-    from skl2onnx.common import data_types as types  # noqa: PLC0415 - 1 s; onnxmltools takes the same types
-
+def _initial_types(inputs: tuple[TensorSpec, ...], types: Any) -> list[tuple[str, Any]]:
+    """Each converter takes only the type classes of its own library."""
     kinds = {
         DataType.FP32: types.FloatTensorType,
         DataType.FP64: types.DoubleTensorType,

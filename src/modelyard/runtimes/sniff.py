@@ -1,5 +1,6 @@
 """The format of an artifact by its content, not its name. Reads the head only, runs nothing from the file."""
 
+import pickletools
 import struct
 import zipfile
 from pathlib import Path
@@ -52,6 +53,8 @@ def sniff(path: Path) -> ArtifactFormat:
         return ArtifactFormat.XGBOOST
     if _is_onnx(path, head):
         return ArtifactFormat.ONNX
+    if _is_text_pickle(head):
+        raise _pickle("a pickle")
     raise ArtifactInvalidError(f"the artifact is not {_KNOWN}, or it is damaged", hint=_WAY_OUT)
 
 
@@ -94,8 +97,7 @@ def _sniff_archive(path: Path) -> ArtifactFormat:
 
 def _refuse_pickle(head: bytes) -> None:
     is_binary = head[0] == 0x80 and len(head) > 1 and head[1] <= 5  # noqa: PLR2004 - PROTO opcode, protocols 0 to 5
-    is_text = head[:1] in b"(c]}ilS" and (b"\nq" in head or b"(dp" in head or b"\np0" in head or head[:2] == b"c_")
-    if is_binary or is_text:
+    if is_binary:
         raise _pickle("a pickle")
     compressed = (
         b"\x1f\x8b",
@@ -111,6 +113,17 @@ def _refuse_pickle(head: bytes) -> None:
         raise _pickle("a compressed file, most likely a joblib pickle")
     if head.startswith(b"\x89HDF"):
         raise ArtifactInvalidError(f"the artifact is HDF5 (Keras?); {_KNOWN} is taken", hint="Export it with tf2onnx.")
+
+
+def _is_text_pickle(head: bytes) -> bool:
+    """Protocols 0 and 1 have no mark of their own: three opcodes in a row are taken for one. Reads, never runs."""
+    opcodes = 0
+    try:
+        for _ in pickletools.genops(head):
+            opcodes += 1
+    except ValueError:
+        return opcodes >= 3  # noqa: PLR2004 - the head may end inside the pickle
+    return True
 
 
 def _pickle(what: str) -> PickleRefusedError:

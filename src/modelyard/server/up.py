@@ -20,6 +20,7 @@ from modelyard.errors import InvalidInputError, ModelyardError
 from modelyard.kit.files import write_atomic
 from modelyard.kit.locks import FileLock
 from modelyard.server.gateway import write_config
+from modelyard.server.names import APPLICATIONS
 from modelyard.settings import Home, Settings
 
 STABLE_SECONDS = 10.0
@@ -94,10 +95,11 @@ class Child:
 
 
 class Supervisor:
-    """The platform as one foreground program."""
+    """A platform, or the part of it that `applications` names, as one foreground program."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, applications: tuple[str, ...]) -> None:
         self._settings = settings
+        self._applications = applications
         self._home = settings.layout
         self._is_stopping = False
 
@@ -131,15 +133,18 @@ class Supervisor:
             **os.environ,
             **{f"MODELYARD_{name.upper()}": value for name, value in _plain(self._settings).items()},
         }
-        programs = {"control": "modelyard.server.control", "gateway": "modelyard.server.gateway"}
+        programs = {
+            "control": ("modelyard.server.control", "--applications", ",".join(self._applications)),
+            "gateway": ("modelyard.server.gateway",),
+        }
         return [
             Child(
                 name,
-                [sys.executable, "-m", module, "--home", str(self._home.root)],
+                [sys.executable, "-m", *program, "--home", str(self._home.root)],
                 environment,
                 self._home.logs / f"{name}.log",
             )
-            for name, module in programs.items()
+            for name, program in programs.items()
         ]
 
     def _start(self, children: list[Child]) -> None:
@@ -256,7 +261,7 @@ def parse_settings(arguments: list[str] | None = None) -> Settings:
 def main() -> None:
     """Entry point."""
     try:
-        Supervisor(parse_settings()).run()
+        Supervisor(parse_settings(), APPLICATIONS).run()
     except ModelyardError as error:
         sys.exit(f"{error.message}. {error.hint}")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from modelyard.control.captures.repository import BatchFilter
+from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.rest.dependencies import PageParameters
 from modelyard.control.rest.guard import Guard

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import structlog
 
+from modelyard.control.captures.batches import CaptureBatch
 from modelyard.control.captures.parquet import moment, write_records
-from modelyard.control.captures.repository import CaptureBatch, CaptureRepository
+from modelyard.control.captures.repository import CaptureRepository
 from modelyard.dataplane.captures import closed_segments, read_segment
 from modelyard.dataplane.errors import CaptureDamagedError
 from modelyard.kit.clock import Clock

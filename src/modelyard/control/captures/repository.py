@@ -1,48 +1,14 @@
 """All SQL of capture batches."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, Text, delete, insert, literal, select, tuple_, type_coerce
 
+from modelyard.control.captures.batches import BatchFilter, CaptureBatch
 from modelyard.control.captures.tables import capture_batches
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureBatch:
-    """One Parquet object: an endpoint's share of a segment on one day. Times are those of its inferences."""
-
-    segment: str
-    project: str
-    endpoint: str
-    day: str
-    object_key: str
-    size_bytes: int
-    inferences: int
-    rows: int
-    versions: tuple[str, ...]
-    variants: tuple[str, ...]
-    first_id: str
-    last_id: str
-    first_at: datetime
-    last_at: datetime
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchFilter:
-    """Which batches are of interest; times are inclusive."""
-
-    project: str
-    endpoint: str
-    since: datetime | None = None
-    until: datetime | None = None
-    version: str | None = None
-    variant: str | None = None
-    inference_id: str | None = None
-
 
 _CHUNK = 100
 _ORDER = (capture_batches.c.last_at, capture_batches.c.segment, capture_batches.c.day)

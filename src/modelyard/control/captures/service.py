@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from modelyard.control.captures.errors import InferenceNotFoundError, TimeRangeInvalidError
+from modelyard.control.captures.batches import BatchFilter, CaptureBatch, check_range
+from modelyard.control.captures.errors import InferenceNotFoundError
 from modelyard.control.captures.parquet import Captured, as_inference, read_records
-from modelyard.control.captures.repository import BatchFilter, CaptureBatch, CaptureRepository
+from modelyard.control.captures.repository import CaptureRepository
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
@@ -53,7 +54,7 @@ class CaptureService:
             TimeRangeInvalidError: `since` is after `until`, or has no time zone.
             CursorInvalidError: the cursor belongs to another list.
         """
-        _check_range(wanted)
+        check_range(wanted)
         after = _position(page)
         if after is not None:
             wanted = replace(wanted, until=min(filter(None, (wanted.until, after[0]))))
@@ -161,13 +162,3 @@ def _position(page: PageQuery) -> tuple[datetime, str] | None:
         raise CursorInvalidError(
             "The cursor does not belong to this list", hint="Pass `next_cursor` of the page before.", field="cursor"
         ) from None
-
-
-def _check_range(wanted: BatchFilter) -> None:
-    for name, value in (("since", wanted.since), ("until", wanted.until)):
-        if value is not None and value.tzinfo is None:
-            raise TimeRangeInvalidError(
-                f"'{value}' has no time zone", hint="Write it as 2026-01-31T12:00:00Z.", field=name
-            )
-    if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
-        raise TimeRangeInvalidError("The time range ends before it begins", hint="Swap the two.", field="since")

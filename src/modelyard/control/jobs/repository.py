@@ -1,6 +1,6 @@
 """All SQL of jobs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -38,7 +38,7 @@ class JobRepository:
         status: JobStatus | None,
         kind: JobKind | None,
         page: PageQuery,
-    ) -> list[Job]:
+    ) -> Sequence[Job]:
         """Newest first."""
         query = select(jobs.c.record).where(jobs.c.project == project)
         if status is not None:
@@ -46,13 +46,13 @@ class JobRepository:
         if kind is not None:
             query = query.where(jobs.c.kind == kind)
         query = keyset(query, (jobs.c.created_at, jobs.c.id), page.after, page.limit, descending=True)
-        return list(connection.execute(query).scalars())
+        return connection.execute(query).scalars().all()
 
-    def unfinished(self, connection: Connection) -> list[Job]:
+    def unfinished(self, connection: Connection) -> Sequence[Job]:
         """Jobs that have not ended, oldest first."""
         final = [status for status in JobStatus if status.is_final]
         query = select(jobs.c.record).where(jobs.c.status.not_in(final)).order_by(jobs.c.created_at)
-        return list(connection.execute(query).scalars())
+        return connection.execute(query).scalars().all()
 
     def count(self, connection: Connection, project: str) -> int:
         """Jobs of a project."""
@@ -68,7 +68,7 @@ class JobRepository:
 
     def log_offset(self, connection: Connection, job_id: str) -> int:
         """Bytes of output whose metric lines have been stored."""
-        return connection.execute(select(jobs.c.log_offset).where(jobs.c.id == job_id)).scalar_one()
+        return int(connection.execute(select(jobs.c.log_offset).where(jobs.c.id == job_id)).scalar_one())
 
     def set_log_offset(self, connection: Connection, job_id: str, offset: int) -> None:
         """Move it, in the same transaction as the points."""
@@ -80,7 +80,7 @@ class JobRepository:
         if rows:
             connection.execute(insert(metric_points), rows)
 
-    def points(self, connection: Connection, job_id: str, page: PageQuery) -> list[tuple[int, MetricPoint]]:
+    def points(self, connection: Connection, job_id: str, page: PageQuery) -> Sequence[tuple[int, MetricPoint]]:
         """Metric values in order of arrival, each with its sequence number."""
         query = select(metric_points).where(metric_points.c.job_id == job_id)
         query = keyset(query, (metric_points.c.sequence,), page.after, page.limit)

@@ -150,7 +150,8 @@ class JobService:
         """Live metric values in order of arrival."""
         self.get(project, job_id)
         with self._database.read() as connection:
-            numbered = page.page(self._repository.points(connection, job_id, page), lambda item: (item[0],))
+            rows = self._repository.points(connection, job_id, page)
+        numbered = page.page(rows, lambda item: (item[0],))
         return Page(items=[point for _, point in numbered.items], next_cursor=numbered.next_cursor)
 
     def resume(self) -> None:
@@ -159,6 +160,17 @@ class JobService:
             unfinished = self._repository.unfinished(connection)
         for job in unfinished:
             self._enqueue(job.id)
+
+    def reap(self) -> None:
+        """Forget processes whose job has ended or is unknown, ending those that live."""
+        for state in self._engine.list():
+            job_id = state.labels.get("job")
+            if job_id is None:
+                continue
+            with self._database.read() as connection:
+                job = self._repository.find(connection, job_id)
+            if job is None or (job.status.is_final and state.is_alive) or state.id != process_id(job):
+                self._engine.remove(state.id)
 
     def is_project_empty(self, project: str) -> bool:
         """True if the project never ran a job."""

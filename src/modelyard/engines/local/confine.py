@@ -87,8 +87,14 @@ def landlock_abi() -> int:
     return max(0, int(_libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION_FLAG)))
 
 
-def restrict_files(readable: list[str], writable: list[str], *, has_network: bool) -> None:
+def restrict_files(readable: list[str], writable: list[str], listable: list[str], *, has_network: bool) -> None:
     """Allow this process and its children these paths only; no signals or abstract sockets beyond themselves.
+
+    Args:
+        readable: files and folders to read and execute.
+        writable: files and folders to do anything with.
+        listable: folders of which the names, and nothing more, may be read.
+        has_network: False forbids TCP.
 
     Raises:
         OSError: the kernel has no Landlock.
@@ -104,6 +110,8 @@ def restrict_files(readable: list[str], writable: list[str], *, has_network: boo
         _allow(ruleset, path, _FS_READ & rights)
     for path in writable:
         _allow(ruleset, path, rights)
+    for path in listable:
+        _allow(ruleset, path, _FS_READ_DIR)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _checked(_libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0))
     os.close(ruleset)

@@ -21,7 +21,7 @@ class StagePlan(TypedDict):
         environment: the whole environment of the command.
         work_directory: where it starts.
         rlimits: name without "RLIMIT_" -> value; never raised above what is in force.
-        landlock: paths to allow (readable, writable), or None for no Landlock.
+        landlock: paths to allow (readable, writable, listable), or None for no Landlock.
         own_user: run as this user id where the platform runs as root, or None to stay.
         is_confined: drop capabilities and close the network here (bubblewrap has done it already otherwise).
         has_network: False closes the network.
@@ -31,7 +31,7 @@ class StagePlan(TypedDict):
     environment: dict[str, str]
     work_directory: str
     rlimits: dict[str, int]
-    landlock: tuple[list[str], list[str]] | None
+    landlock: tuple[list[str], list[str], list[str]] | None
     own_user: int | None
     is_confined: bool
     has_network: bool

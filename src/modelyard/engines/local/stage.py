@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import socket
-import sys
 
 from modelyard.engines.local.plan import StagePlan
 
@@ -19,7 +18,7 @@ START_FAILED_CODE = 125
 def main(descriptor: int) -> None:
     """Become the command; returns never."""
     supervisor = socket.socket(fileno=descriptor)
-    supervisor.set_inheritable(False)  # noqa: FBT003 - the end of this socket tells that the command was executed
+    supervisor.set_inheritable(False)
     try:
         supervisor.sendall(READY)
         plan = _receive(supervisor)

@@ -29,6 +29,14 @@ def parent_of(pid: int) -> int:
     return int(fields[1]) if fields else 0
 
 
+def owner_of(pid: int) -> int | None:
+    """User id of `pid`; None if it is gone."""
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return None
+
+
 def task_count(pids: Iterable[int]) -> int:
     """Threads of `pids` together."""
     return sum(int(fields[17]) for pid in pids if (fields := _stat(pid)))

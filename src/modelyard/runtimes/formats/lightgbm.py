@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Runtime, Tensor, Tensors
+from modelyard.runtimes.base import ArtifactInvalidError, PredictionFailedError, Predictor, Runtime, Tensor, Tensors
 from modelyard.runtimes.formats.answers import (
     classifier_outputs,
     classify,
@@ -31,7 +31,12 @@ class LightgbmPredictor(Predictor):
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """Label and probabilities for classification objectives, a prediction for the others."""
-        values = np.asarray(self._booster.predict(inputs["numeric"], num_threads=self._threads))
+        import lightgbm  # noqa: PLC0415 - 1 s, needed by this format only
+
+        try:
+            values = np.asarray(self._booster.predict(inputs["numeric"], num_threads=self._threads))
+        except lightgbm.basic.LightGBMError as error:
+            raise PredictionFailedError(error) from error
         return classify(self._signature, values) if self._is_classifier else regress(values)
 
 
@@ -76,9 +81,9 @@ def open_booster(artifact: Path) -> Any:
         ArtifactInvalidError: LightGBM cannot read the file.
     """
     text = artifact.read_text(encoding="utf-8", errors="replace")
-    # A file cut short makes LightGBM itself crash, so the end mark is looked for first.
-    if "\nend of trees" not in text or "�" in text:
-        raise _damaged("it ends before its trees do" if "�" not in text else "it is no text")
+    # A file cut short makes LightGBM crash the process, so its last marks are looked for first.
+    if "�" in text or "\nend of trees" not in text or "\nend of parameters" not in text:
+        raise _damaged("it is no text" if "�" in text else "it ends too early")
 
     import lightgbm  # noqa: PLC0415 - 1 s, needed by this format only
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from modelyard.errors import InternalError
-from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Runtime, Tensor, Tensors
+from modelyard.runtimes.base import ArtifactInvalidError, PredictionFailedError, Predictor, Runtime, Tensor, Tensors
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
@@ -27,12 +26,6 @@ _DATATYPES = {
 _FATAL = 4
 
 
-class PredictionFailedError(InternalError):
-    """The model itself failed on a batch that fits its signature."""
-
-    code = "prediction_failed"
-
-
 class OnnxPredictor(Predictor):
     """A session whose inputs and outputs have the signature's names. Safe to call from several threads."""
 
@@ -49,10 +42,7 @@ class OnnxPredictor(Predictor):
         try:
             values = self._session.run(self._names, inputs)
         except Exception as error:  # onnxruntime raises many unrelated types
-            raise PredictionFailedError(
-                f"the model failed on this batch: {first_line(error)}",
-                hint="The inputs fit the signature, so the model is at fault: try one row, then read the logs.",
-            ) from error
+            raise PredictionFailedError(error) from error
         return dict(zip(self._names, values, strict=True))
 
 
@@ -105,12 +95,12 @@ def open_session(artifact: Path, *, threads: int) -> Any:
         return onnxruntime.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises many unrelated types
         raise ArtifactInvalidError(
-            f"ONNX Runtime cannot load the artifact: {first_line(error)}",
+            f"ONNX Runtime cannot load the artifact: {_first_line(error)}",
             hint="Check it with onnx.checker.check_model; export to an older opset if the operator is too new.",
         ) from error
 
 
-def first_line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """The first line of an error's text, cut to a readable length."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 

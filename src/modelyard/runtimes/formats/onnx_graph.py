@@ -12,7 +12,7 @@ from typing import Any, Literal
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-_REGRESSION_NAMES = ("variable", "prediction", "predictions", "output_variable")
+_REGRESSION_NAMES = ("variable", "prediction", "predictions", "output_variable", "GPmean")
 _OPSET = 17
 _MATRIX = 2
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Runtime, Tensor, Tensors
+from modelyard.runtimes.base import ArtifactInvalidError, PredictionFailedError, Predictor, Runtime, Tensor, Tensors
 from modelyard.runtimes.formats.answers import classifier_outputs, regress, regressor_outputs, table_input
 from modelyard.runtimes.sniff import check_archive
 from modelyard.types.models import ArtifactFormat
@@ -49,9 +49,15 @@ class SkopsPredictor(Predictor):
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """Label and probabilities of a classifier, the label of a clusterer, the prediction of a regressor."""
+        data = inputs["numeric"]
+        try:
+            return self._answer(data)
+        except Exception as error:  # estimators raise what they like
+            raise PredictionFailedError(error) from error
+
+    def _answer(self, data: Tensor) -> Tensors:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415 - scikit-learn's own
 
-        data = inputs["numeric"]
         with warnings.catch_warnings(), threadpool_limits(self._threads):
             warnings.filterwarnings("ignore", message=_NAMES)  # the signature has checked the columns
             if "label" not in self._outputs:

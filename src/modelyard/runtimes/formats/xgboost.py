@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Runtime, Tensor, Tensors
+from modelyard.runtimes.base import ArtifactInvalidError, PredictionFailedError, Predictor, Runtime, Tensor, Tensors
 from modelyard.runtimes.formats.answers import (
     classifier_outputs,
     classify,
@@ -36,10 +36,13 @@ class XgboostPredictor(Predictor):
         data = xgboost.DMatrix(
             inputs["numeric"], feature_names=booster.feature_names, feature_types=booster.feature_types
         )
+        try:
+            values = booster.predict(data, output_margin=is_classifier(self._objective))
+        except xgboost.core.XGBoostError as error:
+            raise PredictionFailedError(error) from error
         if not is_classifier(self._objective):
-            return regress(booster.predict(data))
-        margins = booster.predict(data, output_margin=True)
-        return classify(self._signature, softmax(margins) if margins.ndim > 1 else sigmoid(margins))
+            return regress(values)
+        return classify(self._signature, softmax(values) if values.ndim > 1 else sigmoid(values))
 
 
 class XgboostRuntime(Runtime):

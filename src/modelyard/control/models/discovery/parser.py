@@ -48,10 +48,7 @@ def parse_query(text: str) -> Query:
     Raises:
         SearchQueryInvalidError: it does not parse, names an unknown field, or asks a field what it cannot hold.
     """
-    if len(text) > MAX_LENGTH:
-        fault = f"the query has {len(text)} characters, more than {MAX_LENGTH}, and is cut"
-        raise SearchQueryInvalidError(fault, text[:80], 79, hint="Ask a shorter question.")
-    _refuse_unstorable(text)
+    check_text(text)
     try:
         query = _lark().parse(text)
     except FaultError as fault:
@@ -65,11 +62,18 @@ def parse_query(text: str) -> Query:
     return query
 
 
-def _refuse_unstorable(text: str) -> None:
-    """Characters that no database stores: NUL, and halves of surrogate pairs."""
+def check_text(text: str) -> None:
+    """Nothing if `text` is short enough and has only characters that a database stores (no NUL, no half surrogates).
+
+    Raises:
+        SearchQueryInvalidError: it is too long, or has such a character.
+    """
+    if len(text) > MAX_LENGTH:
+        fault = f"the query has {len(text)} characters, more than {MAX_LENGTH}, and is cut"
+        raise SearchQueryInvalidError(fault, text[:80], 79, hint="Ask a shorter question.")
     position = next((at for at, c in enumerate(text) if c == "\0" or "\ud800" <= c <= "\udfff"), None)
     if position is not None:
-        shown = text[:position] + " " + text[position + 1 :].encode(errors="replace").decode()
+        shown = text.replace("\0", " ").encode(errors="replace").decode()
         raise SearchQueryInvalidError("a character that is no text", shown, position, hint="Remove it.")
 
 

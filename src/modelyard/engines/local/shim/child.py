@@ -2,12 +2,13 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import struct
 import time
 
-from modelyard.engines.local import confine, stage
+from modelyard.engines.local import confine, stage, tree
 from modelyard.engines.local.cgroups import Cgroup
 from modelyard.engines.local.plan import Plan
 
@@ -38,7 +39,7 @@ class Child:
         if self.pid == 0:
             self._become(group, output, theirs, supervisor)
         theirs.close()
-        self.socket.setblocking(False)  # noqa: FBT003
+        self.socket.setblocking(False)
 
     @property
     def is_starting(self) -> bool:
@@ -58,9 +59,9 @@ class Child:
         if message.startswith(stage.READY):
             self.command_pid = next((_CREDENTIALS.unpack(data)[0] for _, _, data in ancillary), self.pid)
             content = json.dumps(self._plan["stage"]).encode()
-            self.socket.setblocking(True)  # noqa: FBT003
+            self.socket.setblocking(True)
             self.socket.sendall(len(content).to_bytes(8, "big") + content)
-            self.socket.setblocking(False)  # noqa: FBT003
+            self.socket.setblocking(False)
         elif message.startswith(stage.FAILED):
             command = self._plan["stage"]["argv"][0]
             self.failure = f"'{command}' could not be executed: {message[1:].decode(errors='replace')}"
@@ -89,11 +90,12 @@ class Child:
             if group is not None:
                 group.join()
             _limit_cpus(self._plan, group)
+            _limit_tasks(self._plan, group)
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
             os.dup2(output, 1)
             os.dup2(output, 2)
-            os.set_inheritable(theirs.fileno(), True)  # noqa: FBT003
+            os.set_inheritable(theirs.fileno(), True)
             if self._plan["wrapper"]:
                 command = [*self._plan["wrapper"], *self._plan["stage_command"], str(theirs.fileno())]
                 os.execve(command[0], command, {"PATH": os.defpath, "LANG": "C.UTF-8"})  # noqa: S606
@@ -122,3 +124,18 @@ def _limit_cpus(plan: Plan, group: Cgroup | None) -> None:
     count = min(len(allowed), max(1, -int(-cpus // 1)))
     first = os.getpid() % len(allowed)
     os.sched_setaffinity(0, {allowed[(first + step) % len(allowed)] for step in range(count)})
+
+
+def _limit_tasks(plan: Plan, group: Cgroup | None) -> None:
+    """Without a control group for it: the kernel counts a user's tasks together, so allow those there are and more.
+
+    It does not count root's; the supervisor's watch does.
+    """
+    if os.geteuid() == 0 or (group is not None and group.has("pids")):
+        return
+    user = os.geteuid()
+    own = [int(name) for name in os.listdir("/proc") if name.isdigit() and tree.owner_of(int(name)) == user]
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    limit = tree.task_count(own) + plan["limits"]["max_processes"]
+    ceiling = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (ceiling, ceiling))

@@ -29,10 +29,10 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     with open(os.path.join(folder, layout.PLAN), encoding="utf-8") as file:
         plan: Plan = json.load(file)
-    answer = _take_record(folder, plan["folder"])
-    os.write(writing, bytes([answer]))
+    outcome = _take_record(folder, plan["folder"])
+    os.write(writing, bytes([outcome]))
     os.close(writing)
-    if answer == STARTED:
+    if outcome == STARTED:
         # Only now: the caller need not wait for these imports.
         from modelyard.engines.local.shim.supervisor import Supervisor  # noqa: PLC0415
 

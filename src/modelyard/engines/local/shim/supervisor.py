@@ -38,7 +38,7 @@ class Supervisor:
         self._group = self._make_group()
         self._oom_before = _machine_oom_kills()
         self._output, output_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        os.set_blocking(output_end, True)  # noqa: FBT003
+        os.set_blocking(output_end, True)
         self._watch = Watch(plan, self._group)
         self._child = Child(plan, self._group, output_end)
         os.close(output_end)
@@ -176,6 +176,8 @@ class Supervisor:
             self._group.kill()
         tree.kill_descendants(os.getpid())
         self._wait_for_all()
+        while self._child.is_starting:  # its last words may have come together with its end
+            self._start()
         taken = 0
         while taken < _DRAIN_LIMIT_BYTES and select.select([self._output], [], [], 0)[0] and self._take_output():
             taken += 1 << 16

@@ -8,11 +8,11 @@ from modelyard.engines.local import tree
 from modelyard.engines.local.cgroups import Cgroup
 from modelyard.engines.local.plan import Plan
 
-type_of_end = tuple[str, str]  # cause, sentence
+Broken = tuple[str, str]  # cause of the end, sentence
 
 _MEMORY_INTERVAL_SECONDS = 0.1
 _GROUP_INTERVAL_SECONDS = 0.5
-_DISK_INTERVAL_SECONDS = 1.0
+_DISK_INTERVAL_SECONDS = 0.25
 
 
 class Watch:
@@ -22,7 +22,7 @@ class Watch:
         self._plan = plan
         self._limits = plan["limits"]
         self._group = group
-        self._checks: list[tuple[float, Callable[[], type_of_end | None]]] = []
+        self._checks: list[tuple[float, Callable[[], Broken | None]]] = []
         has_memory_group = group is not None and group.has("memory")
         if has_memory_group:
             self._checks.append((_GROUP_INTERVAL_SECONDS, self._group_memory))
@@ -37,19 +37,19 @@ class Watch:
         self._baseline = {path: folder_bytes(path) for path in plan["written"] if path != self._work_directory}
         self.interval_seconds = min((interval for interval, _ in self._checks), default=None)
 
-    def look(self) -> type_of_end | None:
+    def look(self) -> Broken | None:
         """The broken limit, if one is broken now."""
         now = time.monotonic()
         for index, (interval, check) in enumerate(self._checks):
             if now >= self._due[index]:
                 broken = check()
-                # A check that takes long (a folder of a million files) is asked less often: a tenth of the time at most.
+                # What takes long (a folder of a million files) is asked less often: a tenth of the time at most.
                 self._due[index] = time.monotonic() + max(interval, 10 * (time.monotonic() - now))
                 if broken is not None:
                     return broken
         return None
 
-    def disk(self) -> type_of_end | None:
+    def disk(self) -> Broken | None:
         """Whether what the process wrote is over the limit: its folders and its deleted, still open files."""
         limit = self._limits["disk_bytes"]
         if limit is None:
@@ -61,16 +61,16 @@ class Watch:
             return None
         return "DISK_LIMIT", f"it wrote {in_units(used)}, its disk limit is {in_units(limit)}"
 
-    def group_oom(self) -> type_of_end | None:
+    def group_oom(self) -> Broken | None:
         """Whether the kernel killed one of its processes at the memory limit."""
         return self._group_memory() if self._group is not None else None
 
-    def _group_memory(self) -> type_of_end | None:
+    def _group_memory(self) -> Broken | None:
         if self._group is None or not self._group.oom_kills():
             return None
         return "OUT_OF_MEMORY", self._memory_sentence()
 
-    def _tree_memory(self) -> type_of_end | None:
+    def _tree_memory(self) -> Broken | None:
         limit = self._limits["memory_bytes"]
         pids = tree.descendants(os.getpid())
         # The quick number counts pages shared after a fork several times: only when it is over, ask for the exact one.
@@ -83,7 +83,7 @@ class Watch:
         limit = self._limits["memory_bytes"]
         return "it needed more memory than " + ("there is" if limit is None else f"its limit of {in_units(limit)}")
 
-    def _tree_size(self) -> type_of_end | None:
+    def _tree_size(self) -> Broken | None:
         limit = self._limits["max_processes"]
         tasks = tree.task_count(tree.descendants(os.getpid()))
         return ("SIGNAL", f"it had {tasks} threads and processes, its limit is {limit}") if tasks > 2 * limit else None

@@ -1,0 +1,105 @@
+"""Turns what an algorithm has trained into a complete bundle: artifact, card, golden requests, reference, lock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.algorithms.base import TrainingContext
+from modelyard.algorithms.errors import ArtifactDiffersError
+from modelyard.algorithms.evaluation.metrics import measure
+from modelyard.drift.reference import ReferenceSketch, build_reference
+from modelyard.kit.files import write_atomic
+from modelyard.runtimes.base import Predictor, Tensors
+from modelyard.runtimes.bundle import REFERENCE, write_environment_lock, write_golden, write_manifest
+from modelyard.runtimes.catalog import runtime_for
+from modelyard.runtimes.golden import make_golden
+from modelyard.runtimes.parity import check_parity
+from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Parity
+from modelyard.types.signatures import Signature
+
+ARTIFACT = "model.onnx"
+_PARITY_ROWS = 1000
+_PREDICT_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A trained model on its way into a bundle.
+
+    Attributes:
+        artifact: the ONNX file.
+        signature: of the artifact.
+        original: answers as the model in the library that trained it does.
+        inputs: tensors of all rows, held-out ones included, n rows.
+        is_held_out: (n,) which of them only judge.
+        truth: (n,) the right answers.
+        card: all that is known before the held-out part has been measured.
+    """
+
+    artifact: bytes
+    signature: Signature
+    original: Predictor
+    inputs: Tensors
+    is_held_out: NDArray[np.bool_]
+    truth: NDArray[Any]
+    card: ModelCard
+
+
+def write_bundle(trained: Trained, context: TrainingContext) -> None:
+    """Write every file of the bundle into `context.output` and log the held-out metrics.
+
+    Raises:
+        ArtifactDiffersError: the ONNX form does not answer as the original on real rows: a defect.
+    """
+    folder, signature = context.output, trained.signature
+    write_atomic(folder / ARTIFACT, trained.artifact)
+    predictor = runtime_for(ArtifactFormat.ONNX).load(folder / ARTIFACT, signature, threads=context.threads)
+    held_out = {name: tensor[trained.is_held_out] for name, tensor in trained.inputs.items()}
+    outputs = predict(predictor, held_out)
+    metrics = measure(trained.card.task, outputs, trained.truth[trained.is_held_out], signature.class_names)
+    for metric in metrics:
+        context.log(f"held-out {metric.name} {metric.value:.4f} (95 % interval {metric.low:.4f} to {metric.high:.4f})")
+        context.log_metric(f"holdout_{metric.name}", metric.value, 0)
+    parity = _checked_parity(trained, predictor, held_out)
+    context.log(f"the ONNX form agrees with the original on {parity.rows:,} rows")
+    card = replace(trained.card, metrics=metrics, parity=parity)
+    write_golden(folder, make_golden(predictor, held_out))
+    write_atomic(folder / REFERENCE, _reference(trained, held_out, outputs).to_json())
+    write_environment_lock(folder)
+    manifest = Manifest(artifact=ARTIFACT, artifact_format=ArtifactFormat.ONNX, signature=signature, card=card)
+    write_manifest(folder, manifest)
+
+
+def predict(predictor: Predictor, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    """Answers for any number of rows, a few thousand at a time so that memory stays bounded."""
+    rows = len(next(iter(inputs.values())))
+    parts = [
+        predictor.predict({name: tensor[start : start + _PREDICT_ROWS] for name, tensor in inputs.items()})
+        for start in range(0, rows, _PREDICT_ROWS)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _checked_parity(trained: Trained, predictor: Predictor, held_out: Tensors) -> Parity:
+    sample = {name: tensor[:_PARITY_ROWS] for name, tensor in held_out.items()}
+    parity = check_parity(trained.original, predictor, trained.signature, sample=sample)
+    if parity.is_equal:
+        return parity
+    raise ArtifactDiffersError(
+        f"The ONNX form does not answer as the trained model: {parity.note}",
+        hint="This is a defect of the algorithm: report it with the job's hyper-parameters.",
+    )
+
+
+def _reference(trained: Trained, held_out: Tensors, outputs: Tensors) -> ReferenceSketch:
+    """Inputs as in all rows; predictions as on held-out rows, because a model is surer of rows that it has seen."""
+    inputs = build_reference(trained.signature, trained.inputs, {})
+    answers = build_reference(trained.signature, held_out, outputs)
+    return replace(
+        inputs,
+        numbers={**answers.numbers, **inputs.numbers},
+        categories={**answers.categories, **inputs.categories},
+    )

@@ -1,0 +1,1 @@
+"""Measuring: metrics with confidence intervals, paired comparison, and the evaluation job."""

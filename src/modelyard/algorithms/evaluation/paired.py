@@ -1,0 +1,64 @@
+"""Is the second model better than the first on the same rows? Exact and permutation tests for paired answers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.algorithms.evaluation.metrics import is_right
+from modelyard.types.models import Task
+
+_PERMUTATIONS = 2000
+_SEED = 20_260_101
+
+Outputs = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """`difference` above 0: the second model is better. `p_value` is two-sided."""
+
+    difference: float
+    p_value: float
+
+
+def compare(task: str, first: Outputs, second: Outputs, truth: NDArray[Any]) -> Comparison:
+    """Compare two models' answers to the same rows.
+
+    Classification: difference of the accuracies, exact McNemar test. Regression: by how much the root mean squared
+    error is smaller, sign-flip permutation test on the squared errors.
+    Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions", 1947.
+    """
+    if task == Task.TABULAR_REGRESSION:
+        return _compare_errors(_squares(first, truth), _squares(second, truth))
+    before, after = is_right(first, truth), is_right(second, truth)
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    return Comparison(difference=(gained - lost) / len(truth), p_value=binomial_p_value(gained, lost))
+
+
+def binomial_p_value(gained: int, lost: int) -> float:
+    """Two-sided exact p-value of that many wins and losses when both are equally likely."""
+    trials = gained + lost
+    if trials == 0:
+        return 1.0
+    tail = sum(math.comb(trials, wins) for wins in range(min(gained, lost) + 1))
+    return min(1.0, 2 * tail / 2**trials)
+
+
+def _compare_errors(before: NDArray[np.float64], after: NDArray[np.float64]) -> Comparison:
+    gains = before - after
+    random = np.random.default_rng(_SEED)
+    observed = abs(gains.mean())
+    signs = (random.integers(0, 2, len(gains)) * 2 - 1 for _ in range(_PERMUTATIONS))
+    as_large = sum(bool(abs((sign * gains).mean()) >= observed) for sign in signs)
+    difference = float(np.sqrt(before.mean()) - np.sqrt(after.mean()))
+    return Comparison(difference=difference, p_value=(as_large + 1) / (_PERMUTATIONS + 1))
+
+
+def _squares(outputs: Outputs, truth: NDArray[Any]) -> NDArray[np.float64]:
+    predicted = np.asarray(outputs["prediction"], dtype=np.float64).reshape(-1)
+    squares: NDArray[np.float64] = (predicted - truth.astype(np.float64)) ** 2
+    return squares

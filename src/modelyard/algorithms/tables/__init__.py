@@ -1,0 +1,1 @@
+"""Parts of the table algorithms: columns, their encoding in NumPy and ONNX, and the models."""

@@ -1,0 +1,1 @@
+"""Datasets: named lines of immutable versions, addressed by content."""

@@ -1,0 +1,89 @@
+"""What the tables of endpoints hold: wishes (endpoints), attempts to fulfil them (replicas), and what they serve."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Variant
+from modelyard.types.processes import Resources, SandboxLevel
+from modelyard.types.signatures import Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointRecord:
+    """An endpoint as it is wanted.
+
+    Attributes:
+        variants: what takes the traffic. A rollout replaces them at its end.
+        is_stopped: wanted without replicas.
+        is_deleting: wanted gone; the row goes when the last replica is gone.
+        status: as last announced in an event; what is true now is computed from the replicas.
+        reason: likewise.
+        deployed: versions ("digits:2") that the registry was told of.
+        version: grows with each wish of a user, and when a rollout is rolled back; the ETag.
+    """
+
+    project: str
+    name: str
+    variants: tuple[Variant, ...]
+    capture_share: float
+    is_stopped: bool
+    is_deleting: bool
+    status: EndpointStatus
+    reason: str
+    deployed: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @property
+    def subject(self) -> str:
+        """Its name among events."""
+        return f"endpoint/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for one replica. Another version or other resources make another slot."""
+
+    variant: str
+    model: str
+    number: int
+    resources: Resources
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaRecord:
+    """One attempt to fill a slot; its id is also its process's.
+
+    Attributes:
+        failures: attempts of this slot that failed one after another, this one included once it has ENDED.
+        reason: while it starts: what it waits for; once it has ENDED: why.
+        retry_at: when the slot is tried again, once this attempt has ENDED.
+    """
+
+    id: str
+    project: str
+    endpoint: str
+    slot: Slot
+    status: ReplicaStatus
+    reason: str
+    failures: int
+    pid: int | None
+    sandbox: SandboxLevel | None
+    created_at: datetime
+    started_at: datetime | None
+    ready_at: datetime | None
+    retry_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedVersion:
+    """What is kept of a model version, so that serving it does not need the registry."""
+
+    project: str
+    model: str
+    number: int
+    digest: str
+    signature: Signature
+    is_pure: bool

@@ -1,0 +1,60 @@
+"""Keeps events and shows them."""
+
+from collections.abc import Mapping
+
+from modelyard.control.events.repository import EventRepository, sequence_of
+from modelyard.control.rest.pages import Page, PageQuery
+from modelyard.kit.clock import Clock
+from modelyard.storage.database import Connection, Database
+from modelyard.types.endpoints import Event
+
+
+class EventService:
+    """What happened, in order. A subject is a kind and a name: "endpoint/digits", "monitor/digits-drift"."""
+
+    def __init__(self, database: Database, repository: EventRepository, clock: Clock) -> None:
+        self._database = database
+        self._repository = repository
+        self._clock = clock
+
+    def append(
+        self,
+        project: str,
+        subject: str,
+        kind: str,
+        message: str,
+        details: Mapping[str, str] | None = None,
+        *,
+        connection: Connection | None = None,
+    ) -> None:
+        """Add an event.
+
+        Args:
+            project: whose it is.
+            subject: what it happened to.
+            kind: stable word for programs ("replica_failed").
+            message: a sentence for people.
+            details: more for programs.
+            connection: a transaction to be part of; None: one of its own.
+        """
+        if connection is None:
+            with self._database.transaction() as own:
+                self.append(project, subject, kind, message, details, connection=own)
+            return
+        self._repository.append(
+            connection,
+            at=self._clock.now(),
+            project=project,
+            subject=subject,
+            kind=kind,
+            message=message,
+            details=details or {},
+        )
+
+    def list(
+        self, project: str, subject: str | None, page: PageQuery, *, is_oldest_first: bool = False
+    ) -> Page[Event]:
+        """Events of a project, or of one subject in it."""
+        with self._database.read() as connection:
+            found = self._repository.list(connection, project, subject, page, is_oldest_first=is_oldest_first)
+            return page.page(found, lambda event: (sequence_of(event),))

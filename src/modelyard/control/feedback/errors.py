@@ -1,0 +1,15 @@
+"""Errors of feedback."""
+
+from modelyard.errors import InvalidInputError
+
+
+class TruthInvalidError(InvalidInputError):
+    """Ground truth that cannot belong to the inference: too many rows, or the wrong number of them."""
+
+    code = "truth_invalid"
+
+
+class WindowInvalidError(InvalidInputError):
+    """A time window that cannot be read."""
+
+    code = "window_invalid"

@@ -1,0 +1,145 @@
+"""Takes ground truth, whenever it comes: before or after the capture, twice, or different from what came before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from modelyard.control.feedback.errors import TruthInvalidError
+from modelyard.control.feedback.repository import FeedbackRepository, Truth
+from modelyard.control.feedback.schemas import MAXIMUM_ROWS
+from modelyard.kit.clock import Clock
+from modelyard.storage.database import Database
+from modelyard.types.endpoints import Endpoint
+from modelyard.types.monitoring import FeedbackReceipt
+from modelyard.types.signatures import Scalar
+
+
+class EndpointReader(Protocol):
+    """Knows the endpoints. Implementation: endpoints.service.EndpointService."""
+
+    def get(self, project: str, name: str) -> Endpoint:
+        """An endpoint. Raises NotFoundError."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTruth:
+    """One item of feedback: the value of each row, None where unknown."""
+
+    inference_id: str
+    truth: list[Scalar | None]
+
+
+class FeedbackService:
+    """Ground truth by inference id. Safe from any thread.
+
+    Args:
+        database: of Operations.
+        repository: the SQL.
+        endpoints: feedback for an endpoint that does not exist is refused.
+        clock: for times.
+    """
+
+    def __init__(
+        self, database: Database, repository: FeedbackRepository, endpoints: EndpointReader, clock: Clock
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._endpoints = endpoints
+        self._clock = clock
+
+    def record(self, project: str, endpoint: str, items: Sequence[NewTruth]) -> FeedbackReceipt:
+        """Store a batch, all of it or nothing.
+
+        A value that is known already counts as duplicate. Where another value was known, the newest counts and the
+        inference counts as conflicting. Rows that were unknown are filled in.
+
+        Raises:
+            NotFoundError: no such endpoint.
+            TruthInvalidError: an item has no rows, too many, or another number of rows than before.
+        """
+        self._endpoints.get(project, endpoint)
+        for index, item in enumerate(items):
+            if not 1 <= len(item.truth) <= MAXIMUM_ROWS:
+                raise TruthInvalidError(
+                    f"The truth of '{item.inference_id}' has {len(item.truth)} rows; 1 to {MAXIMUM_ROWS} are possible",
+                    hint="Send one value per row of the request, null where it is unknown.",
+                    field=f"items.{index}.truth",
+                )
+        with self._database.transaction() as connection:
+            known = dict(self._repository.get(connection, project, endpoint, [*{item.inference_id for item in items}]))
+            before = dict(known)
+            counts = {"accepted": 0, "duplicate": 0, "conflicting": 0}
+            for index, item in enumerate(items):
+                merged, outcome = self._merge(project, endpoint, known.get(item.inference_id), item, index)
+                known[item.inference_id] = merged
+                counts[outcome] += 1
+            self._repository.insert(connection, [known[name] for name in known if name not in before])
+            for inference_id, truth in known.items():
+                if inference_id in before and truth != before[inference_id]:
+                    self._repository.replace(connection, truth)
+        return FeedbackReceipt(**counts)
+
+    def truths(self, project: str, endpoint: str, ids: Sequence[str]) -> Mapping[str, list[Scalar | None]]:
+        """What is known about these inferences: one value per row, None where unknown."""
+        if not ids:
+            return {}
+        with self._database.read() as connection:
+            known = self._repository.get(connection, project, endpoint, ids)
+        return {inference_id: truth.truth for inference_id, truth in known.items()}
+
+    def labels_since(self, project: str, endpoint: str, since: datetime | None) -> int:
+        """How many labels arrived after `since` (None: ever). An upper bound: some may be of uncaptured inferences."""
+        with self._database.read() as connection:
+            return self._repository.labels_since(connection, project, endpoint, since)
+
+    def _merge(self, project: str, endpoint: str, known: Truth | None, item: NewTruth, index: int) -> tuple[Truth, str]:
+        """The truth after this item, and how the item counts."""
+        now = self._clock.now()
+        if known is None:
+            labels = sum(value is not None for value in item.truth)
+            fresh = Truth(
+                project=project,
+                endpoint=endpoint,
+                inference_id=item.inference_id,
+                truth=item.truth,
+                labels=labels,
+                conflicts=0,
+                created_at=now,
+                updated_at=now,
+            )
+            return fresh, "accepted"
+        if len(known.truth) != len(item.truth):
+            raise TruthInvalidError(
+                f"The truth of '{item.inference_id}' has {len(item.truth)} rows, {len(known.truth)} came before",
+                hint="Send one value per row of the request, null where it is unknown.",
+                field=f"items.{index}.truth",
+            )
+        merged = [old if new is None else new for old, new in zip(known.truth, item.truth, strict=True)]
+        changed = sum(
+            old is not None and not same(old, new)
+            for old, new in zip(known.truth, merged, strict=True)
+            if new is not None
+        )
+        if all(same(old, new) for old, new in zip(known.truth, merged, strict=True)):
+            return known, "duplicate"
+        labels = sum(value is not None for value in merged)
+        conflicts = known.conflicts + bool(changed)
+        truth = replace(known, truth=merged, labels=labels, conflicts=conflicts, updated_at=now)
+        return truth, "conflicting" if changed else "accepted"
+
+
+def same(one: Scalar | None, other: Scalar | None) -> bool:
+    """Equal as labels: 3, 3.0 and "3" are one label, True and 1 are not."""
+    return label(one) == label(other)
+
+
+def label(value: object) -> str | None:
+    """The one text of a label, whatever type it came in: 3, 3.0 and "3" -> "3"; True and "True" -> "true"."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or value in ("True", "False"):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,52 @@
+"""The Jobs API for a caller in the same process (clients.contracts.JobsClient)."""
+
+import hashlib
+
+import msgspec
+
+from modelyard.control.jobs.service import JobService
+from modelyard.errors import InvalidStateError
+from modelyard.settings import Settings
+from modelyard.storage.creations import Creation
+from modelyard.types.jobs import Job, JobRecipe
+from modelyard.types.processes import Resources
+
+CALLER = "operations"
+
+
+class InProcessJobsClient:
+    """Calls the service directly; the same answers and errors as the HTTP client."""
+
+    def __init__(self, service: JobService, settings: Settings) -> None:
+        self._service = service
+        self._resources = Resources(
+            cpus=1.0, memory_bytes=settings.job_memory_bytes, time_limit_seconds=settings.job_time_limit_seconds
+        )
+
+    def create_training_job(self, project: str, recipe: JobRecipe, model: str, *, idempotency_key: str) -> Job:
+        """Submit a training job that registers a version of `model`."""
+        creation = _creation(idempotency_key, (project, recipe, model))
+        return self._service.create_training(
+            project, recipe, model, self._resources, created_by=CALLER, creation=creation
+        )
+
+    def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
+        """Judge `recipe.candidates` on every channel."""
+        creation = _creation(idempotency_key, (project, recipe))
+        return self._service.create_evaluation(project, recipe, self._resources, created_by=CALLER, creation=creation)
+
+    def job(self, project: str, job_id: str) -> Job:
+        """A job. Raises JobNotFoundError."""
+        return self._service.get(project, job_id)
+
+    def stop_job(self, project: str, job_id: str) -> None:
+        """Ask a job to stop; no effect if it has ended."""
+        try:
+            self._service.stop(project, job_id)
+        except InvalidStateError:
+            return
+
+
+def _creation(key: str, request: object) -> Creation:
+    digest = hashlib.sha256(f"{CALLER}\0{key}".encode()).hexdigest()
+    return Creation(digest, hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest())

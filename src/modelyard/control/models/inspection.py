@@ -1,0 +1,111 @@
+"""Makes a complete bundle out of a bare artifact, in a sandbox: this process never opens a model file itself."""
+
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from modelyard.control.models.errors import InspectionFailedError, InspectionsBusyError, InspectionUnavailableError
+from modelyard.engines.base import Engine
+from modelyard.errors import ModelyardError, TooLargeError
+from modelyard.kit.ids import new_id
+from modelyard.runtimes.base import ArtifactInvalidError
+from modelyard.runtimes.sniff import ArchiveUnsafeError, PickleRefusedError
+from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, Resources
+
+_LABELS = {"kind": "inspection"}
+_AT_A_TIME = 2
+_PATIENCE_SECONDS = 60.0
+_REFUSALS: dict[str, type[ModelyardError]] = {
+    kind.code: kind for kind in (ArtifactInvalidError, PickleRefusedError, ArchiveUnsafeError, TooLargeError)
+}
+_OF_THE_ARTIFACT = {EndCause.OUT_OF_MEMORY, EndCause.TIMEOUT, EndCause.DISK_LIMIT, EndCause.SIGNAL}
+
+
+class ArtifactInspector:
+    """Runs `modelyard.runtimes.inspect` through an engine. Safe from any thread; two inspections at a time.
+
+    Args:
+        engine: where it runs, without network.
+        folder: for its work; made if absent, its content belongs to the inspector.
+        memory_bytes, time_limit_seconds: of one inspection.
+    """
+
+    def __init__(
+        self, engine: Engine, folder: Path, *, memory_bytes: int = 4 << 30, time_limit_seconds: float = 180.0
+    ) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._memory_bytes = memory_bytes
+        self._time_limit_seconds = time_limit_seconds
+        self._slots = threading.BoundedSemaphore(_AT_A_TIME)
+
+    def discard_leftovers(self) -> None:
+        """End and forget what a killed process of ours left behind. Call once at the start."""
+        for state in self._engine.list(_LABELS):
+            self._engine.remove(state.id)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def inspected(self, artifact: Path, name: str) -> Iterator[Path]:
+        """A folder with the bundle, which is gone after the block. `name` is what people call the file.
+
+        Raises:
+            ArtifactInvalidError: the artifact is refused or damaged.
+            TooLargeError: it is over a limit.
+            InspectionFailedError: it used too much memory, time or disk, or crashed what read it.
+            InspectionUnavailableError: the sandbox did not start or was ended from outside.
+            InspectionsBusyError: too many at the same time.
+        """
+        if not self._slots.acquire(timeout=_PATIENCE_SECONDS):
+            raise InspectionsBusyError(f"{_AT_A_TIME} artifacts are being inspected already", hint="Try again later.")
+        process_id = new_id("inspection")
+        work = self._folder / process_id
+        try:
+            output = work / "bundle"
+            output.mkdir(parents=True)
+            self._run(process_id, artifact, work, output, name)
+            yield output
+        finally:
+            self._engine.remove(process_id)
+            shutil.rmtree(work, ignore_errors=True)
+            self._slots.release()
+
+    def _run(self, process_id: str, artifact: Path, work: Path, output: Path, name: str) -> None:
+        options = (f"--artifact={artifact}", f"--output={output}", f"--name={name}")
+        spec = ProcessSpec(
+            command=(sys.executable, "-m", "modelyard.runtimes.inspect", *options),
+            environment={"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
+            work_directory=str(work),
+            mounts=(Mount(path=str(artifact)),),
+            resources=Resources(
+                memory_bytes=self._memory_bytes,
+                time_limit_seconds=self._time_limit_seconds,
+                disk_bytes=8 * artifact.stat().st_size + (1 << 30),
+            ),
+            labels=_LABELS,
+        )
+        self._engine.submit(process_id, spec)
+        end = self._engine.wait(process_id, self._time_limit_seconds + 30).end
+        if end is None or end.cause is not EndCause.EXIT or end.exit_code != 0:
+            raise _failure(output / "error.json", end)
+
+
+def _failure(report: Path, end: ProcessEnd | None) -> ModelyardError:
+    """The error that the inspection wrote, or one that says how it ended."""
+    if report.is_file() and end is not None and end.cause is EndCause.EXIT:
+        found = msgspec.json.decode(report.read_bytes(), type=dict[str, str])
+        kind = _REFUSALS.get(found.get("code", ""), InspectionFailedError)
+        return kind(found.get("message", ""), hint=found.get("hint", ""), field="files")
+    if end is not None and end.cause in _OF_THE_ARTIFACT | {EndCause.EXIT}:
+        return InspectionFailedError(
+            f"inspecting the artifact did not end well: {end.message}",
+            hint="If the file loads where it was made, register a whole bundle with its manifest.",
+            field="files",
+        )
+    reason = end.message if end is not None else "it did not end in time"
+    return InspectionUnavailableError(f"the artifact could not be inspected: {reason}", hint="Try again.")

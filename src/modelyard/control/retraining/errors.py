@@ -1,0 +1,27 @@
+"""Errors of retraining."""
+
+from modelyard.errors import AlreadyExistsError, InvalidStateError, NotFoundError
+
+
+class PolicyNotFoundError(NotFoundError):
+    """No retraining policy of this name in the project."""
+
+    code = "retraining_policy_not_found"
+
+
+class PolicyExistsError(AlreadyExistsError):
+    """The name is taken."""
+
+    code = "retraining_policy_exists"
+
+
+class RetrainingActiveError(InvalidStateError):
+    """A run is under way at the endpoint; one at a time."""
+
+    code = "retraining_active"
+
+
+class RetrainingImpossibleError(InvalidStateError):
+    """What is needed to retrain is not there: a recipe, the training data, labels."""
+
+    code = "retraining_impossible"

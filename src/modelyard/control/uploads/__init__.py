@@ -1,0 +1,1 @@
+"""Uploads: large content sent in pieces, resumed after any interruption."""

@@ -1,0 +1,83 @@
+"""Who may call models: Bearer tokens against the SHA-256 digests of the routing table."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from modelyard.errors import PermissionDeniedError, UnauthenticatedError
+from modelyard.types.access import Role
+from modelyard.types.routing import RouteToken
+
+DEFAULT_PROJECT = "default"
+PROJECT_HEADER = b"x-modelyard-project"
+
+_SCHEME = b"bearer "
+
+
+class Caller(NamedTuple):
+    """A token that was accepted. `project` None: every project."""
+
+    token_id: str
+    project: str | None
+    role: Role
+
+
+class Access:
+    """The tokens in force. Every role may call models: VIEWER "reads and calls models" and the others include it."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[bytes, tuple[bytes, float | None, Caller]] = {}
+
+    def follow(self, tokens: Iterable[RouteToken]) -> None:
+        """Replace the tokens."""
+        self._tokens = {
+            digest: (digest, t.expires_at.timestamp() if t.expires_at else None, Caller(t.id, t.project, t.role))
+            for t in tokens
+            for digest in (bytes.fromhex(t.secret_sha256),)
+        }
+
+    def authenticate(self, authorization: bytes | None) -> Caller:
+        """The holder of the token in an Authorization header.
+
+        Looking a digest up in a dictionary tells nothing about other digests: who sends secrets cannot choose what
+        their digests start with. The found one is compared in constant time all the same.
+
+        Raises:
+            UnauthenticatedError: none, or not one that is in force.
+        """
+        if authorization is None:
+            raise _unauthenticated("no token came with the request")
+        if authorization[: len(_SCHEME)].lower() != _SCHEME:
+            raise _unauthenticated("the Authorization header is not of the form 'Bearer TOKEN'")
+        digest = hashlib.sha256(authorization[len(_SCHEME) :].strip()).digest()
+        known = self._tokens.get(digest)
+        if known is None or not hmac.compare_digest(known[0], digest):
+            raise _unauthenticated("the token is unknown or was revoked")
+        if known[1] is not None and known[1] <= time.time():
+            raise _unauthenticated("the token has expired")
+        return known[2]
+
+
+def project_of(caller: Caller, asked: bytes | None) -> str:
+    """The project that a request is about: the token's, else the X-Modelyard-Project header's, else the default.
+
+    Raises:
+        PermissionDeniedError: the header names another project than the token's.
+    """
+    if asked is None:
+        return caller.project or DEFAULT_PROJECT
+    project = asked.decode("latin-1")
+    if caller.project is not None and caller.project != project:
+        raise PermissionDeniedError(
+            f"this token is for project '{caller.project}' only",
+            hint="Leave the X-Modelyard-Project header out, or use a token of that project.",
+        )
+    return project
+
+
+def _unauthenticated(reason: str) -> UnauthenticatedError:
+    return UnauthenticatedError(
+        reason, hint="Send 'Authorization: Bearer TOKEN'; `modelyard token create` makes a token."
+    )

@@ -1,0 +1,129 @@
+"""One inference request over HTTP and its place in the line of its connection."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from modelyard.dataplane.gateway.access import Caller
+from modelyard.dataplane.gateway.dialect import Dialect, Headers, InferenceCall, Target
+from modelyard.dataplane.gateway.fleet import Endpoint
+from modelyard.dataplane.gateway.requests import PendingRequest, Served
+from modelyard.dataplane.tensors import WireTensor
+from modelyard.errors import ModelyardError
+
+if TYPE_CHECKING:
+    from modelyard.dataplane.gateway.service import InferenceService
+
+
+class Connection(Protocol):
+    """The connection that a request came by."""
+
+    peer_host: str
+
+    @property
+    def is_closing_soon(self) -> bool:
+        """True if it is closed after what is under way."""
+
+    def advance(self) -> None:
+        """Write the answers whose turn has come."""
+
+    def refuse(self, error: ModelyardError) -> None:
+        """Answer the request that is being received with `error` now, and take nothing more."""
+
+
+class Exchange:
+    """A request from its headers to its answer. Made once a request, so it is kept small.
+
+    Attributes:
+        target, dialect: what the path asks for; `dialect` None: the gateway's own paths.
+        error: why it will be refused once it has been read.
+        is_last: the connection ends after the answer.
+        payload: the answer, once it is known; written when the ones before it have been.
+    """
+
+    __slots__ = (
+        "_parts",
+        "_service",
+        "call",
+        "caller",
+        "connection",
+        "dialect",
+        "endpoint",
+        "error",
+        "fields",
+        "is_last",
+        "method",
+        "payload",
+        "received_bytes",
+        "request",
+        "started_at",
+        "target",
+        "wants_continue",
+    )
+
+    def __init__(
+        self,
+        service: "InferenceService",
+        connection: Connection,
+        target: Target | None,
+        dialect: Dialect | None,
+        method: bytes,
+        fields: Headers,
+    ) -> None:
+        self._service = service
+        self.connection = connection
+        self.target = target
+        self.dialect = dialect
+        self.method = method
+        self.fields = fields
+        self.is_last = False
+        self.wants_continue = False
+        self.error: ModelyardError | None = None
+        self.payload: bytes | None = None
+        self.caller: Caller | None = None
+        self.endpoint: Endpoint | None = None
+        self.call: InferenceCall | None = None
+        self.request: PendingRequest | None = None
+        self.received_bytes = 0
+        self.started_at = time.monotonic()
+        self._parts: list[bytes] = []
+
+    @property
+    def body(self) -> bytes:
+        """The body as far as it has come."""
+        parts = self._parts
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def take(self, data: bytes) -> None:
+        """A piece of the body; dropped if the request is refused anyway."""
+        if self.error is None:
+            self.received_bytes += len(data)
+            self._parts.append(data)
+            self._service.received(self, len(data))
+
+    def respond(self, payload: bytes) -> None:
+        """The answer."""
+        self.payload = payload
+        self.release()
+        self.connection.advance()
+
+    def abandon(self) -> None:
+        """The client has gone."""
+        if self.request is not None:
+            self.request.cancel()
+        self.release()
+
+    def release(self) -> None:
+        """Give the body's memory back."""
+        if self.received_bytes:
+            self._service.buffered_bytes -= self.received_bytes
+            self.received_bytes = 0
+        self._parts = []
+
+    def answered(self, request: PendingRequest, outputs: Sequence[WireTensor], served: Served) -> None:
+        """See requests.Caller."""
+        self._service.answered(self, request, outputs, served)
+
+    def failed(self, request: PendingRequest, error: ModelyardError) -> None:
+        """See requests.Caller."""
+        self._service.failed(self, error, request)

@@ -1,0 +1,231 @@
+"""The gateway's connection to one worker: connects, sends batches, matches answers, connects again."""
+
+import asyncio
+import logging
+import time
+from typing import Protocol
+
+from modelyard.dataplane.frames import (
+    PROTOCOL_VERSION,
+    Answer,
+    Draining,
+    Failure,
+    FrameInvalidError,
+    FrameReader,
+    Header,
+    Hello,
+    Infer,
+    TensorHead,
+    encode_frame,
+    tensors_of,
+)
+from modelyard.dataplane.gateway.requests import Batch
+from modelyard.dataplane.tensors import WireTensor
+from modelyard.types.routing import RouteReplica
+from modelyard.types.signatures import Signature
+
+_HELLO_SECONDS = 5.0
+_FIRST_RETRY_SECONDS = 0.02
+_LAST_RETRY_SECONDS = 0.2
+_logger = logging.getLogger(__name__)
+
+
+class ReplicaOwner(Protocol):
+    """The pool that a replica works for. A batch that was sent ends in exactly one of the last three calls."""
+
+    def replica_ready(self) -> None:
+        """A replica can take batches now."""
+
+    def replica_lost(self, replica: "ReplicaLink", batches: list[Batch]) -> None:
+        """Its connection ended with these batches unanswered; it connects again by itself unless it was drained."""
+
+    def batch_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor]) -> None:
+        """Outputs of the whole batch."""
+
+    def batch_failed(self, batch: Batch, failure: Failure) -> None:
+        """The model, or the worker, refused the batch."""
+
+
+class ReplicaLink:
+    """One replica, seen from the gateway.
+
+    Attributes:
+        is_ready: connected, greeted, and not asked to stop.
+        reason: why it is not ready, in words.
+        in_flight: batches sent and not answered, by frame id.
+    """
+
+    def __init__(self, replica: RouteReplica, signature: Signature, owner: ReplicaOwner) -> None:
+        self.replica = replica
+        self.is_ready = False
+        self.is_retired = False
+        self.reason = "it is being connected"
+        self.in_flight: dict[int, Batch] = {}
+        self._signature = signature
+        self._owner = owner
+        self._last_id = 0
+        self._connection: _Connection | None = None
+        self._task = asyncio.get_running_loop().create_task(self._stay_connected())
+
+    @property
+    def has_isolated_batch(self) -> bool:
+        """True while a request that already took one replica down is tried here by itself."""
+        return any(batch.is_alone for batch in self.in_flight.values())
+
+    def send(self, batch: Batch) -> None:
+        """Send a batch; the owner hears of its end."""
+        self._last_id += 1
+        self.in_flight[self._last_id] = batch
+        calls = [request.call for request in batch.requests]
+        if len(calls) == 1:
+            inputs = calls[0].inputs
+            heads = tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in inputs)
+            chunks = [t.data for t in inputs]
+        else:
+            chunks, rows, described = [], sum(batch.rows), []
+            for index, first in enumerate(calls[0].inputs):
+                parts = [call.inputs[index].data for call in calls]
+                shape = (rows, *first.shape[1:])
+                described.append(TensorHead(first.name, first.datatype, shape, sum(map(len, parts))))
+                chunks += parts
+            heads = tuple(described)
+        if self._connection is not None:
+            self._connection.send(encode_frame(Infer(self._last_id, heads, is_checked=True), chunks))
+
+    def retire(self) -> None:
+        """Take nothing new; disconnect once everything in flight is answered."""
+        self.is_ready = False
+        self.is_retired = True
+        self.reason = "it is being replaced"
+        if not self.in_flight:
+            self.close()
+
+    def close(self) -> None:
+        """Disconnect now and for good."""
+        self.is_ready = False
+        self.is_retired = True
+        self._task.cancel()
+        if self._connection is not None:
+            self._connection.close()
+
+    def reset(self, reason: str) -> None:
+        """Drop a connection that does not answer; its batches are lost."""
+        _logger.warning("replica %s: %s", self.replica.id, reason)
+        if self._connection is not None:
+            self.reason = reason
+            self._connection.abort()
+
+    def frame_received(self, header: Header, body: memoryview) -> None:
+        """A frame from the worker.
+
+        Raises:
+            FrameInvalidError: not one that a worker may send.
+        """
+        if isinstance(header, Answer):
+            batch = self.in_flight.pop(header.id, None)
+            if batch is not None:
+                self._owner.batch_answered(self, batch, tensors_of(header.outputs, body))
+        elif isinstance(header, Failure):
+            batch = self.in_flight.pop(header.id, None)
+            if batch is not None:
+                self._owner.batch_failed(batch, header)
+        elif isinstance(header, Draining):
+            self.is_ready = False
+            self.reason = "its worker is ending"
+        elif isinstance(header, Hello):
+            self._greet(header)
+        else:
+            raise FrameInvalidError("a worker sent a request")
+        if not self.is_ready and not self.in_flight and not isinstance(header, Hello):
+            self._leave()
+
+    def connection_lost(self) -> None:
+        """The socket is closed; whatever was in flight has no answer."""
+        if self.is_ready:
+            self.reason = "its worker closed the connection"
+        self.is_ready = False
+        self._connection = None
+        lost, self.in_flight = list(self.in_flight.values()), {}
+        self._owner.replica_lost(self, lost)
+
+    def _greet(self, hello: Hello) -> None:
+        if hello.protocol != PROTOCOL_VERSION:
+            raise FrameInvalidError(f"the worker speaks protocol {hello.protocol}, not {PROTOCOL_VERSION}")
+        if hello.signature != self._signature:
+            raise FrameInvalidError("the worker serves another signature than the routing table says")
+        if not self.is_retired:
+            self.is_ready = True
+            self.reason = ""
+            self._owner.replica_ready()
+
+    def _leave(self) -> None:
+        """The last answer of a worker that is ending, or of a replica that left the table, has come."""
+        if self._connection is not None:
+            self._connection.close()
+        if self.is_retired:
+            self._task.cancel()
+
+    async def _stay_connected(self) -> None:
+        pause = _FIRST_RETRY_SECONDS
+        while not self.is_retired:
+            started = time.monotonic()
+            try:
+                connection = await self._connect()
+                await connection.closed.wait()
+            except (OSError, TimeoutError, ValueError) as error:
+                self.reason = f"its worker cannot be reached ({error or type(error).__name__})"
+            if time.monotonic() - started > _LAST_RETRY_SECONDS:
+                pause = _FIRST_RETRY_SECONDS
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LAST_RETRY_SECONDS)
+
+    async def _connect(self) -> "_Connection":
+        loop, address = asyncio.get_running_loop(), self.replica.address
+        if "/" in address:
+            _, connection = await loop.create_unix_connection(lambda: _Connection(self), address)
+        else:
+            host, _, port = address.rpartition(":")
+            _, connection = await loop.create_connection(lambda: _Connection(self), host, int(port))
+        self._connection = connection
+        return connection
+
+
+class _Connection(asyncio.Protocol):
+    """One socket to a worker."""
+
+    def __init__(self, link: ReplicaLink) -> None:
+        self._link = link
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport
+        self._greeting: asyncio.TimerHandle | None = None
+        self.closed = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._greeting = asyncio.get_running_loop().call_later(_HELLO_SECONDS, self.abort)
+
+    def data_received(self, data: bytes) -> None:
+        if self._greeting is not None:
+            self._greeting.cancel()
+            self._greeting = None
+        try:
+            for header, body in self._reader.feed(data):
+                self._link.frame_received(header, body)
+        except FrameInvalidError as error:
+            self._link.reset(error.message)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self._greeting is not None:
+            self._greeting.cancel()
+        self.closed.set()
+        self._link.connection_lost()
+
+    def send(self, frame: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(frame)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()

@@ -1,0 +1,52 @@
+"""What every application in one process shares."""
+
+from dataclasses import dataclass, field
+
+from modelyard.control.audit.repository import AuditRepository
+from modelyard.control.audit.service import AuditService
+from modelyard.control.durable import Durable
+from modelyard.engines.base import Engine
+from modelyard.engines.local.engine import LocalEngine
+from modelyard.kit.clock import Clock, SystemClock
+from modelyard.settings import Home, Settings
+from modelyard.storage.creations import Creations
+from modelyard.storage.database import Database
+from modelyard.storage.objects import ObjectStore, open_objects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The process's own parts. `durable` is launched after every application has made its workflows."""
+
+    settings: Settings
+    home: Home
+    database: Database
+    objects: ObjectStore
+    engine: Engine
+    durable: Durable
+    audit: AuditService
+    creations: Creations
+    clock: Clock = field(default_factory=SystemClock)
+
+    def close(self) -> None:
+        """Stop the workflows, close the database. Processes of the engine live on."""
+        self.durable.close()
+        self.database.close()
+
+
+def open_context(settings: Settings, applications: tuple[str, ...]) -> Context:
+    """Make the folders, bring the database to the present schema, open everything."""
+    home = settings.layout
+    home.create()
+    database = Database(settings.resolved_database_url)
+    database.upgrade("common", *applications)
+    return Context(
+        settings=settings,
+        home=home,
+        database=database,
+        objects=open_objects(settings.resolved_objects_url),
+        engine=LocalEngine(home),
+        durable=Durable(settings.resolved_database_url),
+        audit=AuditService(database, AuditRepository()),
+        creations=Creations(),
+    )

@@ -1,0 +1,53 @@
+"""Things that a control process does again and again: reconcile endpoints, take in captures, run due monitors."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """`run` is called every `interval_seconds`, never twice at once; it must be safe to be killed in at any line."""
+
+    name: str
+    interval_seconds: float
+    run: Callable[[], object]
+
+
+class Duties:
+    """Runs each duty in a thread of its own. A duty that raises is logged and tried again, ever more slowly."""
+
+    MAX_PAUSE_SECONDS = 30.0
+
+    def __init__(self, duties: list[Duty]) -> None:
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(duty,), name=duty.name, daemon=True) for duty in duties
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, patience_seconds: float = 5.0) -> None:
+        """Let the present rounds end; those that take longer are left to die with the process."""
+        self._stopping.set()
+        deadline = time.monotonic() + patience_seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _repeat(self, duty: Duty) -> None:
+        pause = duty.interval_seconds
+        while not self._stopping.wait(pause):
+            try:
+                duty.run()
+                pause = duty.interval_seconds
+            except Exception:  # noqa: BLE001 - a round that fails must not end the duty
+                pause = min(self.MAX_PAUSE_SECONDS, max(1.0, pause * 2))
+                _log.exception("duty failed", duty=duty.name, next_try_in_seconds=pause)

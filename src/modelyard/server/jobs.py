@@ -1,0 +1,84 @@
+"""Wires the Jobs application."""
+
+from dataclasses import dataclass
+
+from modelyard import __version__
+from modelyard.control.algorithms.api import router as algorithms_router
+from modelyard.control.audit.api import router as audit_router
+from modelyard.control.clients.contracts import JobsClient, RegistryClient
+from modelyard.control.jobs.client import InProcessJobsClient
+from modelyard.control.environments.api import router as environments_router
+from modelyard.control.environments.service import EnvironmentService
+from modelyard.control.jobs.api import router as jobs_router
+from modelyard.control.jobs.execution import JobExecution
+from modelyard.control.jobs.inputs import JobInputs
+from modelyard.control.jobs.output import JobOutput
+from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.service import JobService
+from modelyard.control.jobs.workflows import QUEUE, JobWorkflow
+from modelyard.control.rest.application import create_application
+from modelyard.control.rest.guard import Guard
+from modelyard.server.application import Application
+from modelyard.server.context import Context
+from modelyard.server.duties import Duty
+
+DESCRIPTION = """
+Work that ends: training jobs and evaluation jobs. A training job runs a **built-in algorithm** on a dataset version of
+the registry, in a sandboxed process of its own, and registers what it makes as the next version of a model.
+While it runs you can follow its log and its metrics; afterwards its record says how it ended and why.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """The application and what others in the same process use of it."""
+
+    application: Application
+    client: JobsClient
+
+
+def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
+    """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
+    repository = JobRepository()
+    output = JobOutput(context.engine, context.objects)
+    execution = JobExecution(
+        database=context.database,
+        repository=repository,
+        registry=registry,
+        inputs=JobInputs(registry, context.home),
+        engine=context.engine,
+        output=output,
+        home=context.home,
+        clock=context.clock,
+    )
+    workflow = JobWorkflow(execution)
+    service = JobService(
+        database=context.database,
+        repository=repository,
+        creations=context.creations,
+        registry=registry,
+        engine=context.engine,
+        output=output,
+        clock=context.clock,
+        enqueue=workflow.enqueue,
+    )
+    routers = [
+        algorithms_router(guard),
+        environments_router(EnvironmentService(), guard),
+        jobs_router(service, guard, context.settings),
+        audit_router(context.audit, guard),
+    ]
+    asgi = create_application(
+        title="Modelyard Jobs", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
+    )
+
+    def on_start() -> None:
+        context.durable.add_queue(QUEUE, context.settings.max_parallel_jobs)
+        service.resume()
+
+    duties = (
+        Duty(name="jobs.resume", interval_seconds=5.0, run=service.resume),
+        Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
+    )
+    application = Application(name="jobs", asgi=asgi, duties=duties, on_start=on_start)
+    return Jobs(application=application, client=InProcessJobsClient(service, context.settings))

@@ -1,0 +1,53 @@
+"""The engine contract over the local engine, in every sandbox of this machine, with and without control groups."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from modelyard.engines.local import cgroups, confine, sandbox
+from modelyard.engines.local.engine import LocalEngine
+from modelyard.engines.local.records import Records
+from modelyard.settings import Home
+from modelyard.testing.engine import EngineCase, EngineConformance, FencedEngineConformance
+from modelyard.types.processes import SandboxLevel
+
+GROUPS = (True, False) if cgroups.version_in_use() else (False,)
+FENCES = [
+    *([SandboxLevel.BUBBLEWRAP] if sandbox.bubblewrap() else []),
+    *([SandboxLevel.LANDLOCK] if confine.landlock_abi() else []),
+]
+
+
+def make_case(root: Path, level: SandboxLevel, has_cgroups: bool) -> EngineCase:
+    home = Home(root / "home")
+    home.create()
+    secrets = (home.token, home.root / "modelyard.db")
+    for secret in secrets:
+        secret.write_text("TOPSECRET")
+        secret.chmod(0o600)
+    work = root / "work"
+    work.mkdir()
+
+    def kill_supervisor(process_id: str) -> None:
+        pid = Records(home.processes).holder(process_id)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def open_engine() -> LocalEngine:
+        return LocalEngine(home, level=level, has_cgroups=has_cgroups)
+
+    return EngineCase(open=open_engine, kill_supervisor=kill_supervisor, folder=work, secrets=secrets)
+
+
+class TestFencedLocalEngine(FencedEngineConformance):
+    @pytest.fixture(params=[(level, groups) for level in FENCES for groups in GROUPS], ids=str)
+    def case(self, request, tmp_path):
+        return make_case(tmp_path, *request.param)
+
+
+class TestLocalEngineWithLimitsOnly(EngineConformance):
+    @pytest.fixture(params=GROUPS, ids=str)
+    def case(self, request, tmp_path):
+        return make_case(tmp_path, SandboxLevel.RLIMITS, request.param)

@@ -1,0 +1,291 @@
+"""The life of a job, with an engine and a registry that do what the test says."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from modelyard.algorithms.jobfile import JobFault, JobFile, JobResult
+from modelyard.control.jobs.errors import JobInvalidError
+from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
+from modelyard.control.jobs.inputs import JobInputs
+from modelyard.control.jobs.output import JobOutput, parse_metrics
+from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.service import JobService
+from modelyard.control.rest.pages import PageQuery
+from modelyard.engines.base import ProcessNotFoundError
+from modelyard.errors import InvalidStateError
+from modelyard.kit.clock import SystemClock
+from modelyard.settings import Home
+from modelyard.storage.creations import Creation, Creations
+from modelyard.storage.objects import open_objects
+from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.jobs import DatasetRef, JobRecipe, JobStatus
+from modelyard.types.models import Lineage
+from modelyard.types.processes import (
+    EndCause,
+    LogChunk,
+    ProcessEnd,
+    ProcessState,
+    ProcessStatus,
+    Resources,
+    SandboxLevel,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RECIPE = JobRecipe(algorithm="image-classification", channels={"train": DatasetRef(dataset="digits")})
+
+
+class ScriptedEngine:
+    """Processes end at once, in the way that `ends` says, one after the other."""
+
+    def __init__(self) -> None:
+        self.specs: dict[str, object] = {}
+        self.ends: list[ProcessEnd] = []
+        self.states: dict[str, ProcessState] = {}
+        self.log = ""
+        self.on_submit = lambda _folder: None
+
+    def submit(self, process_id, spec):
+        if process_id in self.specs:
+            return
+        self.specs[process_id] = spec
+        self.on_submit(Path(spec.work_directory))
+        end = self.ends.pop(0) if self.ends else None
+        self.states[process_id] = ProcessState(
+            id=process_id,
+            status=ProcessStatus.ENDED if end else ProcessStatus.RUNNING,
+            sandbox=SandboxLevel.BUBBLEWRAP,
+            labels=spec.labels,
+            started_at=NOW,
+            end=end,
+        )
+
+    def state(self, process_id):
+        if process_id not in self.states:
+            raise ProcessNotFoundError(process_id)
+        return self.states[process_id]
+
+    def wait(self, process_id, timeout_seconds):
+        return self.state(process_id)
+
+    def list(self, labels=None):
+        return list(self.states.values())
+
+    def logs(self, process_id, offset=0, limit=1 << 20):
+        self.state(process_id)
+        return LogChunk(text=self.log[offset:], next_offset=len(self.log))
+
+    def stop(self, process_id, *, grace_seconds=5.0, is_preemption=False):
+        end = ProcessEnd(cause=EndCause.STOPPED, message="It was stopped.", signal=15)
+        self.states[process_id] = ProcessState(id=process_id, status=ProcessStatus.ENDED, end=end)
+
+    def remove(self, process_id):
+        self.states.pop(process_id, None)
+
+
+class StubRegistry:
+    """One dataset with three versions, and a model that takes whatever it is given."""
+
+    def __init__(self) -> None:
+        self.registered: list[tuple[str, Lineage, str]] = []
+
+    def dataset_version(self, project, dataset, number=None):
+        return DatasetVersion(
+            project=project,
+            dataset=dataset,
+            number=number or 3,
+            digest="d" * 64,
+            size_bytes=4,
+            format=DatasetFormat.NPZ,
+            schema=DatasetSchema(rows=1, columns=()),
+            description="",
+            created_at=NOW,
+            created_by="test",
+        )
+
+    def download_dataset(self, version, target):
+        target.write_bytes(b"data")
+
+    def register_model(self, project, model, bundle, lineage, *, idempotency_key):
+        self.registered.append((model, lineage, idempotency_key))
+
+        class Version:
+            ref = f"{model}:1"
+
+        return Version()
+
+
+class Bench:
+    """A service and an execution on the same database, joined as the workflow joins them."""
+
+    def __init__(self, database, tmp_path: Path) -> None:
+        self.engine, self.registry = ScriptedEngine(), StubRegistry()
+        self.home = Home(tmp_path / "home")
+        self.home.create()
+        self.enqueued: list[str] = []
+        output = JobOutput(self.engine, open_objects("memory://"))
+        shared = {
+            "database": database,
+            "repository": JobRepository(),
+            "registry": self.registry,
+            "engine": self.engine,
+            "output": output,
+            "clock": SystemClock(),
+        }
+        self.service = JobService(creations=Creations(), enqueue=self.enqueued.append, **shared)
+        self.execution = JobExecution(inputs=JobInputs(self.registry, self.home), home=self.home, **shared)
+
+    def submit(self, recipe=RECIPE, creation=None):
+        return self.service.create_training(
+            "default", recipe, "digits", Resources(), created_by="ann", creation=creation
+        )
+
+    def carry(self, job_id: str):
+        while self.execution.start(job_id):
+            self.execution.follow(job_id)
+            if not self.execution.settle(job_id):
+                break
+        self.execution.clean(job_id)
+        return self.service.get("default", job_id)
+
+
+@pytest.fixture
+def bench(database, tmp_path):
+    return Bench(database, tmp_path)
+
+
+def exited(code: int) -> ProcessEnd:
+    return ProcessEnd(
+        cause=EndCause.EXIT, message=f"It exited with code {code}.", exit_code=code, log_tail="last words"
+    )
+
+
+def succeed(folder: Path) -> None:
+    JobResult(figures={"accuracy": 0.98}).write(folder / "result.json")
+
+
+def test_a_job_that_ends_well_registers_its_model_and_keeps_its_log(bench):
+    bench.engine.ends, bench.engine.on_submit = [exited(0)], succeed
+    bench.engine.log = 'hello\nmetric {"name": "loss", "value": 0.5, "step": 1}\nbye\n'
+    job = bench.carry(bench.submit().id)
+    assert job.status is JobStatus.COMPLETED
+    assert job.result == {"accuracy": 0.98, "model_version": "digits:1"}
+    assert job.metrics == {"loss": 0.5}
+    assert bench.registry.registered[0][1].datasets[0].number == 3
+    assert bench.service.logs("default", job.id, 0)[0].text == bench.engine.log
+    assert bench.engine.states == {}, "the process was forgotten"
+    assert not (bench.home.run / "jobs" / f"{job.id}-1").exists()
+
+
+def test_the_job_file_pins_the_newest_dataset_version_and_fills_in_defaults(bench):
+    bench.engine.ends = [exited(1)]
+    files = []
+    bench.engine.on_submit = lambda folder: files.append(JobFile.read(folder / "job.json"))
+    bench.carry(bench.submit().id)
+    assert files[0].recipe.channels["train"].number == 3
+    assert files[0].recipe.hyperparameters["epochs"]
+    assert files[0].channels["train"].path.read_bytes() == b"data"
+
+
+def test_a_job_that_says_what_is_wrong_is_failed_with_that_sentence(bench):
+    bench.engine.ends = [exited(2)]
+    fault = JobFault(code="target_constant", message="The target has one value", hint="Choose another column.")
+    bench.engine.on_submit = lambda folder: JobResult(error=fault).write(folder / "result.json")
+    job = bench.carry(bench.submit().id)
+    assert (job.status, job.end.cause, job.end.exit_code) == (JobStatus.FAILED, EndCause.EXIT, 2)
+    assert job.end.message == "The target has one value. Choose another column."
+    assert job.end.log_tail == "last words"
+
+
+def test_a_lost_process_is_tried_again_and_the_next_attempt_counts(bench):
+    lost = ProcessEnd(cause=EndCause.LOST, message="gone")
+    bench.engine.ends, bench.engine.on_submit = [lost, lost, exited(0)], succeed
+    job = bench.carry(bench.submit().id)
+    assert (job.status, job.attempt) == (JobStatus.COMPLETED, 3)
+
+
+def test_a_job_whose_process_is_lost_every_time_is_failed_in_the_end(bench):
+    bench.engine.ends = [ProcessEnd(cause=EndCause.LOST, message="gone")] * MAX_ATTEMPTS
+    job = bench.carry(bench.submit().id)
+    assert (job.status, job.attempt, job.end.cause) == (JobStatus.FAILED, MAX_ATTEMPTS, EndCause.LOST)
+
+
+def test_out_of_memory_is_not_tried_again(bench):
+    bench.engine.ends = [ProcessEnd(cause=EndCause.OUT_OF_MEMORY, message="It needed more than 1 GiB.")]
+    job = bench.carry(bench.submit().id)
+    assert (job.status, job.attempt, job.end.cause) == (JobStatus.FAILED, 1, EndCause.OUT_OF_MEMORY)
+
+
+def test_a_stop_before_the_start_leaves_no_process(bench):
+    job = bench.submit()
+    bench.service.stop("default", job.id)
+    assert bench.carry(job.id).status is JobStatus.STOPPED
+    assert bench.engine.specs == {}
+
+
+def test_a_running_job_is_stopped_and_cannot_be_stopped_again(bench):
+    job = bench.submit()
+    bench.execution.start(job.id)
+    bench.service.stop("default", job.id)
+    assert bench.carry(job.id).status is JobStatus.STOPPED
+    with pytest.raises(InvalidStateError, match="has ended"):
+        bench.service.stop("default", job.id)
+
+
+def test_a_record_never_says_running_without_a_process(bench):
+    job = bench.submit()
+    bench.execution.start(job.id)
+    bench.engine.ends = []
+    bench.service.stop("default", job.id)
+    bench.execution.follow(job.id)
+    bench.engine.states.clear()
+    assert bench.service.get("default", job.id).status is not JobStatus.RUNNING
+
+
+def test_every_step_may_be_repeated_after_a_crash(bench):
+    bench.engine.ends, bench.engine.on_submit = [exited(0)], succeed
+    bench.engine.log = 'metric {"name": "loss", "value": 0.5, "step": 1}\n'
+    job = bench.submit()
+    for step in (bench.execution.start, bench.execution.follow, bench.execution.settle, bench.execution.clean):
+        step(job.id)
+        step(job.id)
+    points = bench.service.metrics("default", job.id, PageQuery())
+    assert [point.value for point in points.items] == [0.5]
+    assert bench.service.get("default", job.id).status is JobStatus.COMPLETED
+
+
+def test_the_same_idempotency_key_makes_one_job(bench):
+    creation = Creation("key", "request")
+    assert bench.submit(creation=creation).id == bench.submit(creation=creation).id
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (JobRecipe(algorithm="image-classification"), "no 'train' channel"),
+        (JobRecipe(algorithm="boosted-trees-classification", channels=RECIPE.channels), "column to predict"),
+    ],
+)
+def test_a_recipe_that_cannot_run_is_refused_at_once(bench, recipe, words):
+    with pytest.raises(JobInvalidError, match=words):
+        bench.submit(recipe)
+
+
+def test_a_process_of_an_ended_job_is_reaped(bench):
+    job = bench.submit()
+    bench.execution.start(job.id)
+    bench.service.reap()
+    assert bench.engine.states, "the job has not ended"
+    bench.service.stop("default", job.id)
+    bench.carry(job.id)
+    bench.engine.states["stray"] = ProcessState(id="stray", status=ProcessStatus.RUNNING, labels={"job": "job-unknown"})
+    bench.service.reap()
+    assert bench.engine.states == {}
+
+
+def test_lines_that_only_look_like_metrics_are_left_alone():
+    text = (
+        'metric nonsense\nmetric {"name": "a"}\n metric {"name": "b", "value": 1}\nmetric {"name": "c", "value": 2}\n'
+    )
+    assert [(point.name, point.value) for point in parse_metrics(text, NOW)] == [("c", 2.0)]
