@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.engines.local import cgroups, confine, sandbox
+from modelyard.engines.local import cgroups
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.local.records import Records
+from modelyard.engines.local.sandbox import confine, levels
 from modelyard.settings import Home
 from modelyard.testing.engine import EngineCase, EngineConformance, FencedEngineConformance
 from modelyard.types.processes import SandboxLevel
 
 GROUPS = (True, False) if cgroups.version_in_use() else (False,)
 FENCES = [
-    *([SandboxLevel.BUBBLEWRAP] if sandbox.bubblewrap() else []),
+    *([SandboxLevel.BUBBLEWRAP] if levels.bubblewrap() else []),
     *([SandboxLevel.LANDLOCK] if confine.landlock_abi() else []),
 ]
 

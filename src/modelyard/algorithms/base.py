@@ -24,11 +24,21 @@ class Channel:
 class TrainingContext(Protocol):
     """What a job gives to the algorithm that it runs."""
 
-    seed: int
-    threads: int
-    target: str | None
-    output: Path
-    """Folder to write the bundle into (types.models.Manifest names the files)."""
+    @property
+    def seed(self) -> int:
+        """Seeds every random choice."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that the algorithm may use."""
+
+    @property
+    def target(self) -> str | None:
+        """Name of the column to predict, for tables."""
+
+    @property
+    def output(self) -> Path:
+        """Folder to write the bundle into (types.models.Manifest names the files)."""
 
     def log(self, line: str) -> None:
         """One line of the job's log."""
@@ -38,8 +48,10 @@ class TrainingContext(Protocol):
 
 
 class Algorithm(ABC):
-    """A built-in algorithm. Objects hold no state between calls. Same seed, data, hyper-parameters and `threads`:
-    the same bundle, byte for byte."""
+    """A built-in algorithm. Objects hold no state between calls.
+
+    Same seed, data, hyper-parameters and `threads`: the same bundle, byte for byte.
+    """
 
     description: AlgorithmDescription
 

@@ -93,8 +93,8 @@ class BoostedTreesClassification(Algorithm):
             ColumnsInvalidError: no column is left to learn from.
             TooFewRowsError: fewer than 20 rows with a target.
         """
-        from modelyard.algorithms.tables.trees import fit_trees  # noqa: PLC0415 - xgboost and onnx take a second
-        from modelyard.algorithms.tables.training import train_classifier  # noqa: PLC0415
+        from modelyard.algorithms.tables.training import train_classifier  # noqa: PLC0415 - xgboost and onnx take a second
+        from modelyard.algorithms.tables.trees import fit_trees  # noqa: PLC0415
 
         train_classifier(channels, hyperparameters, self.description.name, context, fit_trees)
 
@@ -125,7 +125,7 @@ class BoostedTreesRegression(Algorithm):
             ColumnsInvalidError: no column is left to learn from.
             TooFewRowsError: fewer than 20 rows with a target.
         """
-        from modelyard.algorithms.tables.trees import fit_trees  # noqa: PLC0415 - xgboost and onnx take a second
-        from modelyard.algorithms.tables.training import train_regressor  # noqa: PLC0415
+        from modelyard.algorithms.tables.training import train_regressor  # noqa: PLC0415 - xgboost and onnx take a second
+        from modelyard.algorithms.tables.trees import fit_trees  # noqa: PLC0415
 
         train_regressor(channels, hyperparameters, self.description.name, context, fit_trees)

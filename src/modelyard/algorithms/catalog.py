@@ -31,7 +31,9 @@ def algorithm(name: str) -> Algorithm:
         close = get_close_matches(name.lower().replace("_", "-"), _ALGORITHMS, n=1, cutoff=0.4)
         guess = f"Did you mean '{close[0]}'? " if close else ""
         raise AlgorithmNotFoundError(
-            f"There is no algorithm '{name[:80]}'", hint=f"{guess}There are {', '.join(_ALGORITHMS)}.", field="algorithm"
+            f"There is no algorithm '{name[:80]}'",
+            hint=f"{guess}There are {', '.join(_ALGORITHMS)}.",
+            field="algorithm",
         )
     return _ALGORITHMS[name]()
 

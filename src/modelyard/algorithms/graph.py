@@ -46,8 +46,7 @@ class Graph:
             array = array.astype(np.float32)
         name = f"constant_{len(self._constants)}"
         if array.dtype.kind in "OU":
-            texts = [str(item).encode() for item in array.reshape(-1)]
-            tensor = helper.make_tensor(name, TensorProto.STRING, array.shape, texts)
+            tensor = numpy_helper.from_array(array.astype(object), name)
         else:
             tensor = numpy_helper.from_array(array, name)
         self._constants.append(tensor)

@@ -1,5 +1,6 @@
 """Rows appended to CSV and Parquet files, in the file's own columns, order and types."""
 
+import csv
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,28 +19,22 @@ Cells = Mapping[str, NDArray[Any]]
 
 def append_csv(base: Path | None, cells: Cells, output: Path) -> None:
     """The base's bytes as they are, then the new rows; the empty cell is "missing"."""
-    import pyarrow as pa  # noqa: PLC0415 - 100 ms of import that the control process need not pay at its start
-    import pyarrow.csv as pacsv  # noqa: PLC0415
-
     dialect = read_dialect(base) if base else None
     names = dialect.names if dialect else tuple(cells)
     rows = len(next(iter(cells.values())))
-    table = pa.table({name: _texts(cells[name]) if name in cells else pa.nulls(rows, pa.string()) for name in names})
-    with output.open("wb") as file:
-        if base:
-            _copy_lines(base, file)
-        options = pacsv.WriteOptions(
-            include_header=base is None,
-            delimiter=dialect.delimiter if dialect else ",",
-            quoting_style="needed",
-            quoting_header="needed",
-        )
-        pacsv.write_csv(table, file, options)
+    columns = [_texts(cells[name]).to_pylist() if name in cells else [None] * rows for name in names]
+    if base:
+        _copy_lines(base, output)
+    with output.open("a" if base else "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=dialect.delimiter if dialect else ",", lineterminator="\n")
+        if base is None:
+            writer.writerow(names)
+        writer.writerows(zip(*columns, strict=True))
 
 
 def append_parquet(base: Path | None, cells: Cells, output: Path) -> None:
     """The base's batches, then the new rows. An integer column that gains a fraction becomes float64."""
-    import pyarrow as pa  # noqa: PLC0415 - see append_csv
+    import pyarrow as pa  # noqa: PLC0415 - 100 ms of import that the control process need not pay at its start
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     if base is None:
@@ -60,8 +55,8 @@ def append_parquet(base: Path | None, cells: Cells, output: Path) -> None:
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
-def _copy_lines(base: Path, file: Any) -> None:
-    with base.open("rb") as source:
+def _copy_lines(base: Path, output: Path) -> None:
+    with base.open("rb") as source, output.open("wb") as file:
         shutil.copyfileobj(source, file)
         source.seek(-1, 2)
         if source.read(1) not in (b"\n", b"\r"):
@@ -70,7 +65,7 @@ def _copy_lines(base: Path, file: Any) -> None:
 
 def _fitted(values: NDArray[Any] | None, field: "pa.Field", rows: int) -> "pa.Array":
     """New values in the column's type, or in the narrowest that holds both old and new ones."""
-    import pyarrow as pa  # noqa: PLC0415 - see append_csv
+    import pyarrow as pa  # noqa: PLC0415 - see append_parquet
 
     type_ = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     if values is None:
@@ -88,7 +83,7 @@ def _fitted(values: NDArray[Any] | None, field: "pa.Field", rows: int) -> "pa.Ar
 
 def _array(values: NDArray[Any]) -> "pa.Array":
     """Arrow values; NaN and the empty string are missing."""
-    import pyarrow as pa  # noqa: PLC0415 - see append_csv
+    import pyarrow as pa  # noqa: PLC0415 - see append_parquet
 
     if values.dtype.kind in "OUS":
         texts = [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
@@ -98,7 +93,7 @@ def _array(values: NDArray[Any]) -> "pa.Array":
 
 def _texts(values: NDArray[Any]) -> "pa.StringArray":
     """The shortest texts that read back as the same values ("0.1" for the float32, "1" for 1.0)."""
-    import pyarrow as pa  # noqa: PLC0415 - see append_csv
+    import pyarrow as pa  # noqa: PLC0415 - see append_parquet
 
     array = _array(values)
     return array if pa.types.is_string(array.type) else array.cast(pa.string())

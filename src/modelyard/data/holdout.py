@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 HOLDOUT_SHARE = 0.2
-_SLICE_BYTES = 64 << 20
+_CELLS_PER_SLICE = 2_000_000
 
 
 def is_held_out(row: bytes, share: float = HOLDOUT_SHARE) -> bool:
@@ -34,58 +34,49 @@ def held_out_mask_table(
 ) -> NDArray[np.bool_]:
     """Mask (n,) over the rows of a table.
 
-    Canonical bytes: columns by name, `without` left out (name the target there, so that equal features with another
-    label fall on the same side); numbers and booleans as little-endian float32 (1 and 1.0 and a captured FP32 are the
-    same value), then all other columns as text joined by U+001F.
+    Canonical bytes: the cells that are not missing, by column name, each as U+001F, its name, U+001E and its value as
+    text. `without` is left out (name the target there, so that equal features with another label fall on the same
+    side). Numbers and booleans are written as float32, so that 1, 1.0, "1" and a captured FP32 are the same value. A
+    missing cell is the same as no column: a captured row, which has only the model's columns, is the same row in a
+    table of its own and at the end of the training table.
     """
     names = sorted(set(table.column_names) - set(without))
-    numeric = [name for name in names if _is_numeric(table.schema.field(name).type)]
-    texts = [name for name in names if name not in set(numeric)]
-    rows_per_slice = max(1, _SLICE_BYTES // (4 * len(numeric) + 64))
-    masks = [
-        _mask(table.slice(start, rows_per_slice), numeric, texts, share)
+    rows_per_slice = max(1, _CELLS_PER_SLICE // max(1, len(names)))
+    rows = (
+        row
         for start in range(0, table.num_rows, rows_per_slice)
-    ]
-    return np.concatenate(masks) if masks else np.zeros(0, dtype=np.bool_)
-
-
-def _mask(part: "pa.Table", numeric: list[str], texts: list[str], share: float) -> NDArray[np.bool_]:
-    matrix = np.empty((part.num_rows, len(numeric)), dtype="<f4")
-    with np.errstate(over="ignore"):
-        for index, name in enumerate(numeric):
-            matrix[:, index] = _as_float(part.column(name))
-    matrix[np.isnan(matrix)] = np.nan  # one NaN of many bit patterns
-    matrix += 0.0  # -0.0 becomes 0.0
-    joined = _joined(part, texts)
-    return np.fromiter(
-        (is_held_out(row.tobytes() + text.encode(), share) for row, text in zip(matrix, joined, strict=True)),
-        dtype=np.bool_,
-        count=part.num_rows,
+        for row in _canonical(table.slice(start, rows_per_slice), names)
     )
+    return np.fromiter((is_held_out(row.encode(), share) for row in rows), dtype=np.bool_, count=table.num_rows)
 
 
-def _is_numeric(type_: "pa.DataType") -> bool:
+def _canonical(part: "pa.Table", names: list[str]) -> list[str]:
     import pyarrow as pa  # noqa: PLC0415 - 100 ms of import that the control process need not pay at its start
-
-    types = pa.types
-    return bool(types.is_integer(type_) or types.is_floating(type_) or types.is_boolean(type_))
-
-
-def _as_float(column: "pa.ChunkedArray") -> NDArray[np.float64]:
-    import pyarrow as pa  # noqa: PLC0415 - see _is_numeric
-
-    values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
-    return values
-
-
-def _joined(part: "pa.Table", texts: list[str]) -> list[str]:
-    import pyarrow as pa  # noqa: PLC0415 - see _is_numeric
     import pyarrow.compute as pc  # noqa: PLC0415
 
-    if not texts:
-        return [""] * part.num_rows
-    columns = [part.column(name).cast(pa.large_string()) for name in texts]
-    joined: list[str] = pc.binary_join_element_wise(
-        *columns, pa.scalar("\x1f", pa.large_string()), null_handling="replace", null_replacement="\0"
-    ).to_pylist()
+    cells = [
+        pc.binary_join_element_wise(_text(name), _as_text(part.column(name).combine_chunks()), _text("\x1e"))
+        for name in names
+    ]
+    # Arrow drops a row in which everything is skipped; the empty first cell keeps the rows without any value.
+    first = pa.array([""] * part.num_rows, pa.large_string())
+    joined: list[str] = pc.binary_join_element_wise(first, *cells, _text("\x1f"), null_handling="skip").to_pylist()
     return joined
+
+
+def _as_text(values: "pa.Array") -> "pa.Array":
+    import pyarrow as pa  # noqa: PLC0415 - see _canonical
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    types = pa.types
+    if types.is_integer(values.type) or types.is_floating(values.type) or types.is_boolean(values.type):
+        numbers = values.cast(pa.float64(), safe=False).cast(pa.float32(), safe=False)
+        known = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float32()), numbers)
+        return pc.add(known, pa.scalar(0.0, pa.float32())).cast(pa.large_string())  # adding 0 makes 0 of -0
+    return values.cast(pa.large_string())
+
+
+def _text(value: str) -> "pa.Scalar":
+    import pyarrow as pa  # noqa: PLC0415 - see _canonical
+
+    return pa.scalar(value, pa.large_string())

@@ -63,7 +63,7 @@ def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     count, height, width = grey.shape
     flat = grey.reshape(count, -1)
     low, high = flat.min(axis=1), flat.max(axis=1)
-    mass = flat - low[:, None]
+    mass = np.maximum(flat - flat.mean(axis=1, keepdims=True), 0)  # only what stands out: else noise pulls it inward
     total = np.where(mass.sum(axis=1) > 0, mass.sum(axis=1), np.nan)
     rows, cols = np.divmod(np.arange(height * width), width)
     smooth = (grey[:, :-1, :-1] + grey[:, 1:, :-1] + grey[:, :-1, 1:] + grey[:, 1:, 1:]) / 4

@@ -18,6 +18,7 @@ MAX_BINS = 64
 MAX_CATEGORIES = 200
 _MIN_ROWS_PER_BIN = 5
 _DISCRETE = 12
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +40,13 @@ class NumberSketch:
     @classmethod
     def of_reference(cls, values: NDArray[Any]) -> Self:
         """A sketch with bins made for these values, and their counts."""
-        ordered = np.sort(values[np.isfinite(values)])
+        ordered = np.sort(values[np.isfinite(values)]).astype(np.float64)
         distinct = ordered[np.flatnonzero(np.diff(ordered, prepend=-np.inf))] if len(ordered) else ordered
         is_discrete = len(distinct) <= _DISCRETE
         bins = max(2, min(MAX_BINS, len(ordered) // _MIN_ROWS_PER_BIN))
         inner = distinct if is_discrete else np.unique(ordered[np.linspace(0, len(ordered) - 1, bins + 1).astype(int)])
-        edges = np.concatenate([np.nextafter(inner[:1], -np.inf), inner])
+        below = np.maximum(np.nextafter(inner[:1], -np.inf), -_LARGEST)
+        edges = np.concatenate([below, inner])
         places = np.searchsorted(ordered, edges, side="right")
         counts = np.diff(places, prepend=0, append=len(ordered))
         mean, squares = _moments(ordered)
@@ -63,8 +65,8 @@ class NumberSketch:
 
     def with_values(self, values: NDArray[Any]) -> Self:
         """This sketch and these values, (n,) float."""
-        finite = values[np.isfinite(values)]
-        places = np.searchsorted(np.asarray(self.edges, dtype=finite.dtype), finite, side="left")
+        finite = values[np.isfinite(values)].astype(np.float64)
+        places = np.searchsorted(np.asarray(self.edges), finite, side="left")
         mean, squares = _moments(finite)
         added = replace(
             self,
@@ -163,8 +165,9 @@ def _moments(values: NDArray[Any]) -> tuple[float, float]:
     """Mean and sum of squared distances from it, in double precision."""
     if not len(values):
         return 0.0, 0.0
-    mean = float(values.mean(dtype=np.float64))
-    return mean, float(np.square(values - mean, dtype=np.float64).sum())
+    with np.errstate(over="ignore"):  # JSON knows no infinity
+        mean = min(max(float(values.mean()), -_LARGEST), _LARGEST)
+        return mean, min(float(np.square(values - mean).sum()), _LARGEST)
 
 
 def _most_frequent(counted: Counter[str], limit: int = 20) -> dict[str, int]:

@@ -16,7 +16,7 @@ _IMAGE_WORDS: Mapping[str, tuple[str, str]] = {
     "center_y": ("shifted down", "shifted up"),
     "ink": ("bolder", "thinner"),
 }
-_NAMED = 4
+_NAMED = 5
 _CLEAR_SHIFT = 0.1
 
 
@@ -67,23 +67,29 @@ def describe_category(name: str, reference: CategorySketch, window: CategorySket
 
 
 def sentence(findings: Sequence[ColumnFinding], rows: int) -> str:
-    """One sentence over the drifted findings, images first: "Images are noisier (...) and shifted right (...), ..."."""
+    """One sentence over the drifted columns, images first: "Images are noisier (...) and shifted right (...), ..."."""
     drifted = [finding for finding in findings if finding.is_drifted]
     if not drifted:
         return f"No drift: {rows} rows look like the reference data."
-    named, rest = drifted[:_NAMED], len(drifted) - _NAMED
-    predictions = [f for f in drifted[_NAMED:] if f.column == "prediction.confidence"]
-    named, rest = [*named, *predictions], rest - len(predictions)
+    columns = {_column(finding): finding for finding in reversed(drifted)}  # of each column its largest effect
+    ranked = sorted(columns.values(), key=drifted.index)
+    named = [f for place, f in enumerate(ranked) if place < _NAMED or f.column == "prediction.confidence"]
+    rest = len(ranked) - len(named)
     looks = [f.description for f in named if _is_look(f)]
     others = [f.description for f in named if not _is_look(f)]
     parts = [f"images are {_listed(looks)}"] if looks else []
-    text = ", ".join(parts + others) + (f", and {rest} more" if rest > 0 else "")
-    return f"{text[0].upper()}{text[1:]}."
+    text = ", ".join(parts + others) + (f", and {rest} more columns drifted" if rest else "")
+    is_own_word = text.startswith(("images are ", "the answer ", "confidence "))  # a column's name stays as it is
+    return f"{text[0].upper() if is_own_word else text[0]}{text[1:]}."
 
 
 def _is_look(finding: ColumnFinding) -> bool:
     words = _IMAGE_WORDS.get(_short(finding.column), ())
     return finding.column.startswith("image.") and finding.description.startswith(words or "\0")
+
+
+def _column(finding: ColumnFinding) -> str:
+    return finding.column.partition(" (")[0]
 
 
 def _listed(parts: Sequence[str]) -> str:

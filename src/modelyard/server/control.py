@@ -5,22 +5,28 @@ on TCP when an application runs alone.
 """
 
 import argparse
+import json
+import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from modelyard.errors import ModelyardError
+from modelyard.kit.files import write_atomic
 from modelyard.server.application import Application
 from modelyard.server.assembly import assemble
 from modelyard.server.context import open_context
 from modelyard.server.duties import Duties
 from modelyard.server.names import APPLICATIONS
 from modelyard.server.pages import index_page
-from modelyard.settings import Settings
+from modelyard.settings import Home, Settings
 
 
 def main() -> None:
@@ -60,18 +66,33 @@ def mount(applications: list[Application]) -> Starlette:
     return Starlette(routes=[Route("/", index_page(paths)), Route("/health", _health), *routes])
 
 
-async def _health(_request: object) -> object:
-    from starlette.responses import JSONResponse  # noqa: PLC0415
-
+async def _health(_request: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
+class Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, home: Home) -> None:
+        super().__init__(config)
+        self._home = home
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Bind, then publish the address: the port may have been chosen by the system."""
+        await super().startup(sockets)
+        if self.config.uds is None and self.servers:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            url = f"{'https' if self.config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+            write_atomic(self._home.run / "gateway.json", json.dumps({"url": url, "pid": os.getpid()}).encode())
+            print(f"Modelyard is ready at {url}", flush=True)  # noqa: T201 - the ready line
+
+
 def _serve(asgi: Starlette, settings: Settings, *, is_tcp: bool) -> None:
-    socket = settings.layout.sockets / "control.sock"
-    socket.unlink(missing_ok=True)
+    path = settings.layout.sockets / "control.sock"
+    path.unlink(missing_ok=True)
     config = uvicorn.Config(
         asgi,
-        uds=None if is_tcp else str(socket),
+        uds=None if is_tcp else str(path),
         host=settings.host,
         port=settings.port,
         ssl_certfile=settings.tls_certificate if is_tcp else None,
@@ -84,8 +105,9 @@ def _serve(asgi: Starlette, settings: Settings, *, is_tcp: bool) -> None:
         timeout_keep_alive=75,
         lifespan="off",
     )
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's: it ends us with SIGTERM
-    uvicorn.Server(config).run()
+    if not is_tcp:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's: it ends us with SIGTERM
+    Server(config, settings.layout).run()
 
 
 if __name__ == "__main__":

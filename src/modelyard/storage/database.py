@@ -12,6 +12,8 @@ from sqlalchemy.engine import make_url
 
 from modelyard.storage.migrate import upgrade_branch
 
+__all__ = ["Connection", "Database"]  # services pass connections on without importing SQLAlchemy
+
 _WRITER_WAIT_SECONDS = 30.0
 _MIGRATION_LOCK = 0x6D6F6479  # any constant that every process of ours agrees on ("mody")
 

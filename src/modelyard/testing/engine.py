@@ -57,7 +57,7 @@ class EngineCase:
         """A spec with a new work directory and no network."""
         folder = self.folder / new_id("work")
         folder.mkdir()
-        limits = Resources(**resources)  # type: ignore[arg-type] - whole numbers where they must be
+        limits = Resources(**resources)  # type: ignore[arg-type]  # whole where they must be
         return ProcessSpec(command=command, work_directory=str(folder), resources=limits)
 
     def start(self, spec: ProcessSpec) -> str:

@@ -45,7 +45,7 @@ def binomial_p_value(gained: int, lost: int) -> float:
     if trials == 0:
         return 1.0
     tail = sum(math.comb(trials, wins) for wins in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**trials)
+    return min(1.0, float(2 * tail / 2**trials))
 
 
 def _compare_errors(before: NDArray[np.float64], after: NDArray[np.float64]) -> Comparison:

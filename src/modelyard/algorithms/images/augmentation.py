@@ -10,7 +10,7 @@ _NOISE = 0.06
 
 
 def augment(planes: Images, how: str, random: np.random.Generator) -> Images:
-    """Scaled images (n, c, h, w), each moved by up to a sixteenth of its side (at least one pixel), with noise, or both."""
+    """Scaled images (n, c, h, w), each moved by up to a sixteenth of its side (at least 1), with noise, or both."""
     if "shift" in how:
         planes = _shifted(planes, random)
     if "noise" in how:

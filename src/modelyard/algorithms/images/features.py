@@ -133,7 +133,8 @@ def _edges(planes: Images) -> Images:
         for x in range(3)
     )
     both = np.concatenate([maps, -maps], axis=2)
-    return np.maximum(both, 0).reshape(len(planes), -1, height, width)
+    strengths: Images = np.maximum(both, 0).reshape(len(planes), -1, height, width)
+    return strengths
 
 
 def _has_edges(shape: tuple[int, ...]) -> bool:

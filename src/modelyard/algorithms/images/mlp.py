@@ -1,4 +1,4 @@
-"""A multi-layer network on pixels and edge features, in NumPy: no deep-learning package, a second for 1,000 small images.
+"""A multi-layer network on pixels and edge features, in NumPy: no deep-learning package, a second for 1,000 images.
 
 Adam with decoupled weight decay and a cosine schedule, dropout, label smoothing.
 Source: I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
@@ -6,6 +6,7 @@ Source: I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", IC
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,13 +132,13 @@ class _Training:
         scale = np.float32(rate / (1 - _FIRST_DECAY**self._steps))
         correction = np.float32(1 - _SECOND_DECAY**self._steps)
         decay = np.float32(1 - rate * self._settings.weight_decay)
-        moments = zip(self._parameters, gradients, self._first, self._second, strict=True)
-        for parameter, gradient, first, second in moments:
-            first += np.float32(1 - _FIRST_DECAY) * (gradient - first)
-            second += np.float32(1 - _SECOND_DECAY) * (gradient * gradient - second)
-            if parameter.ndim > 1:
-                parameter *= decay
-            parameter -= scale * first / (np.sqrt(second / correction) + np.float32(_EPSILON))
+        for index, gradient in enumerate(gradients):
+            self._first[index] += np.float32(1 - _FIRST_DECAY) * (gradient - self._first[index])
+            self._second[index] += np.float32(1 - _SECOND_DECAY) * (gradient * gradient - self._second[index])
+            root = np.sqrt(self._second[index] / correction) + np.float32(_EPSILON)
+            if gradient.ndim > 1:
+                self._parameters[index] *= decay
+            self._parameters[index] -= scale * self._first[index] / root
 
     def _validate(self) -> float | None:
         if not len(self._data.validation_images):
@@ -155,10 +156,11 @@ class _Training:
         return Mlp(tuple(zip(layers[::2], layers[1::2], strict=True)), (channels, height, width))
 
     def _standardised(self, inputs: Array) -> Array:
-        return (inputs - self._mean) / self._spread
+        standardised: Array = (inputs - self._mean) / self._spread
+        return standardised
 
     def _initial(self, sizes: tuple[int, ...]) -> Iterator[Array]:
-        for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+        for fan_in, fan_out in pairwise(sizes):
             yield (self._random.standard_normal((fan_in, fan_out)) * np.sqrt(2 / fan_in)).astype(np.float32)
             yield np.zeros(fan_out, dtype=np.float32)
 

@@ -49,7 +49,9 @@ def train(channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: st
     scaling = scaling_of(images[split.train])
     settings = NetworkSettings.of(given, context.seed, context.threads)
     kind = _network_kind(str(given["network"]))
-    data = _training_data(scaling.apply(images), labels, classes, split, is_balanced=given["class_weight"] == "balanced")
+    data = _training_data(
+        scaling.apply(images), labels, classes, split, is_balanced=given["class_weight"] == "balanced"
+    )
     network = _train_network(kind, data, settings, _reporter(context, settings.epochs))
     signature = _signature(images.shape[1:], classes)
     card = ModelCard(
@@ -97,7 +99,7 @@ def _read(channel: Channel, side: int) -> tuple[NDArray[np.float32], NDArray[Any
 
 
 def _network_kind(wanted: str) -> str:
-    """"mlp" or "cnn".
+    """Return "mlp" or "cnn".
 
     Raises:
         TorchMissingError: "cnn" without PyTorch.

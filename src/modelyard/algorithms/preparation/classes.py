@@ -87,9 +87,10 @@ def class_findings(train: NDArray[Any], holdout: NDArray[Any]) -> list[str]:
     found = []
     if most_rows >= _IMBALANCE * least_rows:
         found.append(
-            f"The classes are imbalanced: '{most}' has {most_rows:,} training rows ({_percent(most_rows, len(train))}), "
-            f"'{least}' has {least_rows:,} ({_percent(least_rows, len(train))}). Accuracy says little then: "
-            "look at balanced_accuracy and macro_f1, and try class_weight=balanced."
+            f"The classes are imbalanced: '{most}' has {most_rows:,} training rows "
+            f"({_percent(most_rows, len(train))}), '{least}' has {least_rows:,} "
+            f"({_percent(least_rows, len(train))}). Accuracy says little then: look at balanced_accuracy and macro_f1, "
+            "and try class_weight=balanced."
         )
     rare = sorted(str(name) for name, rows in counts.items() if rows < _RARE_ROWS)
     if rare:

@@ -29,7 +29,7 @@ class CaptureBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFilter:
-    """Which batches are of interest; times are inclusive."""
+    """Which inferences are of interest; times, and the range `ids` (smallest, largest), are inclusive."""
 
     project: str
     endpoint: str
@@ -37,7 +37,7 @@ class BatchFilter:
     until: datetime | None = None
     version: str | None = None
     variant: str | None = None
-    inference_id: str | None = None
+    ids: tuple[str, str] | None = None
 
 
 def check_range(wanted: BatchFilter) -> None:

@@ -70,8 +70,8 @@ def _newest(wanted: BatchFilter, after: CaptureBatch | None) -> Select[Any]:
         statement = statement.where(table.last_at >= wanted.since)
     if wanted.until is not None:
         statement = statement.where(table.first_at <= wanted.until)
-    if wanted.inference_id is not None:
-        statement = statement.where(table.first_id <= wanted.inference_id, table.last_id >= wanted.inference_id)
+    if wanted.ids is not None:
+        statement = statement.where(table.first_id <= wanted.ids[1], table.last_id >= wanted.ids[0])
     for column, name in ((table.versions, wanted.version), (table.variants, wanted.variant)):
         if name is not None:
             statement = statement.where(type_coerce(column, Text).contains(f'"{name}"', autoescape=True))

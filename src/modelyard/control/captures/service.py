@@ -1,6 +1,6 @@
 """Reading captures: for people one by one, for monitors and retraining as windows of tensors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -75,7 +75,7 @@ class CaptureService:
         Raises:
             InferenceNotFoundError: it was not captured, is not here yet, or is older than captures are kept.
         """
-        wanted = BatchFilter(project=project, endpoint=endpoint, inference_id=inference_id)
+        wanted = BatchFilter(project=project, endpoint=endpoint, ids=(inference_id, inference_id))
         with self._database.read() as connection:
             for batch in self._repository.newest_first(connection, wanted):
                 found = [item for item in self._read(batch) if item.id == inference_id]
@@ -87,15 +87,20 @@ class CaptureService:
         )
 
     def newest(
-        self, wanted: BatchFilter, *, rows: int | None = None, with_inputs: bool = True
+        self,
+        wanted: BatchFilter,
+        *,
+        rows: int | None = None,
+        with_inputs: bool = True,
+        keep: Callable[[CaptureBatch], bool] = lambda _: True,
     ) -> Iterator[Sequence[Captured]]:
         """A window, the newest batch first: whole inferences until `rows` rows are there (None: all).
 
-        One batch is in memory at a time.
+        One batch is in memory at a time. Batches that `keep` refuses are not read.
         """
         taken = 0
         with self._database.read() as connection:
-            for batch in self._repository.newest_first(connection, wanted):
+            for batch in filter(keep, self._repository.newest_first(connection, wanted)):
                 found: list[Captured] = []
                 for item in reversed(self._read(batch, with_inputs=with_inputs, version=wanted.version)):
                     if rows is not None and taken >= rows:
@@ -148,6 +153,7 @@ def _matches(item: Captured, wanted: BatchFilter, after: tuple[datetime, str] | 
         and (wanted.until is None or item.at <= wanted.until)
         and (wanted.version is None or item.version == wanted.version)
         and (wanted.variant is None or item.variant == wanted.variant)
+        and (wanted.ids is None or wanted.ids[0] <= item.id <= wanted.ids[1])
         and (after is None or (item.at, item.id) < after)
     )
 

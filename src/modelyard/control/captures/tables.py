@@ -5,6 +5,9 @@ from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 from modelyard.storage.columns import StringTuple, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
 
+# Ids are compared byte by byte, in Python and in both databases.
+_ID = String(200).with_variant(String(200, collation="C"), "postgresql")
+
 capture_batches = Table(
     "capture_batches",
     operations_metadata,
@@ -18,8 +21,8 @@ capture_batches = Table(
     Column("rows", Integer, nullable=False),
     Column("versions", StringTuple(), nullable=False),
     Column("variants", StringTuple(), nullable=False),
-    Column("first_id", String(200), nullable=False),
-    Column("last_id", String(200), nullable=False),
+    Column("first_id", _ID, nullable=False),
+    Column("last_id", _ID, nullable=False),
     Column("first_at", UtcDateTime(), nullable=False),
     Column("last_at", UtcDateTime(), nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),

@@ -31,7 +31,7 @@ class DatasetContents:
             self._objects.put_file(_key(digest), path)
 
     def hold(self, connection: Connection, digest: str, size_bytes: int) -> bool:
-        """Keep a content for the version that this transaction inserts; false if a deletion came first: put it again."""
+        """Keep a content for the version that this transaction inserts; false if it was deleted: put it again."""
         self._repository.hold_content(connection, digest, size_bytes)
         return self._objects.exists(_key(digest))
 

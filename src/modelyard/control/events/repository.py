@@ -39,9 +39,7 @@ class EventRepository:
         statement = select(events).where(events.c.project == project)
         if subject is not None:
             statement = statement.where(events.c.subject == subject)
-        statement = keyset(
-            statement, [events.c.sequence], page.after, page.limit, descending=not is_oldest_first
-        )
+        statement = keyset(statement, [events.c.sequence], page.after, page.limit, descending=not is_oldest_first)
         return [_event(row) for row in connection.execute(statement)]
 
 

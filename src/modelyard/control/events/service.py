@@ -51,9 +51,7 @@ class EventService:
             details=details or {},
         )
 
-    def list(
-        self, project: str, subject: str | None, page: PageQuery, *, is_oldest_first: bool = False
-    ) -> Page[Event]:
+    def list(self, project: str, subject: str | None, page: PageQuery, *, is_oldest_first: bool = False) -> Page[Event]:
         """Events of a project, or of one subject in it."""
         with self._database.read() as connection:
             found = self._repository.list(connection, project, subject, page, is_oldest_first=is_oldest_first)

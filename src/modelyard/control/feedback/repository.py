@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from modelyard.control.feedback.tables import feedback
 from modelyard.types.signatures import Scalar
@@ -22,6 +23,7 @@ class Truth:
     truth: list[Scalar | None]
     labels: int
     conflicts: int
+    used_by: str | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -34,8 +36,7 @@ class FeedbackRepository:
         found: dict[str, Truth] = {}
         for start in range(0, len(ids), _CHUNK):
             statement = select(feedback).where(
-                feedback.c.project == project,
-                feedback.c.endpoint == endpoint,
+                *_endpoint(project, endpoint),
                 feedback.c.inference_id.in_(ids[start : start + _CHUNK]),
             )
             found |= {row["inference_id"]: Truth(**row) for row in connection.execute(statement).mappings()}
@@ -51,18 +52,43 @@ class FeedbackRepository:
         connection.execute(
             update(feedback)
             .where(
-                feedback.c.project == truth.project,
-                feedback.c.endpoint == truth.endpoint,
+                *_endpoint(truth.project, truth.endpoint),
                 feedback.c.inference_id == truth.inference_id,
             )
             .values(asdict(truth))
         )
 
-    def labels_since(self, connection: Connection, project: str, endpoint: str, since: datetime | None) -> int:
-        """How many labels arrived after `since`, whether or not their inferences were captured."""
+    def new_ids(self, connection: Connection, project: str, endpoint: str, run: str) -> Sequence[str]:
+        """Ids of the inferences that `run` may learn from, sorted."""
+        statement = select(feedback.c.inference_id).where(
+            *_endpoint(project, endpoint),
+            feedback.c.labels > 0,
+            or_(feedback.c.used_by.is_(None), feedback.c.used_by == run),
+        )
+        return sorted(connection.execute(statement).scalars())
+
+    def count_new(self, connection: Connection, project: str, endpoint: str, since: datetime | None) -> int:
+        """Labels that came after `since` and that no run has learnt from, whether or not captured."""
         statement = select(func.coalesce(func.sum(feedback.c.labels), 0)).where(
-            feedback.c.project == project, feedback.c.endpoint == endpoint
+            *_endpoint(project, endpoint), feedback.c.used_by.is_(None)
         )
         if since is not None:
-            statement = statement.where(feedback.c.created_at > since)
+            statement = statement.where(feedback.c.updated_at > since)
         return int(connection.execute(statement).scalar_one())
+
+    def mark(self, connection: Connection, project: str, endpoint: str, ids: Sequence[str], run: str) -> None:
+        """Note that `run` learns from these inferences."""
+        for start in range(0, len(ids), _CHUNK):
+            connection.execute(
+                update(feedback)
+                .where(*_endpoint(project, endpoint), feedback.c.inference_id.in_(ids[start : start + _CHUNK]))
+                .values(used_by=run)
+            )
+
+    def release(self, connection: Connection, run: str) -> None:
+        """Undo `mark`: what the run made was not taken."""
+        connection.execute(update(feedback).where(feedback.c.used_by == run).values(used_by=None))
+
+
+def _endpoint(project: str, endpoint: str) -> tuple[Any, Any]:
+    return feedback.c.project == project, feedback.c.endpoint == endpoint

@@ -88,10 +88,34 @@ class FeedbackService:
             known = self._repository.get(connection, project, endpoint, ids)
         return {inference_id: truth.truth for inference_id, truth in known.items()}
 
-    def labels_since(self, project: str, endpoint: str, since: datetime | None) -> int:
-        """How many labels arrived after `since` (None: ever). An upper bound: some may be of uncaptured inferences."""
+    def new_truths(
+        self, project: str, endpoint: str, ids: Sequence[str], run: str, *, is_reserved: bool
+    ) -> Mapping[str, list[Scalar | None]]:
+        """What is known about these inferences and no run but `run` has used; only what it has marked if so said."""
+        allowed = (run,) if is_reserved else (run, None)
         with self._database.read() as connection:
-            return self._repository.labels_since(connection, project, endpoint, since)
+            known = self._repository.get(connection, project, endpoint, ids)
+        return {name: truth.truth for name, truth in known.items() if truth.used_by in allowed}
+
+    def new_ids(self, project: str, endpoint: str, run: str) -> Sequence[str]:
+        """Ids of the labelled inferences that no run but `run` has used, sorted."""
+        with self._database.read() as connection:
+            return self._repository.new_ids(connection, project, endpoint, run)
+
+    def count_new(self, project: str, endpoint: str, since: datetime | None) -> int:
+        """Labels that came after `since` (None: ever) and no run has used; some may be of uncaptured inferences."""
+        with self._database.read() as connection:
+            return self._repository.count_new(connection, project, endpoint, since)
+
+    def mark(self, project: str, endpoint: str, ids: Sequence[str], run: str) -> None:
+        """Note that a retraining run learns from the truth about these inferences: no other run will."""
+        with self._database.transaction() as connection:
+            self._repository.mark(connection, project, endpoint, ids, run)
+
+    def release(self, run: str) -> None:
+        """Undo `mark`: the run's version did not take over, so the next run may learn from the same."""
+        with self._database.transaction() as connection:
+            self._repository.release(connection, run)
 
     def _merge(self, project: str, endpoint: str, known: Truth | None, item: NewTruth, index: int) -> tuple[Truth, str]:
         """The truth after this item, and how the item counts."""

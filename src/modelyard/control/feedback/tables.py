@@ -15,8 +15,11 @@ feedback = Table(
     Column("truth", DataclassJson(list[Scalar | None]), nullable=False),
     Column("labels", Integer, nullable=False),
     Column("conflicts", BigInteger, nullable=False, default=0),
+    Column("used_by", String(64)),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("updated_at", UtcDateTime(), nullable=False),
     Index("ix_feedback_newest", "project", "endpoint", "created_at"),
+    Index("ix_feedback_used_by", "used_by"),
 )
-"""`truth` has one value per row of the request (null: unknown), `labels` counts those that are known."""
+"""`truth` has one value per row of the request (null: unknown), `labels` counts those that are known.
+`used_by` is the retraining run that learns or has learnt from it."""

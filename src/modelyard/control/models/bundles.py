@@ -22,6 +22,25 @@ _FINITE = "Numbers must be finite; the API pages (/docs) show every field."
 _Decoded = TypeVar("_Decoded")
 
 
+def bundle_files(folder: Path) -> dict[str, Path]:
+    """Path in the bundle -> file, for every file in a folder that a sandboxed process wrote.
+
+    Raises:
+        BundleInvalidError: something in it is no plain file; a link could show what the process may not read.
+    """
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise BundleInvalidError(
+                f"'{path.relative_to(folder)}' in the bundle is a link or a special file",
+                hint="Write plain files only.",
+                field="files",
+            )
+        if path.is_file():
+            files[path.relative_to(folder).as_posix()] = path
+    return files
+
+
 def check_files(files: Mapping[str, Path], max_bytes: int) -> None:
     """Nothing if the paths stay inside a folder and the content is within the limits.
 
@@ -87,7 +106,9 @@ def check_manifest(manifest: Manifest, files: Mapping[str, Path]) -> None:
         raise BundleInvalidError(f"the manifest is not valid: {error}", hint=_FINITE, field="manifest") from error
     if not manifest.card.task.strip():
         raise BundleInvalidError(
-            "the card does not say what the model does", hint='Set "task", e.g. "image-classification".', field="card.task"
+            "the card does not say what the model does",
+            hint='Set "task", e.g. "image-classification".',
+            field="card.task",
         )
     _check_tensors(manifest.signature.inputs, "inputs")
     _check_tensors(manifest.signature.outputs, "outputs")

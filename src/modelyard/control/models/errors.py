@@ -1,9 +1,9 @@
 """Errors of models, versions and their files."""
 
 from modelyard.errors import (
+    AlreadyExistsError,
     InternalError,
     InvalidInputError,
-    AlreadyExistsError,
     InvalidStateError,
     NotFoundError,
     OverloadedError,

@@ -19,6 +19,7 @@ from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, 
 
 _LABELS = {"kind": "inspection"}
 _AT_A_TIME = 2
+_MAXIMUM_REPORT_BYTES = 1 << 20
 _PATIENCE_SECONDS = 60.0
 _REFUSALS: dict[str, type[ModelyardError]] = {
     kind.code: kind for kind in (ArtifactInvalidError, PickleRefusedError, ArchiveUnsafeError, TooLargeError)
@@ -97,8 +98,8 @@ class ArtifactInspector:
 
 def _failure(report: Path, end: ProcessEnd | None) -> ModelyardError:
     """The error that the inspection wrote, or one that says how it ended."""
-    if report.is_file() and end is not None and end.cause is EndCause.EXIT:
-        found = msgspec.json.decode(report.read_bytes(), type=dict[str, str])
+    found = _read_report(report)
+    if found and end is not None and end.cause is EndCause.EXIT:
         kind = _REFUSALS.get(found.get("code", ""), InspectionFailedError)
         return kind(found.get("message", ""), hint=found.get("hint", ""), field="files")
     if end is not None and end.cause in _OF_THE_ARTIFACT | {EndCause.EXIT}:
@@ -109,3 +110,13 @@ def _failure(report: Path, end: ProcessEnd | None) -> ModelyardError:
         )
     reason = end.message if end is not None else "it did not end in time"
     return InspectionUnavailableError(f"the artifact could not be inspected: {reason}", hint="Try again.")
+
+
+def _read_report(path: Path) -> dict[str, str]:
+    """What the inspection says about its failure; empty if it says nothing that can be read."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAXIMUM_REPORT_BYTES:
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
+from modelyard.control.models.errors import ModelNotFoundError, ModelVersionNotFoundError
 from modelyard.control.models.facts import facts_of, fold_value, model_words, version_words
 from modelyard.control.models.references import Selector
 from modelyard.control.models.tables import (
@@ -14,6 +15,7 @@ from modelyard.control.models.tables import (
     model_evaluations,
     model_facts,
     model_files,
+    model_garbage,
     model_tags,
     model_versions,
     models,
@@ -22,6 +24,8 @@ from modelyard.control.rest.pages import PageQuery
 from modelyard.kit.ids import new_id
 from modelyard.storage.keyset import keyset
 from modelyard.types.models import BundleFile, Evaluation, Model, ModelVersion
+
+_LOCK = 0x6D6F6463  # any constant that every process agrees on
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,26 @@ class ModelRepository:
 
     def get(self, connection: Connection, project: str, name: str, *, for_update: bool = False) -> StoredModel | None:
         """A model, if there is one of this name. `for_update` makes other writers of it wait (on PostgreSQL)."""
+        if "\0" in name:  # no name has it, and PostgreSQL would call it an error
+            return None
         statement = select(models).where(models.c.project == project, models.c.name == name)
         row = connection.execute(statement.with_for_update() if for_update else statement).one_or_none()
         return None if row is None else self._stored(connection, [row])[0]
+
+    def found(self, connection: Connection, project: str, name: str, *, for_update: bool = False) -> StoredModel:
+        """`get`, for models that must be there.
+
+        Raises:
+            ModelNotFoundError: there is none.
+        """
+        stored = self.get(connection, project, name, for_update=for_update)
+        if stored is None:
+            raise ModelNotFoundError(
+                f"There is no model '{name[:80]}' in project '{project}'",
+                hint=f"GET /registry/v1/projects/{project}/models lists them.",
+                field="model",
+            )
+        return stored
 
     def list_models(self, connection: Connection, project: str, page: PageQuery) -> list[Model]:
         """Models by name."""
@@ -61,7 +82,9 @@ class ModelRepository:
         self._write_tags(connection, model_id, model.tags)
 
     def delete(self, connection: Connection, model_id: str) -> None:
-        """Remove a model and all its versions."""
+        """Remove a model and all its versions; their content becomes garbage."""
+        versions = select(model_versions.c.id).where(model_versions.c.model_id == model_id)
+        self._discard(connection, model_files.c.version_id.in_(versions))
         connection.execute(delete(models).where(models.c.id == model_id))
 
     def is_empty(self, connection: Connection, project: str) -> bool:
@@ -93,7 +116,8 @@ class ModelRepository:
         return version_id
 
     def delete_version(self, connection: Connection, model_id: str, version_id: str) -> None:
-        """Remove a version; the newest of those left becomes the model's newest."""
+        """Remove a version; the newest of those left becomes the model's newest, its content becomes garbage."""
+        self._discard(connection, model_files.c.version_id == version_id)
         connection.execute(delete(model_versions).where(model_versions.c.id == version_id))
         newest = select(func.max(model_versions.c.number)).where(model_versions.c.model_id == model_id)
         connection.execute(update(models).where(models.c.id == model_id).values(latest=newest.scalar_subquery()))
@@ -102,6 +126,8 @@ class ModelRepository:
         self, connection: Connection, project: str, name: str, selector: Selector
     ) -> tuple[str, ModelVersion] | None:
         """A version and its id, if there is such a one."""
+        if "\0" in name + (selector.alias or ""):
+            return None
         statement = _versions().where(models.c.project == project, models.c.name == name)
         if selector.alias is not None:
             statement = statement.join(model_aliases, model_aliases.c.version_id == model_versions.c.id)
@@ -112,11 +138,31 @@ class ModelRepository:
         row = connection.execute(statement).one_or_none()
         return None if row is None else (row.id, self._complete(connection, [row])[row.id])
 
-    def version_of_digest(self, connection: Connection, model_id: str, digest: str) -> ModelVersion | None:
-        """The version of a model that has exactly these files, if there is one."""
-        statement = _versions().where(model_versions.c.model_id == model_id, model_versions.c.digest == digest)
-        row = connection.execute(statement).one_or_none()
-        return None if row is None else self._complete(connection, [row])[row.id]
+    def found_version(
+        self, connection: Connection, project: str, name: str, selector: Selector
+    ) -> tuple[str, ModelVersion]:
+        """`find_version`, for versions that must be there.
+
+        Raises:
+            ModelNotFoundError: there is no such model.
+            ModelVersionNotFoundError: the model has no such version.
+        """
+        found = self.find_version(connection, project, name, selector)
+        if found is None:
+            model = self.found(connection, project, name).model
+            has = f"its newest version is {model.latest}" if model.latest else "it has no version yet"
+            aliases = f", its aliases are {', '.join(model.aliases)}" if model.aliases else ""
+            raise ModelVersionNotFoundError(
+                f"There is no model version '{name}{selector}'", hint=f"Model '{name}': {has}{aliases}.", field="ref"
+            )
+        return found
+
+    def id_of_digest(self, connection: Connection, model_id: str, digest: str) -> str | None:
+        """The id of the version of a model that has exactly these files, if there is one."""
+        statement = select(model_versions.c.id).where(
+            model_versions.c.model_id == model_id, model_versions.c.digest == digest
+        )
+        return connection.execute(statement).scalar_one_or_none()
 
     def list_versions(self, connection: Connection, model_id: str, page: PageQuery) -> list[ModelVersion]:
         """Versions, newest first."""
@@ -125,10 +171,24 @@ class ModelRepository:
         return list(self._complete(connection, connection.execute(statement).all()).values())
 
     def versions_by_id(self, connection: Connection, ids: Sequence[str]) -> dict[str, ModelVersion]:
-        """Versions of these ids, in their order."""
+        """Id -> version in the order of `ids`, without those that are gone."""
         rows = connection.execute(_versions().where(model_versions.c.id.in_(ids))).all()
         found = self._complete(connection, rows)
-        return {version_id: found[version_id] for version_id in ids}
+        return {version_id: found[version_id] for version_id in ids if version_id in found}
+
+    def version_by_id(self, connection: Connection, version_id: str) -> ModelVersion:
+        """The version that an earlier request made.
+
+        Raises:
+            ModelVersionNotFoundError: it was deleted.
+        """
+        found = self.versions_by_id(connection, [version_id])
+        if not found:
+            raise ModelVersionNotFoundError(
+                "The version that this request made was deleted since",
+                hint="Use a new Idempotency-Key to make it anew.",
+            )
+        return found[version_id]
 
     def descriptions(self, connection: Connection, project: str, names: Iterable[str]) -> dict[str, str]:
         """Name -> description of these models."""
@@ -193,6 +253,32 @@ class ModelRepository:
             .order_by(model_versions.c.number.desc())
         )
         return {row.number: row.endpoint for row in connection.execute(statement)}
+
+    def lock(self, connection: Connection) -> None:
+        """Let nobody else create, deploy or remove until this transaction ends. A writer on SQLite is alone anyway."""
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+    def garbage(self, connection: Connection) -> list[str]:
+        """Digests of content that deleted versions left."""
+        return list(connection.execute(select(model_garbage.c.digest)).scalars())
+
+    def is_content_used(self, connection: Connection, digest: str) -> bool:
+        """True if a version has a file of this content."""
+        return (
+            connection.execute(select(model_files.c.path).where(model_files.c.digest == digest).limit(1)).first()
+            is not None
+        )
+
+    def forget_garbage(self, connection: Connection, digest: str) -> None:
+        """It was removed, or is in use again."""
+        connection.execute(delete(model_garbage).where(model_garbage.c.digest == digest))
+
+    def _discard(self, connection: Connection, which: ColumnElement[bool]) -> None:
+        digests = set(connection.execute(select(model_files.c.digest).where(which)).scalars())
+        known = set(self.garbage(connection))
+        if digests - known:
+            connection.execute(insert(model_garbage), [{"digest": digest} for digest in sorted(digests - known)])
 
     def _write_tags(self, connection: Connection, model_id: str, tags: Sequence[str]) -> None:
         folded = {fold_value(tag) for tag in tags}

@@ -111,3 +111,9 @@ model_deployments = Table(
     Column("version_id", ForeignKey("model_versions.id", ondelete="RESTRICT"), nullable=False, index=True),
     PrimaryKeyConstraint("project", "endpoint", "version_id"),
 )
+
+model_garbage = Table(
+    "model_garbage",  # content of deleted versions, to be removed from the object store
+    registry_metadata,
+    Column("digest", String(64), primary_key=True),
+)

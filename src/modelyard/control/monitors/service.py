@@ -1,12 +1,13 @@
 """Rules of monitors: what they are, when they run, and what becomes of their verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
+from modelyard.control.events.service import EventService
 from modelyard.control.feedback.service import EndpointReader
 from modelyard.control.monitors.checks import DriftCheck
 from modelyard.control.monitors.errors import MonitorExistsError, MonitorNotFoundError, MonitorWindowInvalidError
@@ -19,20 +20,11 @@ from modelyard.errors import ModelyardError
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name, derived_id, new_id
 from modelyard.storage.creations import Creation, Creations
-from modelyard.storage.database import Database
+from modelyard.storage.database import Connection, Database
 from modelyard.types.monitoring import DriftReport, Monitor, Verdict
 
 _KEPT_REPORTS = 2000
 _log = structlog.get_logger(__name__)
-
-
-class EventSink(Protocol):
-    """Takes events. Implementation: events.service.EventService."""
-
-    def record(
-        self, project: str, subject: str, kind: str, message: str, details: Mapping[str, str] | None = None
-    ) -> object:
-        """Write down that something happened to `subject` ("endpoint/digits", "monitor/digits-drift")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +46,7 @@ class MonitorService:
         creations: Creations,
         endpoints: EndpointReader,
         check: DriftCheck,
-        events: EventSink,
+        events: EventService,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -203,8 +195,7 @@ class MonitorService:
             present = self._repository.get(connection, monitor.project, monitor.name)
             if made is None and present is not None:
                 self._repository.add_report(connection, monitor.project, report, keep=_KEPT_REPORTS)
-        if made is None and present is not None:
-            self._announce(present, report)
+                self._announce(connection, present, report)
         return made or report
 
     def _report(self, monitor: Monitor, report_id: str) -> DriftReport:
@@ -236,16 +227,17 @@ class MonitorService:
             until=checked.until,
         )
 
-    def _announce(self, monitor: Monitor, report: DriftReport) -> None:
+    def _announce(self, connection: Connection, monitor: Monitor, report: DriftReport) -> None:
         """An event when the verdict changes; the same verdict again is no news."""
         before = monitor.last_report.verdict if monitor.last_report else Verdict.INSUFFICIENT
-        kinds = {Verdict.DRIFT: "monitor.drift", Verdict.FAILED: "monitor.failed"}
+        kinds = {Verdict.DRIFT: "drift_found", Verdict.FAILED: "monitor_failed"}
         was_bad = before in kinds
-        kind = kinds.get(report.verdict) or ("monitor.recovered" if was_bad else None)
+        kind = kinds.get(report.verdict) or ("drift_ended" if was_bad else None)
         if kind is None or before is report.verdict or report.verdict is Verdict.INSUFFICIENT:
             return
         details = {"report": report.id, "monitor": monitor.name, "version": report.model_version}
-        self._events.record(monitor.project, f"endpoint/{monitor.endpoint}", kind, report.sentence, details)
+        subject = f"endpoint/{monitor.endpoint}"
+        self._events.append(monitor.project, subject, kind, report.sentence, details, connection=connection)
 
 
 def _checked(monitor: Monitor) -> Monitor:

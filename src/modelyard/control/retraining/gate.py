@@ -82,7 +82,7 @@ def judge(
 
 
 def reaches(value: float, bound: float) -> bool:
-    """value >= bound, forgiving the last digit: 0.95 - 0.93 must count as 0.02."""
+    """Value >= bound, forgiving the last digit: 0.95 - 0.93 must count as 0.02."""
     return value >= bound - 1e-9
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
@@ -12,7 +11,7 @@ from modelyard.control.retraining.tables import retraining_policies, retraining_
 from modelyard.storage.keyset import keyset
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
 
-_INTERNAL = ("is_active", "collected_until", "progress")
+_INTERNAL = ("is_active", "progress")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +19,6 @@ class RunState:
     """A run with what only its own steps need: see tables.retraining_runs."""
 
     run: RetrainingRun
-    collected_until: datetime | None = None
     progress: dict[str, str] = field(default_factory=dict)
 
 
@@ -50,9 +48,7 @@ class RetrainingRepository:
 
     def update_policy(self, connection: Connection, policy: RetrainingPolicy) -> None:
         """Replace what may change."""
-        connection.execute(
-            update(retraining_policies).where(*_key(policy.project, policy.name)).values(asdict(policy))
-        )
+        connection.execute(update(retraining_policies).where(*_key(policy.project, policy.name)).values(asdict(policy)))
 
     def delete_policy(self, connection: Connection, project: str, name: str) -> None:
         """Remove a policy; its runs stay as history of the endpoint."""
@@ -78,15 +74,6 @@ class RetrainingRepository:
         statement = statement.order_by(table.started_at.desc(), table.id.desc()).limit(limit)
         return [_state(row) for row in connection.execute(statement).mappings()]
 
-    def newest_promoted(self, connection: Connection, project: str, endpoint: str) -> RunState | None:
-        """The newest run at an endpoint whose version took over."""
-        table = retraining_runs.c
-        statement = select(retraining_runs).where(
-            table.project == project, table.endpoint == endpoint, table.status == RetrainingStatus.PROMOTED
-        )
-        row = connection.execute(statement.order_by(table.started_at.desc()).limit(1)).mappings().first()
-        return None if row is None else _state(row)
-
     def active(self, connection: Connection) -> Sequence[RetrainingRun]:
         """All runs that have not ended."""
         statement = select(retraining_runs).where(retraining_runs.c.is_active)
@@ -102,7 +89,7 @@ class RetrainingRepository:
         connection.execute(
             update(retraining_runs)
             .where(retraining_runs.c.id == state.run.id)
-            .values(**values, collected_until=state.collected_until, progress=state.progress)
+            .values(**values, progress=state.progress)
         )
 
 
@@ -113,6 +100,4 @@ def _key(project: str, name: str) -> tuple[Any, Any]:
 def _state(row: RowMapping) -> RunState:
     values = {name: value for name, value in row.items() if name not in _INTERNAL}
     values["status"] = RetrainingStatus(values["status"])
-    return RunState(
-        run=RetrainingRun(**values), collected_until=row["collected_until"], progress=row["progress"]
-    )
+    return RunState(run=RetrainingRun(**values), progress=row["progress"])

@@ -39,7 +39,6 @@ retraining_runs = Table(
     Column("started_at", UtcDateTime(), nullable=False),
     Column("ended_at", UtcDateTime()),
     Column("is_active", Boolean, nullable=False),
-    Column("collected_until", UtcDateTime()),
     Column("progress", DataclassJson(dict[str, str]), nullable=False),
     Index("ix_retraining_runs_history", "project", "policy", "started_at", "id"),
     Index(
@@ -52,4 +51,4 @@ retraining_runs = Table(
     ),
 )
 """`is_active` is unique per endpoint: one run at a time. `progress` holds what the steps hand to one another
-("new_dataset" -> "digits-train:2"); `collected_until` is the newest labelled capture that the run has used."""
+("extended" -> "digits-train:2")."""

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 
-from modelyard.control.monitors.service import EventSink
+from modelyard.control.events.service import EventService
 from modelyard.control.retraining.errors import RetrainingImpossibleError
 from modelyard.control.retraining.repository import RetrainingRepository, RunState
 from modelyard.kit.clock import Clock
-from modelyard.storage.database import Database
+from modelyard.storage.database import Connection, Database
 from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
 
 _EVENTS = {
-    RetrainingStatus.PROMOTED: "retraining.promoted",
-    RetrainingStatus.REJECTED: "retraining.rejected",
-    RetrainingStatus.FAILED: "retraining.failed",
+    RetrainingStatus.PROMOTED: "retraining_promoted",
+    RetrainingStatus.REJECTED: "retraining_rejected",
+    RetrainingStatus.FAILED: "retraining_failed",
 }
 
 
@@ -22,7 +21,7 @@ class RunTracking:
     """Writes the progress of runs. A run that has ended stays as it is."""
 
     def __init__(
-        self, database: Database, repository: RetrainingRepository, events: EventSink, clock: Clock
+        self, database: Database, repository: RetrainingRepository, events: EventService, clock: Clock
     ) -> None:
         self._database = database
         self._repository = repository
@@ -37,12 +36,6 @@ class RunTracking:
             raise RetrainingImpossibleError(f"There is no retraining run '{run_id}'", hint="Start a new one.")
         return state
 
-    def promoted_until(self, project: str, endpoint: str) -> datetime | None:
-        """Captures up to this time are in the training data of the version that serves (None: none are)."""
-        with self._database.read() as connection:
-            promoted = self._repository.newest_promoted(connection, project, endpoint)
-        return None if promoted is None else promoted.collected_until
-
     def advance(
         self,
         run_id: str,
@@ -51,7 +44,6 @@ class RunTracking:
         reason: str = "",
         progress: Mapping[str, str] | None = None,
         figures: Mapping[str, float] | None = None,
-        collected_until: datetime | None = None,
         job: str | None = None,
         new_version: str | None = None,
     ) -> None:
@@ -69,17 +61,13 @@ class RunTracking:
                 new_version=new_version or state.run.new_version,
                 ended_at=self._clock.now() if status.is_final else None,
             )
-            changed = RunState(
-                run=run,
-                collected_until=collected_until or state.collected_until,
-                progress={**state.progress, **(progress or {})},
-            )
-            self._repository.update_run(connection, changed)
-        if status.is_final:
-            self._announce(run)
+            self._repository.update_run(connection, RunState(run=run, progress={**state.progress, **(progress or {})}))
+            if status.is_final:
+                self._announce(connection, run)
 
-    def _announce(self, run: RetrainingRun) -> None:
+    def _announce(self, connection: Connection, run: RetrainingRun) -> None:
         details = {"run": run.id, "policy": run.policy, "old_version": run.old_version}
         if run.new_version:
             details["new_version"] = run.new_version
-        self._events.record(run.project, f"endpoint/{run.endpoint}", _EVENTS[run.status], run.reason, details)
+        kind, subject = _EVENTS[run.status], f"endpoint/{run.endpoint}"
+        self._events.append(run.project, subject, kind, run.reason, details, connection=connection)

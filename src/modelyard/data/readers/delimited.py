@@ -53,6 +53,8 @@ def read_dialect(path: Path) -> Dialect:
             hint="Leave out columns, or split the data.",
         )
     has_header = not _is_data(rows[0])
+    if has_header and len(rows) == 1 and path.stat().st_size < SAMPLE_BYTES:
+        raise DatasetEmptyError("the CSV file has column names but no rows", hint="Add at least one row of data.")
     header = rows[0] if has_header else [""] * len(rows[0])
     return Dialect(
         delimiter=delimiter,

@@ -119,6 +119,7 @@ class Exchange:
             self._service.buffered_bytes -= self.received_bytes
             self.received_bytes = 0
         self._parts = []
+        self.request = None  # it points back here: without this every request would be garbage for the collector
 
     def answered(self, request: PendingRequest, outputs: Sequence[WireTensor], served: Served) -> None:
         """See requests.Caller."""

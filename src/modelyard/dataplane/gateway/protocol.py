@@ -26,6 +26,7 @@ _MAX_HEADERS = 100
 _MAX_HEADER_BYTES = 16 << 10
 _MAX_HEAD_BYTES = 64 << 10
 _MAX_TURNS = 64
+_READ_THOUGH_REFUSED_BYTES = 64 << 10  # reading a refused body keeps the connection; worth it only for small ones
 _LINGER_SECONDS = 2.0
 _HALF_CLOSED_SECONDS = 1.0
 _SINGLE_HEADERS = frozenset(
@@ -103,15 +104,19 @@ class GatewayProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._service.connections = len(self.connections)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]
         """See asyncio.Protocol: a client may close its half after its last request and wait for the answers.
 
         One that has gone for good looks just the same. So what waits in a queue keeps that place for a second, not
         for its whole deadline.
         """
         self._takes_nothing_more = True
-        if self._receiving is not None or (self._is_application and self._phase != _IDLE):
-            self.transport.close()
+        if self._receiving is not None:  # it will never be whole
+            self._turns.remove(self._receiving)
+            self._receiving.abandon()
+            self._receiving = None
+        elif self._is_application and self._phase == _BODY:
+            return False
         if not self._turns or self.transport.get_extra_info("sslcontext") is not None:
             return False
         self._is_ending = True
@@ -322,15 +327,16 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _admit(self, exchange: Exchange) -> None:
+        expects = self.expect_100_continue and self.parser.get_http_version() == "1.1"
         try:
             self._service.admit(exchange)
         except ModelyardError as error:
-            if self.expect_100_continue or b"content-length" in exchange.fields and _is_over_limit(self, exchange):
+            if expects or int(exchange.fields.get(b"content-length", b"0")) > _READ_THOUGH_REFUSED_BYTES:
                 self.refuse(error)
             else:
                 exchange.error = error
             return
-        if self.expect_100_continue:
+        if expects:
             exchange.wants_continue = True
             if self._turns[0] is exchange:
                 self._continue(exchange)
@@ -354,7 +360,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _problem(self, fields: dict[bytes, bytes], *, is_version_1_1: bool) -> ModelyardError | None:
-        """Why this head is not to be trusted, if so. The parser has refused broken lengths and bad characters before."""
+        """Why this head is not to be trusted, if so; the parser has refused broken lengths and bad characters."""
         if self._is_head_too_large or len(self.headers) > _MAX_HEADERS:
             return _head_too_large()
         if len(fields) != len(self.headers):
@@ -371,10 +377,6 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.parser.get_method() == b"CONNECT":
             return RequestInvalidError("this server is no proxy", hint="Send the request itself.")
         return None
-
-
-def _is_over_limit(connection: GatewayProtocol, exchange: Exchange) -> bool:
-    return int(exchange.fields[b"content-length"]) > connection._service.limits.max_request_bytes
 
 
 def _head_too_large() -> HeadersTooLargeError:

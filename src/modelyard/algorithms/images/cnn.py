@@ -1,0 +1,149 @@
+"""A small convolutional network in PyTorch. Only imported when PyTorch is installed and asked for.
+
+Each layer: 3 x 3 convolution, batch normalisation (folded into the convolution for serving), rectifier, 2 x 2 maximum.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from modelyard.algorithms.graph import Graph
+from modelyard.algorithms.images.augmentation import augment
+from modelyard.algorithms.images.features import Images
+from modelyard.algorithms.images.settings import NetworkSettings, Report, TrainingData
+from modelyard.algorithms.images.stopping import BestEpoch
+
+_LEAST_POOLED_SIDE = 4
+_PREDICT_IMAGES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cnn:
+    """A trained network, as PyTorch holds it."""
+
+    network: Any
+
+    def logits(self, planes: Images) -> NDArray[np.float32]:
+        """(n, classes) for scaled images."""
+        self.network.eval()
+        with torch.inference_mode():
+            batches = torch.from_numpy(np.ascontiguousarray(planes)).split(_PREDICT_IMAGES)
+            answers: NDArray[np.float32] = torch.cat([self.network(batch) for batch in batches]).numpy()
+        return answers
+
+    def nodes(self, graph: Graph, planes: str) -> str:
+        """The same as ONNX nodes, read off the layers: torch.onnx needs packages that are not installed here."""
+        values = planes
+        layers = list(self.network)
+        for index, layer in enumerate(layers):
+            if isinstance(layer, nn.Conv2d):
+                weights, bias = _folded(layer, layers[index + 1])
+                values = graph.add("Conv", values, graph.constant(weights), graph.constant(bias), pads=[1, 1, 1, 1])
+            elif isinstance(layer, nn.ReLU):
+                values = graph.add("Relu", values)
+            elif isinstance(layer, nn.MaxPool2d):
+                values = graph.add("MaxPool", values, kernel_shape=[2, 2], strides=[2, 2])
+            elif isinstance(layer, nn.Flatten):
+                values = graph.add("Flatten", values, axis=1)
+            elif isinstance(layer, nn.Linear):
+                values = graph.dense(values, _array(layer.weight).T, _array(layer.bias))
+        return values
+
+
+def train_cnn(data: TrainingData, settings: NetworkSettings, report: Report) -> Cnn:
+    """Train for `settings.epochs`, or until the validation part has not improved for `settings.patience` epochs."""
+    torch.manual_seed(settings.seed)
+    torch.set_num_threads(settings.threads)
+    torch.use_deterministic_algorithms(mode=True)
+    return _Training(data, settings).run(report)
+
+
+class _Training:
+    """One training of a network; the order of images and their changes come from NumPy, the rest from torch's seed."""
+
+    def __init__(self, data: TrainingData, settings: NetworkSettings) -> None:
+        self._data = data
+        self._settings = settings
+        self._random = np.random.default_rng(settings.seed)
+        self._network = _network(data, settings)
+        self._loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing, reduction="none")
+        self._optimiser = torch.optim.AdamW(
+            self._network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        steps = settings.epochs * -(-len(data.images) // settings.mini_batch_size)
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimiser, steps)
+
+    def run(self, report: Report) -> Cnn:
+        best: BestEpoch[dict[str, Any]] = BestEpoch(self._settings.patience)
+        for epoch in range(1, self._settings.epochs + 1):
+            figures = self._epoch()
+            validation = self._validate()
+            if validation is not None:
+                figures["validation_accuracy"] = validation
+            report(epoch, figures)
+            if self._settings.patience is not None and best.is_over(validation, self._snapshot):
+                break
+        if best.found is not None:
+            self._network.load_state_dict(best.found)
+        return Cnn(self._network)
+
+    def _epoch(self) -> dict[str, float]:
+        self._network.train()
+        images = augment(self._data.images, self._settings.augmentation, self._random)
+        order = self._random.permutation(len(images))
+        loss = correct = 0.0
+        for start in range(0, len(order), self._settings.mini_batch_size):
+            batch = order[start : start + self._settings.mini_batch_size]
+            labels = torch.from_numpy(self._data.labels[batch])
+            logits = self._network(torch.from_numpy(images[batch]))
+            losses = self._loss(logits, labels)
+            self._optimiser.zero_grad()
+            (losses * torch.from_numpy(self._data.weights[batch])).mean().backward()
+            self._optimiser.step()
+            self._schedule.step()
+            loss += float(losses.detach().sum())
+            correct += float((logits.argmax(dim=1) == labels).sum())
+        return {"train_loss": loss / len(order), "train_accuracy": correct / len(order)}
+
+    def _validate(self) -> float | None:
+        if not len(self._data.validation_images):
+            return None
+        answers = Cnn(self._network).logits(self._data.validation_images).argmax(axis=1)
+        return float((answers == self._data.validation_labels).mean())
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {name: value.clone() for name, value in self._network.state_dict().items()}
+
+
+def _network(data: TrainingData, settings: NetworkSettings) -> Any:
+    _, channels, height, width = data.images.shape
+    layers: list[nn.Module] = []
+    for filters in settings.filters:
+        layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.BatchNorm2d(filters), nn.ReLU()]
+        channels = filters
+        if min(height, width) >= _LEAST_POOLED_SIDE:
+            layers.append(nn.MaxPool2d(2))
+            height, width = height // 2, width // 2
+    layers.append(nn.Flatten())
+    size = channels * height * width
+    for units in settings.layers:
+        layers += [nn.Linear(size, units), nn.ReLU(), nn.Dropout(settings.dropout)]
+        size = units
+    return nn.Sequential(*layers, nn.Linear(size, data.classes))
+
+
+def _folded(convolution: Any, normalisation: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and bias of a convolution with the batch normalisation after it."""
+    spread = np.sqrt(_array(normalisation.running_var) + normalisation.eps)
+    scale = _array(normalisation.weight) / spread
+    bias = (_array(convolution.bias) - _array(normalisation.running_mean)) * scale + _array(normalisation.bias)
+    return _array(convolution.weight) * scale[:, None, None, None], bias
+
+
+def _array(tensor: Any) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = tensor.detach().numpy().astype(np.float64)
+    return values

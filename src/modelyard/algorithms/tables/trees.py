@@ -1,0 +1,150 @@
+"""Gradient-boosted trees by XGBoost, and their ONNX form.
+
+The trees go into a TreeEnsembleRegressor node as they stand in XGBoost's own model file. The usual converter takes a
+second to import and disagrees with itself about base scores and operator versions between releases.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from modelyard.algorithms.base import TrainingContext
+from modelyard.algorithms.graph import Graph
+from modelyard.algorithms.tables.encoding import Features
+from modelyard.algorithms.tables.models import Problem
+from modelyard.types.signatures import Scalar
+
+_BINARY = 2
+_LOG_EVERY = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trees:
+    """A booster of `outputs` values a row: margins of a classifier (one if binary), or a prediction."""
+
+    booster: xgboost.Booster
+    outputs: int
+    is_binary: bool
+    findings: tuple[str, ...] = ()
+
+    def scores(self, features: Features) -> NDArray[np.float32]:
+        """See Model."""
+        margins = self.booster.inplace_predict(features, predict_type="margin").reshape(len(features), self.outputs)
+        if not self.is_binary:
+            return np.asarray(margins, dtype=np.float32)
+        return np.concatenate([np.zeros_like(margins), margins], axis=1)
+
+    def nodes(self, graph: Graph, features: str) -> str:
+        """See Model."""
+        ensemble = _Ensemble(json.loads(self.booster.save_raw("json"))["learner"], self.outputs)
+        margins = graph.add_ml("TreeEnsembleRegressor", features, **ensemble.attributes())
+        if not self.is_binary:
+            return margins
+        # softmax([0, m]) is the sigmoid of m.
+        return graph.dense(margins, np.array([[0.0, 1.0]]), np.zeros(2))
+
+
+def fit_trees(problem: Problem, given: Mapping[str, Scalar], context: TrainingContext) -> Trees:
+    """Train, with early stopping if there are validation rows."""
+    metric = {0: "rmse", _BINARY: "logloss"}.get(problem.classes, "mlogloss")
+    parameters: dict[str, Any] = {
+        "objective": {0: "reg:squarederror", _BINARY: "binary:logistic"}.get(problem.classes, "multi:softprob"),
+        "eval_metric": metric,
+        "eta": given["learning_rate"],
+        "max_depth": given["max_depth"],
+        "min_child_weight": given["min_child_weight"],
+        "subsample": given["subsample"],
+        "colsample_bytree": given["colsample_bytree"],
+        "lambda": given["reg_lambda"],
+        "tree_method": "hist",
+        "nthread": context.threads,
+        "seed": context.seed,
+        "verbosity": 0,
+    }
+    if problem.classes > _BINARY:
+        parameters["num_class"] = problem.classes
+    train = xgboost.DMatrix(problem.features, problem.target, weight=problem.weights, nthread=context.threads)
+    watched = [(train, "train")]
+    callbacks: list[xgboost.callback.TrainingCallback] = [_Progress(context, metric)]
+    if len(problem.validation_target):
+        validation = xgboost.DMatrix(problem.validation_features, problem.validation_target, nthread=context.threads)
+        watched.append((validation, "validation"))
+        patience = int(given["early_stopping_rounds"])
+        callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, data_name="validation", save_best=True))
+    booster = xgboost.train(
+        parameters, train, int(given["rounds"]), evals=watched, verbose_eval=False, callbacks=callbacks
+    )
+    context.log(f"{booster.num_boosted_rounds()} rounds of trees")
+    outputs = problem.classes if problem.classes > _BINARY else 1
+    return Trees(booster=booster, outputs=outputs, is_binary=problem.classes == _BINARY)
+
+
+class _Progress(xgboost.callback.TrainingCallback):
+    """Logs XGBoost's own metrics after every round."""
+
+    def __init__(self, context: TrainingContext, metric: str) -> None:
+        self._context = context
+        self._metric = metric
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - XGBoost passes it
+        values = {part: measured[self._metric][-1] for part, measured in evals_log.items()}
+        for part, value in values.items():
+            self._context.log_metric(f"{part}_{self._metric}", value, epoch + 1)
+        if (epoch + 1) % _LOG_EVERY == 0:
+            shown = ", ".join(f"{part}_{self._metric} {value:.4f}" for part, value in values.items())
+            self._context.log(f"round {epoch + 1}: {shown}")
+        return False
+
+
+class _Ensemble:
+    """XGBoost's JSON trees as attributes of a TreeEnsembleRegressor.
+
+    Source: XGBoost "Introduction to Model IO"; ONNX operators, ai.onnx.ml TreeEnsembleRegressor-3.
+    """
+
+    def __init__(self, learner: Mapping[str, Any], outputs: int) -> None:
+        self._trees = learner["gradient_booster"]["model"]["trees"]
+        self._groups = learner["gradient_booster"]["model"]["tree_info"]
+        self._outputs = outputs
+        base = np.resize(_numbers(learner["learner_model_param"]["base_score"]), outputs)
+        is_logistic = learner["objective"]["name"] == "binary:logistic"
+        # The file holds the base score as a probability; trees add to its margin.
+        self._base = np.log(base / (1 - base)) if is_logistic else base
+
+    def attributes(self) -> dict[str, Any]:
+        """All attributes of the node."""
+        columns: dict[str, list[Any]] = {}
+        for number, (tree, group) in enumerate(zip(self._trees, self._groups, strict=True)):
+            for name, values in self._tree(number, tree, group):
+                columns.setdefault(name, []).extend(values)
+        base = self._base.astype(np.float32).tolist()
+        return {**columns, "n_targets": self._outputs, "base_values": base, "post_transform": "NONE"}
+
+    def _tree(self, number: int, tree: Mapping[str, Any], group: int) -> Iterable[tuple[str, Iterable[Any]]]:
+        left = tree["left_children"]
+        nodes = range(len(left))
+        leaves = [node for node in nodes if left[node] < 0]
+        is_leaf = [child < 0 for child in left]
+        yield "nodes_treeids", [number] * len(left)
+        yield "nodes_nodeids", nodes
+        yield "nodes_modes", ["LEAF" if leaf else "BRANCH_LT" for leaf in is_leaf]
+        yield "nodes_featureids", [0 if is_leaf[n] else tree["split_indices"][n] for n in nodes]
+        yield "nodes_values", [0.0 if is_leaf[n] else tree["split_conditions"][n] for n in nodes]
+        yield "nodes_truenodeids", [0 if is_leaf[n] else left[n] for n in nodes]
+        yield "nodes_falsenodeids", [0 if is_leaf[n] else tree["right_children"][n] for n in nodes]
+        yield "nodes_missing_value_tracks_true", [0 if is_leaf[n] else int(tree["default_left"][n]) for n in nodes]
+        yield "target_treeids", [number] * len(leaves)
+        yield "target_nodeids", leaves
+        yield "target_ids", [group] * len(leaves)
+        # XGBoost keeps a leaf's value where other nodes have their threshold.
+        yield "target_weights", [tree["split_conditions"][n] for n in leaves]
+
+
+def _numbers(text: str) -> NDArray[np.float64]:
+    """Numbers of "0.5" as of "[0.5,0.2]": releases differ."""
+    return np.array([float(part) for part in text.strip("[]").split(",")])

@@ -1,0 +1,95 @@
+"""Puts the parts of this capability together, for the server and for tests."""
+
+from collections.abc import Callable, Sequence
+
+from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.endpoints.reconciliation.bundles import BundleCache
+from modelyard.control.endpoints.reconciliation.deployments import Deployments
+from modelyard.control.endpoints.reconciliation.keeper import ReplicaKeeper
+from modelyard.control.endpoints.reconciliation.launch import Launcher
+from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
+from modelyard.control.endpoints.reconciliation.routes import RoutingFile
+from modelyard.control.endpoints.reconciliation.tasks import Tasks
+from modelyard.control.endpoints.reconciliation.timing import Timing
+from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
+from modelyard.control.endpoints.rollouts import Rollouts
+from modelyard.control.endpoints.service import EndpointService
+from modelyard.control.endpoints.views import EndpointViews
+from modelyard.control.events.service import EventService
+from modelyard.engines.base import Engine
+from modelyard.kit.clock import Clock
+from modelyard.settings import Home
+from modelyard.storage.creations import Creations
+from modelyard.storage.database import Database
+from modelyard.types.routing import RouteToken
+
+
+def assemble(
+    *,
+    database: Database,
+    registry: RegistryClient,
+    engine: Engine,
+    events: EventService,
+    tokens: Callable[[], Sequence[RouteToken]],
+    home: Home,
+    clock: Clock,
+    base_url: str = "",
+    capture_share: float = 1.0,
+    timing: Timing | None = None,
+) -> tuple[EndpointService, Reconciler]:
+    """The service for routes and other capabilities, and the reconciler, whose `run` belongs in a thread of its own.
+
+    Args:
+        database: of the Operations application.
+        registry: where versions and their bundles are.
+        engine: where replicas run.
+        events: receives what happens.
+        tokens: who may call the gateway.
+        home: bundles are cached in it, sockets and the routing table lie in it.
+        clock: the time.
+        base_url: where the gateway listens, for the addresses that endpoints show.
+        capture_share: of new endpoints that name none.
+        timing: how long to wait for what.
+    """
+    timing = timing or Timing()
+    tasks = Tasks(clock)
+    endpoints, replicas = EndpointRepository(), ReplicaRepository()
+    launcher = Launcher(engine, BundleCache(home.cache / "bundles", registry), home.sockets)
+    rollouts = Rollouts(database, endpoints, events, clock)
+    reconciler = Reconciler(
+        database=database,
+        endpoints=endpoints,
+        replicas=replicas,
+        keeper=ReplicaKeeper(
+            database=database,
+            repository=replicas,
+            engine=engine,
+            launcher=launcher,
+            events=events,
+            tasks=tasks,
+            clock=clock,
+            timing=timing,
+        ),
+        rollouts=rollouts,
+        deployments=Deployments(database, endpoints, registry, tasks, timing),
+        routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
+        address=launcher.address,
+        engine=engine,
+        events=events,
+        tasks=tasks,
+        clock=clock,
+        timing=timing,
+    )
+    service = EndpointService(
+        database=database,
+        repository=endpoints,
+        views=EndpointViews(endpoints, replicas, engine, base_url),
+        rollouts=rollouts,
+        registry=registry,
+        events=events,
+        creations=Creations(),
+        clock=clock,
+        wake=reconciler.wake,
+        default_capture_share=capture_share,
+    )
+    return service, reconciler

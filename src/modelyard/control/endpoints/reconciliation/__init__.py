@@ -1,0 +1,1 @@
+"""The loop that fulfils what is wished of endpoints, and its parts. Start reading at `reconciler`."""

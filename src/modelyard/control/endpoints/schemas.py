@@ -1,0 +1,74 @@
+"""Request bodies of endpoints."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from modelyard.types.processes import Resources
+
+_SHARE = "Share of the requests that are recorded, 0 to 1: what monitors and retraining look at."
+
+
+class VariantSpec(BaseModel):
+    """One model version behind the endpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="main", description="Name of the variant, yours to choose.", examples=["main"])
+    model: str = Field(
+        description='Which model version: "digits:2", "digits@champion", or "digits" for the newest. Looked up now: an '
+        "alias that moves later moves nothing here.",
+        examples=["digits:2"],
+    )
+    number: int | None = Field(
+        default=None, ge=1, description="The version's number, when `model` is a bare name (as in the answers)."
+    )
+    weight: float = Field(
+        default=1.0, description="Relative share of the traffic; 0 keeps it loaded without traffic.", examples=[1]
+    )
+    replicas: int = Field(default=1, description="How many processes serve it.", examples=[1])
+    resources: Resources = Field(
+        default=Resources(), description="Limits of each of its processes; `cpus` is also its number of threads."
+    )
+
+    @property
+    def ref(self) -> str:
+        """The version as the registry looks it up."""
+        return self.model if self.number is None else f"{self.model}:{self.number}"
+
+
+class EndpointCreate(BaseModel):
+    """A new endpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="Part of the address that applications call; it never changes.", examples=["digits"])
+    variants: list[VariantSpec] = Field(description="The model versions that share its traffic; most often one.")
+    capture_share: float | None = Field(
+        default=None, ge=0, le=1, description=f"{_SHARE} Null: the platform's setting.", examples=[1.0]
+    )
+
+
+class EndpointUpdate(BaseModel):
+    """A change. What is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    variants: list[VariantSpec] | None = Field(
+        default=None,
+        description="All variants as they shall be. New versions are made ready first, then take over the traffic; if "
+        "they do not get ready, everything stays as it is.",
+    )
+    weights: dict[str, float] | None = Field(
+        default=None,
+        description="New weights of variants that are there, by variant name.",
+        examples=[{"main": 9, "new": 1}],
+    )
+    capture_share: float | None = Field(default=None, ge=0, le=1, description=_SHARE, examples=[0.1])
+
+
+class Scale(BaseModel):
+    """Another number of replicas."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    replicas: int = Field(description="How many processes serve the variant, from 1 on.", examples=[2])
+    variant: str | None = Field(default=None, description="Which variant; null for every one.", examples=["main"])

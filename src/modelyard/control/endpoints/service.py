@@ -1,0 +1,323 @@
+"""Rules of endpoints: what may be wished for. The reconciler fulfils it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.endpoints.errors import EndpointDeletingError, EndpointExistsError, EndpointNotFoundError
+from modelyard.control.endpoints.records import EndpointRecord, ServedVersion
+from modelyard.control.endpoints.repository import EndpointRepository
+from modelyard.control.endpoints.rollouts import Rollouts
+from modelyard.control.endpoints.schemas import VariantSpec
+from modelyard.control.endpoints.status import is_running
+from modelyard.control.endpoints.variants import check_replicas, check_variant, check_variants, rescaled, reweighted
+from modelyard.control.endpoints.views import EndpointViews
+from modelyard.control.events.service import EventService
+from modelyard.control.rest.pages import Page, PageQuery
+from modelyard.control.rest.preconditions import check_version
+from modelyard.kit.clock import Clock
+from modelyard.kit.ids import check_name
+from modelyard.storage.creations import Creation, Creations
+from modelyard.storage.database import Connection, Database
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, Variant
+
+
+class EndpointService:
+    """Creates, changes, stops, starts and deletes endpoints, in every state they can be in.
+
+    Every method only writes down the wish and returns at once; `wake` tells the reconciler that there is work.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        repository: EndpointRepository,
+        views: EndpointViews,
+        rollouts: Rollouts,
+        registry: RegistryClient,
+        events: EventService,
+        creations: Creations,
+        clock: Clock,
+        wake: Callable[[], None],
+        default_capture_share: float,
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._views = views
+        self._rollouts = rollouts
+        self._registry = registry
+        self._events = events
+        self._creations = creations
+        self._clock = clock
+        self._wake = wake
+        self._default_capture_share = default_capture_share
+
+    def get(self, project: str, name: str) -> Endpoint:
+        """An endpoint as it is now.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+        """
+        with self._database.read() as connection:
+            return self._views.view(connection, self._found(connection, project, name))
+
+    def create(
+        self,
+        project: str,
+        name: str,
+        variants: Sequence[VariantSpec],
+        capture_share: float | None,
+        creation: Creation | None,
+    ) -> Endpoint:
+        """A new endpoint; its replicas start in a moment.
+
+        Raises:
+            NameInvalidError: not a valid name.
+            VariantsInvalidError: the variants cannot serve together.
+            NotFoundError: the registry has no such model version.
+            EndpointExistsError: the name is taken, also by an endpoint that is being deleted.
+        """
+        check_name(name)
+        resolved, versions = self._resolve(project, variants)
+        now = self._clock.now()
+        record = EndpointRecord(
+            project=project,
+            name=name,
+            variants=resolved,
+            capture_share=self._default_capture_share if capture_share is None else capture_share,
+            is_stopped=False,
+            is_deleting=False,
+            status=EndpointStatus.CREATING,
+            reason="",
+            deployed=(),
+            created_at=now,
+            updated_at=now,
+            version=1,
+        )
+        with self._writing() as connection:
+            made = self._creations.replay(connection, creation)
+            if made is not None:
+                return self._views.view(connection, self._found(connection, project, name))
+            if self._repository.get(connection, project, name) is not None:
+                raise EndpointExistsError(
+                    f"There is an endpoint '{name}' already",
+                    hint="Choose another name, or PATCH the endpoint to change what it serves.",
+                    field="name",
+                )
+            self._keep(connection, versions)
+            self._repository.insert(connection, record)
+            self._creations.record(connection, creation, name)
+            self._announce(connection, record, "endpoint_created", f"Endpoint '{name}' was created")
+            return self._views.view(connection, record)
+
+    def update(
+        self,
+        project: str,
+        name: str,
+        *,
+        variants: Sequence[VariantSpec] | None,
+        weights: dict[str, float] | None,
+        capture_share: float | None,
+        expected_version: int | None,
+    ) -> Endpoint:
+        """Change variants, weights or the share that is captured; other variants come by a rollout.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+            EndpointDeletingError: it is being deleted.
+            PreconditionFailedError: it is not at `expected_version` any more.
+            VariantsInvalidError, VariantNotFoundError: the variants cannot serve together.
+            NotFoundError: the registry has no such model version.
+        """
+        resolved, versions = (None, ()) if variants is None else self._resolve(project, variants)
+        with self._writing() as connection:
+            record = self._changeable(connection, project, name, expected_version)
+            self._keep(connection, versions)
+            wanted = self._wanted(connection, record)
+            target = wanted if resolved is None else resolved
+            target = check_variants(reweighted(target, weights or {}))
+            if capture_share is not None:
+                record = replace(record, capture_share=capture_share)
+            if target != wanted and record.is_stopped:
+                record = replace(record, variants=target)
+            elif target != wanted:
+                self._rollouts.begin(connection, record, target)
+                record = replace(self._found(connection, project, name), capture_share=record.capture_share)
+            return self._save(connection, record, "endpoint_updated", f"Endpoint '{name}' was changed")
+
+    def scale(self, project: str, name: str, replicas: int, variant: str | None) -> Endpoint:
+        """Another number of replicas for a variant, or for all; also while a rollout runs.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+            EndpointDeletingError: it is being deleted.
+            VariantNotFoundError: it has no such variant.
+            VariantsInvalidError: not a possible number.
+        """
+        check_replicas(replicas, "replicas")
+        with self._writing() as connection:
+            record = self._changeable(connection, project, name, None)
+            wanted = self._wanted(connection, record)
+            if variant is not None:
+                check_variant((*record.variants, *wanted), variant, "variant")
+            rollout = self._repository.last_rollout(connection, project, name)
+            if rollout is not None and is_running(rollout):
+                self._repository.set_rollout_target(connection, rollout.id, rescaled(wanted, variant, replicas))
+            record = replace(record, variants=rescaled(record.variants, variant, replicas))
+            what = f"Endpoint '{name}' was scaled to {replicas} replicas"
+            return self._save(connection, record, "endpoint_scaled", what)
+
+    def stop(self, project: str, name: str) -> Endpoint:
+        """End its replicas and keep everything else; no effect on one that is stopped.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+            EndpointDeletingError: it is being deleted.
+        """
+        with self._writing() as connection:
+            record = self._changeable(connection, project, name, None)
+            if record.is_stopped:
+                return self._views.view(connection, record)
+            self._rollouts.interrupt(connection, record, "the endpoint was stopped")
+            record = replace(self._found(connection, project, name), is_stopped=True)
+            return self._save(connection, record, "endpoint_stopped", f"Endpoint '{name}' was stopped")
+
+    def start(self, project: str, name: str) -> Endpoint:
+        """Start its replicas again; no effect on one that is not stopped.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+            EndpointDeletingError: it is being deleted.
+        """
+        with self._writing() as connection:
+            record = self._changeable(connection, project, name, None)
+            if not record.is_stopped:
+                return self._views.view(connection, record)
+            record = replace(record, is_stopped=False, status=EndpointStatus.CREATING)
+            return self._save(connection, record, "endpoint_started", f"Endpoint '{name}' was started")
+
+    def delete(self, project: str, name: str, expected_version: int | None) -> Endpoint:
+        """Take it out of service at once, whatever it is doing; it is gone when its last replica has ended.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+            PreconditionFailedError: it is not at `expected_version` any more.
+        """
+        with self._writing() as connection:
+            record = self._found(connection, project, name)
+            if record.is_deleting:
+                return self._views.view(connection, record)
+            check_version(f"endpoint '{name}'", record.version, expected_version)
+            self._rollouts.interrupt(connection, record, "the endpoint was deleted")
+            record = replace(self._found(connection, project, name), is_deleting=True)
+            return self._save(connection, record, "endpoint_deleting", f"Endpoint '{name}' is being deleted")
+
+    def list_rollouts(self, project: str, name: str, page: PageQuery) -> Page[Rollout]:
+        """Rollouts of an endpoint, newest first.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+        """
+        with self._database.read() as connection:
+            self._found(connection, project, name)
+            found = self._repository.list_rollouts(connection, project, name, page)
+            return page.page(found, lambda rollout: (rollout.id,))
+
+    def is_empty(self, project: str) -> bool:
+        """True if the project has no endpoint."""
+        with self._database.read() as connection:
+            return not self._repository.list(connection, project, PageQuery(limit=1))
+
+    def list(self, project: str, page: PageQuery) -> Page[Endpoint]:
+        """Endpoints of a project by name."""
+        with self._database.read() as connection:
+            records = page.page(self._repository.list(connection, project, page), lambda record: (record.name,))
+            items = [self._views.view(connection, record) for record in records.items]
+            return Page(items=items, next_cursor=records.next_cursor)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction after whose commit the reconciler is woken."""
+        with self._database.transaction() as connection:
+            yield connection
+        self._wake()
+
+    def _resolve(
+        self, project: str, specs: Sequence[VariantSpec]
+    ) -> tuple[tuple[Variant, ...], tuple[ServedVersion, ...]]:
+        """Look the versions up in the registry, outside any transaction."""
+        variants, versions = [], []
+        for spec in specs:
+            version = self._registry.model_version(project, spec.ref)
+            variants.append(
+                Variant(
+                    name=spec.name,
+                    model=version.model,
+                    number=version.number,
+                    weight=spec.weight,
+                    replicas=spec.replicas,
+                    resources=spec.resources,
+                )
+            )
+            versions.append(
+                ServedVersion(
+                    project=project,
+                    model=version.model,
+                    number=version.number,
+                    digest=version.digest,
+                    signature=version.manifest.signature,
+                    is_pure=version.manifest.is_pure,
+                )
+            )
+        return check_variants(variants), tuple(versions)
+
+    def _keep(self, connection: Connection, versions: Sequence[ServedVersion]) -> None:
+        for version in versions:
+            self._repository.put_version(connection, version)
+
+    def _wanted(self, connection: Connection, record: EndpointRecord) -> tuple[Variant, ...]:
+        """The variants that the last change asked for."""
+        rollout = self._repository.last_rollout(connection, record.project, record.name)
+        return rollout.to_variants if rollout is not None and is_running(rollout) else record.variants
+
+    def _save(self, connection: Connection, record: EndpointRecord, kind: str, message: str) -> Endpoint:
+        """Store a wish as the next version and announce it."""
+        saved = replace(record, version=record.version + 1, updated_at=self._clock.now())
+        self._repository.update(
+            connection,
+            record.project,
+            record.name,
+            variants=saved.variants,
+            capture_share=saved.capture_share,
+            is_stopped=saved.is_stopped,
+            is_deleting=saved.is_deleting,
+            status=saved.status,
+            updated_at=saved.updated_at,
+            version=saved.version,
+        )
+        self._announce(connection, saved, kind, message)
+        return self._views.view(connection, saved)
+
+    def _announce(self, connection: Connection, record: EndpointRecord, kind: str, message: str) -> None:
+        self._events.append(record.project, record.subject, kind, message, connection=connection)
+
+    def _changeable(
+        self, connection: Connection, project: str, name: str, expected_version: int | None
+    ) -> EndpointRecord:
+        record = self._found(connection, project, name)
+        if record.is_deleting:
+            raise EndpointDeletingError(
+                f"Endpoint '{name}' is being deleted", hint="Wait until it is gone, then create it anew."
+            )
+        check_version(f"endpoint '{name}'", record.version, expected_version)
+        return record
+
+    def _found(self, connection: Connection, project: str, name: str) -> EndpointRecord:
+        record = self._repository.get(connection, project, name)
+        if record is None:
+            raise EndpointNotFoundError(
+                f"There is no endpoint '{name}' in project '{project}'", hint="GET .../endpoints lists them."
+            )
+        return record

@@ -1,0 +1,76 @@
+"""Endpoints as the API shows them: wishes joined with what is true of their processes at this moment."""
+
+from dataclasses import replace
+
+from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord
+from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
+from modelyard.control.endpoints.status import status_of
+from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.storage.database import Connection
+from modelyard.types.endpoints import Endpoint, Replica, ReplicaStatus
+
+
+class EndpointViews:
+    """Makes Endpoint out of records. A replica is shown as alive only if its process is alive now.
+
+    Args:
+        endpoints: SQL of endpoints.
+        replicas: SQL of replicas.
+        engine: knows the processes.
+        base_url: where the gateway listens ("http://127.0.0.1:8470"); may be empty.
+    """
+
+    def __init__(
+        self, endpoints: EndpointRepository, replicas: ReplicaRepository, engine: Engine, base_url: str
+    ) -> None:
+        self._endpoints = endpoints
+        self._replicas = replicas
+        self._engine = engine
+        self._base_url = base_url.rstrip("/")
+
+    def view(self, connection: Connection, record: EndpointRecord) -> Endpoint:
+        """The endpoint as it is now."""
+        rollout = self._endpoints.last_rollout(connection, record.project, record.name)
+        replicas = [
+            self._proven(replica) for replica in self._replicas.of_endpoint(connection, record.project, record.name)
+        ]
+        status, reason = status_of(record, rollout, replicas)
+        return Endpoint(
+            project=record.project,
+            name=record.name,
+            status=status,
+            reason=reason,
+            variants=record.variants,
+            replicas=tuple(_shown(replica) for replica in replicas),
+            rollout=rollout,
+            capture_share=record.capture_share,
+            url=f"{self._base_url}/v2/models/{record.name}",
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            version=record.version,
+        )
+
+    def _proven(self, replica: ReplicaRecord) -> ReplicaRecord:
+        if replica.status is ReplicaStatus.ENDED or replica.pid is None:
+            return replica
+        try:
+            is_alive = self._engine.state(replica.id).is_alive
+        except ProcessNotFoundError:
+            is_alive = False
+        if is_alive:
+            return replica
+        return replace(replica, status=ReplicaStatus.ENDED, reason="its process has ended; another one follows")
+
+
+def _shown(replica: ReplicaRecord) -> Replica:
+    is_alive = replica.status is not ReplicaStatus.ENDED
+    return Replica(
+        id=replica.id,
+        variant=replica.slot.variant,
+        status=replica.status,
+        process=replica.id,
+        pid=replica.pid if is_alive else None,
+        sandbox=replica.sandbox,
+        reason=replica.reason,
+        started_at=replica.started_at,
+    )

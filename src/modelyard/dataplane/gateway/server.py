@@ -1,0 +1,149 @@
+"""A gateway process from start to end."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import uvicorn
+import uvloop
+
+from modelyard.dataplane.captures import SpoolLimits, SpoolWriter
+from modelyard.dataplane.gateway.config import GatewayConfig
+from modelyard.dataplane.gateway.dialect import Dialect
+from modelyard.dataplane.gateway.protocol import GatewayProtocol
+from modelyard.dataplane.gateway.proxy import ControlProxy
+from modelyard.dataplane.gateway.service import InferenceService
+from modelyard.dataplane.routing import POLL_SECONDS, TableFollower
+from modelyard.errors import ModelyardError
+from modelyard.kit.files import write_atomic
+
+EXIT_BIND_FAILED = 4
+
+_TICKS_PER_SWEEP = 20
+_BACKLOG = 2048
+_logger = logging.getLogger(__name__)
+
+
+def run(config: GatewayConfig, dialects: Sequence[Dialect]) -> int:
+    """Serve until SIGTERM or SIGINT, then finish what is under way. Returns the exit code."""
+    try:
+        listener = _listen(config.host, config.port)
+    except OSError as error:
+        sys.stderr.write(f"gateway: cannot listen on {config.host}:{config.port}: {error}\n")
+        return EXIT_BIND_FAILED
+    try:
+        uvloop.run(_serve(config, dialects, listener))
+    finally:
+        Path(config.address_file).unlink(missing_ok=True)
+    return 0
+
+
+async def _serve(config: GatewayConfig, dialects: Sequence[Dialect], listener: socket.socket) -> None:
+    spool = SpoolWriter(Path(config.spool), SpoolLimits(spool_bytes=config.spool_limit_bytes))
+    service = InferenceService(dialects, config.limits, spool)
+    proxy = ControlProxy(config.control_socket)
+    uvicorn_config = uvicorn.Config(
+        proxy,
+        http=partial(GatewayProtocol, service),  # type: ignore[arg-type] # it is only ever called
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,  # control's answers carry their own
+        proxy_headers=False,
+        ssl_certfile=config.tls_certificate,
+        ssl_keyfile=config.tls_key,
+        timeout_graceful_shutdown=int(config.limits.drain_seconds),
+    )
+    server = _Server(uvicorn_config, ready=lambda: _announce(config, listener))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    clock = loop.create_task(_tick(service, server, TableFollower(Path(config.routing))))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        clock.cancel()
+        service.fleet.close()
+        await proxy.close()
+        spool.close()
+
+
+async def _tick(service: InferenceService, server: "_Server", follower: TableFollower) -> None:
+    """The gateway's clock: the routing table, deadlines, captures, and idle connections."""
+    count = 0
+    while True:
+        try:
+            table = follower.poll()
+            if table is not None:
+                service.follow(table)
+        except ModelyardError as error:
+            _logger.warning("%s", error.message)
+        service.tick()
+        count += 1
+        if count % _TICKS_PER_SWEEP == 0:
+            for connection in list(server.server_state.connections):
+                if isinstance(connection, GatewayProtocol):
+                    connection.sweep()
+        await asyncio.sleep(POLL_SECONDS)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which tells when it listens and leaves signals to us (it would end the process by one)."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        await super().startup(sockets)
+        # What exists now lives as long as the process: keep the collector from walking it again and again.
+        gc.collect()
+        gc.freeze()
+        self._ready()
+
+    def stop(self) -> None:
+        """End after what is under way; at once when told twice."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """See uvicorn."""
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _announce(config: GatewayConfig, listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    scheme = "https" if config.tls_certificate else "http"
+    shown = f"[{config.host}]" if ":" in config.host else config.host
+    address = {"host": config.host, "port": port, "url": f"{scheme}://{shown}:{port}", "pid": os.getpid()}
+    write_atomic(Path(config.address_file), msgspec.json.encode(address))
+    sys.stdout.write(f"gateway ready on {address['url']}\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Wire formats of inference: pure functions from bytes to tensors and back. They do no input or output."""

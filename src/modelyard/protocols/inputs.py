@@ -1,0 +1,140 @@
+"""From what a request holds to checked tensors in the signature's order. Shared by all dialects.
+
+Each step has a fast way for plain numbers and a careful one that also finds the words for what is wrong: the careful
+one is `runtimes.tensors` and `runtimes.validate`, so every surface says the same about the same mistake.
+"""
+
+import math
+from array import array
+from collections.abc import Sequence
+from itertools import chain
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from modelyard.dataplane.tensors import ITEM_BYTES, WireTensor
+from modelyard.runtimes.base import numpy_dtype
+from modelyard.runtimes.tensors import from_json, to_raw
+from modelyard.runtimes.validate import TensorShapeError, TensorTypeError, TensorUnknownError, check_inputs
+from modelyard.types.signatures import DataType, Signature, TensorSpec
+from modelyard.types.tensors import JsonTensor
+
+_ARRAY_CODES = {
+    DataType.FP32: "f",
+    DataType.FP64: "d",
+    DataType.INT8: "b",
+    DataType.INT16: "h",
+    DataType.INT32: "i",
+    DataType.INT64: "q",
+    DataType.UINT8: "B",
+    DataType.UINT16: "H",
+    DataType.UINT32: "I",
+    DataType.UINT64: "Q",
+}
+_SMALL_BYTES = 512
+
+
+def datatype_named(name: str, field: str) -> DataType:
+    """The data type that a request names.
+
+    Raises:
+        TensorTypeError: there is none of that name.
+    """
+    try:
+        return _DATATYPES[name]
+    except KeyError:
+        raise TensorTypeError(
+            f"'{name[:40]}' is no data type", hint=f"Use one of {', '.join(_DATATYPES)}.", field=field
+        ) from None
+
+
+def encode_list(name: str, datatype: DataType, shape: tuple[int, ...], data: list[Any]) -> WireTensor:
+    """A tensor from a JSON list, flat or nested; null is NaN or the empty string.
+
+    Raises:
+        TensorInvalidError: values of another type, or not as many as the shape says.
+        TensorShapeError: nested lists of another shape.
+    """
+    code = _ARRAY_CODES.get(datatype)
+    if code is not None and len(data) == prod(shape):
+        try:
+            return WireTensor(name, datatype, shape, array(code, data).tobytes())
+        except (TypeError, OverflowError):
+            pass  # null, 1.0 for an integer, a string, nested lists: the careful way knows what to do
+    if data and isinstance(data[0], list):
+        nested, data = flatten(data, f"inputs.{name}")
+        if nested != shape:
+            raise TensorShapeError(
+                f"input '{name}' says shape {list(shape)}, its lists are nested as {list(nested)}",
+                hint="Let the shape say what the data are.",
+                field=f"inputs.{name}",
+            )
+    raw = to_raw(name, from_json(JsonTensor(name=name, datatype=datatype, shape=shape, data=data)))
+    return WireTensor(name, raw.datatype, raw.shape, raw.data)
+
+
+def flatten(data: list[Any], field: str) -> tuple[tuple[int, ...], list[Any]]:
+    """Shape and elements of nested lists, row-major.
+
+    Raises:
+        TensorShapeError: lists of unequal lengths, or lists beside values.
+    """
+    shape, level = [len(data)], data
+    while level and isinstance(level[0], list):
+        size = len(level[0])
+        if not all(isinstance(item, list) and len(item) == size for item in level):
+            raise TensorShapeError(
+                "the lists are not all equally long" if len(shape) == 1 else "the inner lists are not all equally long",
+                hint="Give every row the same number of values; null stands for a missing one.",
+                field=field,
+            )
+        shape.append(size)
+        level = list(chain.from_iterable(level))
+    return tuple(shape), level
+
+
+def checked(signature: Signature, given: Sequence[WireTensor]) -> tuple[tuple[WireTensor, ...], int]:
+    """`given` in the signature's order, and the number of rows.
+
+    Raises:
+        InvalidInputError: one of the errors of `runtimes.validate.check_inputs` or TensorInvalidError.
+    """
+    specs = signature.inputs
+    if len(given) != len(specs) or not all(map(_is_plain, specs, given)) or len({t.shape[0] for t in given}) > 1:
+        arrays = {tensor.name: tensor.to_array() for tensor in given}
+        if len(arrays) != len(given):
+            raise TensorUnknownError("two inputs have the same name", hint="Send each input once.", field="inputs")
+        check_inputs(signature, arrays)
+        by_name = {tensor.name: tensor for tensor in given}
+        given = [by_name[spec.name] for spec in specs]
+    rows = next((t.shape[0] for spec, t in zip(specs, given, strict=True) if spec.shape and spec.shape[0] == -1), 1)
+    return tuple(given), rows
+
+
+def _is_plain(spec: TensorSpec, tensor: WireTensor) -> bool:
+    """True if the tensor is certainly right; False if that takes a closer look."""
+    shape, item_bytes = tensor.shape, ITEM_BYTES.get(tensor.datatype, 0)
+    return (
+        tensor.name == spec.name
+        and tensor.datatype is spec.datatype
+        and bool(item_bytes)
+        and len(shape) == len(spec.shape)
+        and all(size > 0 and want in (-1, size) for size, want in zip(shape, spec.shape, strict=True))
+        and len(tensor.data) == prod(shape) * item_bytes
+        and _is_finite(tensor)
+    )
+
+
+def _is_finite(tensor: WireTensor) -> bool:
+    """True if there is neither NaN nor infinity in it."""
+    if tensor.datatype is DataType.FP32 and len(tensor.data) <= _SMALL_BYTES:
+        # A sum of so few finite float32 cannot overflow a double; 0.8 us where NumPy takes 3.
+        return math.isfinite(sum(memoryview(tensor.data).cast("f")))
+    if tensor.datatype not in _FLOATS:
+        return True
+    return bool(np.isfinite(np.frombuffer(tensor.data, numpy_dtype(tensor.datatype))).all())
+
+
+_DATATYPES = {datatype.value: datatype for datatype in DataType}
+_FLOATS = (DataType.FP16, DataType.FP32, DataType.FP64)

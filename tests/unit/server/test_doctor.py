@@ -1,0 +1,48 @@
+"""The doctor's findings on this machine and on broken settings."""
+
+import socket
+
+from modelyard.server.doctor import FindingStatus, examine
+from modelyard.settings import Settings
+
+
+def finding(name, **settings):
+    return next(found for found in examine(Settings(**settings)) if found.name == name)
+
+
+def test_every_finding_that_is_not_ok_says_what_to_do(tmp_path):
+    findings = examine(Settings(home=tmp_path / "home", port=0))
+    assert len({found.name for found in findings}) == len(findings)
+    for found in findings:
+        assert found.message
+        assert found.status is FindingStatus.OK or found.advice
+
+
+def test_looking_changes_nothing(tmp_path):
+    examine(Settings(home=tmp_path / "home", port=0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_directory_open_to_others_is_a_warning(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    found = finding("state directory", home=home)
+    assert found.status is FindingStatus.WARN
+    assert "chmod" in found.advice
+    home.chmod(0o700)
+    assert finding("state directory", home=home).status is FindingStatus.OK
+    (home / "admin.token").write_text("x")
+    (home / "admin.token").chmod(0o644)
+    assert finding("state directory", home=home).status is FindingStatus.WARN
+
+
+def test_a_taken_port_is_a_failure(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert finding("port", home=tmp_path, port=port).status is FindingStatus.FAIL
+    assert finding("port", home=tmp_path, port=port).status is FindingStatus.OK
+
+
+def test_the_password_of_a_database_is_not_shown(tmp_path):
+    found = finding("database", home=tmp_path, database_url="postgresql://user:hunter2@host/db")
+    assert "hunter2" not in found.message
