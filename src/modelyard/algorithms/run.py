@@ -107,6 +107,12 @@ def _train(job: JobFile, context: JobContext) -> dict[str, float]:
             "The job has no 'train' channel", hint="Name a dataset to train on.", field="channels.train"
         )
     for role, channel in job.channels.items():
+        if role != "train":
+            raise ChannelInvalidError(
+                f"{description.name} has no channel '{role}'",
+                hint="It takes 'train' alone and sets a part of it aside to measure on.",
+                field=f"channels.{role}",
+            )
         if channel.format not in description.input_formats:
             raise ChannelInvalidError(
                 f"{description.name} takes {' or '.join(description.input_formats)}, channel '{role}' is "

@@ -1,6 +1,6 @@
 """Rows of CSV and Parquet files as Arrow tables, typed by what the columns hold."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,11 @@ _MAX_CELLS = 4_000_000_000  # a run-length encoded file of some kilobytes can cl
 _CELLS_PER_BATCH = 8_000_000
 
 
-def read_table(path: Path, format: DatasetFormat) -> "pa.Table":
+def read_table(path: Path, format: DatasetFormat, *, words: Collection[str] = ()) -> "pa.Table":
     """All rows. Numbers are int64 (all whole) or float64, truth values bool, dates timestamp[us], the rest string.
 
-    Missing values are null; what does not fit its column's kind (`DatasetSchema` says how much) is null too.
+    Missing values are null; what does not fit its column's kind (`DatasetSchema` says how much) is null too. Columns in
+    `words` keep "yes" and "no" as they are written: a model must answer in the words of its target.
 
     Raises:
         DatasetInvalidError: the file cannot be read (CsvInvalidError names the line).
@@ -39,14 +40,19 @@ def read_table(path: Path, format: DatasetFormat) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415 - 100 ms of import that the control process need not pay at its start
 
     _, plans = plan_columns(path, format)
-    schema = pa.schema([(plan.column.name, plan.storage.arrow()) for plan in plans])
+    storages = [Storage.STRING if _is_word(plan, words) else plan.storage for plan in plans]
+    names = [plan.column.name for plan in plans]
     converted = (
         pa.RecordBatch.from_arrays(
-            [convert(column, plan.storage) for column, plan in zip(batch.columns, plans, strict=True)], schema=schema
+            [convert(column, storage) for column, storage in zip(batch.columns, storages, strict=True)], names=names
         )
         for batch in _batches(path, format)
     )
-    return pa.Table.from_batches(converted, schema=schema)
+    return pa.Table.from_batches(converted)
+
+
+def _is_word(plan: ColumnPlan, words: Collection[str]) -> bool:
+    return plan.storage is Storage.BOOL and plan.column.name in words
 
 
 def plan_columns(path: Path, format: DatasetFormat) -> tuple[int, list[ColumnPlan]]:

@@ -45,7 +45,8 @@ class NumberSketch:
         is_discrete = len(distinct) <= _DISCRETE
         bins = max(2, min(MAX_BINS, len(ordered) // _MIN_ROWS_PER_BIN))
         inner = distinct if is_discrete else np.unique(ordered[np.linspace(0, len(ordered) - 1, bins + 1).astype(int)])
-        below = np.maximum(np.nextafter(inner[:1], -np.inf), -_LARGEST)
+        with np.errstate(over="ignore"):
+            below = np.maximum(np.nextafter(inner[:1], -np.inf), -_LARGEST)
         edges = np.concatenate([below, inner])
         places = np.searchsorted(ordered, edges, side="right")
         counts = np.diff(places, prepend=0, append=len(ordered))

@@ -20,7 +20,7 @@ class Async:
     """Marks the resources of `AsyncClient`."""
 
 
-Mode = TypeVar("Mode", Sync, Async)
+Mode = TypeVar("Mode", bound=Sync | Async)
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R", bound="Bound[Any]")
@@ -35,7 +35,7 @@ class Pages(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Text that comes line by line, from byte `offset` of what `path` answers to a GET; taken up again when it breaks."""
+    """Text by the line, from byte `offset` of what `path` answers to a GET; taken up again after a break."""
 
     path: str
     query: dict[str, str]

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -26,7 +26,9 @@ _MAX_RECONNECTS = 20
 class SyncDriver:
     """Performs flows in the calling thread; may be used from several threads."""
 
-    def __init__(self, url: str, token: str, verify: ssl.SSLContext | bool, transport: httpx.BaseTransport | None) -> None:
+    def __init__(
+        self, url: str, token: str, verify: ssl.SSLContext | bool, transport: httpx.BaseTransport | None
+    ) -> None:
         self._url = url
         self._http = httpx.Client(**_options(url, token), verify=verify, transport=transport)
 
@@ -182,7 +184,7 @@ class _PartFile:
         self._total = int(answer.headers.get("content-length", 0))
         self._done = 0
 
-    def __enter__(self) -> "_PartFile":
+    def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._path.open("wb")
         return self
@@ -233,7 +235,7 @@ class _LineReader:
 
 @contextmanager
 def _faults(url: str) -> Iterator[None]:
-    """httpx's errors as ours: not sent, or perhaps sent."""
+    """Our errors for those of httpx: not sent, or perhaps sent."""
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -258,7 +260,7 @@ def _options(url: str, token: str) -> dict[str, Any]:
 
 
 def _arguments(request: Request) -> dict[str, Any]:
-    arguments = {
+    arguments: dict[str, Any] = {
         "method": request.method,
         "url": request.path,
         "params": dict(request.query),

@@ -4,7 +4,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -61,9 +61,7 @@ def read(type: type[T], path: str, query: Mapping[str, str | None] | None = None
 def create(type: type[T], path: str, body: object, *, timeout_seconds: float | None = None) -> Flow[T]:
     """POST with an idempotency key: a repeated try after a broken connection makes nothing twice."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
-    request = Request(
-        method="POST", path=path, headers=headers, content=encode(body), timeout_seconds=timeout_seconds
-    )
+    request = Request(method="POST", path=path, headers=headers, content=encode(body), timeout_seconds=timeout_seconds)
     response = yield from send(request)
     return decode(response.content, type)
 
@@ -141,7 +139,7 @@ def pause_seconds(attempt: int, error: TemporaryError) -> float:
     """0.1 s, doubled with each attempt, at least what the server asks for, with some chance against crowds."""
     asked = 0.0 if isinstance(error, ServerUnreachableError | ConnectionLostError) else error.retry_after_seconds or 0.0
     pause = max(asked, 0.1 * 2 ** (attempt - 1))
-    return min(_MAX_PAUSE_SECONDS, pause) * (1 + 0.2 * random.random())  # noqa: S311 - no secret
+    return float(min(_MAX_PAUSE_SECONDS, pause) * (1 + 0.2 * random.random()))  # noqa: S311 - no secret
 
 
 def wait_for(
@@ -165,8 +163,14 @@ def wait_for(
 
 
 def encode(body: object) -> bytes:
-    """As JSON."""
-    return msgspec.json.encode(body)
+    """As JSON; arrays and their scalars are lists and numbers."""
+    return msgspec.json.encode(body, enc_hook=_plain)
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def decode(content: bytes, type: type[T]) -> T:
@@ -185,7 +189,7 @@ def decode(content: bytes, type: type[T]) -> T:
 
 
 def split_ref(ref: str) -> tuple[str, str]:
-    """ "digits", "digits:2" or "digits@champion" -> the model's name, and what stands for the version in a path."""
+    """The model's name in "digits", "digits:2" or "digits@champion", and what stands for the version in a path."""
     for mark in (":", "@"):
         name, found, rest = ref.partition(mark)
         if found:

@@ -1,7 +1,7 @@
 """The control process: one, two or all three REST applications, their workflows and their duties.
 
-Crash-only: killed at any line, the next one takes up what was under way. Listens on a Unix socket behind the gateway, or
-on TCP when an application runs alone.
+Crash-only: killed at any line, the next one takes up what was under way. Listens on a Unix socket behind the gateway,
+or on TCP when an application runs alone.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -12,11 +12,19 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
-    """`run` is called every `interval_seconds`, never twice at once; it must be safe to be killed in at any line."""
+    """Something to do again and again.
+
+    Attributes:
+        name: for the log.
+        interval_seconds: pause between two rounds.
+        run: one round; never called twice at once, and safe to be killed in at any line.
+        awake: set by whoever wants the next round now.
+    """
 
     name: str
     interval_seconds: float
     run: Callable[[], object]
+    awake: threading.Event = field(default_factory=threading.Event)
 
 
 class Duties:
@@ -25,7 +33,8 @@ class Duties:
     MAX_PAUSE_SECONDS = 30.0
 
     def __init__(self, duties: list[Duty]) -> None:
-        self._stopping = threading.Event()
+        self._duties = duties
+        self._is_stopping = False
         self._threads = [
             threading.Thread(target=self._repeat, args=(duty,), name=duty.name, daemon=True) for duty in duties
         ]
@@ -37,17 +46,21 @@ class Duties:
 
     def stop(self, patience_seconds: float = 5.0) -> None:
         """Let the present rounds end; those that take longer are left to die with the process."""
-        self._stopping.set()
+        self._is_stopping = True
+        for duty in self._duties:
+            duty.awake.set()
         deadline = time.monotonic() + patience_seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _repeat(self, duty: Duty) -> None:
         pause = duty.interval_seconds
-        while not self._stopping.wait(pause):
+        while not self._is_stopping:
+            duty.awake.clear()
             try:
                 duty.run()
                 pause = duty.interval_seconds
             except Exception:  # noqa: BLE001 - a round that fails must not end the duty
                 pause = min(self.MAX_PAUSE_SECONDS, max(1.0, pause * 2))
                 _log.exception("duty failed", duty=duty.name, next_try_in_seconds=pause)
+            duty.awake.wait(pause)

@@ -6,10 +6,10 @@ from modelyard import __version__
 from modelyard.control.algorithms.api import router as algorithms_router
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
-from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
+from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput

@@ -33,9 +33,9 @@ from modelyard.server.context import Context
 
 DESCRIPTION = """
 What there is: **projects**, **datasets** and **models** with their immutable versions, and who may use them.
-A dataset or an artifact is uploaded first (in pieces, resumable), then made a version by naming the upload. A model version
-carries its card, its signature, requests with the answers it must give, and where it came from. `search` finds a version by
-what it does and how well, with a query or in plain words.
+A dataset or an artifact is uploaded first (in pieces, resumable), then made a version by naming the upload. A model
+version carries its card, its signature, requests with the answers it must give, and where it came from. `search` finds
+a version by what it does and how well, with a query or in plain words.
 """
 
 
@@ -82,9 +82,7 @@ def build_registry(context: Context) -> Registry:
     client = InProcessRegistryClient(
         access=services.access,
         projects=services.projects,
-        datasets=services.datasets,
         dataset_versions=services.dataset_versions,
-        uploads=services.uploads,
         models=services.models,
         registration=services.registration,
     )
@@ -102,9 +100,7 @@ def _services(context: Context) -> _Services:
     dataset_contents = DatasetContents(database, dataset_repository, context.objects)
     bundle_contents = BundleContents(database, model_repository, context.objects)
     models = ModelService(database, model_repository, creations, bundle_contents, clock)
-    datasets = DatasetService(
-        database, dataset_repository, creations, dataset_contents, clock, models.trained_on_dataset
-    )
+    datasets = DatasetService(database, dataset_repository, creations, dataset_contents, clock)
     inspector = ArtifactInspector(context.engine, context.home.run / "inspections")
     return _Services(
         access=access,

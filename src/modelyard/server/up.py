@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from modelyard.dataplane.gateway.config import is_loopback
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import InvalidInputError, ModelyardError
 from modelyard.kit.files import write_atomic
@@ -26,7 +27,6 @@ from modelyard.settings import Home, Settings
 STABLE_SECONDS = 10.0
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -134,13 +134,16 @@ class Supervisor:
             **{f"MODELYARD_{name.upper()}": value for name, value in _plain(self._settings).items()},
         }
         programs = {
-            "control": ("modelyard.server.control", "--applications", ",".join(self._applications)),
-            "gateway": ("modelyard.server.gateway",),
+            "control": (
+                *("modelyard.server.control", "--home", str(self._home.root)),
+                *("--applications", ",".join(self._applications)),
+            ),
+            "gateway": ("modelyard.server.gateway", "--home", str(self._home.root)),
         }
         return [
             Child(
                 name,
-                [sys.executable, "-m", *program, "--home", str(self._home.root)],
+                [sys.executable, "-m", *program],
                 environment,
                 self._home.logs / f"{name}.log",
             )
@@ -195,7 +198,7 @@ def check_listen(settings: Settings) -> None:
     Raises:
         ListenRefusedError: not loopback, no TLS, no --insecure.
     """
-    if settings.host in LOOPBACK or settings.insecure or (settings.tls_certificate and settings.tls_key):
+    if is_loopback(settings.host) or settings.insecure or (settings.tls_certificate and settings.tls_key):
         return
     raise ListenRefusedError(
         f"Refusing to listen on {settings.host} without TLS: tokens and data would cross the network in clear text",

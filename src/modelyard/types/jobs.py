@@ -84,7 +84,7 @@ class JobRecipe:
     Attributes:
         algorithm: name of a built-in algorithm ("image-classification"); "evaluation" for evaluation jobs.
         hyperparameters: overrides of the algorithm's defaults.
-        channels: role -> dataset ("train" is required for training; "validation" optional).
+        channels: role -> dataset ("train" for training; any roles for evaluation).
         target: name of the target column for tables.
         seed: seeds every random choice.
         candidates: evaluation only: model version refs ("digits:2") to be judged on every channel.

@@ -89,7 +89,7 @@ def _held_out(
     if channel.format in _IMAGE_FORMATS:
         tensors, truth, mask = _images(role, channel, signature, share)
     else:
-        table = read_table(channel.path, channel.format)
+        table = read_table(channel.path, channel.format, words=(target or "",))
         name = find_target(target, table.column_names)
         table = rows_with(table, name)
         mask = held_out_mask_table(table, share=share, without={name})

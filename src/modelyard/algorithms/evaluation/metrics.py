@@ -56,7 +56,7 @@ def _classification(outputs: Mapping[str, Array], truth: Array, class_names: tup
 
 def _probabilistic(probabilities: Array, truth: Array, class_names: tuple[str, ...]) -> list[Metric]:
     rows = len(truth)
-    column = {name: index for index, name in enumerate(class_names)}
+    column = {name: index for index, name in enumerate(texts(np.array(class_names, dtype=object)))}
     places = np.array([column.get(name, -1) for name in truth])
     given = np.where(places >= 0, probabilities[np.arange(rows), places], 0.0)
     losses = -np.log(np.maximum(given.astype(np.float64), _LEAST_PROBABILITY))

@@ -11,6 +11,7 @@ from modelyard.algorithms.errors import TargetInvalidError
 from modelyard.types.signatures import DataType, TensorSpec
 
 MAX_CLASSES = 1000
+_FEW_CLASSES = 20
 _RARE_ROWS = 10
 _IMBALANCE = 10
 _SHOWN = 5
@@ -39,14 +40,20 @@ class Classes:
 
 
 def canonical(labels: NDArray[Any]) -> NDArray[Any]:
-    """Whole numbers as int64; everything else as object array of str (truth values as "true" and "false")."""
+    """Whole numbers as int64; everything else as object array of str (truth values as "true" and "false").
+
+    So a label is the same whether it came from a typed file, a CSV file, or a caller's feedback.
+    """
     if labels.dtype.kind in "iu":
         return labels.astype(np.int64)
     if labels.dtype.kind == "f" and np.all(np.isfinite(labels)) and np.all(labels == np.floor(labels)):
         return labels.astype(np.int64)
     if labels.dtype.kind == "b":
         return np.where(labels, "true", "false").astype(object)
-    return labels.astype(str).astype(object)
+    words = labels.astype(str).astype(object)
+    words[words == "True"] = "true"
+    words[words == "False"] = "false"
+    return words
 
 
 def texts(labels: NDArray[Any]) -> NDArray[Any]:
@@ -62,7 +69,7 @@ def find_classes(labels: NDArray[Any], what: str) -> tuple[Classes, NDArray[np.i
         what: names the labels in errors ("the target 'churn'").
 
     Raises:
-        TargetInvalidError: fewer than two classes, or more than 1,000.
+        TargetInvalidError: fewer than two classes, more than 1,000, or nearly as many as rows.
     """
     values, indices = np.unique(labels, return_inverse=True)
     if len(values) < 2:  # noqa: PLR2004 - there is nothing to tell apart
@@ -71,10 +78,10 @@ def find_classes(labels: NDArray[Any], what: str) -> tuple[Classes, NDArray[np.i
             hint="Give rows of at least two classes; check that the right column is named.",
             field="target",
         )
-    if len(values) > MAX_CLASSES:
+    if len(values) > MAX_CLASSES or len(values) > max(_FEW_CLASSES, len(labels) // 2):
         raise TargetInvalidError(
-            f"{what} has {len(values):,} different values, a classifier takes at most {MAX_CLASSES:,}",
-            hint="Numbers to predict are a regression; merge rare classes otherwise.",
+            f"{what} has {len(values):,} different values in {len(labels):,} rows, too many to be classes",
+            hint=f"Predict numbers by a regression; merge rare classes. At most {MAX_CLASSES:,} are taken.",
             field="target",
         )
     return Classes(values=values), indices.astype(np.int64)

@@ -52,7 +52,7 @@ def load(channel: Channel, target: str | None) -> TrainingTable:
     schema = infer_schema(channel.path, channel.format)
     name = find_target(target, [column.name for column in schema.columns])
     numeric, categorical, findings = _choose(schema, name)
-    table = read_table(channel.path, channel.format)
+    table = read_table(channel.path, channel.format, words=(name,))
     table, note = _with_target(table, name)
     return TrainingTable(
         table=table,

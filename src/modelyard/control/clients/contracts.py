@@ -13,6 +13,7 @@ from modelyard.types.access import Principal
 from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.jobs import Job, JobRecipe
 from modelyard.types.models import Evaluation, Lineage, ModelVersion
+from modelyard.types.routing import RouteToken
 
 
 class RegistryClient(Protocol):
@@ -20,6 +21,9 @@ class RegistryClient(Protocol):
 
     def authenticate(self, secret: str) -> Principal:
         """Who holds this token. Raises UnauthenticatedError."""
+
+    def route_tokens(self) -> Sequence[RouteToken]:
+        """Every token that may call models, for the gateway's routing table: digests, never secrets."""
 
     def project_exists(self, project: str) -> bool:
         """True if there is such a project."""

@@ -54,9 +54,10 @@ class DatasetRepository:
     def insert_if_absent(self, connection: Connection, dataset: Dataset) -> StoredDataset:
         """The dataset of this name, locked: the one that is there, or this one, newly added."""
         row = asdict(dataset) | {"id": new_id("dataset"), "search_text": _search_text(dataset)}
-        _insert_or_ignore(connection, datasets, row)
-        stored = self.get(connection, dataset.project, dataset.name, is_locked=True)
-        assert stored is not None  # noqa: S101 - inserted above, or it was there and cannot vanish under the lock
+        stored = None
+        while stored is None:  # again only if PostgreSQL lets another transaction delete it between the two statements
+            _insert_or_ignore(connection, datasets, row)
+            stored = self.get(connection, dataset.project, dataset.name, is_locked=True)
         if stored.id == row["id"]:
             self._set_tags(connection, stored.id, dataset.tags)
         return stored

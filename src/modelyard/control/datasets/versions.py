@@ -1,5 +1,6 @@
 """Rules of dataset versions: immutable, numbered from 1, one for each different content."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -79,7 +80,7 @@ class DatasetVersionService:
         made = self._replayed(creation)
         if made is not None:
             return made
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch, prefix="dataset-") as folder:
             path = Path(folder, "content")
             content = self._uploads.fetch(request.project, upload_id, path)
@@ -94,6 +95,10 @@ class DatasetVersionService:
             return made
         content = FetchedContent(digest=sha256_file(path), size_bytes=path.stat().st_size, filename=path.name)
         return self._create(request, path, content, creation)
+
+    def remove_leftovers(self) -> None:
+        """Empty the scratch folder of what a killed process left there. Call before this process takes requests."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def get(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """A version; the newest if `number` is None.

@@ -37,7 +37,7 @@ def assemble(
     capture_share: float = 1.0,
     timing: Timing | None = None,
 ) -> tuple[EndpointService, Reconciler]:
-    """The service for routes and other capabilities, and the reconciler, whose `run` belongs in a thread of its own.
+    """The service for routes and other capabilities, and the reconciler, whose `tick` is to be called again and again.
 
     Args:
         database: of the Operations application.
@@ -53,43 +53,57 @@ def assemble(
     """
     timing = timing or Timing()
     tasks = Tasks(clock)
-    endpoints, replicas = EndpointRepository(), ReplicaRepository()
     launcher = Launcher(engine, BundleCache(home.cache / "bundles", registry), home.sockets)
-    rollouts = Rollouts(database, endpoints, events, clock)
-    reconciler = Reconciler(
+    keeper = ReplicaKeeper(
         database=database,
-        endpoints=endpoints,
-        replicas=replicas,
-        keeper=ReplicaKeeper(
-            database=database,
-            repository=replicas,
-            engine=engine,
-            launcher=launcher,
-            events=events,
-            tasks=tasks,
-            clock=clock,
-            timing=timing,
-        ),
-        rollouts=rollouts,
-        deployments=Deployments(database, endpoints, registry, tasks, timing),
-        routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
-        address=launcher.address,
+        repository=ReplicaRepository(),
         engine=engine,
+        launcher=launcher,
         events=events,
         tasks=tasks,
         clock=clock,
         timing=timing,
     )
-    service = EndpointService(
+    rollouts = Rollouts(database, EndpointRepository(), events, clock)
+    reconciler = Reconciler(
         database=database,
-        repository=endpoints,
-        views=EndpointViews(endpoints, replicas, engine, base_url),
+        endpoints=EndpointRepository(),
+        replicas=ReplicaRepository(),
+        keeper=keeper,
+        rollouts=rollouts,
+        deployments=Deployments(database, EndpointRepository(), registry, tasks, timing),
+        routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
+        address=launcher.address,
+        engine=engine,
+        events=events,
+        clock=clock,
+        timing=timing,
+    )
+    views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine, base_url)
+    service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
+    return service, reconciler
+
+
+def make_service(
+    database: Database,
+    views: EndpointViews,
+    rollouts: Rollouts,
+    registry: RegistryClient,
+    events: EventService,
+    clock: Clock,
+    wake: Callable[[], None],
+    capture_share: float,
+) -> EndpointService:
+    """The service alone, with `wake` to tell whoever reconciles."""
+    return EndpointService(
+        database=database,
+        repository=EndpointRepository(),
+        views=views,
         rollouts=rollouts,
         registry=registry,
         events=events,
         creations=Creations(),
         clock=clock,
-        wake=reconciler.wake,
+        wake=wake,
         default_capture_share=capture_share,
     )
-    return service, reconciler

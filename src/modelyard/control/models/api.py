@@ -160,10 +160,15 @@ def _add_marks(routes: APIRouter, service: ModelService, guard: Guard, clock: Cl
         """An alias is a name that moves: `digits@champion` is version 2 today and version 3 tomorrow."""
         return service.set_alias(project, model, alias, body.number)
 
-    @routes.delete(_MODEL + "/aliases/{alias}", summary="Delete an alias", dependencies=write)
-    def delete_alias(project: str, model: str, alias: str) -> Model:
+    @routes.delete(
+        _MODEL + "/aliases/{alias}",
+        summary="Delete an alias",
+        status_code=status.HTTP_204_NO_CONTENT,
+        dependencies=write,
+    )
+    def delete_alias(project: str, model: str, alias: str) -> None:
         """The version that it points to stays."""
-        return service.delete_alias(project, model, alias)
+        service.delete_alias(project, model, alias)
 
     @routes.put(_VERSION + "/evaluations/{name}", summary="Record a verdict on a version", dependencies=write)
     def record_evaluation(project: str, model: str, ref: Ref, name: str, body: EvaluationPut) -> ModelVersion:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from modelyard.control.models.tables import MAXIMUM_FACT_TEXT
-from modelyard.types.models import Manifest, ModelCard
+from modelyard.types.models import Lineage, Manifest, ModelCard
 from modelyard.types.signatures import Scalar, TensorSpec
 
 _MAXIMUM_FIELD = 300
@@ -32,11 +32,11 @@ def fold_value(text: str) -> str:
     return fold(text)[:MAXIMUM_FACT_TEXT]
 
 
-def facts_of(manifest: Manifest) -> list[Fact]:
+def facts_of(manifest: Manifest, lineage: Lineage) -> list[Fact]:
     """Every fact of a version. Equal (field, position) pairs do not occur."""
     positions: dict[str, int] = {}
     facts = []
-    for name, value in _values(manifest):
+    for name, value in _values(manifest, lineage):
         field = name[:_MAXIMUM_FIELD]
         positions[field] = positions.get(field, -1) + 1
         facts.append(_fact(field, positions[field], value))
@@ -67,12 +67,15 @@ def model_words(name: str, description: str, tags: tuple[str, ...]) -> str:
     return fold("\n".join((name, description, *tags)))[:_MAXIMUM_WORDS]
 
 
-def _values(manifest: Manifest) -> Iterator[tuple[str, Scalar]]:
+def _values(manifest: Manifest, lineage: Lineage) -> Iterator[tuple[str, Scalar]]:
     card = manifest.card
     yield "task", card.task
     yield "format", manifest.artifact_format
     yield from ((name, value) for name, value in (("algorithm", card.algorithm), ("licence", card.licence)) if value)
     yield from (("tags", tag) for tag in card.tags)
+    yield from (
+        ("dataset", name) for name in sorted({data.dataset for data in (*lineage.datasets, *card.training_data)})
+    )
     yield from _metrics(card)
     yield from ((f"hyperparameters.{fold(key)}", value) for key, value in _last_wins(card.hyperparameters).items())
     yield from ((f"custom.{fold(key)}", value) for key, value in _last_wins(card.custom).items())

@@ -108,7 +108,7 @@ class ModelRepository:
             )
         )
         connection.execute(insert(model_files), [{"version_id": version_id, **asdict(file)} for file in version.files])
-        facts = [{"version_id": version_id, **asdict(fact)} for fact in facts_of(version.manifest)]
+        facts = [{"version_id": version_id, **asdict(fact)} for fact in facts_of(version.manifest, version.lineage)]
         connection.execute(insert(model_facts), facts)
         connection.execute(
             update(models).where(models.c.id == model_id).values(latest=version.number, next_number=version.number + 1)
@@ -196,6 +196,17 @@ class ModelRepository:
             models.c.project == project, models.c.name.in_(set(names))
         )
         return {row.name: row.description for row in connection.execute(statement)}
+
+    def trained_on(self, connection: Connection, project: str, dataset: str) -> list[str]:
+        """Refs of the versions that were made of a dataset."""
+        statement = (
+            select(models.c.name, model_versions.c.number)
+            .join(model_versions, model_versions.c.model_id == models.c.id)
+            .join(model_facts, model_facts.c.version_id == model_versions.c.id)
+            .where(models.c.project == project, model_facts.c.field == "dataset", model_facts.c.text == dataset)
+            .order_by(models.c.name, model_versions.c.number)
+        )
+        return [f"{row.name}:{row.number}" for row in connection.execute(statement)]
 
     def children(self, connection: Connection, project: str, name: str) -> dict[int, tuple[int, ...]]:
         """Version number -> numbers of the versions of this model that were retrained from it."""

@@ -221,7 +221,7 @@ class ModelService:
             self._repository.update(connection, stored.id, self._touched(stored.model))
             return self._repository.found(connection, project, name).model
 
-    def delete_alias(self, project: str, name: str, alias: str) -> Model:
+    def delete_alias(self, project: str, name: str, alias: str) -> None:
         """Remove an alias.
 
         Raises:
@@ -238,7 +238,6 @@ class ModelService:
                 )
             self._repository.delete_alias(connection, stored.id, alias)
             self._repository.update(connection, stored.id, self._touched(stored.model))
-            return self._repository.found(connection, project, name).model
 
     def record_evaluation(self, project: str, name: str, selector: str, evaluation: Evaluation) -> ModelVersion:
         """Add a verdict to a version; the same name replaces the earlier one.
@@ -268,6 +267,11 @@ class ModelService:
             found = dict(self._repository.found_version(connection, project, *each) for each in wanted)
             self._repository.set_deployments(connection, project, endpoint, list(found))
             return list(self._repository.versions_by_id(connection, list(found)).values())
+
+    def trained_on_dataset(self, project: str, dataset: str) -> list[str]:
+        """Refs of the versions that were trained on a dataset, whichever of its versions."""
+        with self._database.read() as connection:
+            return self._repository.trained_on(connection, project, dataset)
 
     def lineage(self, project: str, name: str, selector: str) -> LineageGraph:
         """Where a version came from and where it went.

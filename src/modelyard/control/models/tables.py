@@ -81,8 +81,8 @@ model_facts = Table(
     Column("text", String(MAXIMUM_FACT_TEXT)),
     Column("number", Double),
     PrimaryKeyConstraint("version_id", "field", "position"),
-    Index("ix_model_facts_field_text", "field", "text"),
-    Index("ix_model_facts_field_number", "field", "number"),
+    Index("ix_model_facts_field_text", "field", "text", "version_id"),
+    Index("ix_model_facts_field_number", "field", "number", "version_id"),
 )
 
 model_aliases = Table(

@@ -176,20 +176,23 @@ class MonitorService:
         with self._database.read() as connection:
             monitor = self._repository.get(connection, check.project, check.monitor)
         if monitor is not None:
-            self._run(monitor, derived_id("report", check.project, check.monitor, check.slot.isoformat()))
+            report_id = derived_id("report", check.project, check.monitor, check.slot.isoformat())
+            self._run(monitor, report_id, is_scheduled=True)
 
     def _has_news(self, monitor: Monitor) -> bool:
         try:
             return self._check.has_news(monitor)
-        except ModelyardError:  # the check itself will say it, once
-            return monitor.last_report is None or monitor.last_report.verdict is not Verdict.FAILED
+        except ModelyardError:
+            return True  # the check meets the same error, and its report says so
 
-    def _run(self, monitor: Monitor, report_id: str) -> DriftReport:
+    def _run(self, monitor: Monitor, report_id: str, *, is_scheduled: bool = False) -> DriftReport:
         with self._database.read() as connection:
             made = self._repository.report(connection, report_id)
         if made is not None:
             return made
         report = self._report(monitor, report_id)
+        if is_scheduled and _says_the_same(monitor.last_report, report):
+            return report
         with self._database.transaction() as connection:
             made = self._repository.report(connection, report_id)
             present = self._repository.get(connection, monitor.project, monitor.name)
@@ -238,6 +241,12 @@ class MonitorService:
         details = {"report": report.id, "monitor": monitor.name, "version": report.model_version}
         subject = f"endpoint/{monitor.endpoint}"
         self._events.append(monitor.project, subject, kind, report.sentence, details, connection=connection)
+
+
+def _says_the_same(last: DriftReport | None, report: DriftReport) -> bool:
+    """True for a check that still cannot be done, for the same reason: that is said once."""
+    has_no_verdict = report.verdict in (Verdict.FAILED, Verdict.INSUFFICIENT)
+    return last is not None and has_no_verdict and (last.verdict, last.sentence) == (report.verdict, report.sentence)
 
 
 def _checked(monitor: Monitor) -> Monitor:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 OLD, NEW = "old", "new"
 """Channels: the data of the running version, and the rows labelled since."""
 
-_MAXIMISED = ("accuracy", "f1", "auc", "r2")
+_PREFERRED = ("accuracy", "rmse", "balanced_accuracy", "macro_f1", "roc_auc", "mae", "r2", "log_loss")
 _MINIMISED = ("rmse", "mae", "log_loss")
 
 
@@ -43,7 +43,7 @@ def judge(
 
     Never raises: figures that are missing or no numbers are a reason to refuse.
     """
-    metric = next((m for m in (*_MAXIMISED, *_MINIMISED) if _figure(result, NEW, candidate, m) is not None), None)
+    metric = next((m for m in _PREFERRED if _figure(result, NEW, candidate, m) is not None), None)
     if metric is None:
         return Judgement(is_passed=False, reason=f"{candidate} was not measured on the new rows.")
     measured: dict[tuple[str, str], float] = {}
@@ -63,7 +63,7 @@ def judge(
         f"{metric}_old_candidate": measured[OLD, candidate],
         "gain_new": gain,
         "loss_old": loss,
-        **_counts(result, candidate, metric),
+        **_evidence(result, candidate, metric),
     }
     story = (
         f"on the new rows {metric} is {measured[NEW, candidate]:.3f} instead of {measured[NEW, running]:.3f}, "
@@ -87,7 +87,7 @@ def reaches(value: float, bound: float) -> bool:
 
 
 def _gain(metric: str, running: float, candidate: float) -> float:
-    if metric in _MAXIMISED:
+    if metric not in _MINIMISED:
         return candidate - running
     if running == 0:
         return 0.0 if candidate == 0 else -math.inf
@@ -100,6 +100,8 @@ def _figure(result: Mapping[str, str | float], channel: str, version: str, metri
     return float(value) if is_number and value is not None else None
 
 
-def _counts(result: Mapping[str, str | float], candidate: str, metric: str) -> dict[str, float]:
+def _evidence(result: Mapping[str, str | float], candidate: str, metric: str) -> dict[str, float]:
+    """Rows behind the figures, and how likely chance alone explains each difference (paired test of the job)."""
     found = {f"rows_{channel}": result.get(f"{channel}/{candidate}/{metric}/n") for channel in (NEW, OLD)}
+    found |= {f"p_value_{channel}": result.get(f"{channel}/paired/p_value") for channel in (NEW, OLD)}
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}

@@ -136,6 +136,8 @@ class TextProfile(ColumnProfile):
             self._first_other = present.filter(pc.is_null(numbers))[0].as_py()
         self._has_codes = self._has_codes or has_codes(present)
         self._measure(numbers)
+        if self._numbers:  # no dates then, and each failing attempt to read some costs a millisecond
+            self._dates.clear()
         self._dates = {storage for storage in self._dates if parse_timestamps(present, storage) is not None}
 
     def plan(self) -> ColumnPlan:

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from modelyard.dataplane.errors import HeadersTooLargeError, RequestInvalidError, RequestTimeoutError
+from modelyard.dataplane.gateway.dialect import Headers
 from modelyard.dataplane.gateway.exchange import Exchange
 from modelyard.dataplane.gateway.service import InferenceService
 from modelyard.errors import ModelyardError, OverloadedError
@@ -83,8 +84,10 @@ class GatewayProtocol(HttpToolsProtocol):
         self._takes_nothing_more = False
         self._is_ending = False
         self._lingers = False
-        self._phase_since = self._stalled_since = service.now
-        self._is_write_stalled = False
+        self._is_body_after_upgrade = self._is_replaying = False
+        self._phase_since = self._progress_at = service.now
+        self._is_write_paused = False
+        self._unsent_bytes = 0
 
     # Connection
 
@@ -128,13 +131,13 @@ class GatewayProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """See asyncio.Protocol: a client that does not read its answers gets no further requests read."""
         super().pause_writing()
-        self._is_write_stalled, self._stalled_since = True, self._service.now
+        self._is_write_paused = True
         self.flow.pause_reading()
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
         super().resume_writing()
-        self._is_write_stalled = False
+        self._is_write_paused = False
         self.flow.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -147,8 +150,7 @@ class GatewayProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # A server may ignore a wish to upgrade (RFC 9110 7.8); what follows is HTTP as before.
-            self.parser = httptools.HttpRequestParser(self)
+            self._ignore_upgrade()
             self.data_received(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError as error:
@@ -164,6 +166,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """See httptools: a request's first byte."""
+        if self._is_replaying:
+            return
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -173,7 +177,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools."""
-        if self._phase == _BODY:
+        if self._phase == _BODY or self._is_replaying:
             return  # a trailer, which nothing here reads
         if len(name) + len(value) > _MAX_HEADER_BYTES:
             self._is_head_too_large = True
@@ -181,6 +185,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """See httptools: decide who answers."""
+        if self._is_replaying:
+            return
         self._phase, self._phase_since = _BODY, self._service.now
         if self._takes_nothing_more:
             return
@@ -190,6 +196,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if problem is not None:
             self.refuse(problem)
             return
+        self._is_body_after_upgrade = b"upgrade" in fields and self.parser.should_upgrade() and _has_body(fields)
         route = self._service.route(self.url)
         if route is None:
             self._begin_application()
@@ -209,6 +216,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """See httptools."""
+        if self._is_body_after_upgrade:
+            return  # the parser thinks that another protocol follows: see _ignore_upgrade
         self._phase, self._phase_since = _IDLE, self._service.now
         exchange = self._receiving
         if exchange is not None:
@@ -240,7 +249,7 @@ class GatewayProtocol(HttpToolsProtocol):
                 return
             if turn.payload is None:
                 self._continue(turn)
-                return
+                break
             turns.popleft()
             if self.transport.is_closing():
                 return
@@ -249,12 +258,14 @@ class GatewayProtocol(HttpToolsProtocol):
             if turn.is_last:
                 self._end()
                 return
+        if self.flow.read_paused and not self._is_write_paused and len(turns) <= _MAX_TURNS:
+            self.flow.resume_reading()
+        if turns:
+            return
         if self._phase == _IDLE:
             self._phase_since = self._service.now
         if self._is_ending:
             self._end()
-        elif self.flow.read_paused and not self._is_write_stalled:
-            self.flow.resume_reading()
 
     def refuse(self, error: ModelyardError) -> None:
         """See exchange.Connection."""
@@ -283,9 +294,11 @@ class GatewayProtocol(HttpToolsProtocol):
         """Close what has been waiting for its client for too long; called about once a second."""
         limits, now = self._service.limits, self._service.now
         waited = now - self._phase_since
-        if self.transport.is_closing() or (
-            self._is_write_stalled and now - self._stalled_since > limits.receive_seconds
-        ):
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent < self._unsent_bytes:
+            self._progress_at = now
+        self._unsent_bytes = unsent
+        if now - self._progress_at > limits.receive_seconds:
             self.transport.abort()
         elif self._takes_nothing_more:
             return
@@ -359,7 +372,21 @@ class GatewayProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _problem(self, fields: dict[bytes, bytes], *, is_version_1_1: bool) -> ModelyardError | None:
+    def _ignore_upgrade(self) -> None:
+        """Go on with HTTP/1.1 after a request that wished for another protocol, as RFC 9110 7.8 allows.
+
+        The parser stops behind the head of such a request and never reads its body. Java's client wishes for HTTP/2
+        with every first request, so the body is read all the same: by a new parser that was shown the same length.
+        """
+        self.parser = httptools.HttpRequestParser(self)
+        if self._is_body_after_upgrade:
+            lengths = [(n, v) for n, v in self.headers if n in (b"content-length", b"transfer-encoding")]
+            head = b"".join(b"%b: %b\r\n" % line for line in lengths)
+            self._is_replaying = True
+            self.parser.feed_data(b"POST / HTTP/1.1\r\n" + head + b"\r\n")
+            self._is_replaying = self._is_body_after_upgrade = False
+
+    def _problem(self, fields: Headers, *, is_version_1_1: bool) -> ModelyardError | None:
         """Why this head is not to be trusted, if so; the parser has refused broken lengths and bad characters."""
         if self._is_head_too_large or len(self.headers) > _MAX_HEADERS:
             return _head_too_large()
@@ -377,6 +404,10 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.parser.get_method() == b"CONNECT":
             return RequestInvalidError("this server is no proxy", hint="Send the request itself.")
         return None
+
+
+def _has_body(fields: Headers) -> bool:
+    return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0") != b""
 
 
 def _head_too_large() -> HeadersTooLargeError:

@@ -37,7 +37,7 @@ PHRASES = {
     "models with licence apache-2.0": 'licence ~ "apache-2.0"',
     "deployed at digits-live": 'endpoint = "digits-live"',
     "the champion of digits": 'alias = "champion" and text ~ "digits"',
-    "classification or regression": 'task = "tabular-regression" and task ~ "classification"',
+    "classification or regression": 'task ~ "classification" or task = "tabular-regression"',
     "tabular classification or regression": 'task in ("tabular-classification", "tabular-regression")',
     "handwritten digits since 2026-01-31": 'created_at >= "2026-01-31" and text ~ "handwritten digits"',
     "before 2026-13-45": 'text ~ "2026-13-45"',

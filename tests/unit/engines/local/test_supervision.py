@@ -15,7 +15,7 @@ import pytest
 from modelyard.engines.local import cgroups, layout
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.local.records import ProcessIdInvalidError, Records
-from modelyard.engines.local.sandbox import planning
+from modelyard.engines.local.sandbox import confine, planning
 from modelyard.errors import InvalidInputError
 from modelyard.settings import Home
 from modelyard.testing.engine import HEARTBEAT, assert_silent, until
@@ -173,3 +173,38 @@ def test_endless_output_is_bounded_on_disk(home, engine, spec, monkeypatch):
     assert len(sizes) <= 4
     assert sum(sizes) < 700_000
     assert engine.logs("p", 0).next_offset == 2_000_005
+
+
+@pytest.mark.parametrize("level", list(SandboxLevel))
+def test_system_calls_that_nobody_needs_are_absent_in_every_sandbox(home, spec, level):
+    engine = LocalEngine(home, level=level)
+    calls = confine.refused_calls()
+    assert "io_uring_setup" in calls
+    source = (
+        "import ctypes, errno\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        f"for number in {list(calls.values())}:\n"
+        "    assert libc.syscall(number, 0, 0, 0, 0, 0) == -1 and ctypes.get_errno() == errno.ENOSYS, number\n"
+        "assert libc.syscall(0x40000000 + 39) == -1 and ctypes.get_errno() == errno.ENOSYS\n"
+    )
+    for has_network in (False, True):
+        process_id = f"p{has_network}"
+        engine.submit(process_id, replace(spec, command=("python", "-c", source), has_network=has_network))
+        end = engine.wait(process_id, 30).end
+        assert end.exit_code == 0, end
+        engine.remove(process_id)
+
+
+def test_a_supervisor_that_fails_itself_gives_an_account_and_leaves_no_process(home, engine, spec, monkeypatch):
+    make_plan = planning.make_plan
+
+    def broken(*arguments, **options):
+        plan = make_plan(*arguments, **options)
+        del plan["limits"]["disk_bytes"]
+        return plan
+
+    monkeypatch.setattr(planning, "make_plan", broken)
+    engine.submit("p", spec)
+    end = engine.wait("p", 30).end
+    assert end.cause is EndCause.LOST
+    assert "disk_bytes" in end.message
+    assert not supervisors(home)

@@ -117,6 +117,8 @@ class ReplicaKeeper:
         Returns:
             True once nothing is left but perhaps the row.
         """
+        if not all(self._tasks.drop((step, replica.id)) for step in ("submit", "prove")):
+            return False  # it may be about to make a process: the row stays until that can be seen
         state = self._state(replica.id)
         if state is not None and state.is_alive:
             self._stop(replica.id)

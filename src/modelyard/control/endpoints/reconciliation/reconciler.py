@@ -14,7 +14,6 @@ import structlog
 from modelyard.control.endpoints.reconciliation.deployments import Deployments
 from modelyard.control.endpoints.reconciliation.keeper import ReplicaKeeper
 from modelyard.control.endpoints.reconciliation.routes import RoutingFile, route
-from modelyard.control.endpoints.reconciliation.tasks import Tasks
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, ServedVersion, Slot
 from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
@@ -47,7 +46,6 @@ class Reconciler:
         address: Callable[[str], str],
         engine: Engine,
         events: EventService,
-        tasks: Tasks,
         clock: Clock,
         timing: Timing,
     ) -> None:
@@ -61,27 +59,13 @@ class Reconciler:
         self._address = address
         self._engine = engine
         self._events = events
-        self._tasks = tasks
         self._clock = clock
         self._timing = timing
-        self._last_routes: dict[tuple[str, str], RouteEndpoint | None] = {}
+        self._last_routes: dict[tuple[str, str], RouteEndpoint | None] = {
+            (each.project, each.name): each for each in routing.endpoints
+        }
         self._reaped_at = float("-inf")
-        self._awake = threading.Event()
-
-    def wake(self) -> None:
-        """Look now: something was wished for. From any thread."""
-        self._awake.set()
-
-    def run(self, stop: threading.Event) -> None:
-        """Look again and again until `stop` is set (and `wake` called, to hear of it at once)."""
-        while not stop.is_set():
-            self._awake.clear()
-            try:
-                self.tick()
-            except Exception:  # noqa: BLE001 - a loop that ends would leave everything as it is for ever
-                _log.exception("reconciler_round_failed")
-            self._awake.wait(self._timing.interval_seconds)
-        self._tasks.close()
+        self.awake = threading.Event()  # set: look now
 
     def tick(self) -> None:
         """One round."""

@@ -39,6 +39,11 @@ class RoutingFile:
         self._written = self._read()
         self._tokens = self._written.tokens  # until the registry answers, those of the last table hold
 
+    @property
+    def endpoints(self) -> tuple[RouteEndpoint, ...]:
+        """What the gateway works by at this moment."""
+        return self._written.endpoints
+
     def write(self, endpoints: tuple[RouteEndpoint, ...]) -> None:
         """Write the table if it is another one than the last, or if the file is gone."""
         self._refresh_tokens()

@@ -103,6 +103,12 @@ FIELDS: dict[str, Field] = {
             example='format = "onnx"',
         ),
         Field(
+            name="dataset",
+            kind=FieldKind.TEXT,
+            description="Datasets that it was made of.",
+            example='dataset = "digits"',
+        ),
+        Field(
             name="text",
             kind=FieldKind.WORDS,
             description="Words anywhere in the name, descriptions, tags and free fields.",

@@ -18,6 +18,7 @@ from modelyard.control.models.discovery.syntax import (
     Order,
     Query,
     conjunction,
+    disjunction,
 )
 
 _FIELD_NAMES = "|".join([*(re.escape(name) + r"(?:\.\w+)?" for name in FIELDS), *SYNONYMS])
@@ -47,6 +48,7 @@ class _Phrase:
         self.terms: list[Comparison] = []
         self.order: Order | None = None
         self.wants_best = False
+        self.wants_classification = False
 
     def take(self, pattern: re.Pattern[str], read: "Reader") -> None:
         """Let `read` understand each match of `pattern`, and cut it out."""
@@ -70,12 +72,19 @@ class _Phrase:
 
     def query(self) -> Query:
         """All that was understood."""
-        terms: list[Expression] = [*self.terms]
-        if self.tasks:
-            operator = Operator.EQUAL if len(self.tasks) == 1 else Operator.IN
-            terms.insert(0, Comparison(FieldName("task"), operator, tuple(self.tasks)))
+        terms: list[Expression] = [*self._task(), *self.terms]
         order = self.order or (self._best() if self.wants_best else None)
         return Query(conjunction(terms) if terms else None, (order,) if order else ())
+
+    def _task(self) -> list[Expression]:
+        field = FieldName("task")
+        kinds: list[Expression] = []
+        if self.wants_classification:
+            kinds.append(Comparison(field, Operator.CONTAINS, ("classification",)))
+        if self.tasks:
+            operator = Operator.EQUAL if len(self.tasks) == 1 else Operator.IN
+            kinds.append(Comparison(field, operator, tuple(self.tasks)))
+        return [disjunction(kinds)] if kinds else []
 
     def _best(self) -> Order:
         metrics = (term.field for term in self.terms if term.field.family == "metrics")
@@ -122,7 +131,7 @@ def _read_task(phrase: _Phrase, match: re.Match[str]) -> None:
 
 
 def _read_classification(phrase: _Phrase, _match: re.Match[str]) -> None:
-    phrase.add("task", Operator.CONTAINS, "classification")
+    phrase.wants_classification = True
 
 
 def _read_metric(phrase: _Phrase, match: re.Match[str]) -> None:

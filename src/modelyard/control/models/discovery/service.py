@@ -71,7 +71,8 @@ def _notes(query: Query, known: dict[str, set[str]]) -> tuple[str, ...]:
     for field in _fields(query):
         if field.path in known[field.family]:
             continue
-        close = difflib.get_close_matches(field.path, sorted(known[field.family]), n=1)
-        hint = f"; did you mean {close[0]}?" if close else "."
+        keys = sorted(path.removeprefix(f"{field.family}.") for path in known[field.family])
+        close = difflib.get_close_matches(field.key.casefold(), keys, n=1)
+        hint = f"; did you mean {FieldName(field.family, close[0])}?" if close else "."
         notes.append(f"No version in this project has {field}{hint}")
     return tuple(notes)

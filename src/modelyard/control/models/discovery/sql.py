@@ -13,10 +13,10 @@ from sqlalchemy import (
     Connection,
     Double,
     FromClause,
+    Table,
     and_,
     case,
     cast,
-    exists,
     false,
     func,
     literal,
@@ -50,6 +50,9 @@ _ORDERED: dict[Operator, Callable[[ColumnElement[Any], Any], Condition]] = {
     Operator.LESS: lambda column, value: column < value,
     Operator.LESS_OR_EQUAL: lambda column, value: column <= value,
 }
+
+
+_NOTHING = literal(None, Double)
 
 
 class DiscoveryRepository:
@@ -106,7 +109,7 @@ def _comparison(comparison: Comparison) -> Condition:
     if family == "text":
         return _contains_words(str(comparison.values[0]))
     if family == "name":
-        return _matches(models.c.name, literal(None, Double), comparison)
+        return _matches(models.c.name, _NOTHING, comparison)
     if family in ("number", "size_bytes"):
         return _matches(literal(""), cast(model_versions.c[family], Double), comparison)
     if family == "created_at":
@@ -118,24 +121,22 @@ def _beside(comparison: Comparison) -> Condition:
     """Fields with any number of values, in tables beside the version."""
     family = comparison.field.family
     if family == "alias":
-        return _has(model_aliases, model_aliases.c.alias, comparison)
+        return _has(model_aliases, _matches(model_aliases.c.alias, _NOTHING, comparison))
     if family == "endpoint":
-        return _has(model_deployments, model_deployments.c.endpoint, comparison)
-    facts = exists().where(
-        model_facts.c.version_id == model_versions.c.id,
-        model_facts.c.field == comparison.field.path,
-        _matches(model_facts.c.text, model_facts.c.number, comparison),
-    )
+        return _has(model_deployments, _matches(model_deployments.c.endpoint, _NOTHING, comparison))
+    is_field = model_facts.c.field == comparison.field.path
+    facts = _has(model_facts, and_(is_field, _matches(model_facts.c.text, model_facts.c.number, comparison)))
     if family != "tags":
         return facts
-    own = _matches(model_tags.c.tag, literal(None, Double), comparison)
-    return or_(facts, exists().where(model_tags.c.model_id == models.c.id, own))
+    own = select(model_tags.c.model_id).where(_matches(model_tags.c.tag, _NOTHING, comparison))
+    return or_(facts, models.c.id.in_(own))
 
 
-def _has(table: FromClause, column: ColumnElement[Any], comparison: Comparison) -> Condition:
-    return exists().where(
-        table.c.version_id == model_versions.c.id, _matches(column, literal(None, Double), comparison)
-    )
+def _has(table: Table, condition: Condition) -> Condition:
+    """Versions that have such a row."""
+    # Not EXISTS: without statistics SQLite then walks the index of the values once for every version, which took 65 s
+    # for 10,000 versions; this takes 0.1 s.
+    return model_versions.c.id.in_(select(table.c.version_id).where(condition))
 
 
 def _matches(text: ColumnElement[Any], number: ColumnElement[Any], comparison: Comparison) -> Condition:

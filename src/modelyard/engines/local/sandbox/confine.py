@@ -1,4 +1,4 @@
-"""Confinement without namespaces: capabilities, Landlock, and seccomp against sockets. Standard library only (ctypes).
+"""Confinement without namespaces: capabilities, Landlock, and a seccomp filter. Standard library only (ctypes).
 
 Source: Linux man-pages landlock(7), seccomp(2), capabilities(7); linux/landlock.h, linux/bpf_common.h.
 """
@@ -32,8 +32,29 @@ _FS_FILE_RIGHTS = _FS_EXECUTE | _FS_WRITE_FILE | _FS_READ_FILE | _FS_TRUNCATE | 
 _FS_READ = _FS_EXECUTE | _FS_READ_FILE | _FS_READ_DIR
 _ABI_NETWORK, _ABI_SCOPE = 4, 6
 
-# machine -> (audit architecture, socket, socketpair, io_uring_setup); socketpair stays allowed and is not listed
-_SECCOMP = {"x86_64": (0xC000003E, 41, 425), "aarch64": (0xC00000B7, 198, 425)}
+# System calls that training and serving never need and whose defects, or shared state, let others break out.
+_REFUSED = {
+    "x86_64": {
+        "add_key": 248,
+        "bpf": 321,
+        "io_uring_setup": 425,
+        "keyctl": 250,
+        "perf_event_open": 298,
+        "request_key": 249,
+        "userfaultfd": 323,
+    },
+    "aarch64": {
+        "add_key": 217,
+        "bpf": 280,
+        "io_uring_setup": 425,
+        "keyctl": 219,
+        "perf_event_open": 241,
+        "request_key": 218,
+        "userfaultfd": 282,
+    },
+}
+_AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_SOCKET_CALL = {"x86_64": 41, "aarch64": 198}
 _X32_BIT = 0x40000000
 _SECCOMP_ALLOW, _SECCOMP_ERRNO_EACCES, _SECCOMP_ERRNO_ENOSYS = 0x7FFF0000, 0x00050000 | 13, 0x00050000 | 38
 _LOAD_WORD, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
@@ -117,33 +138,51 @@ def restrict_files(readable: list[str], writable: list[str], listable: list[str]
     os.close(ruleset)
 
 
-def refuse_sockets() -> None:
-    """From now on socket() makes Unix sockets only, and io_uring (which could make others) is absent.
+def refused_calls() -> dict[str, int]:
+    """Name -> number of the system calls that `filter_calls` refuses on this processor."""
+    return _REFUSED.get(platform.machine(), {})
+
+
+def filter_calls(*, has_network: bool) -> None:
+    """From now on the system calls above are absent and, without network, socket() makes Unix sockets only.
 
     On machines with another processor than x86-64 or ARM64 this does nothing.
     """
-    numbers = _SECCOMP.get(platform.machine())
-    if numbers is None:
+    machine = platform.machine()
+    if machine not in _REFUSED:
         return
-    architecture, socket_call, uring_call = numbers
-    program = [
-        (_LOAD_WORD, 0, 0, 4),  # architecture
-        (_JUMP_EQUAL, 1, 0, architecture),
-        (_RETURN, 0, 0, _SECCOMP_ERRNO_ENOSYS),
-        (_LOAD_WORD, 0, 0, 0),  # system call number
-        (_JUMP_GREATER_OR_EQUAL, 5, 0, _X32_BIT),
-        (_JUMP_EQUAL, 4, 0, uring_call),
-        (_JUMP_EQUAL, 0, 2, socket_call),
-        (_LOAD_WORD, 0, 0, 16),  # first argument: the family
-        (_JUMP_EQUAL, 0, 2, 1),  # AF_UNIX
-        (_RETURN, 0, 0, _SECCOMP_ALLOW),
-        (_RETURN, 0, 0, _SECCOMP_ERRNO_ENOSYS),
-        (_RETURN, 0, 0, _SECCOMP_ERRNO_EACCES),
-    ]
+    program = _filter_program(machine, has_network=has_network)
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
     header = ctypes.create_string_buffer(struct.pack("H6xP", len(program), ctypes.addressof(code)))
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_SECCOMP, 2, ctypes.addressof(header))
+
+
+def _filter_program(machine: str, *, has_network: bool) -> list[tuple[int, int, int, int]]:
+    """BPF instructions: (code, jump if true, jump if false, operand). Refused calls answer ENOSYS, sockets EACCES."""
+    refused = sorted(_REFUSED[machine].values())
+    socket_check = [
+        (_JUMP_EQUAL, 0, 3, _SOCKET_CALL[machine]),
+        (_LOAD_WORD, 0, 0, 16),  # first argument: the family
+        (_JUMP_EQUAL, 1, 0, 1),  # AF_UNIX
+        (_RETURN, 0, 0, _SECCOMP_ERRNO_EACCES),
+    ]
+    tail = [
+        *([] if has_network else socket_check),
+        (_RETURN, 0, 0, _SECCOMP_ALLOW),
+        (_RETURN, 0, 0, _SECCOMP_ERRNO_ENOSYS),
+    ]
+    to_end = len(refused) + len(tail) - 1  # from the first comparison below to the last instruction
+    comparisons = [(_JUMP_EQUAL, to_end - index, 0, number) for index, number in enumerate(refused, 1)]
+    return [
+        (_LOAD_WORD, 0, 0, 4),  # the architecture, as the kernel's audit names it
+        (_JUMP_EQUAL, 1, 0, _AUDIT_ARCHITECTURE[machine]),
+        (_RETURN, 0, 0, _SECCOMP_ERRNO_ENOSYS),
+        (_LOAD_WORD, 0, 0, 0),  # the system call's number
+        (_JUMP_GREATER_OR_EQUAL, to_end, 0, _X32_BIT),
+        *comparisons,
+        *tail,
+    ]
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

@@ -11,6 +11,7 @@ from modelyard.types.processes import SandboxLevel
 
 _UNPRIVILEGED = "65534"  # nobody
 _PROBE_LIMIT_SECONDS = 20.0
+_PROBE_SHM_BYTES = 1 << 20
 
 
 @cache
@@ -53,9 +54,10 @@ def namespaces(*, has_network: bool) -> list[str]:
     return [*arguments, "--share-net"] if has_network else arguments
 
 
-def system_binds(*, has_network: bool) -> list[str]:
-    """Arguments of bubblewrap that show the operating system."""
-    arguments = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
+def system_binds(*, has_network: bool, shm_bytes: int = _PROBE_SHM_BYTES) -> list[str]:
+    """Arguments of bubblewrap that show the operating system, with a shared memory of the process's own."""
+    shm = ["--size", str(shm_bytes), "--tmpfs", "/dev/shm"]  # noqa: S108
+    arguments = ["--proc", "/proc", "--dev", "/dev", *shm, "--remount-ro", "/dev"]
     for path in visible.system_paths():
         if Path(path).is_symlink():
             arguments += ["--symlink", str(Path(path).readlink()), path]

@@ -97,7 +97,7 @@ def _wrapper(spec: ProcessSpec, temporary: str) -> list[str]:
     """The bubblewrap command line up to the program."""
     path = levels.bubblewrap()
     arguments = [path or "bwrap", *levels.namespaces(has_network=spec.has_network)]
-    arguments += levels.system_binds(has_network=spec.has_network)
+    arguments += levels.system_binds(has_network=spec.has_network, shm_bytes=_shm_bytes(spec))
     arguments += ["--bind", temporary, "/tmp"]  # noqa: S108 - the private folder appears there
     for readable in visible.python_paths():
         arguments += ["--ro-bind", readable, readable]
@@ -110,10 +110,17 @@ def _wrapper(spec: ProcessSpec, temporary: str) -> list[str]:
 def _landlock_paths(spec: ProcessSpec, temporary: str) -> tuple[list[str], list[str], list[str]]:
     readable = [*visible.system_paths(), *visible.etc_paths(has_network=spec.has_network), *visible.python_paths()]
     readable += ["/proc", "/dev/urandom", "/dev/random", "/dev/zero"]
-    writable = [spec.work_directory, temporary, "/dev/null", "/dev/shm", "/dev/full"]  # noqa: S108
+    # Not /dev/shm: it is everybody's here, so processes of one job cannot share memory at this level.
+    writable = [spec.work_directory, temporary, "/dev/null", "/dev/full"]
     for mount in spec.mounts:
         (writable if mount.is_writable else readable).append(mount.path)
     return readable, writable, [str(visible.PACKAGE.parent)]  # Python lists it to find the package
+
+
+def _shm_bytes(spec: ProcessSpec) -> int:
+    """Size of /dev/shm: as much as the process may use, else half of the machine's memory."""
+    machine = os.sysconf("SC_PAGESIZE") * os.sysconf("SC_PHYS_PAGES")
+    return spec.resources.memory_bytes or machine // 2
 
 
 def _own_user(key: str) -> int:

@@ -11,6 +11,7 @@ import signal
 import socket
 
 from modelyard.engines.local.plan import StagePlan
+from modelyard.engines.local.sandbox import confine
 
 READY, FAILED = b"R", b"E"
 START_FAILED_CODE = 125
@@ -39,9 +40,6 @@ def _apply(plan: StagePlan) -> None:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and an ignored signal stays so
         signal.signal(number, signal.SIG_DFL)
     if plan["is_confined"]:
-        # Not needed within bubblewrap, and ctypes costs 10 ms.
-        from modelyard.engines.local.sandbox import confine  # noqa: PLC0415
-
         if not plan["has_network"]:
             confine.leave_network()
         if plan["landlock"] is None:
@@ -49,8 +47,7 @@ def _apply(plan: StagePlan) -> None:
         else:
             confine.drop_privileges(plan["own_user"])
             confine.restrict_files(*plan["landlock"], has_network=plan["has_network"])
-        if not plan["has_network"]:
-            confine.refuse_sockets()
+    confine.filter_calls(has_network=plan["has_network"])
     os.chdir(plan["work_directory"])
     for name, value in plan["rlimits"].items():
         _lower(getattr(resource, f"RLIMIT_{name}"), value)

@@ -37,8 +37,20 @@ def main() -> None:
         from modelyard.engines.local.shim.supervisor import Supervisor  # noqa: PLC0415
 
         os.chdir(plan["folder"])
-        Supervisor(plan).run()
+        try:
+            Supervisor(plan).run()
+        except BaseException as error:  # noqa: BLE001 - whatever it was, the process must end and the end have an account
+            _give_up(error)
     os._exit(0)
+
+
+def _give_up(error: BaseException) -> None:
+    """End everything and say that the supervisor itself failed."""
+    from modelyard.engines.local import tree  # noqa: PLC0415
+    from modelyard.engines.local.shim.supervisor import write_json  # noqa: PLC0415
+
+    tree.kill_descendants(os.getpid())
+    write_json(layout.END, {"cause": "LOST", "message": f"Its supervisor failed: {type(error).__name__}: {error}."})
 
 
 def _take_record(folder: str, target: str) -> int:

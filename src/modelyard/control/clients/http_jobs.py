@@ -1,0 +1,68 @@
+"""The Jobs application in another process, over its REST API."""
+
+from urllib.parse import quote
+
+from modelyard.control.clients.http import HttpApplication
+from modelyard.errors import ConflictError
+from modelyard.types.jobs import DatasetRef, Job, JobRecipe
+
+
+class HttpJobsClient:
+    """JobsClient over HTTP.
+
+    Args:
+        url: where the application is, e.g. "http://10.0.0.1:8470".
+        token: of a developer or more, of no project.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self._jobs = HttpApplication(f"{url.rstrip('/')}/jobs/v1", token)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._jobs.close()
+
+    def create_training_job(self, project: str, recipe: JobRecipe, model: str, *, idempotency_key: str) -> Job:
+        """See JobsClient."""
+        body = {
+            "algorithm": recipe.algorithm,
+            "hyperparameters": recipe.hyperparameters,
+            "channels": _channels(recipe),
+            "target": recipe.target,
+            "seed": recipe.seed,
+            "model": model,
+        }
+        return self._create(project, "training-jobs", body, idempotency_key)
+
+    def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
+        """See JobsClient."""
+        body = {
+            "channels": _channels(recipe),
+            "target": recipe.target,
+            "seed": recipe.seed,
+            "candidates": recipe.candidates,
+        }
+        return self._create(project, "evaluation-jobs", body, idempotency_key)
+
+    def job(self, project: str, job_id: str) -> Job:
+        """See JobsClient."""
+        return self._jobs.call("GET", _job(project, job_id), Job)
+
+    def stop_job(self, project: str, job_id: str) -> None:
+        """See JobsClient."""
+        try:
+            self._jobs.call("POST", f"{_job(project, job_id)}/stop", Job)
+        except ConflictError:
+            return  # it has ended
+
+    def _create(self, project: str, kind: str, body: dict[str, object], key: str) -> Job:
+        path = f"/projects/{quote(project, safe='')}/{kind}"
+        return self._jobs.call("POST", path, Job, body=body, headers={"Idempotency-Key": key})
+
+
+def _channels(recipe: JobRecipe) -> dict[str, DatasetRef]:
+    return dict(recipe.channels)
+
+
+def _job(project: str, job_id: str) -> str:
+    return f"/projects/{quote(project, safe='')}/jobs/{quote(job_id, safe='')}"

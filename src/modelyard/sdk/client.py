@@ -1,0 +1,120 @@
+"""The two clients: the same nouns and verbs, blocking and asynchronous."""
+
+import ssl
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from modelyard.sdk.calls import Async, Driver, Mode, Sync
+from modelyard.sdk.connection import find_connection
+from modelyard.sdk.drivers import AsyncDriver, SyncDriver
+from modelyard.sdk.inference import Inference
+from modelyard.sdk.resources.access import Audit, Projects, Tokens
+from modelyard.sdk.resources.datasets import Datasets
+from modelyard.sdk.resources.endpoints import Endpoints
+from modelyard.sdk.resources.jobs import Algorithms, Environments, Jobs
+from modelyard.sdk.resources.models import Models
+from modelyard.sdk.resources.monitoring import Events, Monitors, Retraining
+from modelyard.sdk.resources.uploads import Uploads
+
+
+class _Nouns(Inference[Mode]):
+    """Everything that a client gives access to, in one project."""
+
+    def __init__(self, driver: Driver, url: str, project: str) -> None:
+        super().__init__(driver, project)
+        self.url = url
+        self.project = project
+        self.datasets: Datasets[Mode] = Datasets(driver, project)
+        self.uploads: Uploads[Mode] = Uploads(driver, project)
+        self.algorithms: Algorithms[Mode] = Algorithms(driver, project)
+        self.environments: Environments[Mode] = Environments(driver, project)
+        self.jobs: Jobs[Mode] = Jobs(driver, project)
+        self.models: Models[Mode] = Models(driver, project)
+        self.endpoints: Endpoints[Mode] = Endpoints(driver, project)
+        self.monitors: Monitors[Mode] = Monitors(driver, project)
+        self.retraining: Retraining[Mode] = Retraining(driver, project)
+        self.events: Events[Mode] = Events(driver, project)
+        self.projects: Projects[Mode] = Projects(driver, project)
+        self.tokens: Tokens[Mode] = Tokens(driver, project)
+        self.audit: Audit[Mode] = Audit(driver, project)
+
+
+class Client(_Nouns[Sync]):
+    """A platform, as seen by a program that waits for each answer. May be used from several threads.
+
+    Example:
+        >>> with Client() as client:
+        ...     client.endpoints.deploy("digits", "digits@champion")
+        ...     print(client.predict("digits", image).labels)
+
+    Args:
+        url: address of the platform; MODELYARD_URL, or the platform on this machine, if left out.
+        token: MODELYARD_TOKEN, or the admin token of the platform on this machine, if left out.
+        project: that all calls are about.
+        home: state directory of the platform on this machine, if it is not the usual one.
+        verify: False takes any TLS certificate; an SSLContext says which ones.
+        transport: for tests: answers the requests instead of the network.
+
+    Raises:
+        NotConfiguredError: no address is known.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        project: str = "default",
+        *,
+        home: str | Path | None = None,
+        verify: ssl.SSLContext | bool = True,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        found = find_connection(url, token, Path(home).expanduser() if home else None)
+        self._sync_driver = SyncDriver(found.url, found.token, verify, transport)
+        super().__init__(self._sync_driver, found.url, project)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sync_driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(_Nouns[Async]):
+    """A platform, as seen by a program on an event loop: every call is awaited, every list is an `async for`.
+
+    Arguments and errors are those of `Client`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        project: str = "default",
+        *,
+        home: str | Path | None = None,
+        verify: ssl.SSLContext | bool = True,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        found = find_connection(url, token, Path(home).expanduser() if home else None)
+        self._async_driver = AsyncDriver(found.url, found.token, verify, transport)
+        super().__init__(self._async_driver, found.url, project)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._async_driver.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

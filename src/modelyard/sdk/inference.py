@@ -1,0 +1,113 @@
+"""Calling models. The hot path: one request per prediction, straight to the gateway."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from modelyard.errors import InvalidInputError
+from modelyard.sdk.calls import Mode, call
+from modelyard.sdk.inputs import EndpointDescription, infer_body, to_inputs
+from modelyard.sdk.predictions import Output, Predictions, Value
+from modelyard.sdk.resource import Resource, at, decode, send
+from modelyard.sdk.resources.endpoints import Endpoints, Truth
+from modelyard.sdk.steps import Flow, Request
+from modelyard.types.monitoring import FeedbackReceipt
+
+_GATEWAY = "/v2/models"
+_PROJECT_HEADER = "X-Modelyard-Project"
+
+
+class _Output(msgspec.Struct):
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: list[Value]
+
+
+class _Answer(msgspec.Struct):
+    outputs: list[_Output]
+
+
+class Inference(Resource[Mode]):
+    """What a client can do by itself: predict, and say later what was true."""
+
+    def __init__(self, driver: Any, project: str) -> None:
+        super().__init__(driver, project)
+        self._descriptions: dict[str, EndpointDescription] = {}
+
+    @call
+    def predict(self, endpoint: str, data: Any, *, variant: str | None = None) -> Flow[Predictions]:
+        """Ask an endpoint.
+
+        Args:
+            endpoint: its name.
+            data: a NumPy array or nested lists (a batch, or one row); a dict of arrays by input name; a dict or a list
+                of dicts of column names to values; CSV text with a header, or the path of a CSV file.
+            variant: ask this variant (or version number) instead of the one that the traffic weights choose.
+
+        Returns:
+            A sequence of predictions, one per row, with labels and confidences; `inference_id` is for feedback.
+
+        Raises:
+            InvalidInputError: the data do not fit; the message names tensor or column, and what was expected.
+            NotFoundError: no such endpoint.
+            OverloadedError, UnavailableError: after several tries.
+        """
+        is_cached = endpoint in self._descriptions
+        description = yield from self._describe(endpoint)
+        try:
+            return (yield from self._infer(description, data, variant))
+        except InvalidInputError:
+            # The endpoint may have got a model with another signature since it was described.
+            fresh = (yield from self._describe(endpoint, is_fresh=True)) if is_cached else description
+            if fresh == description:
+                raise
+            return (yield from self._infer(fresh, data, variant))
+
+    @call
+    def feedback(self, endpoint: str, truth: Mapping[str, Truth]) -> Flow[FeedbackReceipt]:
+        """Send what turned out to be true: inference id -> label or value (a list of them for several rows)."""
+        return Endpoints.feedback.flow(Endpoints(self._driver, self._project), endpoint, truth)
+
+    @call
+    def describe(self, endpoint: str) -> Flow[EndpointDescription]:
+        """Inputs and outputs of an endpoint."""
+        return self._describe(endpoint, is_fresh=True)
+
+    def _describe(self, endpoint: str, *, is_fresh: bool = False) -> Flow[EndpointDescription]:
+        known = self._descriptions.get(endpoint)
+        if known is None or is_fresh:
+            request = Request(method="GET", path=at(_GATEWAY, endpoint), headers={_PROJECT_HEADER: self._project})
+            response = yield from send(request)
+            known = self._descriptions[endpoint] = decode(response.content, EndpointDescription)
+        return known
+
+    def _infer(self, description: EndpointDescription, data: Any, variant: str | None) -> Flow[Predictions]:
+        body, headers = infer_body(to_inputs(description, data))
+        versions = ("versions", variant) if variant else ()
+        request = Request(
+            method="POST",
+            path=at(_GATEWAY, description.name, *versions, "infer"),
+            headers={**headers, _PROJECT_HEADER: self._project},
+            content=body,
+        )
+        response = yield from send(request)
+        answer = decode(response.content, _Answer)
+        columns = {spec.name: spec.columns for spec in description.outputs}
+        return Predictions(
+            inference_id=response.headers.get("x-modelyard-inference-id", ""),
+            endpoint=description.name,
+            model=response.headers.get("x-modelyard-model", ""),
+            variant=response.headers.get("x-modelyard-variant", ""),
+            outputs={
+                each.name: Output(
+                    name=each.name,
+                    datatype=each.datatype,
+                    shape=each.shape,
+                    data=each.data,
+                    columns=columns.get(each.name, ()),
+                )
+                for each in answer.outputs
+            },
+        )

@@ -1,0 +1,215 @@
+"""From what people have (arrays, rows, CSV) to the tensors that an endpoint takes. Works without NumPy."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from modelyard.errors import InvalidInputError
+
+_NUMPY_NAMES = {
+    "BOOL": "bool",
+    "FP16": "float16",
+    "FP32": "float32",
+    "FP64": "float64",
+    **{f"{kind}{bits}": f"{kind.lower()}{bits}" for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)},
+}
+
+
+class DataInvalidError(InvalidInputError):
+    """Data that cannot be turned into the tensors of the endpoint."""
+
+    code = "data_invalid"
+
+
+class TensorDescription(msgspec.Struct, frozen=True):
+    """An input or output, as the endpoint describes it."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the last dimension's entries, if they have any."""
+        return tuple(self.parameters.get("columns", ()))
+
+
+class EndpointDescription(msgspec.Struct, frozen=True):
+    """What `GET /v2/models/{endpoint}` answers."""
+
+    name: str
+    inputs: tuple[TensorDescription, ...]
+    outputs: tuple[TensorDescription, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputTensor:
+    """One input as it is sent: `data` in JSON, or `binary` (row-major, little-endian)."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: list[Any] | None = None
+    binary: bytes | None = None
+    parameters: Mapping[str, int] = field(default_factory=dict)
+
+
+def to_inputs(description: EndpointDescription, data: Any) -> list[InputTensor]:
+    """Tensors for `data`.
+
+    Args:
+        description: what the endpoint takes.
+        data: an array or nested lists (endpoints with one input), a mapping of input names to those, a mapping or a
+            list of mappings of column names to values, CSV text with a header, or the path of a CSV file.
+
+    Raises:
+        DataInvalidError: a column or input is missing, a value is no number, or rows differ in length.
+    """
+    if isinstance(data, str | Path):
+        return _from_rows(description, _read_csv(data))
+    if isinstance(data, Mapping):
+        names = {spec.name for spec in description.inputs}
+        if names <= set(data):
+            return [_from_array(spec, data[spec.name]) for spec in description.inputs]
+        return _from_rows(description, [data])
+    if not hasattr(data, "dtype") and isinstance(data, Sequence) and data and isinstance(data[0], Mapping):
+        return _from_rows(description, data)
+    if len(description.inputs) != 1:
+        wanted = ", ".join(f"'{spec.name}' {list(spec.shape)}" for spec in description.inputs)
+        raise DataInvalidError(
+            f"endpoint '{description.name}' takes {len(description.inputs)} inputs, one array came",
+            hint=f"Send a dict of arrays: {wanted}; or a list of dicts of columns.",
+        )
+    return [_from_array(description.inputs[0], data)]
+
+
+def _from_array(spec: TensorDescription, data: Any) -> InputTensor:
+    """One tensor; a single row without its batch dimension gets one."""
+    dtype = _NUMPY_NAMES.get(spec.datatype)
+    if hasattr(data, "astype") and hasattr(data, "tobytes") and dtype:
+        shape = tuple(int(size) for size in data.shape)
+        # Little-endian on the wire; every platform that Modelyard runs on is, but an array may have come from another.
+        binary = data.astype(dtype, order="C", copy=False).astype(f"<{_code(dtype)}", copy=False).tobytes()
+        if len(shape) == len(spec.shape) - 1:
+            shape = (1, *shape)
+        return InputTensor(
+            name=spec.name,
+            datatype=spec.datatype,
+            shape=shape,
+            binary=binary,
+            parameters={"binary_data_size": len(binary)},
+        )
+    values = data.tolist() if hasattr(data, "tolist") else data
+    flat: list[Any] = []
+    sizes = _flatten(values, flat, spec.name)
+    if len(sizes) == len(spec.shape) - 1:
+        sizes = (1, *sizes)
+    return InputTensor(name=spec.name, datatype=spec.datatype, shape=sizes, data=[_json(value) for value in flat])
+
+
+def _from_rows(description: EndpointDescription, rows: Sequence[Mapping[str, Any]]) -> list[InputTensor]:
+    """Tensors whose columns are picked by name; further entries of a row (an id, the truth) are left out."""
+    tensors = []
+    for spec in description.inputs:
+        if not spec.columns:
+            raise DataInvalidError(
+                f"input '{spec.name}' of endpoint '{description.name}' has no named columns",
+                hint=f"Send an array of shape {list(spec.shape)}.",
+            )
+        data = [_cell(spec, row, column, number) for number, row in enumerate(rows) for column in spec.columns]
+        shape = (len(rows), len(spec.columns))
+        tensors.append(InputTensor(name=spec.name, datatype=spec.datatype, shape=shape, data=data))
+    return tensors
+
+
+def _cell(spec: TensorDescription, row: Mapping[str, Any], column: str, number: int) -> Any:
+    if column not in row:
+        close = get_close_matches(column, list(row), n=1)
+        guess = f"'{close[0]}' is close. " if close else ""
+        raise DataInvalidError(
+            f"row {number} has no column '{column}'",
+            hint=f"{guess}The endpoint takes {', '.join(spec.columns[:20])}.",
+            field=column,
+        )
+    value = _json(row[column])
+    if spec.datatype == "BYTES":
+        return "" if value is None else str(value)
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    try:
+        return None if text == "" or text.lower() == "nan" else float(text)
+    except ValueError:
+        raise DataInvalidError(
+            f"row {number}, column '{column}': '{value[:40]}' is no number", hint="Send numbers there.", field=column
+        ) from None
+
+
+def _read_csv(data: str | Path) -> list[Mapping[str, Any]]:
+    if isinstance(data, Path) or ("\n" not in data and data.endswith(".csv")):
+        try:
+            text = Path(data).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataInvalidError(f"{data} cannot be read: {error}", hint="Check the path.") from error
+    else:
+        text = data
+    rows: list[Mapping[str, Any]] = [*csv.DictReader(io.StringIO(text))]
+    if not rows:
+        raise DataInvalidError("the CSV holds no rows", hint="It needs a header line and at least one row under it.")
+    return rows
+
+
+def _flatten(values: Any, flat: list[Any], name: str) -> tuple[int, ...]:
+    """Append the scalars to `flat`, row-major; the sizes of the nesting."""
+    if not isinstance(values, list | tuple):
+        flat.append(values)
+        return ()
+    inner = [_flatten(value, flat, name) for value in values]
+    if any(sizes != inner[0] for sizes in inner):
+        raise DataInvalidError(f"the rows of '{name}' differ in length", hint="Send rows of equal length.")
+    return (len(values), *(inner[0] if inner else ()))
+
+
+def _json(value: Any) -> Any:
+    """A value that JSON has: NaN is null, NumPy scalars are numbers."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN differs from itself
+        return None
+    return value
+
+
+def _code(dtype: str) -> str:
+    """float32 -> f4."""
+    if dtype == "bool":
+        return "b1"
+    kind = dtype.rstrip("0123456789")
+    return f"{'u' if kind == 'uint' else kind[0]}{int(dtype[len(kind) :]) // 8}"
+
+
+def infer_body(inputs: Iterable[InputTensor]) -> tuple[bytes, dict[str, str]]:
+    """The body of an Open Inference Protocol request, and its headers; binary tensors follow the JSON.
+
+    Source: Open Inference Protocol v2, binary tensor data extension.
+    """
+    messages, chunks = [], []
+    for tensor in inputs:
+        message: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+        if tensor.binary is None:
+            message["data"] = tensor.data
+        else:
+            message["parameters"] = dict(tensor.parameters)
+            chunks.append(tensor.binary)
+        messages.append(message)
+    head = msgspec.json.encode({"inputs": messages})
+    if not chunks:
+        return head, {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
+    return b"".join((head, *chunks)), headers

@@ -1,0 +1,97 @@
+"""Projects, tokens, the audit log, and who one is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from modelyard.sdk.calls import Mode, Pages, call, listing
+from modelyard.sdk.resource import REGISTRY, Resource, at, create, decode, delete, encode, pages, read, send, update
+from modelyard.sdk.steps import Flow, Request
+from modelyard.types.access import AuditEntry, Principal, Project, Role, Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token and its secret, which is shown this once."""
+
+    token: Token
+    secret: str
+
+
+class Projects(Resource[Mode]):
+    """Tenants: everything else belongs to one project."""
+
+    @call
+    def create(self, name: str, *, description: str = "") -> Flow[Project]:
+        """Make a project."""
+        return create(Project, at(REGISTRY, "projects"), {"name": name, "description": description})
+
+    @call
+    def get(self, name: str) -> Flow[Project]:
+        """A project by name."""
+        return read(Project, at(REGISTRY, "projects", name))
+
+    @call
+    def update(self, name: str, *, description: str, version: int | None = None) -> Flow[Project]:
+        """Change the description; refused if `version` is given and no longer the project's."""
+        return update(Project, at(REGISTRY, "projects", name), {"description": description}, version)
+
+    @call
+    def delete(self, name: str) -> Flow[None]:
+        """Delete an empty project."""
+        return delete(at(REGISTRY, "projects", name))
+
+    @listing
+    def list(self) -> Pages[Project]:
+        """Projects that the token reaches."""
+        return pages(Project, at(REGISTRY, "projects"))
+
+
+class Tokens(Resource[Mode]):
+    """Credentials: a role in one project or in all."""
+
+    @call
+    def create(
+        self, name: str, role: Role | str, *, project: str | None = None, expires_at: datetime | None = None
+    ) -> Flow[NewToken]:
+        """Make a token; its secret is in the answer and nowhere else.
+
+        Args:
+            name: who or what will use it.
+            role: viewer, developer, operator or admin.
+            project: the only one it reaches; None: every project.
+            expires_at: with a time zone; None: never.
+        """
+        body = {"name": name, "role": Role(role), "project": project, "expires_at": expires_at}
+        request = Request(
+            method="POST",
+            path=at(REGISTRY, "tokens"),
+            headers={"Content-Type": "application/json"},
+            content=encode(body),
+        )
+        # Not repeatable: a lost answer has a secret in it, and a second one would leave a token that nobody knows.
+        response = yield from send(request, is_repeatable=False)
+        return decode(response.content, NewToken)
+
+    @call
+    def revoke(self, id: str) -> Flow[None]:
+        """End a token now."""
+        return delete(at(REGISTRY, "tokens", id))
+
+    @listing
+    def list(self, *, project: str | None = None) -> Pages[Token]:
+        """Tokens, newest first, without secrets."""
+        return pages(Token, at(REGISTRY, "tokens"), {"project": project})
+
+    @call
+    def whoami(self) -> Flow[Principal]:
+        """Identity, role and project of the token in use."""
+        return read(Principal, at(REGISTRY, "whoami"))
+
+
+class Audit(Resource[Mode]):
+    """Who changed what."""
+
+    @listing
+    def list(self, *, project: str | None = None) -> Pages[AuditEntry]:
+        """Entries, newest first."""
+        return pages(AuditEntry, at(REGISTRY, "audit"), {"project": project})

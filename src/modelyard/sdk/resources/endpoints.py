@@ -1,0 +1,218 @@
+"""Endpoints: deploying models, and what happened at their addresses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from modelyard.errors import NotFoundError
+from modelyard.sdk.calls import Mode, Pages, call, listing
+from modelyard.sdk.errors import WaitFailedError
+from modelyard.sdk.resource import OPERATIONS, Resource, act, create, delete, pages, read, update, wait_for
+from modelyard.sdk.steps import Flow
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutStatus, Variant
+from modelyard.types.monitoring import FeedbackReceipt, Inference, LiveMetrics
+from modelyard.types.signatures import Scalar
+
+OnLook = Callable[[Endpoint], None]
+Truth = Scalar | Sequence[Scalar | None]
+MAIN = "main"
+
+
+class Endpoints(Resource[Mode]):
+    """Stable addresses; their variants are model versions with traffic weights."""
+
+    @call
+    def deploy(
+        self,
+        name: str,
+        model: str,
+        *,
+        replicas: int = 1,
+        capture_share: float | None = None,
+        wait: bool = True,
+        timeout_seconds: float | None = 300.0,
+        on_look: OnLook | None = None,
+    ) -> Flow[Endpoint]:
+        """Serve a model version at an endpoint: makes the endpoint, or moves all its traffic over without a gap.
+
+        Args:
+            name: of the endpoint.
+            model: "digits" (newest version), "digits:2" or "digits@champion".
+            replicas: worker processes.
+            capture_share: share of requests to record; the platform's setting if left out.
+            wait: come back when the version has answered its golden requests and has the traffic.
+            timeout_seconds: how long to wait.
+            on_look: called with the endpoint whenever the waiting looked at it.
+
+        Raises:
+            WaitFailedError: the version did not become ready; the message says why.
+            WaitTimeoutError: it is still under way.
+        """
+        path = self._path(OPERATIONS, "endpoints", name)
+        variants = [{"name": MAIN, "model": model, "replicas": replicas}]
+        try:
+            yield from read(Endpoint, path)
+        except NotFoundError:
+            body: dict[str, object] = {"name": name, "variants": variants}
+            if capture_share is not None:
+                body["capture_share"] = capture_share
+            endpoint = yield from create(Endpoint, self._path(OPERATIONS, "endpoints"), body)
+        else:
+            changes = {"variants": variants, "capture_share": capture_share}
+            endpoint = yield from update(Endpoint, path, changes, None)
+        if not wait:
+            return endpoint
+        return (yield from Endpoints.wait.flow(self, name, timeout_seconds=timeout_seconds, on_look=on_look))
+
+    @call
+    def create(self, name: str, variants: Sequence[Variant], *, capture_share: float | None = None) -> Flow[Endpoint]:
+        """Make an endpoint with several variants."""
+        body: dict[str, object] = {"name": name, "variants": [asdict(variant) for variant in variants]}
+        if capture_share is not None:
+            body["capture_share"] = capture_share
+        return create(Endpoint, self._path(OPERATIONS, "endpoints"), body)
+
+    @call
+    def get(self, name: str) -> Flow[Endpoint]:
+        """An endpoint as it is now: status and reason, variants, replicas, newest rollout."""
+        return read(Endpoint, self._path(OPERATIONS, "endpoints", name))
+
+    @call
+    def update(
+        self,
+        name: str,
+        *,
+        variants: Sequence[Variant] | None = None,
+        weights: Mapping[str, float] | None = None,
+        capture_share: float | None = None,
+        version: int | None = None,
+    ) -> Flow[Endpoint]:
+        """Change variants, their traffic weights, or what is recorded; what is left out stays.
+
+        `version` is that of the endpoint you read: the change is refused if somebody else came first.
+        """
+        changes = {
+            "variants": None if variants is None else [asdict(variant) for variant in variants],
+            "weights": None if weights is None else dict(weights),
+            "capture_share": capture_share,
+        }
+        return update(Endpoint, self._path(OPERATIONS, "endpoints", name), changes, version)
+
+    @call
+    def scale(self, name: str, replicas: int, *, variant: str | None = None) -> Flow[Endpoint]:
+        """Change the number of worker processes, of one variant or of all."""
+        body = {"replicas": replicas, "variant": variant}
+        return act(Endpoint, self._path(OPERATIONS, "endpoints", name, "scale"), body)
+
+    @call
+    def stop(self, name: str) -> Flow[Endpoint]:
+        """End the replicas; the configuration stays."""
+        return act(Endpoint, self._path(OPERATIONS, "endpoints", name, "stop"))
+
+    @call
+    def start(self, name: str) -> Flow[Endpoint]:
+        """Start a stopped endpoint again."""
+        return act(Endpoint, self._path(OPERATIONS, "endpoints", name, "start"))
+
+    @call
+    def delete(self, name: str, *, wait: bool = False, timeout_seconds: float | None = 60.0) -> Flow[None]:
+        """Delete an endpoint; with `wait` until it is gone."""
+        path = self._path(OPERATIONS, "endpoints", name)
+        yield from delete(path)
+        if wait:
+            yield from wait_for(f"deleting {name}", lambda: _exists(path), lambda found: not found, timeout_seconds)
+
+    @call
+    def wait(
+        self, name: str, *, timeout_seconds: float | None = 300.0, on_look: OnLook | None = None
+    ) -> Flow[Endpoint]:
+        """Come back when the endpoint is ready and no change of its variants is under way.
+
+        Raises:
+            WaitFailedError: it failed, was stopped, or the change was rolled back.
+            WaitTimeoutError: it is still under way.
+        """
+
+        def is_settled(endpoint: Endpoint) -> bool:
+            if on_look:
+                on_look(endpoint)
+            is_changing = endpoint.rollout is not None and endpoint.rollout.status is RolloutStatus.RUNNING
+            return not is_changing and endpoint.status in (
+                EndpointStatus.READY,
+                EndpointStatus.FAILED,
+                EndpointStatus.STOPPED,
+                EndpointStatus.DELETING,
+            )
+
+        endpoint = yield from wait_for(
+            f"endpoint {name}", lambda: Endpoints.get.flow(self, name), is_settled, timeout_seconds
+        )
+        if endpoint.status is not EndpointStatus.READY:
+            raise WaitFailedError(
+                f"endpoint {name} is {endpoint.status}: {endpoint.reason}",
+                hint=f"modelyard endpoints show {name} has the replicas; modelyard events --subject endpoint/{name}.",
+            )
+        if endpoint.rollout is not None and endpoint.rollout.status is RolloutStatus.ROLLED_BACK:
+            raise WaitFailedError(
+                f"endpoint {name} serves what it served before: {endpoint.rollout.reason}",
+                hint="Deploy another version, or look into the reason.",
+            )
+        return endpoint
+
+    @listing
+    def rollouts(self, name: str) -> Pages[Rollout]:
+        """Changes of variants, newest first."""
+        return pages(Rollout, self._path(OPERATIONS, "endpoints", name, "rollouts"))
+
+    @listing
+    def inferences(
+        self,
+        name: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        variant: str | None = None,
+        version: str | None = None,
+    ) -> Pages[Inference]:
+        """Recorded requests with their answers and feedback, newest first."""
+        query = {
+            "since": since.isoformat() if since else None,
+            "until": until.isoformat() if until else None,
+            "variant": variant,
+            "version": version,
+        }
+        return pages(Inference, self._path(OPERATIONS, "endpoints", name, "inferences"), query)
+
+    @call
+    def inference(self, name: str, id: str) -> Flow[Inference]:
+        """One recorded request."""
+        return read(Inference, self._path(OPERATIONS, "endpoints", name, "inferences", id))
+
+    @call
+    def feedback(self, name: str, truth: Mapping[str, Truth]) -> Flow[FeedbackReceipt]:
+        """Send what turned out to be true.
+
+        Args:
+            name: of the endpoint.
+            truth: inference id -> the true label or value; a list of them, in order, for a request of several rows.
+        """
+        items = [{"inference_id": inference, "truth": value} for inference, value in truth.items()]
+        return act(FeedbackReceipt, self._path(OPERATIONS, "endpoints", name, "feedback"), {"items": items})
+
+    @call
+    def metrics(self, name: str, *, window: str = "24h") -> Flow[tuple[LiveMetrics, ...]]:
+        """Quality per version on the rows whose truth is known; `window` is how far back (15m, 24h, 7d)."""
+        return read(tuple[LiveMetrics, ...], self._path(OPERATIONS, "endpoints", name, "metrics"), {"window": window})
+
+    @listing
+    def list(self) -> Pages[Endpoint]:
+        """Endpoints by name."""
+        return pages(Endpoint, self._path(OPERATIONS, "endpoints"))
+
+
+def _exists(path: str) -> Flow[bool]:
+    try:
+        yield from read(Endpoint, path)
+    except NotFoundError:
+        return False
+    return True

@@ -1,0 +1,179 @@
+"""Algorithms, environments, and the jobs that train and judge models."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from modelyard.sdk.calls import Lines, Mode, Pages, call, line_stream, listing
+from modelyard.sdk.errors import WaitFailedError
+from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, wait_for
+from modelyard.sdk.steps import Flow
+from modelyard.types.jobs import AlgorithmDescription, Environment, Job, JobKind, JobStatus, MetricPoint
+from modelyard.types.processes import Resources
+from modelyard.types.signatures import Scalar
+
+
+class Algorithms(Resource[Mode]):
+    """Built-in training algorithms."""
+
+    @call
+    def get(self, name: str) -> Flow[AlgorithmDescription]:
+        """What an algorithm takes and measures."""
+        return read(AlgorithmDescription, at(JOBS, "algorithms", name))
+
+    @listing
+    def list(self) -> Pages[AlgorithmDescription]:
+        """All of them."""
+        return pages(AlgorithmDescription, at(JOBS, "algorithms"))
+
+
+class Environments(Resource[Mode]):
+    """Locked sets of packages that jobs run with."""
+
+    @call
+    def get(self, name: str) -> Flow[Environment]:
+        """An environment with its packages."""
+        return read(Environment, at(JOBS, "environments", name))
+
+    @listing
+    def list(self) -> Pages[Environment]:
+        """All of them."""
+        return pages(Environment, at(JOBS, "environments"))
+
+
+class Jobs(Resource[Mode]):
+    """Work that ends: training and evaluation."""
+
+    @call
+    def train(
+        self,
+        algorithm: str,
+        data: str | Mapping[str, str],
+        *,
+        model: str,
+        target: str | None = None,
+        hyperparameters: Mapping[str, Scalar] | None = None,
+        seed: int = 0,
+        resources: Resources | None = None,
+        wait: bool = False,
+        timeout_seconds: float | None = None,
+        on_look: Callable[[Job], None] | None = None,
+    ) -> Flow[Job]:
+        """Train a model and register what comes out as the next version of `model`.
+
+        Args:
+            algorithm: "image-classification", ...; see `client.algorithms`.
+            data: a dataset ("digits", or "digits:2" for a version), or datasets by role: {"train": "digits:2"}.
+            model: name that the version is registered under.
+            target: column to predict, for tables.
+            hyperparameters: overrides of the algorithm's defaults.
+            seed: seeds every random choice; same seed and data, same model.
+            resources: limits of the job.
+            wait: come back when the job has ended, and fail if it failed.
+            timeout_seconds: how long to wait; None waits for ever.
+            on_look: called with the job whenever the waiting looked at it.
+
+        Raises:
+            InvalidInputError: unknown hyper-parameter, value out of range, ...: the message says which.
+            WaitFailedError: `wait` was asked for and the job did not complete.
+        """
+        body = {
+            "algorithm": algorithm,
+            "channels": _channels(data),
+            "model": model,
+            "hyperparameters": dict(hyperparameters or {}),
+            "seed": seed,
+            "target": target,
+            "resources": _limits(resources),
+        }
+        job = yield from create(Job, self._path(JOBS, "training-jobs"), body)
+        if not wait:
+            return job
+        return (yield from Jobs.wait.flow(self, job.id, timeout_seconds=timeout_seconds, on_look=on_look))
+
+    @call
+    def evaluate(
+        self,
+        candidates: Sequence[str],
+        data: str | Mapping[str, str],
+        *,
+        target: str | None = None,
+        resources: Resources | None = None,
+    ) -> Flow[Job]:
+        """Measure model versions ("digits:2") on the held-out rows of every dataset."""
+        body = {
+            "candidates": [*candidates],
+            "channels": _channels(data),
+            "target": target,
+            "resources": _limits(resources),
+        }
+        return create(Job, self._path(JOBS, "evaluation-jobs"), body)
+
+    @call
+    def get(self, id: str) -> Flow[Job]:
+        """A job as it is now."""
+        return read(Job, self._path(JOBS, "jobs", id))
+
+    @call
+    def wait(
+        self, id: str, *, timeout_seconds: float | None = None, on_look: Callable[[Job], None] | None = None
+    ) -> Flow[Job]:
+        """Come back when the job has completed.
+
+        Raises:
+            WaitFailedError: it failed or was stopped; the message has the cause and the last lines of its output.
+            WaitTimeoutError: it is still under way.
+        """
+
+        def is_done(job: Job) -> bool:
+            if on_look:
+                on_look(job)
+            return job.status.is_final
+
+        job = yield from wait_for(f"job {id}", lambda: Jobs.get.flow(self, id), is_done, timeout_seconds)
+        if job.status is not JobStatus.COMPLETED:
+            raise _failed(job)
+        return job
+
+    @line_stream
+    def logs(self, id: str, *, follow: bool = False) -> Lines:
+        """What the job printed, line by line; with `follow` until it ends."""
+        return Lines(self._path(JOBS, "jobs", id, "logs"), {"follow": str(follow).lower()})
+
+    @listing
+    def metrics(self, id: str) -> Pages[MetricPoint]:
+        """Metric values in the order in which they came."""
+        return pages(MetricPoint, self._path(JOBS, "jobs", id, "metrics"))
+
+    @call
+    def stop(self, id: str) -> Flow[Job]:
+        """Ask a job to stop; no effect if it has ended."""
+        return act(Job, self._path(JOBS, "jobs", id, "stop"))
+
+    @listing
+    def list(self, *, status: JobStatus | None = None, kind: JobKind | None = None) -> Pages[Job]:
+        """Jobs, newest first."""
+        return pages(Job, self._path(JOBS, "jobs"), {"status": status, "kind": kind})
+
+
+def _channels(data: str | Mapping[str, str]) -> dict[str, dict[str, str | int]]:
+    refs = {"train": data} if isinstance(data, str) else dict(data)
+    channels: dict[str, dict[str, str | int]] = {}
+    for role, ref in refs.items():
+        name, _, number = ref.partition(":")
+        channels[role] = {"dataset": name, "number": int(number)} if number.isdecimal() else {"dataset": ref}
+    return channels
+
+
+def _limits(resources: Resources | None) -> dict[str, float]:
+    if resources is None:
+        return {}
+    names = ("cpus", "memory_bytes", "disk_bytes", "time_limit_seconds")
+    return {name: getattr(resources, name) for name in names if getattr(resources, name) is not None}
+
+
+def _failed(job: Job) -> WaitFailedError:
+    end = job.end
+    reason = f": {end.message}" if end else ""
+    tail = f"\n{end.log_tail.strip()}" if end and end.log_tail.strip() else ""
+    return WaitFailedError(
+        f"job {job.id} is {job.status}{reason}{tail}", hint=f"Its whole output: modelyard jobs logs {job.id}"
+    )

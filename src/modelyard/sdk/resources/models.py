@@ -1,0 +1,181 @@
+"""Models: registering, finding, downloading."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from modelyard.kit.files import inside
+from modelyard.sdk.calls import Mode, Pages, call, listing
+from modelyard.sdk.resource import REGISTRY, Resource, create, delete, pages, put, read, split_ref, update
+from modelyard.sdk.resources.uploads import FileMissingError, upload
+from modelyard.sdk.steps import Download, Flow, Progress, Work
+from modelyard.sdk.transfers import download
+from modelyard.types.discovery import SearchHit, SearchPage
+from modelyard.types.lineage import LineageGraph
+from modelyard.types.models import Lineage, Model, ModelVersion
+
+_REGISTER_SECONDS = 600.0  # a bare artifact is inspected and converted first
+
+
+class Models(Resource[Mode]):
+    """Named lines of immutable versions. A ref is "digits" (newest), "digits:2" or "digits@champion"."""
+
+    @call
+    def register(
+        self,
+        name: str,
+        artifact: str | Path,
+        *,
+        card: Mapping[str, Any] | None = None,
+        lineage: Lineage | None = None,
+        progress: Progress | None = None,
+    ) -> Flow[ModelVersion]:
+        """Add a version to a model, which is made if there is none of that name.
+
+        Args:
+            name: of the model.
+            artifact: an ONNX, skops, XGBoost or LightGBM file (signature, golden requests and ONNX form are inferred),
+                or the folder of a whole bundle.
+            card: fields of the model card to set (task, description, licence, metrics, tags, ...).
+            lineage: where the version came from.
+            progress: called with (bytes sent, bytes in all).
+
+        Raises:
+            InvalidInputError: the artifact is refused (a pickle, say) or damaged; the hint says what to do.
+        """
+        files = yield Work(partial(_files, Path(artifact)))
+        total = sum(size for _, _, size in files)
+        sent: dict[str, str] = {}
+        done = 0
+        for relative, file, size in files:
+            uploads = self._path(REGISTRY, "uploads")
+            state = yield from upload(uploads, file, progress=_shifted(progress, done, total))
+            sent[relative], done = state.id, done + size
+        body: dict[str, object] = {"files": sent, "card": dict(card or {})}
+        if lineage is not None:
+            body["lineage"] = lineage
+        target = self._path(REGISTRY, "models", name, "versions")
+        return (yield from create(ModelVersion, target, body, timeout_seconds=_REGISTER_SECONDS))
+
+    @listing
+    def search(self, query: str = "") -> Pages[SearchHit]:
+        """Versions that fit, best first.
+
+        `query` is words ("image classification with accuracy above 0.95") or the query language:
+        'task = "image-classification" and metrics.accuracy >= 0.95 order by metrics.accuracy desc'.
+
+        Raises:
+            InvalidInputError: the query is not understood; the message points at the word.
+        """
+
+        def fetch(cursor: str | None) -> Flow[tuple[list[SearchHit], str | None]]:
+            page = yield from Models.search_page.flow(self, query, cursor=cursor)
+            return page.items, page.next_cursor
+
+        return Pages(fetch)
+
+    @call
+    def search_page(self, query: str = "", *, cursor: str | None = None, limit: int = 50) -> Flow[SearchPage]:
+        """One page of a search, with the query as it was understood and notes."""
+        question = {"query": query, "cursor": cursor, "limit": str(limit)}
+        return read(SearchPage, self._path(REGISTRY, "search"), question)
+
+    @call
+    def get(self, ref: str) -> Flow[ModelVersion]:
+        """A version by ref."""
+        return read(ModelVersion, self._version(ref))
+
+    @call
+    def model(self, name: str) -> Flow[Model]:
+        """A model with its aliases."""
+        return read(Model, self._path(REGISTRY, "models", name))
+
+    @listing
+    def versions(self, name: str) -> Pages[ModelVersion]:
+        """All versions of a model, newest first."""
+        return pages(ModelVersion, self._path(REGISTRY, "models", name, "versions"))
+
+    @call
+    def lineage(self, ref: str) -> Flow[LineageGraph]:
+        """Data, job, parents and endpoints of a version, as a graph."""
+        return read(LineageGraph, f"{self._version(ref)}/lineage")
+
+    @call
+    def download(self, ref: str, folder: str | Path, *, progress: Progress | None = None) -> Flow[ModelVersion]:
+        """Write all files of a version into `folder`; each is checked against its digest."""
+        version = yield from Models.get.flow(self, ref)
+        files = f"{self._path(REGISTRY, 'models', version.model, 'versions', version.number)}/files"
+        done = 0
+        for file in version.files:
+            step = Download(
+                path=f"{files}/{file.path}",
+                target=inside(Path(folder), file.path),
+                progress=_shifted(progress, done, version.size_bytes),
+            )
+            yield from download(step, file.digest)
+            done += file.size_bytes
+        return version
+
+    @call
+    def set_alias(self, name: str, alias: str, number: int) -> Flow[Model]:
+        """Point `name@alias` to a version."""
+        return put(Model, self._path(REGISTRY, "models", name, "aliases", alias), {"number": number})
+
+    @call
+    def delete_alias(self, name: str, alias: str) -> Flow[None]:
+        """Take an alias away; the version stays."""
+        return delete(self._path(REGISTRY, "models", name, "aliases", alias))
+
+    @call
+    def create(self, name: str, *, description: str = "", tags: Sequence[str] = ()) -> Flow[Model]:
+        """Make a model without a version, to describe it first."""
+        body = {"name": name, "description": description, "tags": [*tags]}
+        return create(Model, self._path(REGISTRY, "models"), body)
+
+    @call
+    def update(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
+        version: int | None = None,
+    ) -> Flow[Model]:
+        """Change description or tags; refused if `version` is given and no longer the model's."""
+        changes = {"description": description, "tags": None if tags is None else [*tags]}
+        return update(Model, self._path(REGISTRY, "models", name), changes, version)
+
+    @call
+    def delete(self, name: str, *, number: int | None = None) -> Flow[None]:
+        """Delete a version, or the model with all its versions; refused while an endpoint serves one."""
+        parts = () if number is None else ("versions", number)
+        return delete(self._path(REGISTRY, "models", name, *parts))
+
+    @listing
+    def list(self) -> Pages[Model]:
+        """Models by name."""
+        return pages(Model, self._path(REGISTRY, "models"))
+
+    def _version(self, ref: str) -> str:
+        name, selector = split_ref(ref)
+        return self._path(REGISTRY, "models", name, "versions", selector)
+
+
+def _files(path: Path) -> list[tuple[str, Path, int]]:
+    """(path in the bundle, local file, bytes) of a bundle folder or a bare artifact."""
+    if path.is_file():
+        return [(path.name, path, path.stat().st_size)]
+    if not path.is_dir():
+        raise FileMissingError(f"the file {path} does not exist", hint="Check the path.", field=str(path))
+    if not (path / "manifest.json").is_file():
+        raise FileMissingError(
+            f"the folder {path} has no manifest.json, so it is no bundle", hint="Name the model file itself."
+        )
+    found = (file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink())
+    return [(file.relative_to(path).as_posix(), file, file.stat().st_size) for file in found]
+
+
+def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """Progress of one file among several, as progress of all."""
+    return None if progress is None else lambda done, _: progress(before + done, max(total, before + done))

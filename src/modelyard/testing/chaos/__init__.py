@@ -1,0 +1,1 @@
+"""The chaos harness: real work through the REST API while processes are killed, and what must be true all the same."""

@@ -1,0 +1,267 @@
+"""Routes of inferences, feedback, monitors and retraining, on real services; endpoints are a stand-in."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from modelyard.control.captures import api as captures_api
+from modelyard.control.captures.ingest import CaptureIngest
+from modelyard.control.captures.repository import CaptureRepository
+from modelyard.control.captures.service import CaptureService
+from modelyard.control.endpoints.errors import EndpointNotFoundError
+from modelyard.control.events.repository import EventRepository
+from modelyard.control.events.service import EventService
+from modelyard.control.feedback import api as feedback_api
+from modelyard.control.feedback.labelled import LabelledReader
+from modelyard.control.feedback.quality import QualityService
+from modelyard.control.feedback.repository import FeedbackRepository
+from modelyard.control.feedback.service import FeedbackService
+from modelyard.control.monitors import api as monitors_api
+from modelyard.control.monitors.checks import DriftCheck
+from modelyard.control.monitors.references import References
+from modelyard.control.monitors.repository import MonitorRepository
+from modelyard.control.monitors.service import MonitorService
+from modelyard.control.rest.application import create_application
+from modelyard.control.rest.guard import Guard
+from modelyard.control.retraining import api as retraining_api
+from modelyard.control.retraining.policies import PolicyService
+from modelyard.control.retraining.repository import RetrainingRepository
+from modelyard.control.retraining.service import RetrainingService
+from modelyard.dataplane.captures import SpoolWriter
+from modelyard.errors import NotFoundError
+from modelyard.kit.clock import FakeClock
+from modelyard.runtimes.tensors import to_raw
+from modelyard.storage.creations import Creations
+from modelyard.storage.database import Database
+from modelyard.storage.objects import open_objects
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Variant
+from modelyard.types.tensors import CaptureRecord
+
+BASE = "/projects/default"
+DIGITS = f"{BASE}/endpoints/digits"
+MONITOR = {"name": "watch", "endpoint": "digits", "minimum_rows": 20}
+POLICY = {"name": "again", "endpoint": "digits", "monitor": "watch"}
+
+
+class Endpoints:
+    """One endpoint, "digits", in every project."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+
+    def get(self, project: str, name: str) -> Endpoint:
+        if name != "digits":
+            raise EndpointNotFoundError(f"There is no endpoint '{name}'")
+        return Endpoint(
+            project=project,
+            name=name,
+            status=EndpointStatus.READY,
+            reason="",
+            variants=(Variant(name="main", model="digits", number=1),),
+            created_at=self._clock.now(),
+            updated_at=self._clock.now(),
+            version=1,
+        )
+
+
+class EmptyRegistry:
+    """Knows no model."""
+
+    def model_version(self, project: str, ref: str) -> None:
+        raise NotFoundError(f"There is no model version '{ref}'")
+
+
+@pytest.fixture
+def carried() -> list[str]:
+    """Ids of the runs whose workflow was started."""
+    return []
+
+
+@pytest.fixture
+def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audit, carried: list[str]) -> FastAPI:
+    clock, creations, registry = FakeClock(), Creations(), EmptyRegistry()
+    endpoints, objects = Endpoints(clock), open_objects("memory://")
+    events = EventService(database, EventRepository(), clock)
+    feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
+    captures = CaptureService(database, CaptureRepository(), objects, feedback, clock)
+    labelled = LabelledReader(captures, feedback)
+    check = DriftCheck(endpoints, captures, References(registry, tmp_path / "references"))
+    monitors = MonitorService(database, MonitorRepository(), creations, endpoints, check, events, clock)
+    runs = RetrainingRepository()
+    policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
+    retraining = RetrainingService(
+        database, runs, creations, policies, monitors, endpoints, feedback, SimpleNamespace(), events, clock
+    )
+    _capture(tmp_path / "spool", clock)
+    CaptureIngest(database, CaptureRepository(), objects, tmp_path / "spool", clock).run_once()
+    routers = [
+        captures_api.router(captures, stub_guard),
+        feedback_api.router(feedback, QualityService(labelled, endpoints, clock), stub_guard),
+        monitors_api.router(monitors, stub_guard),
+        retraining_api.router(policies, retraining, carried.append, stub_guard),
+    ]
+    return create_application(title="Loop", description="Test.", routers=routers, audit=list_audit, version="1")
+
+
+def _capture(spool: Path, clock: FakeClock) -> None:
+    writer = SpoolWriter(spool)
+    for index in range(3):
+        clock.sleep(1)
+        writer.append(
+            CaptureRecord(
+                id=f"inf-{index}",
+                at_ns=int(clock.now().timestamp()) * 10**9,
+                project="default",
+                endpoint="digits",
+                variant="main",
+                model="digits",
+                number=1,
+                rows=1,
+                latency_us=900,
+                queue_us=100,
+                principal="token-1",
+                inputs=(to_raw("numeric", np.array([[np.nan, index]], dtype=np.float32)),),
+                outputs=(to_raw("label", np.array([index], dtype=np.int64)),),
+            )
+        )
+    writer.close()
+
+
+@pytest.fixture
+def client(application: FastAPI, connect: Callable[..., TestClient]) -> TestClient:
+    return connect(application, "default-operator")
+
+
+def test_every_route_is_protected(application: FastAPI, assert_protected):
+    assert assert_protected(application) == 18
+
+
+def test_inferences_are_listed_in_pages_filtered_and_shown(client: TestClient):
+    page = client.get(f"{DIGITS}/inferences", params={"limit": 2}).json()
+    assert [item["id"] for item in page["items"]] == ["inf-2", "inf-1"]
+    rest = client.get(f"{DIGITS}/inferences", params={"limit": 2, "cursor": page["next_cursor"]}).json()
+    assert ([item["id"] for item in rest["items"]], rest["next_cursor"]) == (["inf-0"], None)
+    since = page["items"][0]["at"]
+    found = client.get(f"{DIGITS}/inferences", params={"since": since, "version": "digits:1"}).json()
+    assert [item["id"] for item in found["items"]] == ["inf-2"]
+    shown = client.get(f"{DIGITS}/inferences/inf-1").json()
+    assert (shown["inputs"], shown["outputs"]) == ({"numeric": [[None, 1.0]]}, {"label": [1]})
+    assert client.get(f"{DIGITS}/inferences", params={"variant": "canary"}).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        (f"{DIGITS}/inferences/nothing", 404, "inference_not_found"),
+        (f"{DIGITS}/inferences?since=2026-01-01T00:00:00", 400, "time_range_invalid"),
+        (f"{DIGITS}/inferences?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", 400, "time_range_invalid"),
+        (f"{DIGITS}/inferences?since=yesterday", 400, "invalid_input"),
+        (f"{DIGITS}/inferences?cursor=none", 400, "cursor_invalid"),
+        (f"{DIGITS}/metrics?window=week", 400, "window_invalid"),
+        (f"{BASE}/endpoints/nobody/metrics", 404, "endpoint_not_found"),
+        (f"{BASE}/monitors/nothing", 404, "monitor_not_found"),
+        (f"{BASE}/monitors/nothing/reports", 404, "monitor_not_found"),
+        (f"{BASE}/retraining-policies/nothing", 404, "retraining_policy_not_found"),
+        (f"{BASE}/retraining-policies/nothing/runs", 404, "retraining_policy_not_found"),
+    ],
+)
+def test_wrong_questions_get_an_answer_with_a_code(client: TestClient, path: str, status: int, code: str):
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json()["message"]
+
+
+def test_feedback_is_taken_and_becomes_accuracy(client: TestClient):
+    items = [{"inference_id": f"inf-{index}", "truth": truth} for index, truth in enumerate([0, ["1"], [7]])]
+    answer = client.post(f"{DIGITS}/feedback", json={"items": items})
+    assert answer.json() == {"accepted": 3, "duplicate": 0, "conflicting": 0}
+    assert client.post(f"{DIGITS}/feedback", json={"items": items}).json()["duplicate"] == 3
+    (metric,) = client.get(f"{DIGITS}/metrics", params={"window": "1h"}).json()
+    assert (metric["model_version"], metric["metric"], metric["n"]) == ("digits:1", "accuracy", 3)
+    assert metric["value"] == pytest.approx(2 / 3)
+    assert client.get(f"{DIGITS}/inferences/inf-2").json()["feedback"] == [7]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "items"),
+        ({"items": []}, "items"),
+        ({"items": [{"inference_id": "inf-0"}]}, "items.0.truth"),
+        ({"items": [{"inference_id": "", "truth": 1}]}, "items.0.inference_id"),
+        ({"items": [{"inference_id": "inf-0", "truth": {"label": 1}}]}, "items.0.truth"),
+        ({"items": [{"inference_id": "inf-0", "truth": []}]}, "items.0.truth"),
+    ],
+)
+def test_feedback_of_the_wrong_form_is_refused_with_its_place(client: TestClient, body: dict, field: str):
+    answer = client.post(f"{DIGITS}/feedback", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["field"].startswith(field)
+
+
+def test_a_monitor_lives_from_creation_to_deletion(client: TestClient):
+    made = client.post(f"{BASE}/monitors", json=MONITOR, headers={"Idempotency-Key": "1"})
+    assert (made.status_code, made.headers["ETag"]) == (201, '"1"')
+    assert client.post(f"{BASE}/monitors", json=MONITOR, headers={"Idempotency-Key": "1"}).json() == made.json()
+    assert client.post(f"{BASE}/monitors", json=MONITOR).json()["code"] == "monitor_exists"
+    assert [item["name"] for item in client.get(f"{BASE}/monitors").json()["items"]] == ["watch"]
+
+    stale = client.patch(f"{BASE}/monitors/watch", json={"window_rows": 50}, headers={"If-Match": '"9"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
+    changed = client.patch(f"{BASE}/monitors/watch", json={"window_rows": 50}, headers={"If-Match": '"1"'})
+    assert (changed.json()["window_rows"], changed.headers["ETag"]) == (50, '"2"')
+
+    report = client.post(f"{BASE}/monitors/watch/run").json()
+    assert (report["verdict"], report["endpoint"]) == ("FAILED", "digits")
+    assert "There is no model version 'digits:1'" in report["sentence"]
+    assert [item["id"] for item in client.get(f"{BASE}/monitors/watch/reports").json()["items"]] == [report["id"]]
+    assert client.get(f"{BASE}/monitors/watch").json()["last_report"]["id"] == report["id"]
+
+    assert client.delete(f"{BASE}/monitors/watch").status_code == 204
+    assert client.get(f"{BASE}/monitors/watch").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code", "field"),
+    [
+        ({"detector": "drfit"}, 400, "detector_unknown", "detector"),
+        ({"name": "No good"}, 400, "name_invalid", "name"),
+        ({"window_rows": 20, "minimum_rows": 30}, 400, "monitor_window_invalid", "window_rows"),
+        ({"interval_seconds": 0}, 400, "invalid_input", "interval_seconds"),
+        ({"detektor": "drift"}, 400, "invalid_input", "detektor"),
+        ({"endpoint": "nobody"}, 404, "endpoint_not_found", None),
+    ],
+)
+def test_a_monitor_that_could_never_work_is_refused(client: TestClient, change, status, code, field):
+    answer = client.post(f"{BASE}/monitors", json=MONITOR | change)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (status, code, field)
+
+
+def test_a_policy_lives_from_creation_to_deletion_and_runs_by_hand(client: TestClient, carried: list[str]):
+    assert client.post(f"{BASE}/retraining-policies", json=POLICY).json()["code"] == "monitor_not_found"
+    client.post(f"{BASE}/monitors", json=MONITOR)
+    made = client.post(f"{BASE}/retraining-policies", json=POLICY)
+    assert (made.status_code, made.headers["ETag"], made.json()["minimum_gain"]) == (201, '"1"', 0.01)
+    assert client.post(f"{BASE}/retraining-policies", json=POLICY).json()["code"] == "retraining_policy_exists"
+    changed = client.patch(f"{BASE}/retraining-policies/again", json={"is_enabled": False})
+    assert (changed.json()["is_enabled"], changed.headers["ETag"]) == (False, '"2"')
+    assert client.get(f"{BASE}/retraining-policies/again").json() == changed.json()
+    assert len(client.get(f"{BASE}/retraining-policies").json()["items"]) == 1
+
+    started = client.post(f"{BASE}/retraining-policies/again/run", headers={"Idempotency-Key": "1"})
+    assert (started.status_code, started.json()["status"]) == (202, "COLLECTING")
+    assert started.json()["cause"] == "Started by hand by default-operator."
+    repeated = client.post(f"{BASE}/retraining-policies/again/run", headers={"Idempotency-Key": "1"})
+    assert repeated.json()["id"] == started.json()["id"]
+    assert set(carried) == {started.json()["id"]}
+    second = client.post(f"{BASE}/retraining-policies/again/run")
+    assert (second.status_code, second.json()["code"]) == (409, "retraining_active")
+    assert len(client.get(f"{BASE}/retraining-policies/again/runs").json()["items"]) == 1
+
+    assert client.delete(f"{BASE}/retraining-policies/again").status_code == 204
+    assert client.get(f"{BASE}/retraining-policies/again").status_code == 404

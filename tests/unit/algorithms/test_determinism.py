@@ -1,0 +1,57 @@
+"""Same seed, data and hyper-parameters: the same bundle, byte for byte, in another process at another time."""
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+TRAIN = "import sys\nfrom pathlib import Path\nfrom modelyard.algorithms.run import run\nfor f in sys.argv[1:]: run(Path(f))"
+SAMPLED = {"rounds": 30, "subsample": 0.7, "colsample_bytree": 0.6}
+
+
+def table():
+    random = np.random.default_rng(0)
+    x, kind = random.normal(size=(400, 4)), random.choice(["a", "b", ""], 400)
+    lines = [
+        ",".join(f"{v:.4f}" for v in row) + f",{k},{'no' if row[0] > 0 else 'yes'},{row[1]:.4f}"
+        for row, k in zip(x, kind, strict=True)
+    ]
+    return "\n".join(["c0,c1,c2,c3,kind,word,number", *lines]) + "\n"
+
+
+@pytest.mark.slow
+def test_every_algorithm_gives_the_same_bundle_twice_and_another_one_for_another_seed(workshop, digits):
+    images = workshop.images(digits[0][:300], digits[1][:300])
+    rows = workshop.csv(table())
+    recipes = {
+        "images": (
+            "image-classification",
+            images,
+            None,
+            {"network": "mlp", "epochs": 3, "augmentation": "shift-noise"},
+        ),
+        "trees": ("boosted-trees-classification", rows, "word", SAMPLED),
+        "tree-numbers": ("boosted-trees-regression", rows, "number", SAMPLED),
+        "logistic": ("linear-classification", rows, "word", {}),
+        "net": ("linear-regression", rows, "number", {"l1_share": 0.5}),
+    }
+    bundles = {}
+    for attempt, seed in (("first", 5), ("second", 5), ("other", 6)):
+        folders = [
+            workshop.write(
+                algorithm, {"train": channel}, name=f"{attempt}-{name}", target=target, hyperparameters=given, seed=seed
+            )
+            for name, (algorithm, channel, target, given) in recipes.items()
+        ]
+        subprocess.run([sys.executable, "-c", TRAIN, *map(str, folders)], check=True, timeout=240, capture_output=True)
+        bundles[attempt] = {
+            folder.name.removeprefix(f"{attempt}-"): {
+                path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / "output").iterdir()
+            }
+            for folder in folders
+        }
+    assert bundles["first"] == bundles["second"]
+    for name in ("images", "trees", "tree-numbers"):
+        assert bundles["other"][name]["model.onnx"] != bundles["first"][name]["model.onnx"]

@@ -1,0 +1,177 @@
+"""The same rules with real sandboxed worker processes, a real model and real golden requests."""
+
+import hashlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelyard.control.endpoints.assembly import assemble
+from modelyard.control.endpoints.schemas import VariantSpec
+from modelyard.control.events.repository import EventRepository
+from modelyard.control.events.service import EventService
+from modelyard.control.rest.pages import PageQuery
+from modelyard.dataplane.client import WorkerClient
+from modelyard.dataplane.routing import read_table
+from modelyard.engines.local.engine import LocalEngine
+from modelyard.kit.clock import SystemClock
+from modelyard.runtimes.bundle import read_manifest
+from modelyard.runtimes.inspect import inspect
+from modelyard.settings import Home
+from modelyard.storage.database import Database
+from modelyard.types.endpoints import Endpoint
+from modelyard.types.models import Lineage, ModelVersion
+
+PAGE = PageQuery()
+
+
+def write_linear_model(path: Path, factor: float) -> None:
+    """y = factor * (x0 + x1 + x2), as ONNX."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    weights = np.full((3, 1), factor, dtype=np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])],
+        [helper.make_tensor("w", TensorProto.FLOAT, [3, 1], weights.tobytes(), raw=True)],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+class FolderRegistry:
+    """Versions of "linear" as bundle folders: 1 and 2 are good, 3 has a wrong golden answer, 4 cannot be loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for number in (1, 2):
+            write_linear_model(folder / f"{number}.onnx", float(number))
+            inspect(folder / f"{number}.onnx", folder / str(number))
+        for number in (3, 4):
+            shutil.copytree(folder / "2", folder / str(number))
+        golden = (folder / "1" / "golden.json").read_bytes()
+        (folder / "3" / "golden.json").write_bytes(golden)
+        (folder / "4" / read_manifest(folder / "4").artifact).write_bytes(b"not a model")
+
+    def model_version(self, project: str, ref: str) -> ModelVersion:
+        number = int(ref.partition(":")[2])
+        return ModelVersion(
+            project=project,
+            model="linear",
+            number=number,
+            digest=hashlib.sha256(str(number).encode()).hexdigest(),
+            size_bytes=1,
+            manifest=read_manifest(self._folder / str(number)),
+            files=(),
+            lineage=Lineage(),
+            created_at=SystemClock().now(),
+        )
+
+    def download_model(self, version: ModelVersion, target: Path) -> None:
+        shutil.copytree(self._folder / str(version.number), target, dirs_exist_ok=True)
+
+    def record_deployments(self, project: str, endpoint: str, refs: Sequence[str]) -> None:
+        """Nothing to keep."""
+
+
+class Platform:
+    def __init__(self, database: Database, home: Home, registry: FolderRegistry) -> None:
+        self.home = home
+        self.engine = LocalEngine(home)
+        clock = SystemClock()
+        self.service, self.reconciler = assemble(
+            database=database,
+            registry=registry,
+            engine=self.engine,
+            events=EventService(database, EventRepository(), clock),
+            tokens=list,
+            home=home,
+            clock=clock,
+        )
+
+    def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, self.endpoint()
+            self.reconciler.tick()
+            time.sleep(0.02)
+
+    def endpoint(self) -> Endpoint:
+        return self.service.get("default", "linear")
+
+    def served(self) -> list[tuple[int, int]]:
+        route = next(iter(read_table(self.home.routing).endpoints), None) if self.home.routing.exists() else None
+        return [] if route is None else [(variant.number, len(variant.replicas)) for variant in route.variants]
+
+    def ask(self) -> float:
+        """The model's answer to (1, 1, 1) from a replica in the routing table."""
+        variant = read_table(self.home.routing).endpoints[0].variants[0]
+        with WorkerClient(variant.replicas[0].address, 10) as client:
+            return float(client.infer({"x": np.ones((1, 3), np.float32)})["y"].reshape(-1)[0])
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> FolderRegistry:
+    return FolderRegistry(tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture
+def platform(database: Database, tmp_path: Path, registry: FolderRegistry) -> Iterator[Platform]:
+    home = Home(tmp_path / "home")
+    home.create()
+    platform = Platform(database, home, registry)
+    yield platform
+    for state in platform.engine.list():
+        platform.engine.remove(state.id)
+    shutil.rmtree(home.sockets, ignore_errors=True)
+
+
+def test_a_model_is_served_updated_and_survives_a_killed_worker(platform: Platform, database: Database, registry):
+    platform.service.create("default", "linear", [VariantSpec(model="linear:1")], None, None)
+    platform.until(lambda: platform.served() == [(1, 1)])
+    assert platform.ask() == 3.0
+    shown = platform.endpoint()
+    assert (shown.status, shown.replicas[0].status) == ("READY", "READY")
+    assert shown.replicas[0].sandbox is platform.engine.sandbox_level()
+
+    os.kill(shown.replicas[0].pid, signal.SIGKILL)
+    platform.until(lambda: platform.endpoint().replicas[0].pid not in (None, shown.replicas[0].pid))
+    platform.until(lambda: platform.served() == [(1, 1)])
+    assert platform.ask() == 3.0
+
+    platform = Platform(database, platform.home, registry)  # control was killed and started again
+    platform.service.update(
+        "default", "linear", variants=[VariantSpec(model="linear:2")], weights=None, capture_share=None,
+        expected_version=None,
+    )  # fmt: skip
+    platform.until(lambda: platform.served() == [(2, 1)])
+    assert platform.ask() == 6.0
+    platform.until(lambda: len(platform.engine.list()) == 1)
+
+    platform.service.delete("default", "linear", None)
+    platform.until(lambda: not platform.service.list("default", PAGE).items)
+    assert platform.engine.list() == []
+    assert list(platform.home.sockets.glob("r-*")) == []
+
+
+def test_versions_that_answer_wrongly_or_cannot_be_loaded_never_get_traffic(platform: Platform):
+    platform.service.create("default", "linear", [VariantSpec(model="linear:1")], None, None)
+    platform.until(lambda: platform.served() == [(1, 1)])
+    for bad, words in ((3, "golden request 0: output 'y' is"), (4, "cannot load the bundle")):
+        platform.service.update(
+            "default", "linear", variants=[VariantSpec(model=f"linear:{bad}")], weights=None, capture_share=None,
+            expected_version=None,
+        )  # fmt: skip
+        platform.until(lambda: platform.endpoint().rollout.status != "RUNNING")
+        assert platform.endpoint().rollout.status == "ROLLED_BACK"
+        assert words in platform.endpoint().rollout.reason
+        assert platform.served() == [(1, 1)]
+        assert platform.ask() == 3.0
+    platform.until(lambda: len(platform.engine.list()) == 1)
