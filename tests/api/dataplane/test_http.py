@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import select
 import socket
 import struct
 import time
@@ -11,8 +10,8 @@ import httpx
 import pytest
 
 from modelyard.testing.raw_http import RawClient, request
-from modelyard.testing.scripted_model import body, client, infer, value_of
-from modelyard.testing.serving import TOKEN, Serving
+from modelyard.testing.scripted_model import body, client, infer, start_scripted, value_of
+from modelyard.testing.serving import TOKEN, Serving, endpoint, variant
 
 INFER = "/v2/models/echo/infer"
 LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -202,12 +201,10 @@ def test_a_head_over_its_limit_is_refused(raw, headers: list[str]):
 
 def test_an_endless_head_is_refused(raw):
     raw.send(b"GET / HTTP/1.1\r\nHost: here\r\nX: ")
-    with pytest.raises(OSError):  # noqa: PT012 - reset while sending, or closed after the answer was read
-        for _ in range(1000):
-            raw.send(b"a" * 1000)
-            if select.select([raw.socket], [], [], 0)[0]:
-                assert raw.answer().status == 431
-                raise OSError
+    for _ in range(20):
+        raw.send(b"a" * 50_000)
+    assert raw.answer().status == 431
+    assert raw.is_closed()
 
 
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
@@ -235,8 +232,10 @@ def test_a_client_that_never_ends_its_body_is_cut_off(raw):
     assert raw.is_closed()
 
 
-def test_a_client_that_does_not_read_is_not_served_on_and_loses_nothing(serving: Serving):
+def test_a_client_that_does_not_read_is_not_served_on_and_loses_nothing(start):
     """Back-pressure: answers that nobody reads stop the reading of requests, so memory stays bounded."""
+    serving = start()
+    serving.publish(endpoint("echo", variant(start_scripted(serving, "w"))))
     message = post(body(1, rows=200))
     with RawClient(serving.port) as raw:
         raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -294,9 +293,6 @@ def test_every_answer_says_who_gave_it(serving: Serving):
 
 
 def test_the_gateway_finishes_what_it_holds_when_it_is_told_to_end(start):
-    from modelyard.testing.scripted_model import start_scripted
-    from modelyard.testing.serving import endpoint, variant
-
     serving = start()
     serving.publish(endpoint("echo", variant(start_scripted(serving, "w"))))
     gateway = serving._processes[0]

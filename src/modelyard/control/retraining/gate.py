@@ -90,7 +90,7 @@ def _gain(metric: str, running: float, candidate: float) -> float:
     if metric not in _MINIMISED:
         return candidate - running
     if running == 0:
-        return 0.0 if candidate == 0 else -math.inf
+        return 0.0 if candidate == 0 else -1.0  # nothing is a share of no error: count it as worse by all of it
     return (running - candidate) / running
 
 
@@ -104,4 +104,4 @@ def _evidence(result: Mapping[str, str | float], candidate: str, metric: str) ->
     """Rows behind the figures, and how likely chance alone explains each difference (paired test of the job)."""
     found = {f"rows_{channel}": result.get(f"{channel}/{candidate}/{metric}/n") for channel in (NEW, OLD)}
     found |= {f"p_value_{channel}": result.get(f"{channel}/paired/p_value") for channel in (NEW, OLD)}
-    return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
+    return {name: float(v) for name, v in found.items() if isinstance(v, int | float) and math.isfinite(v)}

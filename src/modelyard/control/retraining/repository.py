@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from modelyard.control.rest.pages import PageQuery
 from modelyard.control.retraining.tables import retraining_policies, retraining_runs
@@ -79,9 +80,14 @@ class RetrainingRepository:
         statement = select(retraining_runs).where(retraining_runs.c.is_active)
         return [_state(row).run for row in connection.execute(statement).mappings()]
 
-    def insert_run(self, connection: Connection, run: RetrainingRun) -> None:
-        """Add a run. The database refuses a second active one at the same endpoint."""
-        connection.execute(insert(retraining_runs).values(**asdict(run), is_active=True, progress={}))
+    def insert_run(self, connection: Connection, run: RetrainingRun) -> bool:
+        """Add a run; False if there is an active one at the same endpoint, which the database itself makes sure of."""
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(retraining_runs).values(**asdict(run), is_active=True, progress={}))
+        except IntegrityError:
+            return False
+        return True
 
     def update_run(self, connection: Connection, state: RunState) -> None:
         """Replace everything but the id."""

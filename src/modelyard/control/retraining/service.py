@@ -73,13 +73,11 @@ class RetrainingService:
                 state = self._repository.run(connection, made)
                 if state is not None:
                     return state.run
-            newest = self._repository.newest_of_endpoint(connection, project, policy.endpoint, 1)
-            if newest and not newest[0].run.status.is_final:
+            if not self._repository.insert_run(connection, run):
                 raise RetrainingActiveError(
-                    f"Run {newest[0].run.id} is under way at endpoint '{policy.endpoint}'",
+                    f"A retraining run is under way at endpoint '{policy.endpoint}'",
                     hint="Wait for its end; one run at a time.",
                 )
-            self._repository.insert_run(connection, run)
             self._creations.record(connection, creation, run.id)
             details = {"run": run.id, "policy": name, "old_version": serving}
             subject = f"endpoint/{policy.endpoint}"

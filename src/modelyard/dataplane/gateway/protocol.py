@@ -138,7 +138,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """See asyncio.Protocol."""
         super().resume_writing()
         self._is_write_paused = False
-        self.flow.resume_reading()
+        self._resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -259,7 +259,7 @@ class GatewayProtocol(HttpToolsProtocol):
                 self._end()
                 return
         if self.flow.read_paused and not self._is_write_paused and len(turns) <= _MAX_TURNS:
-            self.flow.resume_reading()
+            self._resume_reading()
         if turns:
             return
         if self._phase == _IDLE:
@@ -358,6 +358,11 @@ class GatewayProtocol(HttpToolsProtocol):
         if exchange.wants_continue and exchange is self._receiving:
             exchange.wants_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _resume_reading(self) -> None:
+        self.flow.resume_reading()
+        if self._phase != _IDLE:
+            self._phase_since = self._service.now  # the time in which nobody read is not the client's
 
     def _end(self) -> None:
         """Close once everything is written.

@@ -53,6 +53,7 @@ class FolderRegistry:
         self._folder = folder
         for number in (1, 2):
             write_linear_model(folder / f"{number}.onnx", float(number))
+            (folder / str(number)).mkdir()
             inspect(folder / f"{number}.onnx", folder / str(number))
         for number in (3, 4):
             shutil.copytree(folder / "2", folder / str(number))
@@ -161,6 +162,7 @@ def test_a_model_is_served_updated_and_survives_a_killed_worker(platform: Platfo
     assert list(platform.home.sockets.glob("r-*")) == []
 
 
+@pytest.mark.slow
 def test_versions_that_answer_wrongly_or_cannot_be_loaded_never_get_traffic(platform: Platform):
     platform.service.create("default", "linear", [VariantSpec(model="linear:1")], None, None)
     platform.until(lambda: platform.served() == [(1, 1)])
