@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 HOLDOUT_SHARE = 0.2
-_CELLS_PER_SLICE = 2_000_000
+_CELLS_PER_SLICE = 5_000_000
 
 
 def is_held_out(row: bytes, share: float = HOLDOUT_SHARE) -> bool:

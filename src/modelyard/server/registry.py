@@ -16,6 +16,9 @@ from modelyard.control.datasets.service import DatasetService
 from modelyard.control.datasets.versions import DatasetVersionService
 from modelyard.control.models.api import router as models_router
 from modelyard.control.models.contents import BundleContents
+from modelyard.control.models.discovery.api import router as discovery_router
+from modelyard.control.models.discovery.service import DiscoveryService
+from modelyard.control.models.discovery.sql import DiscoveryRepository
 from modelyard.control.models.inspection import ArtifactInspector
 from modelyard.control.models.registration import RegistrationService
 from modelyard.control.models.repository import ModelRepository
@@ -57,6 +60,7 @@ class _Services:
     dataset_versions: DatasetVersionService
     models: ModelService
     registration: RegistrationService
+    discovery: DiscoveryService
 
 
 def build_registry(context: Context) -> Registry:
@@ -69,6 +73,7 @@ def build_registry(context: Context) -> Registry:
         uploads_router(services.uploads, guard),
         datasets_router(services.datasets, services.dataset_versions, guard),
         models_router(services.models, services.registration, guard, context.clock),
+        discovery_router(services.discovery, guard),
         audit_router(context.audit, guard),
     ]
     asgi = create_application(
@@ -128,4 +133,5 @@ def _services(context: Context) -> _Services:
             context.home.run / "registrations",
             context.settings.max_upload_bytes,
         ),
+        discovery=DiscoveryService(database, DiscoveryRepository(), model_repository),
     )

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from modelyard.algorithms import run
 from modelyard.algorithms.base import Channel
@@ -61,7 +62,8 @@ class Workshop:
 @pytest.fixture
 def workshop(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "environ", dict(os.environ))  # a job sets thread limits for its own process
-    return Workshop(tmp_path)
+    with threadpool_limits(1):  # and here NumPy is imported already
+        yield Workshop(tmp_path)
 
 
 @pytest.fixture(scope="session")

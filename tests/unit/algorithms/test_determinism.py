@@ -7,7 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-TRAIN = "import sys\nfrom pathlib import Path\nfrom modelyard.algorithms.run import run\nfor f in sys.argv[1:]: run(Path(f))"
+TRAIN = """
+import sys
+from pathlib import Path
+from modelyard.algorithms.run import run
+for folder in sys.argv[1:]:
+    run(Path(folder))
+"""
 SAMPLED = {"rounds": 30, "subsample": 0.7, "colsample_bytree": 0.6}
 
 

@@ -96,7 +96,7 @@ def test_tables_are_evaluated_by_the_models_own_columns(workshop):
     assert found["new/a:1/r2"] > 0.99
     assert found["new/paired/difference"] == pytest.approx(found["new/a:1/rmse"] - found["new/b:1/rmse"])
     short = workshop.csv("x,y\n" + "\n".join(f"{i},{i}" for i in range(99)), "short.csv")
-    with pytest.raises(ColumnsInvalidError, match="no column 'number-of-row' and 1 more|no column"):
+    with pytest.raises(ColumnsInvalidError, match="The table has no column"):
         workshop.evaluate({"new": short}, {"a:1": first}, target="y")
 
 

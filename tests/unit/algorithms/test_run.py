@@ -100,7 +100,7 @@ def test_the_job_file_and_the_result_survive_the_round_trip(workshop, digits, tm
 
 
 def test_damaged_job_files_are_named(tmp_path):
-    with pytest.raises(JobFileInvalidError, match="no 'job.json'"):
+    with pytest.raises(JobFileInvalidError, match=r"no 'job\.json'"):
         JobFile.read(tmp_path / "job.json")
     (tmp_path / "job.json").write_text('{"recipe": 1}')
     with pytest.raises(JobFileInvalidError, match=r"'job.json' cannot be read"):

@@ -113,7 +113,8 @@ def _choose(schema: DatasetSchema, target: str) -> tuple[tuple[str, ...], tuple[
     columns = [column for column in schema.columns if column.name != target]
     empty = [column.name for column in columns if column.missing >= schema.rows]
     constant = [c.name for c in columns if c.distinct == 1 and not c.missing and schema.rows > 1]
-    left = [column for column in columns if column.name not in {*empty, *constant}]
+    useless = {*empty, *constant}
+    left = [column for column in columns if column.name not in useless]
     texts = [column.name for column in left if column.kind is ColumnKind.TEXT]
     dates = [column.name for column in left if column.kind is ColumnKind.DATETIME]
     numeric = tuple(column.name for column in left if column.kind in _NUMERIC_KINDS)
@@ -129,7 +130,8 @@ def _choose(schema: DatasetSchema, target: str) -> tuple[tuple[str, ...], tuple[
         raise ColumnsInvalidError(
             f"No column is left to predict '{target}' from. {reasons}", hint="Add columns of numbers or categories."
         )
-    used = [column for column in left if column.name in {*numeric, *categorical}]
+    names = {*numeric, *categorical}
+    used = [column for column in left if column.name in names]
     return numeric, categorical, findings + list(_notes(used)) + list(_missing(used, schema.rows))
 
 

@@ -9,6 +9,9 @@ Source: RFC 9112 (HTTP/1.1); sections 6 and 11 for message length and request sm
 """
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections import deque
 from typing import Any
 
@@ -294,7 +297,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """Close what has been waiting for its client for too long; called about once a second."""
         limits, now = self._service.limits, self._service.now
         waited = now - self._phase_since
-        unsent = self.transport.get_write_buffer_size()
+        unsent = self._unsent()
         if not unsent or unsent < self._unsent_bytes:
             self._progress_at = now
         self._unsent_bytes = unsent
@@ -358,6 +361,14 @@ class GatewayProtocol(HttpToolsProtocol):
         if exchange.wants_continue and exchange is self._receiving:
             exchange.wants_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _unsent(self) -> int:
+        """Bytes that the client has not taken yet; the kernel's part counts, or a slow reader would look like none."""
+        buffered = self.transport.get_write_buffer_size()
+        if not buffered:
+            return 0
+        queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0" * 4)
+        return buffered + int.from_bytes(queued, sys.byteorder)
 
     def _resume_reading(self) -> None:
         self.flow.resume_reading()

@@ -1,13 +1,19 @@
 """The same rules with real sandboxed worker processes, a real model and real golden requests."""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -17,17 +23,22 @@ from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.dataplane.client import WorkerClient
-from modelyard.dataplane.routing import read_table
+from modelyard.dataplane.routing import FOLLOW_SECONDS, read_table
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.clock import SystemClock
 from modelyard.runtimes.bundle import read_manifest
 from modelyard.runtimes.inspect import inspect
-from modelyard.settings import Home
+from modelyard.server.gateway import write_config
+from modelyard.settings import Home, Settings
 from modelyard.storage.database import Database
+from modelyard.types.access import Role
 from modelyard.types.endpoints import Endpoint
 from modelyard.types.models import Lineage, ModelVersion
+from modelyard.types.routing import RouteToken
 
 PAGE = PageQuery()
+SECRET = "my_t_secret"
+TOKEN = RouteToken(id="t", secret_sha256=hashlib.sha256(SECRET.encode()).hexdigest(), project=None, role=Role.VIEWER)
 
 
 def write_linear_model(path: Path, factor: float) -> None:
@@ -92,7 +103,7 @@ class Platform:
             registry=registry,
             engine=self.engine,
             events=EventService(database, EventRepository(), clock),
-            tokens=list,
+            tokens=lambda: [TOKEN],
             home=home,
             clock=clock,
         )
@@ -110,6 +121,12 @@ class Platform:
     def served(self) -> list[tuple[int, int]]:
         route = next(iter(read_table(self.home.routing).endpoints), None) if self.home.routing.exists() else None
         return [] if route is None else [(variant.number, len(variant.replicas)) for variant in route.variants]
+
+    def update(self, ref: str, replicas: int = 1) -> None:
+        variants = [VariantSpec(model=ref, replicas=replicas)]
+        self.service.update(
+            "default", "linear", variants=variants, weights=None, capture_share=None, expected_version=None
+        )
 
     def ask(self) -> float:
         """The model's answer to (1, 1, 1) from a replica in the routing table."""
@@ -148,10 +165,7 @@ def test_a_model_is_served_updated_and_survives_a_killed_worker(platform: Platfo
     assert platform.ask() == 3.0
 
     platform = Platform(database, platform.home, registry)  # control was killed and started again
-    platform.service.update(
-        "default", "linear", variants=[VariantSpec(model="linear:2")], weights=None, capture_share=None,
-        expected_version=None,
-    )  # fmt: skip
+    platform.update("linear:2")
     platform.until(lambda: platform.served() == [(2, 1)])
     assert platform.ask() == 6.0
     platform.until(lambda: len(platform.engine.list()) == 1)
@@ -167,13 +181,81 @@ def test_versions_that_answer_wrongly_or_cannot_be_loaded_never_get_traffic(plat
     platform.service.create("default", "linear", [VariantSpec(model="linear:1")], None, None)
     platform.until(lambda: platform.served() == [(1, 1)])
     for bad, words in ((3, "golden request 0: output 'y' is"), (4, "cannot load the bundle")):
-        platform.service.update(
-            "default", "linear", variants=[VariantSpec(model=f"linear:{bad}")], weights=None, capture_share=None,
-            expected_version=None,
-        )  # fmt: skip
+        platform.update(f"linear:{bad}")
         platform.until(lambda: platform.endpoint().rollout.status != "RUNNING")
         assert platform.endpoint().rollout.status == "ROLLED_BACK"
         assert words in platform.endpoint().rollout.reason
         assert platform.served() == [(1, 1)]
         assert platform.ask() == 3.0
     platform.until(lambda: len(platform.engine.list()) == 1)
+
+
+class Callers:
+    """Threads that call the endpoint through a real gateway, one request after another, and count the answers."""
+
+    def __init__(self, url: str) -> None:
+        self.answers: Counter[tuple[int, float]] = Counter()
+        self.faults: list[str] = []
+        self._url = url
+        self._is_over = threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(4)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _call(self) -> None:
+        tensor = {"name": "x", "datatype": "FP32", "shape": [1, 3], "data": [1, 1, 1]}
+        with httpx.Client(headers={"Authorization": f"Bearer {SECRET}"}, timeout=30) as client:
+            while not self._is_over.is_set():
+                answer = client.post(f"{self._url}/v2/models/linear/infer", json={"inputs": [tensor]})
+                if answer.status_code == 200:
+                    self.answers[
+                        int(answer.headers["X-Modelyard-Model"][-1]), answer.json()["outputs"][0]["data"][0]
+                    ] += 1
+                else:
+                    self.faults.append(answer.text)
+
+
+@pytest.fixture
+def gateway(platform: Platform) -> Iterator[str]:
+    """The URL of a real gateway process that follows the platform's routing table."""
+    home = platform.home
+    config = write_config(Settings(home=home.root, port=0))
+    command = [sys.executable, "-m", "modelyard.server.gateway", "--config", str(config)]
+    address = home.run / "gateway.json"
+    with (home.logs / "gateway.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    deadline = time.monotonic() + 60
+    while not address.exists():
+        assert process.poll() is None and time.monotonic() < deadline, (home.logs / "gateway.log").read_text()
+        time.sleep(0.05)
+    yield json.loads(address.read_text())["url"]
+    process.terminate()
+    process.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_no_request_fails_while_versions_change_and_workers_are_killed(platform: Platform, gateway: str):
+    platform.service.create("default", "linear", [VariantSpec(model="linear:1", replicas=2)], None, None)
+    platform.until(lambda: platform.served() == [(1, 2)])
+    time.sleep(FOLLOW_SECONDS)
+    callers = Callers(gateway)
+    try:
+        for number in (2, 1, 2):
+            platform.update(f"linear:{number}", replicas=2)
+            platform.until(lambda number=number: platform.served() == [(number, 2)])
+            platform.until(lambda: len(platform.engine.list()) == 2)
+            os.kill(platform.endpoint().replicas[0].pid, signal.SIGKILL)
+            platform.until(lambda number=number: platform.served() == [(number, 1)])
+            platform.until(lambda number=number: platform.served() == [(number, 2)])
+        platform.service.scale("default", "linear", 1, None)
+        platform.until(lambda: len(platform.engine.list()) == 1)
+    finally:
+        callers.stop()
+    assert callers.faults == []
+    assert set(callers.answers) == {(1, 3.0), (2, 6.0)}, "each answer is the one of the version that it names"
+    assert sum(callers.answers.values()) > 500

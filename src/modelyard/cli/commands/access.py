@@ -1,0 +1,138 @@
+"""token and project: who may do what, where."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from modelyard.cli.command import command
+from modelyard.cli.output import since, when
+from modelyard.cli.session import Session
+from modelyard.cli.suggestions import did_you_mean
+from modelyard.types.access import Project, Role, Token
+
+PANEL = "Access"
+Name = Annotated[str, typer.Argument(help="Name.")]
+Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def declare(app: typer.Typer) -> None:
+    """Add the groups."""
+    tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke tokens.")
+    command(tokens, "create")(create_token)
+    command(tokens, "list")(list_tokens)
+    command(tokens, "revoke")(revoke_token)
+    command(tokens, "whoami")(whoami)
+    app.add_typer(tokens, name="token", rich_help_panel=PANEL)
+    projects = typer.Typer(no_args_is_help=True, help="Projects keep the work of teams apart.")
+    command(projects, "create")(create_project)
+    command(projects, "list")(list_projects)
+    command(projects, "show")(show_project)
+    command(projects, "delete")(delete_project)
+    app.add_typer(projects, name="project", rich_help_panel=PANEL)
+
+
+def create_token(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="Who or what will use it.")],
+    role: Annotated[Role, typer.Option(help="What it may do; each role includes the ones before it.")] = Role.DEVELOPER,
+    only: Annotated[
+        str | None, typer.Option("--only", help="The only project it reaches; every project if left out.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="Days until it ends; never if left out.")] = None,
+) -> None:
+    """Create a token. Its secret is shown this once."""
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days is not None else None
+    made = session.client.tokens.create(name, role, project=only, expires_at=expires_at)
+    session.out.note(f"Token {made.token.id} ({role}, {only or 'every project'}). Its secret, shown this once:")
+    session.out.done(made, made.secret)
+
+
+def list_tokens(session: Session) -> None:
+    """Tokens, newest first, without their secrets."""
+    session.out.table(
+        session.client.tokens.list(),
+        {
+            "Id": lambda token: token.id,
+            "Name": lambda token: token.name,
+            "Role": lambda token: token.role,
+            "Project": lambda token: token.project or "every project",
+            "State": _state,
+            "Last used": lambda token: since(token.last_used_at),
+        },
+        empty="There are no tokens.",
+    )
+
+
+def revoke_token(
+    session: Session, id: Annotated[str, typer.Argument(help="Id of the token (not its secret).")]
+) -> None:
+    """End a token now."""
+    with did_you_mean("token", id, lambda: [token.id for token in session.client.tokens.list()]):
+        session.client.tokens.revoke(id)
+    session.out.done({"revoked": id}, f"Revoked {id}.")
+
+
+def whoami(session: Session) -> None:
+    """Identity, role and project of the token in use."""
+    principal = session.client.tokens.whoami()
+    session.out.record(
+        principal,
+        {
+            "Name": principal.name,
+            "Id": principal.id,
+            "Role": principal.role,
+            "Project": principal.project or "every project",
+            "Ends": when(principal.expires_at),
+        },
+    )
+
+
+def create_project(
+    session: Session, name: Name, description: Annotated[str, typer.Option(help="What it is for.")] = ""
+) -> None:
+    """Create a project."""
+    made = session.client.projects.create(name, description=description)
+    session.out.done(made, f"Created project {made.name}. Use it with --project {made.name}.")
+
+
+def list_projects(session: Session) -> None:
+    """Projects that the token reaches."""
+    session.out.table(
+        session.client.projects.list(),
+        {
+            "Name": lambda project: project.name,
+            "Description": lambda project: project.description,
+            "Made": lambda project: when(project.created_at),
+        },
+        empty="There are no projects.",
+    )
+
+
+def show_project(session: Session, name: Name) -> None:
+    """A project."""
+    with did_you_mean("project", name, lambda: _names(session)):
+        project: Project = session.client.projects.get(name)
+    session.out.record(
+        project, {"Name": project.name, "Description": project.description, "Made": when(project.created_at)}
+    )
+
+
+def delete_project(session: Session, name: Name, yes: Sure = False) -> None:
+    """Delete an empty project."""
+    session.confirm(f"Delete project {name}?", is_sure=yes)
+    with did_you_mean("project", name, lambda: _names(session)):
+        session.client.projects.delete(name)
+    session.out.done({"deleted": name}, f"Deleted project {name}.")
+
+
+def _names(session: Session) -> list[str]:
+    return [project.name for project in session.client.projects.list()]
+
+
+def _state(token: Token) -> str:
+    if token.revoked_at:
+        return "revoked"
+    if token.expires_at and token.expires_at < datetime.now(UTC):
+        return "expired"
+    return f"until {when(token.expires_at)}" if token.expires_at else "valid"

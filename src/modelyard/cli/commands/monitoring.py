@@ -1,0 +1,289 @@
+"""monitors, retraining, events."""
+
+from typing import Annotated
+
+import typer
+
+from modelyard.cli.command import command
+from modelyard.cli.output import number, pairs, since, when
+from modelyard.cli.session import Session
+from modelyard.cli.suggestions import did_you_mean
+from modelyard.types.monitoring import DriftReport, RetrainingRun
+
+PANEL = "Watching and retraining"
+Monitor = Annotated[str, typer.Argument(help="Name of the monitor.")]
+Policy = Annotated[str, typer.Argument(help="Name of the policy.")]
+Endpoint = Annotated[str, typer.Option(help="Endpoint to watch.")]
+Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def declare(app: typer.Typer) -> None:
+    """Add the groups and the command."""
+    monitors = typer.Typer(no_args_is_help=True, help="Watch an endpoint's traffic for drift.")
+    command(monitors, "create")(create_monitor)
+    command(monitors, "list")(list_monitors)
+    command(monitors, "show")(show_monitor)
+    command(monitors, "run")(run_monitor)
+    command(monitors, "reports")(list_reports)
+    command(monitors, "delete")(delete_monitor)
+    app.add_typer(monitors, name="monitors", rich_help_panel=PANEL)
+    policies = typer.Typer(no_args_is_help=True, help="Retrain an endpoint's model by rule.")
+    command(policies, "create")(create_policy)
+    command(policies, "list")(list_policies)
+    command(policies, "show")(show_policy)
+    command(policies, "run")(run_policy)
+    command(policies, "runs")(list_runs)
+    command(policies, "delete")(delete_policy)
+    app.add_typer(policies, name="retraining", rich_help_panel=PANEL)
+    command(app, "events", panel=PANEL)(list_events)
+
+
+def create_monitor(
+    session: Session,
+    name: Monitor,
+    endpoint: Endpoint,
+    detector: Annotated[str, typer.Option(help="drift, input-drift or prediction-drift.")] = "drift",
+    interval: Annotated[float, typer.Option(help="Seconds from one check to the next.")] = 3600.0,
+    minimum_rows: Annotated[int, typer.Option(help="Fewer rows give no verdict.")] = 100,
+    window_rows: Annotated[int, typer.Option(help="How many of the newest rows a check looks at.")] = 1000,
+    alarms_per_week: Annotated[float, typer.Option(help="False alarms a week that you accept.")] = 1.0,
+) -> None:
+    """Compare an endpoint's traffic with the data its model was trained on, again and again."""
+    monitor = session.client.monitors.create(
+        name,
+        endpoint,
+        detector=detector,
+        interval_seconds=interval,
+        minimum_rows=minimum_rows,
+        window_rows=window_rows,
+        alarms_per_week=alarms_per_week,
+    )
+    session.out.done(
+        monitor, f"{name} watches {endpoint} every {interval:g} s. Check now: modelyard monitors run {name}"
+    )
+
+
+def list_monitors(session: Session) -> None:
+    """Monitors with their last verdicts."""
+    session.out.table(
+        session.client.monitors.list(),
+        {
+            "Name": lambda monitor: monitor.name,
+            "Endpoint": lambda monitor: monitor.endpoint,
+            "On": lambda monitor: "yes" if monitor.is_enabled else "no",
+            "Verdict": lambda monitor: monitor.last_report.verdict if monitor.last_report else "",
+            "Says": lambda monitor: monitor.last_report.sentence if monitor.last_report else "",
+            "Checked": lambda monitor: since(monitor.last_report.at) if monitor.last_report else "",
+        },
+        empty="There are no monitors. Make one: modelyard monitors create NAME --endpoint ENDPOINT",
+    )
+
+
+def show_monitor(session: Session, name: Monitor) -> None:
+    """A monitor with its last report."""
+    with did_you_mean("monitor", name, lambda: _monitors(session)):
+        monitor = session.client.monitors.get(name)
+    report = monitor.last_report
+    fields = {
+        "Monitor": monitor.name,
+        "Endpoint": monitor.endpoint,
+        "Detector": monitor.detector,
+        "Interval": f"{monitor.interval_seconds:g} s",
+        "Rows": f"the newest {monitor.window_rows}, at least {monitor.minimum_rows}",
+        "False alarms": f"{monitor.alarms_per_week:g} a week",
+        "On": "yes" if monitor.is_enabled else "no",
+        "Verdict": report.verdict if report else "",
+        "Says": report.sentence if report else "",
+    }
+    session.out.record(monitor, fields)
+    if report and not session.out.is_json:
+        _show_findings(session, report)
+
+
+def run_monitor(session: Session, name: Monitor) -> None:
+    """Check now."""
+    with did_you_mean("monitor", name, lambda: _monitors(session)), session.out.waiting(f"Checking {name}"):
+        report = session.client.monitors.run(name)
+    session.out.record(report, {"Verdict": report.verdict, "Says": report.sentence, "Rows": report.rows})
+    if not session.out.is_json:
+        _show_findings(session, report)
+
+
+def list_reports(session: Session, name: Monitor) -> None:
+    """Verdicts of a monitor, newest first."""
+    with did_you_mean("monitor", name, lambda: _monitors(session)):
+        reports = [*session.client.monitors.reports(name)]
+    session.out.table(
+        reports,
+        {
+            "At": lambda report: when(report.at),
+            "Version": lambda report: report.model_version,
+            "Verdict": lambda report: report.verdict,
+            "Rows": lambda report: report.rows,
+            "Says": lambda report: report.sentence,
+        },
+        empty="It has not checked yet.",
+    )
+
+
+def delete_monitor(session: Session, name: Monitor, yes: Sure = False) -> None:
+    """Delete a monitor and its reports."""
+    session.confirm(f"Delete monitor {name}?", is_sure=yes)
+    with did_you_mean("monitor", name, lambda: _monitors(session)):
+        session.client.monitors.delete(name)
+    session.out.done({"deleted": name}, f"Deleted monitor {name}.")
+
+
+def create_policy(
+    session: Session,
+    name: Policy,
+    endpoint: Endpoint,
+    monitor: Annotated[
+        str | None, typer.Option(help="Its DRIFT verdict starts a run; else new labels alone do.")
+    ] = None,
+    minimum_new_labels: Annotated[int, typer.Option(help="Labelled recorded rows that must be there.")] = 200,
+    minimum_gain: Annotated[float, typer.Option(help="How much better the new version must be on new rows.")] = 0.01,
+    maximum_loss: Annotated[float, typer.Option(help="How much worse it may be on old held-out rows.")] = 0.02,
+    cooldown: Annotated[float, typer.Option(help="Seconds of pause after a run.")] = 3600.0,
+) -> None:
+    """Retrain an endpoint's model by rule: when, and what the new version must prove."""
+    policy = session.client.retraining.create(
+        name,
+        endpoint,
+        monitor=monitor,
+        minimum_new_labels=minimum_new_labels,
+        minimum_gain=minimum_gain,
+        maximum_loss=maximum_loss,
+        cooldown_seconds=cooldown,
+    )
+    session.out.done(policy, f"{name} retrains the model of {endpoint}. Run it now: modelyard retraining run {name}")
+
+
+def list_policies(session: Session) -> None:
+    """Retraining policies."""
+    session.out.table(
+        session.client.retraining.list(),
+        {
+            "Name": lambda policy: policy.name,
+            "Endpoint": lambda policy: policy.endpoint,
+            "Starts on": lambda policy: (
+                f"drift of {policy.monitor}" if policy.monitor else f"{policy.minimum_new_labels} new labels"
+            ),
+            "On": lambda policy: "yes" if policy.is_enabled else "no",
+        },
+        empty="There are no policies. Make one: modelyard retraining create NAME --endpoint ENDPOINT --monitor MONITOR",
+    )
+
+
+def show_policy(session: Session, name: Policy) -> None:
+    """A retraining policy."""
+    with did_you_mean("policy", name, lambda: _policies(session)):
+        policy = session.client.retraining.get(name)
+    fields = {
+        "Policy": policy.name,
+        "Endpoint": policy.endpoint,
+        "Monitor": policy.monitor,
+        "New labels": f"at least {policy.minimum_new_labels}",
+        "Gain": f"at least {number(policy.minimum_gain)} on new rows",
+        "Loss": f"at most {number(policy.maximum_loss)} on old rows",
+        "Pause": f"{policy.cooldown_seconds:g} s",
+        "On": "yes" if policy.is_enabled else "no",
+    }
+    session.out.record(policy, fields)
+
+
+def run_policy(
+    session: Session, name: Policy, wait: Annotated[bool, typer.Option(help="Wait until the run has ended.")] = True
+) -> None:
+    """Retrain now, without waiting for drift or labels."""
+    with did_you_mean("policy", name, lambda: _policies(session)), session.out.waiting(f"Retraining by {name}"):
+        run = session.client.retraining.run(name, wait=wait)
+    _show_run(session, run)
+
+
+def list_runs(session: Session, name: Policy) -> None:
+    """Runs of a policy, newest first: cause, outcome, reason."""
+    with did_you_mean("policy", name, lambda: _policies(session)):
+        runs = [*session.client.retraining.runs(name)]
+    session.out.table(
+        runs,
+        {
+            "Id": lambda run: run.id,
+            "Status": lambda run: run.status,
+            "From": lambda run: run.old_version,
+            "To": lambda run: run.new_version,
+            "Cause": lambda run: run.cause,
+            "Why": lambda run: run.reason,
+            "Started": lambda run: when(run.started_at),
+        },
+        empty="It has not run yet.",
+    )
+
+
+def delete_policy(session: Session, name: Policy, yes: Sure = False) -> None:
+    """Delete a retraining policy."""
+    session.confirm(f"Delete policy {name}?", is_sure=yes)
+    with did_you_mean("policy", name, lambda: _policies(session)):
+        session.client.retraining.delete(name)
+    session.out.done({"deleted": name}, f"Deleted policy {name}.")
+
+
+def list_events(
+    session: Session,
+    subject: Annotated[
+        str | None, typer.Option(help="Only what happened to this: endpoint/NAME, monitor/NAME.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 30,
+) -> None:
+    """What happened, newest first."""
+    found = []
+    for event in session.client.events.list(subject=subject):
+        found.append(event)
+        if len(found) == limit:
+            break
+    session.out.table(
+        found,
+        {
+            "At": lambda event: when(event.at),
+            "Subject": lambda event: event.subject,
+            "Kind": lambda event: event.kind,
+            "Message": lambda event: event.message,
+        },
+        empty="Nothing happened yet.",
+    )
+
+
+def _show_findings(session: Session, report: DriftReport) -> None:
+    session.out.table(
+        sorted(report.findings, key=lambda finding: (not finding.is_drifted, finding.p_value))[:15],
+        {
+            "Column": lambda finding: finding.column,
+            "Drifted": lambda finding: "yes" if finding.is_drifted else "",
+            "Effect": lambda finding: f"{number(finding.effect)} {finding.effect_unit}",
+            "p": lambda finding: number(finding.p_value),
+            "What": lambda finding: finding.description,
+        },
+        empty="The report names no columns.",
+    )
+
+
+def _show_run(session: Session, run: RetrainingRun) -> None:
+    fields = {
+        "Run": run.id,
+        "Status": run.status,
+        "Why": run.reason,
+        "Cause": run.cause,
+        "From": run.old_version,
+        "To": run.new_version,
+        "Job": run.job,
+        "Figures": pairs(run.figures),
+    }
+    session.out.record(run, fields)
+
+
+def _monitors(session: Session) -> list[str]:
+    return [monitor.name for monitor in session.client.monitors.list()]
+
+
+def _policies(session: Session) -> list[str]:
+    return [policy.name for policy in session.client.retraining.list()]

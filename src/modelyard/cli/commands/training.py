@@ -1,0 +1,240 @@
+"""train, jobs, algorithms."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from modelyard.cli.command import command
+from modelyard.cli.output import pairs, since, when
+from modelyard.cli.session import Session
+from modelyard.cli.suggestions import did_you_mean
+from modelyard.errors import InvalidInputError
+from modelyard.types.jobs import Job, JobKind, JobStatus
+from modelyard.types.processes import Resources
+from modelyard.types.signatures import Scalar
+
+PANEL = "Training"
+Id = Annotated[str, typer.Argument(help="Id of the job.")]
+
+
+class SettingInvalidError(InvalidInputError):
+    """An option that is not of the form NAME=VALUE."""
+
+    code = "setting_invalid"
+
+
+def declare(app: typer.Typer) -> None:
+    """Add the command and the groups."""
+    command(app, "train", panel=PANEL)(train)
+    jobs = typer.Typer(no_args_is_help=True, help="Look at jobs, follow and stop them.")
+    command(jobs, "list")(list_jobs)
+    command(jobs, "show")(show_job)
+    command(jobs, "logs")(show_logs)
+    command(jobs, "metrics")(show_metrics)
+    command(jobs, "wait")(wait_for_job)
+    command(jobs, "stop")(stop_job)
+    app.add_typer(jobs, name="jobs", rich_help_panel=PANEL)
+    algorithms = typer.Typer(no_args_is_help=True, help="The built-in training algorithms.")
+    command(algorithms, "list")(list_algorithms)
+    command(algorithms, "show")(show_algorithm)
+    app.add_typer(algorithms, name="algorithms", rich_help_panel=PANEL)
+
+
+def train(
+    session: Session,
+    algorithm: Annotated[str, typer.Argument(help="Name of a built-in algorithm: modelyard algorithms list")],
+    data: Annotated[str, typer.Option(help="Dataset to learn from: NAME or NAME:VERSION.")],
+    model: Annotated[str, typer.Option(help="Model that gets the new version; made if absent.")],
+    target: Annotated[str | None, typer.Option(help="Column to predict, for tables.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; may be repeated.")
+    ] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=DATASET", help="A further dataset by role; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seeds every random choice.")] = 0,
+    cpus: Annotated[float | None, typer.Option(help="Cores, and threads that the algorithm uses.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the model is registered.")] = True,
+) -> None:
+    """Train a model on a dataset and register what comes out."""
+    client = session.client
+    channels = {"train": data, **{role: str(name) for role, name in _settings(channel, is_parsed=False).items()}}
+    with did_you_mean("algorithm", algorithm, lambda: [each.name for each in client.algorithms.list()]):
+        job = client.jobs.train(
+            algorithm,
+            channels,
+            model=model,
+            target=target,
+            hyperparameters=_settings(set_),
+            seed=seed,
+            resources=Resources(cpus=cpus) if cpus else None,
+        )
+    session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
+    if wait:
+        job = _wait(session, job.id)
+    made = job.result.get("model_version", "")
+    text = f"Registered {made}  {pairs(job.metrics)}" if made else f"{job.id} {job.status}"
+    session.out.done(job, text)
+
+
+def list_jobs(
+    session: Session,
+    status: Annotated[JobStatus | None, typer.Option(help="Only jobs in this state.")] = None,
+    kind: Annotated[JobKind | None, typer.Option(help="Only jobs of this kind.")] = None,
+) -> None:
+    """Jobs, newest first."""
+    session.out.table(
+        session.client.jobs.list(status=status, kind=kind),
+        {
+            "Id": lambda job: job.id,
+            "Kind": lambda job: job.kind,
+            "Algorithm": lambda job: job.recipe.algorithm,
+            "Model": lambda job: job.result.get("model_version") or job.model,
+            "Status": lambda job: job.status,
+            "Metrics": lambda job: pairs(job.metrics),
+            "Made": lambda job: since(job.created_at),
+        },
+        empty="There are no jobs yet. Start one: modelyard train ALGORITHM --data DATASET --model NAME",
+    )
+
+
+def show_job(session: Session, id: Id) -> None:
+    """A job: its recipe, its metrics, and why it ended."""
+    with did_you_mean("job", id, lambda: _ids(session)):
+        job = session.client.jobs.get(id)
+    recipe = job.recipe
+    fields = {
+        "Job": job.id,
+        "Status": job.status,
+        "Why": job.end.message if job.end else "",
+        "Cause": job.end.cause if job.end else "",
+        "Algorithm": recipe.algorithm,
+        "Data": [f"{role}: {ref.dataset}:{ref.number or 'latest'}" for role, ref in recipe.channels.items()],
+        "Hyper-parameters": pairs(recipe.hyperparameters),
+        "Target": recipe.target,
+        "Seed": recipe.seed,
+        "Metrics": pairs(job.metrics),
+        "Result": pairs(job.result),
+        "Sandbox": job.sandbox,
+        "Attempt": job.attempt,
+        "Started": when(job.started_at),
+        "Ended": when(job.ended_at),
+        "By": job.created_by,
+        "Last output": job.end.log_tail.strip() if job.end else "",
+    }
+    session.out.record(job, fields)
+
+
+def show_logs(
+    session: Session,
+    id: Id,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+) -> None:
+    """What a job printed."""
+    with did_you_mean("job", id, lambda: _ids(session)):
+        for line in session.client.jobs.logs(id, follow=follow):
+            session.out.line(line)
+
+
+def show_metrics(session: Session, id: Id) -> None:
+    """Metric values of a job, in the order in which they came."""
+    with did_you_mean("job", id, lambda: _ids(session)):
+        points = [*session.client.jobs.metrics(id)]
+    session.out.table(
+        points,
+        {
+            "Step": lambda point: point.step,
+            "Metric": lambda point: point.name,
+            "Value": lambda point: point.value,
+            "At": lambda point: when(point.at),
+        },
+        empty="The job has logged no metrics.",
+    )
+
+
+def wait_for_job(session: Session, id: Id) -> None:
+    """Come back when a job has completed; exit code 5 if it failed."""
+    with did_you_mean("job", id, lambda: _ids(session)):
+        job = _wait(session, id)
+    session.out.done(job, f"{job.id} {job.status}  {pairs(job.metrics)}")
+
+
+def stop_job(session: Session, id: Id) -> None:
+    """Ask a job to stop."""
+    with did_you_mean("job", id, lambda: _ids(session)):
+        job = session.client.jobs.stop(id)
+    session.out.done(job, f"{job.id} {job.status}")
+
+
+def list_algorithms(session: Session) -> None:
+    """Built-in algorithms."""
+    session.out.table(
+        session.client.algorithms.list(),
+        {
+            "Name": lambda algorithm: algorithm.name,
+            "Task": lambda algorithm: algorithm.task,
+            "Data": lambda algorithm: algorithm.input_formats,
+            "Description": lambda algorithm: algorithm.description,
+        },
+        empty="There are no algorithms.",
+    )
+
+
+def show_algorithm(session: Session, name: Annotated[str, typer.Argument(help="Name of the algorithm.")]) -> None:
+    """What an algorithm takes: data, hyper-parameters, metrics."""
+    with did_you_mean("algorithm", name, lambda: [each.name for each in session.client.algorithms.list()]):
+        algorithm = session.client.algorithms.get(name)
+    fields = {
+        "Algorithm": algorithm.name,
+        "Task": algorithm.task,
+        "Description": algorithm.description,
+        "Data": algorithm.input_formats,
+        "Metrics": algorithm.metrics,
+        "Objective": algorithm.objective,
+    }
+    session.out.record(algorithm, fields)
+    if session.out.is_json:
+        return
+    session.out.table(
+        algorithm.hyperparameters,
+        {
+            "Hyper-parameter": lambda each: each.name,
+            "Type": lambda each: each.type,
+            "Default": lambda each: str(each.default),
+            "Allowed": lambda each: (
+                each.choices
+                or (f"{each.minimum:g} to {each.maximum:g}" if None not in (each.minimum, each.maximum) else "")
+            ),
+            "Description": lambda each: each.description,
+        },
+        empty="It has no hyper-parameters.",
+    )
+
+
+def _wait(session: Session, id: str) -> Job:
+    with session.out.waiting(f"Job {id}") as say:
+        return session.client.jobs.wait(id, on_look=lambda job: say(f"{job.status} {pairs(job.metrics)}"))
+
+
+def _ids(session: Session) -> list[str]:
+    return [job.id for job in session.client.jobs.list()]
+
+
+def _settings(given: list[str] | None, *, is_parsed: bool = True) -> dict[str, Scalar]:
+    """NAME=VALUE pairs; numbers and booleans as such, everything else is text ("128,64")."""
+    settings: dict[str, Scalar] = {}
+    for item in given or []:
+        name, mark, text = item.partition("=")
+        if not mark or not name:
+            raise SettingInvalidError(f"'{item}' is not of the form NAME=VALUE", hint="Write it like epochs=20.")
+        settings[name] = _scalar(text) if is_parsed else text
+    return settings
+
+
+def _scalar(text: str) -> Scalar:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float) else text

@@ -1,0 +1,43 @@
+"""The program `modelyard`."""
+
+import typer
+
+from modelyard import __version__
+from modelyard.cli.commands import access, datasets, models, monitoring, platform, serving, training
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="modelyard",
+        help="Machine learning as a service on your own machines: train, register, find, deploy, watch, retrain.",
+        epilog="Start with: modelyard up",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for module in (platform, datasets, models, training, serving, monitoring, access):
+        module.declare(app)
+    return app
+
+
+def main() -> None:
+    """Entry point."""
+    build()(prog_name="modelyard")
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"modelyard {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True, callback=_version),
+) -> None:
+    del version
+
+
+if __name__ == "__main__":
+    main()
