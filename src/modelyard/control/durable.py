@@ -4,6 +4,7 @@ A thin owner of the process's DBOS instance. Workflow classes live in each capab
 idempotent, take and return plain JSON, and return expected failures as values (a replayed exception has lost its type).
 """
 
+import contextvars
 from collections.abc import Callable
 
 from dbos import DBOS, SetWorkflowID
@@ -50,11 +51,19 @@ class Durable:
 
 def start_workflow(workflow_id: str, function: Callable[[str], None], argument: str) -> None:
     """Start `function(argument)` once: a second start with the same id does nothing."""
-    with SetWorkflowID(workflow_id):
-        DBOS.start_workflow(function, argument)
+    _apart(workflow_id, lambda: DBOS.start_workflow(function, argument))
 
 
 def enqueue_workflow(queue: str, workflow_id: str, function: Callable[[str], None], argument: str) -> None:
     """Queue `function(argument)` once: a second call with the same id does nothing."""
-    with SetWorkflowID(workflow_id):
-        DBOS.enqueue_workflow(queue, function, argument)
+    _apart(workflow_id, lambda: DBOS.enqueue_workflow(queue, function, argument))
+
+
+def _apart(workflow_id: str, start: Callable[[], object]) -> None:
+    """Start outside of the caller's workflow, if it runs in one: a retraining step may create a training job."""
+
+    def named() -> None:
+        with SetWorkflowID(workflow_id):
+            start()
+
+    contextvars.Context().run(named)

@@ -1,4 +1,4 @@
-# ruff: noqa: D102, S101 - these are tests: their names are sentences
+# ruff: noqa: D102, PLR2004, S101 - these are tests: their names are sentences
 """The conformance suite of RegistryClient. Subclass it in a test module and give the fixture `case`.
 
 class TestMyClient(RegistryClientConformance):
@@ -37,8 +37,10 @@ AT = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryCase:
-    """A client of a registry whose project "default" is empty, and the secret of a developer's token of that project
-    that is named "someone"."""
+    """A client of a registry whose project "default" is empty.
+
+    `secret` is that of a developer's token of this project, named "someone".
+    """
 
     client: RegistryClient
     secret: str

@@ -7,15 +7,17 @@ from modelyard.runtimes.bundle import load_bundle
 NAME = "image-classification"
 
 
-@pytest.mark.parametrize("given", [{"network": "auto", "epochs": 12}, {"network": "cnn", "epochs": 12, "filters": 16}])
-def test_a_convolutional_network_is_trained_and_exported_to_equal_onnx(workshop, digits, given):
+@pytest.mark.parametrize(
+    ("given", "least"), [({"network": "auto", "epochs": 12}, 0.97), ({"network": "cnn", "filters": 16}, 0.94)]
+)
+def test_a_convolutional_network_is_trained_and_exported_to_equal_onnx(workshop, digits, given, least):
     images, labels = digits
     channel = workshop.images(images[:1000], labels[:1000])
     folder, _ = workshop.train(NAME, channel, hyperparameters=given | {"augmentation": "shift-noise"})
     manifest, predictor = load_bundle(folder)
     assert manifest.card.custom["network"] == "cnn"
     assert manifest.card.parity.is_equal
-    assert (predictor.predict({"images": images[1000:]})["label"] == labels[1000:]).mean() >= 0.97
+    assert (predictor.predict({"images": images[1000:]})["label"] == labels[1000:]).mean() >= least
 
 
 def test_early_stopping_restores_the_best_epoch(workshop, digits):

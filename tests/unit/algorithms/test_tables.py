@@ -187,7 +187,8 @@ def test_the_hint_names_the_column_that_was_meant(workshop):
     assert caught.value.field == "target"
 
 
-@pytest.mark.parametrize("name", ["boosted-trees-classification", "linear-classification"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_five_thousand_columns_train(workshop, name):
     random = np.random.default_rng(0)
     x = random.normal(size=(120, 5000))

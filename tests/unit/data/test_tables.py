@@ -182,6 +182,17 @@ def test_parquet_types_become_the_same_few_types(tmp_path):
     assert found["yes"].kind is ColumnKind.BOOLEAN
 
 
+def test_whole_numbers_beyond_float64_stay_exact_in_parquet(tmp_path):
+    path = tmp_path / "t.parquet"
+    large = [2**60 + 1, -(2**62) - 1, None]
+    pq.write_table(
+        pa.table({"id": pa.array(large, pa.int64()), "u": pa.array([2**64 - 1, 1, None], pa.uint64())}), path
+    )
+    assert columns(path, DatasetFormat.PARQUET)["id"].kind is ColumnKind.NUMBER
+    assert read_table(path, DatasetFormat.PARQUET).column("id").to_pylist() == large
+    assert read_table(path, DatasetFormat.PARQUET).column("u").to_pylist() == [float(2**64), 1.0, None]
+
+
 def test_nested_parquet_columns_and_doubled_names_are_refused(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": [[1, 2]]}), path)

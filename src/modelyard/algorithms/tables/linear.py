@@ -80,5 +80,5 @@ def _fit(model: Any, problem: Problem, target: NDArray[Any], context: TrainingCo
     if steps:
         context.log(f"{steps} solver steps")
     if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
-        return (f"The solver stopped at max_iterations ({steps:,}) before it had settled: raise it, or regularisation.",)
+        return (f"The solver stopped at max_iterations ({steps:,}) before it had settled: raise that number.",)
     return ()

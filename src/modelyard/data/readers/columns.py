@@ -8,6 +8,7 @@ from modelyard.data.errors import DatasetInvalidError
 from modelyard.data.readers.numbers import (
     Storage,
     are_booleans,
+    are_integers,
     finite,
     has_codes,
     parse_booleans,
@@ -46,7 +47,6 @@ class ColumnProfile(ABC):
         self._has_overflowed = False
         self._minimum: float | None = None
         self._maximum: float | None = None
-        self._are_integers = True
 
     @abstractmethod
     def add(self, values: "pa.Array") -> None:
@@ -73,17 +73,14 @@ class ColumnProfile(ABC):
         return present
 
     def _measure(self, numbers: "pa.Array") -> None:
-        """Range, and whether all are whole numbers that float64 and int64 both hold exactly."""
+        """The range."""
         import pyarrow.compute as pc  # noqa: PLC0415 - see _count
 
         low, high = (pc.min_max(numbers)[end].as_py() for end in ("min", "max"))
         if low is None:
             return
-        self._minimum = low if self._minimum is None else min(self._minimum, low)
-        self._maximum = high if self._maximum is None else max(self._maximum, high)
-        if self._are_integers:
-            is_whole = pc.all(pc.equal(pc.floor(numbers), numbers)).as_py()
-            self._are_integers = bool(is_whole and max(abs(low), abs(high)) < 2**53)
+        self._minimum = float(low if self._minimum is None else min(self._minimum, low))
+        self._maximum = float(high if self._maximum is None else max(self._maximum, high))
 
     @property
     def _present(self) -> int:
@@ -117,6 +114,7 @@ class TextProfile(ColumnProfile):
         super().__init__(name)
         self._is_typed = is_typed
         self._numbers = 0
+        self._are_integers = True
         self._first_other = ""
         self._has_codes = False
         self._characters = 0
@@ -136,6 +134,7 @@ class TextProfile(ColumnProfile):
             self._first_other = present.filter(pc.is_null(numbers))[0].as_py()
         self._has_codes = self._has_codes or has_codes(present)
         self._measure(numbers)
+        self._are_integers = self._are_integers and are_integers(numbers)
         if self._numbers:  # no dates then, and each failing attempt to read some costs a millisecond
             self._dates.clear()
         self._dates = {storage for storage in self._dates if parse_timestamps(present, storage) is not None}

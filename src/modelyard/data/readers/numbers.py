@@ -55,6 +55,14 @@ def parse_numbers(texts: "pa.StringArray") -> "pa.Array":
         return finite(pc.if_else(is_number, plain, None).cast(pa.float64()))
 
 
+def are_integers(numbers: "pa.Array") -> bool:
+    """True if all float64 values are whole, and small enough to be exact in float64 and int64."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - see Storage.arrow
+
+    is_exact = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less(pc.abs(numbers), 2.0**53))
+    return pc.all(is_exact).as_py() is not False
+
+
 def has_codes(texts: "pa.StringArray") -> bool:
     """True if some value is digits with leading zeros ("00501"): a code, which a number would damage."""
     import pyarrow.compute as pc  # noqa: PLC0415 - see Storage.arrow

@@ -22,6 +22,7 @@ from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, Sandb
 _START_LIMIT_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _REMOVE_LIMIT_SECONDS = 30.0
+_LEAVE_LIMIT_SECONDS = 5.0
 
 
 class SupervisorFailedError(UnavailableError):
@@ -123,6 +124,7 @@ class LocalEngine(Engine):
             return
         self.stop(process_id, grace_seconds=0)
         self.wait(process_id, _REMOVE_LIMIT_SECONDS)
+        self._wait_for_supervisor(process_id, _LEAVE_LIMIT_SECONDS)  # the account of the end is its last but one act
         self._records.delete(process_id)
 
     def reap(self) -> Sequence[str]:

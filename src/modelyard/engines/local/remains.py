@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from modelyard.engines.base import ProcessNotFoundError
 from modelyard.engines.local import cgroups, layout, tree
 from modelyard.engines.local.records import Records
 
+_LEAVING_SECONDS = 0.5
 MARKER = "MODELYARD_PROCESS"  # environment variable that tells whose process this is
 
 
@@ -51,9 +53,13 @@ def end_marked(value: str) -> list[int]:
 
 def end_strange_supervisors(records: Records) -> list[str]:
     """End supervisors of this home that hold no record's lock, and all below them; what was ended, in words."""
+    strange = {pid: name for pid, name in _supervisors(records) if not _holds(records, name, pid)}
+    if not strange:
+        return []
+    time.sleep(_LEAVING_SECONDS)  # one whose process was removed this moment is about to end by itself
     ended = []
     for pid, process_id in _supervisors(records):
-        if _holds(records, process_id, pid):
+        if pid not in strange or _holds(records, process_id, pid):
             continue
         tree.kill_descendants(pid)
         with contextlib.suppress(ProcessLookupError):

@@ -80,7 +80,9 @@ def _kill_and_check(
         begin = time.monotonic()
         _wait_ready(platform, checks)
         outcome.slowest_restart_seconds = max(outcome.slowest_restart_seconds, time.monotonic() - begin)
+        t1 = time.monotonic()  # PROF
         checks.after_restart()
+        print("PROF", "ready", round(t1 - begin, 2), "checks", round(time.monotonic() - t1, 2), flush=True)
         if outcome.kills.total() >= next_full_check:
             next_full_check += _FULL_CHECK_EVERY
             checks.everything()

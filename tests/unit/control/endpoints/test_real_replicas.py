@@ -231,7 +231,8 @@ def gateway(platform: Platform) -> Iterator[str]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     deadline = time.monotonic() + 60
     while not address.exists():
-        assert process.poll() is None and time.monotonic() < deadline, (home.logs / "gateway.log").read_text()
+        assert process.poll() is None, (home.logs / "gateway.log").read_text()
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     yield json.loads(address.read_text())["url"]
     process.terminate()
