@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     job_memory_bytes: int = Field(default=4 << 30, description="Memory limit of a job that names none.")
     job_time_limit_seconds: float = Field(default=24 * 3600.0, description="Time limit of a job that names none.")
     capture_share: float = Field(default=1.0, ge=0, le=1, description="Share of requests captured on new endpoints.")
+    capture_retention_days: float = Field(
+        default=90.0, gt=0, description="Captured inferences older than this are deleted."
+    )
+    cache_retention_days: float = Field(
+        default=14.0, gt=0, description="Cached datasets and bundles that nothing has used for this long are deleted."
+    )
     spool_limit_bytes: int = Field(
         default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
     )

@@ -23,7 +23,8 @@ from modelyard.kit.files import write_atomic
 from modelyard.server.application import Application
 from modelyard.server.assembly import assemble
 from modelyard.server.context import open_context
-from modelyard.server.duties import Duties
+from modelyard.server.duties import Duties, Duty
+from modelyard.server.housekeeping import Housekeeping
 from modelyard.server.names import APPLICATIONS
 from modelyard.server.pages import index_page
 from modelyard.settings import Home, Settings
@@ -50,7 +51,8 @@ def run(settings: Settings, names: tuple[str, ...], *, is_tcp: bool) -> None:
     context.durable.launch()
     for application in applications:
         application.on_start()
-    duties = Duties([duty for application in applications for duty in application.duties])
+    housekeeping = Duty(name="housekeeping", interval_seconds=3600.0, run=Housekeeping(context).run)
+    duties = Duties([housekeeping, *(duty for application in applications for duty in application.duties)])
     duties.start()
     try:
         _serve(mount(applications), settings, is_tcp=is_tcp)

@@ -1,6 +1,7 @@
 """Wires the Operations application."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from modelyard import __version__
 from modelyard.control.audit.api import router as audit_router
@@ -105,11 +106,13 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     asgi = create_application(
         title="Modelyard Operations", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
     )
+    keep = timedelta(days=context.settings.capture_retention_days)
     duties = (
         Duty(name="endpoints.reconcile", interval_seconds=0.3, run=reconciler.tick, awake=reconciler.awake),
         Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
+        Duty(name="captures.expire", interval_seconds=3600.0, run=lambda: watch.captures.delete_older(keep)),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
 

@@ -4,8 +4,9 @@ So a repeated request finds what the first one made, or nothing at all: there is
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Column, Connection, DateTime, String, Table, func, insert, select
+from sqlalchemy import Column, Connection, DateTime, String, Table, delete, func, insert, select
 
 from modelyard.errors import ConflictError
 from modelyard.storage.metadata import common_metadata
@@ -60,6 +61,10 @@ class Creations:
                 hint="Use a new key for each new request, and the same key only to repeat one.",
             )
         return str(row.resource_id)
+
+    def prune(self, connection: Connection, before: datetime) -> None:
+        """Forget keys that were recorded before this moment: nobody repeats a request after a week."""
+        connection.execute(delete(creation_keys).where(creation_keys.c.created_at < before.replace(tzinfo=None)))
 
     def record(self, connection: Connection, creation: Creation | None, resource_id: str) -> None:
         """Remember that this key made `resource_id`; commits with the caller's transaction."""

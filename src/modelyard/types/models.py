@@ -27,7 +27,16 @@ class ArtifactFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A measured figure with its 95 % confidence interval [low, high], over `n` rows of `split`."""
+    """A measured figure with its 95 % confidence interval [low, high], over `n` rows of `split`.
+
+    Attributes:
+        name: what was measured ("accuracy").
+        value: the figure.
+        low: lower end of the interval; null when none was computed.
+        high: upper end of the interval.
+        n: rows that it was measured on.
+        split: which rows these were: "holdout", or "train".
+    """
 
     name: str
     value: float
@@ -39,7 +48,15 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """How the served (converted) form compares with the original. `note` says what differs or why there is none."""
+    """How the served (converted) form compares with the original. `note` says what differs or why there is none.
+
+    Attributes:
+        is_equal: both forms answered alike on every row that was compared.
+        rows: rows that were compared.
+        label_mismatches: rows on which the labels differ.
+        max_abs_difference: largest difference of a number.
+        note: a sentence.
+    """
 
     is_equal: bool
     rows: int
@@ -50,7 +67,15 @@ class Parity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataReference:
-    """The data that a version came from, by content."""
+    """The data that a version came from, by content.
+
+    Attributes:
+        project: project of the dataset.
+        dataset: name of the dataset.
+        number: number of its version.
+        digest: SHA-256 of the version's content, as hex.
+        role: what it was used for: "train" unless said otherwise.
+    """
 
     project: str
     dataset: str
@@ -61,7 +86,23 @@ class DataReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What a reader must know before using a version. Free fields go into `custom`."""
+    """What a reader must know before using a version. Free fields go into `custom`.
+
+    Attributes:
+        task: what it does: "image-classification", "tabular-classification", "tabular-regression" or your own word.
+        description: what it is, for a reader who does not know it.
+        intended_use: what it is meant for.
+        limitations: what it is not meant for, and where it is known to be weak.
+        licence: under which terms it may be used.
+        algorithm: what trained it.
+        hyperparameters: with which settings.
+        metrics: how good it is; the figures of the split "holdout" are what discovery compares.
+        training_data: the dataset versions that it was trained on.
+        findings: what training noticed about the data ("12 rows without a target were left out").
+        parity: how the served form compares with the original, for an artifact that was converted.
+        tags: words to find it by.
+        custom: anything else, as name and value.
+    """
 
     task: str
     description: str = ""
@@ -93,7 +134,14 @@ class BundleFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """Where a version came from; `parent` is the version number that it was retrained from."""
+    """Where a version came from; `parent` is the version number that it was retrained from.
+
+    Attributes:
+        job: id of the job that made it; null for a version from elsewhere.
+        datasets: the dataset versions that it was made from.
+        parent: number of the version that it was retrained from.
+        created_by: name of the token that registered it.
+    """
 
     job: str | None = None
     datasets: tuple[DataReference, ...] = ()
@@ -107,6 +155,13 @@ class Manifest:
 
     Fixed file names in a bundle: `manifest.json`, the artifact (`artifact`), `golden.json` (GoldenSet),
     `reference.json` (drift reference sketch), `environment.lock`; `original.<ext>` when the artifact was converted.
+
+    Attributes:
+        artifact: file name of the artifact in the bundle.
+        artifact_format: its format.
+        signature: inputs that it takes and outputs that it gives.
+        card: what a reader must know.
+        is_pure: equal inputs give equal outputs and nothing else happens, so that a request may be sent twice.
     """
 
     artifact: str

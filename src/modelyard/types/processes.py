@@ -37,7 +37,15 @@ class SandboxLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """Limits of one process tree. None: no limit but the machine's."""
+    """Limits of one process tree. None: no limit but the machine's.
+
+    Attributes:
+        cpus: cores.
+        memory_bytes: memory of all its processes together; beyond it the process is ended.
+        disk_bytes: size of its working folder; beyond it the process is ended.
+        time_limit_seconds: time after which it is ended.
+        max_processes: processes and threads that it may have at the same time.
+    """
 
     cpus: float | None = None
     memory_bytes: int | None = None

@@ -50,6 +50,10 @@ class Signature:
 
     Classifiers answer two outputs: "label" (INT64 or BYTES, shape (-1,)) and "probabilities" (FP32, (-1, n_classes)),
     whose columns are the class names as strings. Regressors answer "prediction" (FP32, (-1,)).
+
+    Attributes:
+        inputs: what a request must send.
+        outputs: what the answer holds.
     """
 
     inputs: tuple[TensorSpec, ...]

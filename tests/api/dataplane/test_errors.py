@@ -34,7 +34,7 @@ def check(response: httpx.Response, status: int, code: str) -> None:
         (b"{", "invalid_json", None),
         (b'{"inputs": [NaN]}', "invalid_json", None),
         (b"[" * 100_000, "invalid_json", None),
-        (b'{"inputs": "\xff"}', "invalid_json", None),
+        (b'{"inputs": "\xff"}', "invalid_json", "inputs"),
         (b"[]", "invalid_json", None),
         (b"{}", "invalid_json", None),
         (tensor(shape=["1", 3]), "invalid_json", "inputs[0].shape[0]"),

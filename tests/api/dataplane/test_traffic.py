@@ -151,7 +151,7 @@ def test_a_variant_without_replicas_leaves_its_share_to_the_others(start):
 
 
 def test_a_version_replaces_another_without_a_failed_request(start):
-    """Fifty changes under load; the old worker is told to end right after each change, busy or not."""
+    """Under load; each old worker is told to end right after its change, busy or not."""
     serving = start()
     current = start_scripted(serving, "v0")
     serving.publish(endpoint("echo", variant(current, number=100)))

@@ -1,10 +1,11 @@
 """The Jobs application in another process, over its REST API."""
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from modelyard.control.clients.http import HttpApplication
 from modelyard.errors import ConflictError
-from modelyard.types.jobs import DatasetRef, Job, JobRecipe
+from modelyard.types.jobs import Job, JobRecipe
 
 
 class HttpJobsClient:
@@ -27,7 +28,7 @@ class HttpJobsClient:
         body = {
             "algorithm": recipe.algorithm,
             "hyperparameters": recipe.hyperparameters,
-            "channels": _channels(recipe),
+            "channels": recipe.channels,
             "target": recipe.target,
             "seed": recipe.seed,
             "model": model,
@@ -37,7 +38,7 @@ class HttpJobsClient:
     def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
         """See JobsClient."""
         body = {
-            "channels": _channels(recipe),
+            "channels": recipe.channels,
             "target": recipe.target,
             "seed": recipe.seed,
             "candidates": recipe.candidates,
@@ -55,13 +56,9 @@ class HttpJobsClient:
         except ConflictError:
             return  # it has ended
 
-    def _create(self, project: str, kind: str, body: dict[str, object], key: str) -> Job:
+    def _create(self, project: str, kind: str, body: Mapping[str, object], key: str) -> Job:
         path = f"/projects/{quote(project, safe='')}/{kind}"
         return self._jobs.call("POST", path, Job, body=body, headers={"Idempotency-Key": key})
-
-
-def _channels(recipe: JobRecipe) -> dict[str, DatasetRef]:
-    return dict(recipe.channels)
 
 
 def _job(project: str, job_id: str) -> str:

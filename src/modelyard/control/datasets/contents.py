@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from modelyard.control.datasets.repository import DatasetRepository
 from modelyard.errors import InternalError
 from modelyard.kit.files import sha256_file
-from modelyard.storage.database import Database
+from modelyard.storage.database import Connection, Database
 from modelyard.storage.objects import ObjectStore, content_key
 from modelyard.types.datasets import DatasetVersion
 

@@ -116,8 +116,10 @@ class DatasetRepository:
 
     def hold_content(self, connection: Connection, digest: str, size_bytes: int) -> None:
         """Register a content and lock its row, so that nobody deletes it before this transaction ends."""
-        _insert_or_ignore(connection, dataset_contents, {"digest": digest, "size_bytes": size_bytes})
-        self._lock_content(connection, digest)
+        is_held = False
+        while not is_held:  # again only as in insert_if_absent
+            _insert_or_ignore(connection, dataset_contents, {"digest": digest, "size_bytes": size_bytes})
+            is_held = self._lock_content(connection, digest)
 
     def forget_content(self, connection: Connection, digest: str) -> bool:
         """Unregister a content that no version has any more; true if its object may go (before the commit)."""
@@ -129,8 +131,10 @@ class DatasetRepository:
         return True
 
     @staticmethod
-    def _lock_content(connection: Connection, digest: str) -> None:
-        connection.execute(select(dataset_contents).where(dataset_contents.c.digest == digest).with_for_update())
+    def _lock_content(connection: Connection, digest: str) -> bool:
+        """True if the row is there; it then stays until the transaction ends."""
+        statement = select(dataset_contents).where(dataset_contents.c.digest == digest).with_for_update()
+        return connection.execute(statement).first() is not None
 
     @staticmethod
     def _set_tags(connection: Connection, dataset_id: str, tags: Sequence[str]) -> None:

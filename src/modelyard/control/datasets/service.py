@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection
-
 from modelyard.control.datasets.contents import DatasetContents
 from modelyard.control.datasets.errors import DatasetExistsError, DatasetInUseError, DatasetNotFoundError
 from modelyard.control.datasets.repository import DatasetRepository, StoredDataset
@@ -13,7 +11,7 @@ from modelyard.control.rest.preconditions import check_version
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
-from modelyard.storage.database import Database
+from modelyard.storage.database import Connection, Database
 from modelyard.types.datasets import Dataset
 
 Users = Callable[[str, str], Sequence[str]]

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from modelyard.control.datasets.contents import DatasetContents
 from modelyard.control.datasets.errors import DatasetFormatMismatchError, DatasetVersionNotFoundError
 from modelyard.control.datasets.repository import DatasetRepository, StoredDataset
@@ -20,7 +18,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.files import sha256_file
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
-from modelyard.storage.database import Database
+from modelyard.storage.database import Connection, Database
 from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.uploads import FetchedContent
 

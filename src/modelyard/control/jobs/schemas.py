@@ -40,7 +40,7 @@ class JobRequest(BaseModel):
 
     channels: dict[str, ChannelRequest] = Field(description="Input data by role.", min_length=1)
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seeds every random choice.")
-    resources: ResourcesRequest = Field(default_factory=ResourcesRequest)
+    resources: ResourcesRequest = Field(default_factory=ResourcesRequest, description="Limits of the job's process.")
 
     def limits(self, memory_bytes: int, time_limit_seconds: float) -> Resources:
         """Resources with the platform's defaults filled in."""

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 
 from modelyard.control.rest import errors
+from modelyard.control.rest.api_pages import add_api_pages
 from modelyard.control.rest.audit_log import AuditLog
 from modelyard.control.rest.middleware import AuditMiddleware, BodyLimitMiddleware, RequestIdMiddleware
+from modelyard.control.rest.openapi import complete_openapi
 from modelyard.kit.clock import Clock, SystemClock
 
 
@@ -30,8 +32,15 @@ def create_application(
         clock: for the audit's times; the machine's if None.
     """
     application = FastAPI(
-        title=title, description=description, version=version, responses=errors.OPENAPI_RESPONSES, redoc_url=None
+        title=title,
+        description=description,
+        version=version,
+        responses=errors.OPENAPI_RESPONSES,
+        docs_url=None,
+        redoc_url=None,
     )
+    complete_openapi(application)
+    add_api_pages(application)
     errors.install(application)
     application.get("/health", tags=["health"], summary="Is it alive?", responses={})(_health)
     for router in routers:

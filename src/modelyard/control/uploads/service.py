@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from modelyard.control.uploads.errors import (
     UploadIncompleteError,
     UploadNotFoundError,
@@ -24,7 +22,7 @@ from modelyard.errors import InternalError, UnavailableError
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import new_id
 from modelyard.storage.creations import Creation, Creations
-from modelyard.storage.database import Database
+from modelyard.storage.database import Connection, Database
 from modelyard.storage.objects import ObjectStore
 from modelyard.types.uploads import FetchedContent, Upload
 

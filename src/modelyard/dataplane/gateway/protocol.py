@@ -113,8 +113,8 @@ class GatewayProtocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """See asyncio.Protocol: a client may close its half after its last request and wait for the answers.
 
-        One that has gone for good looks just the same. So what waits in a queue keeps that place for a second, not
-        for its whole deadline.
+        One that has gone for good looks just the same. So its requests get a second more: those in a queue lose their
+        place then, and an application that is still answering is told that the client has gone.
         """
         self._takes_nothing_more = True
         if self._receiving is not None:  # it will never be whole
@@ -129,6 +129,8 @@ class GatewayProtocol(HttpToolsProtocol):
         for turn in self._turns:
             if isinstance(turn, Exchange) and turn.request is not None:
                 turn.request.deadline = min(turn.request.deadline, self._service.now + _HALF_CLOSED_SECONDS)
+            elif isinstance(turn, _ApplicationTurn):
+                self.loop.call_later(_HALF_CLOSED_SECONDS, self.transport.close)
         return True
 
     def pause_writing(self) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Collection
 from pathlib import Path
 
 from modelyard.control.clients.contracts import RegistryClient
@@ -55,10 +54,3 @@ class BundleCache:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return target
-
-    def trim(self, digests: Collection[str]) -> None:
-        """Remove every bundle but these, and what interrupted downloads left. Not while a fetch is under way."""
-        if self._folder.is_dir():
-            for path in self._folder.iterdir():
-                if path.name not in digests:
-                    shutil.rmtree(path, ignore_errors=True)

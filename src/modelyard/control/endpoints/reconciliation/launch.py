@@ -3,7 +3,6 @@
 import math
 import shutil
 import sys
-from collections.abc import Collection
 from pathlib import Path
 
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
@@ -82,13 +81,6 @@ class Launcher:
     def discard(self, replica_id: str) -> None:
         """Remove the folder of a replica whose process has ended."""
         shutil.rmtree(self._replica_folder(replica_id), ignore_errors=True)
-
-    def sweep(self, replica_ids: Collection[str]) -> None:
-        """Remove the folders of all replicas but these."""
-        kept = {self._replica_folder(replica_id).name for replica_id in replica_ids}
-        for path in self._folder.glob(f"{_FOLDER_PREFIX}*"):
-            if path.name not in kept:
-                shutil.rmtree(path, ignore_errors=True)
 
     def _replica_folder(self, replica_id: str) -> Path:
         return self._folder / f"{_FOLDER_PREFIX}{replica_id[-13:]}"  # 65 of the id's 80 random bits

@@ -1,0 +1,243 @@
+"""The commands: readable for people, JSON for programs, a next step and an exit code for every mistake."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from modelyard import errors
+from modelyard.cli.command import EXIT_CODES, INTERRUPTED, exit_code
+from modelyard.cli.main import build
+from modelyard.testing.fake_platform import Answer, FakePlatform
+from modelyard.types.datasets import Dataset
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Variant
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ENDPOINTS = "/operations/v1/projects/default/endpoints"
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def platform():
+    with FakePlatform() as running:
+        yield running
+
+
+@pytest.fixture
+def run(platform, tmp_path):
+    environment = {"MODELYARD_URL": platform.url, "MODELYARD_TOKEN": "secret", "MODELYARD_HOME": str(tmp_path)}
+    return lambda *arguments, **changes: CliRunner().invoke(build(), [*arguments], env={**environment, **changes})
+
+
+def endpoint(name: str, status: EndpointStatus = EndpointStatus.READY) -> Endpoint:
+    return Endpoint(
+        project="default", name=name, status=status, reason="", variants=(Variant(name="main", model="m", number=2),),
+        created_at=NOW, updated_at=NOW, version=1,
+    )  # fmt: skip
+
+
+def a_list(*items: object) -> Answer:
+    return Answer(body={"items": items, "next_cursor": None})
+
+
+def commands(command, path=()):
+    for name, child in getattr(command, "commands", {}).items():
+        yield from commands(child, (*path, name))
+    if not hasattr(command, "commands"):
+        yield path, command
+
+
+ALL = dict(commands(typer.main.get_command(build())))
+
+
+def test_every_command_of_the_platform_is_there():
+    words = {" ".join(path) for path in ALL}
+    wanted = (
+        "up, down, status, doctor, serve, token create, token list, token revoke, project create, datasets upload, "
+        "datasets list, datasets show, train, jobs list, jobs show, jobs logs, jobs stop, algorithms list, "
+        "models register, models search, models show, models list, deploy, endpoints list, endpoints show, "
+        "endpoints scale, endpoints stop, endpoints start, endpoints delete, predict, feedback, monitors create, "
+        "monitors run, retraining create, retraining run, events"
+    )
+    assert set(wanted.split(", ")) <= words
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_explains_itself_and_takes_the_shared_options(path):
+    command = ALL[path]
+    assert command.help
+    assert {"project", "url", "home", "json"} <= {parameter.name for parameter in command.params}
+    for parameter in command.params:
+        assert parameter.name in ("help", "project", "url", "home", "json") or parameter.help, parameter.name
+
+
+def test_a_table_for_people_and_json_for_programs(run, platform):
+    platform.prepare("GET", ENDPOINTS, a_list(endpoint("digits"), endpoint("iris")))
+    table = run("endpoints", "list")
+    assert table.exit_code == 0
+    assert "digits" in table.stdout
+    assert "m:2" in table.stdout
+    assert [each["name"] for each in json.loads(run("endpoints", "list", "--json").stdout)] == ["digits", "iris"]
+
+
+def test_an_empty_list_says_how_to_begin(run, platform):
+    platform.prepare("GET", ENDPOINTS, a_list())
+    shown = run("endpoints", "list")
+    assert "modelyard deploy" in shown.stderr
+    assert json.loads(run("endpoints", "list", "--json").stdout) == []
+
+
+def test_a_mistyped_name_is_answered_with_the_right_one(run, platform):
+    platform.prepare("GET", ENDPOINTS, a_list(endpoint("digits")))
+    shown = run("endpoints", "show", "digts")
+    assert shown.exit_code == 3
+    assert "Did you mean 'digits'?" in shown.stderr
+    failed = json.loads(run("endpoints", "show", "digts", "--json").stderr)
+    assert set(failed) == {"code", "message", "hint", "field"}
+
+
+def test_a_mistyped_command_is_answered_with_the_right_one(run):
+    shown = run("endpoint", "list")
+    assert shown.exit_code == 2
+    assert "endpoints" in shown.stderr
+
+
+def test_a_platform_that_does_not_run_is_said_with_how_to_start_it(run):
+    for address in ("http://127.0.0.1:1", ""):
+        shown = run("endpoints", "list", MODELYARD_URL=address)
+        assert shown.exit_code in (2, 6)
+        assert "modelyard up" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, 2), (401, 4), (403, 4), (404, 3), (409, 5), (412, 5), (413, 2), (500, 1)]
+)
+def test_the_exit_code_tells_the_family_of_the_error(status, code, run, platform):
+    body = {"code": "some_code", "message": "words", "hint": "do this"}
+    platform.prepare("POST", f"{ENDPOINTS}/digits/stop", Answer(status=status, body=body))
+    shown = run("endpoints", "stop", "digits")
+    assert shown.exit_code == code
+    assert "words" in shown.stderr
+    assert "do this" in shown.stderr
+
+
+def test_the_documented_exit_codes_are_those_in_the_program():
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert documented == {0, INTERRUPTED, *(code for _, code in EXIT_CODES)}
+    assert exit_code(errors.AlreadyExistsError("x")) == 5
+    assert exit_code(errors.TooLargeError("x")) == 2
+
+
+def test_every_command_is_in_the_reference():
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    missing = [" ".join(path) for path in ALL if f"`modelyard {' '.join(path)}" not in text]
+    assert not missing
+
+
+def test_what_cannot_be_undone_asks_first(run, platform):
+    platform.prepare("GET", ENDPOINTS, a_list(endpoint("digits")))
+    platform.prepare("DELETE", f"{ENDPOINTS}/digits", Answer(status=202, body=endpoint("digits")))
+    assert run("endpoints", "delete", "digits", "--no-wait").exit_code == 1
+    assert platform.sent("DELETE", f"{ENDPOINTS}/digits") == []
+    assert run("endpoints", "delete", "digits", "--no-wait", "--yes").exit_code == 0
+    assert len(platform.sent("DELETE", f"{ENDPOINTS}/digits")) == 1
+
+
+def test_training_sends_what_was_asked_for(run, platform):
+    refusal = Answer(status=400, body={"code": "x", "message": "no"})
+    platform.prepare("POST", "/jobs/v1/projects/team/training-jobs", refusal)
+    run(
+        "train", "linear-classification", "--data", "iris:2", "--model", "iris", "--target", "species", "--seed", "7",
+        "--set", "epochs=20", "--set", "rate=0.5", "--set", "layers=128,64", "--project", "team",
+    )  # fmt: skip
+    body = platform.requests[0].json()
+    assert body["channels"] == {"train": {"dataset": "iris", "number": 2}}
+    assert body["hyperparameters"] == {"epochs": 20, "rate": 0.5, "layers": "128,64"}
+    assert (body["target"], body["seed"], body["model"]) == ("species", 7, "iris")
+    wrong = run("train", "x", "--data", "d", "--model", "m", "--set", "epochs")
+    assert wrong.exit_code == 2
+    assert "NAME=VALUE" in wrong.stderr
+
+
+def test_feedback_comes_from_arguments_and_from_files(run, platform, tmp_path):
+    path = f"{ENDPOINTS}/digits/feedback"
+    platform.prepare("POST", path, Answer(body={"accepted": 2, "duplicate": 0, "conflicting": 0}))
+    (tmp_path / "truth.csv").write_text("inference_id,truth\ninf-1,3\ninf-2,cat\ninf-2,dog\n")
+    (tmp_path / "truth.json").write_text('{"inf-1": [1, null]}')
+    assert run("feedback", "digits", "inf-1", "3").exit_code == 0
+    assert run("feedback", "digits", "--file", str(tmp_path / "truth.csv")).exit_code == 0
+    assert run("feedback", "digits", "--file", str(tmp_path / "truth.json")).exit_code == 0
+    assert run("feedback", "digits").exit_code == 2
+    assert [request.json()["items"] for request in platform.sent("POST", path)] == [
+        [{"inference_id": "inf-1", "truth": 3}],
+        [{"inference_id": "inf-1", "truth": 3}, {"inference_id": "inf-2", "truth": ["cat", "dog"]}],
+        [{"inference_id": "inf-1", "truth": [1, None]}],
+    ]
+
+
+def test_strange_names_from_the_platform_do_no_harm_in_a_table(run, platform):
+    dataset = Dataset(
+        project="default", name="a", description="[red]\x1b[31m[/nope]", tags=("[x]",), latest=1, created_at=NOW,
+        updated_at=NOW, version=1,
+    )  # fmt: skip
+    platform.prepare("GET", "/registry/v1/projects/default/datasets", a_list(dataset))
+    shown = run("datasets", "list")
+    assert shown.exit_code == 0
+    assert "[red]" in shown.stdout
+    assert "\x1b" not in shown.stdout
+
+
+def modelyard(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "modelyard.cli.main", *arguments],
+        capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def test_help_loads_neither_the_client_nor_the_server():
+    code = (
+        "import sys; from modelyard.cli.main import build\n"
+        "try: build()(['--help'], prog_name='modelyard')\n"
+        "except SystemExit: pass\n"
+        "heavy = {'httpx', 'msgspec', 'numpy', 'pydantic', 'sqlalchemy', 'fastapi'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_there_for_shells(shell):
+    shown = modelyard("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert shown.returncode == 0, shown.stderr
+    assert "modelyard" in shown.stdout.lower()
+
+
+def test_down_ends_the_supervisor_of_the_state_directory_and_no_other_process(tmp_path):
+    (tmp_path / "run").mkdir()
+    script = "import sys, time; time.sleep(60)  # modelyard.server.up"
+    supervisor = subprocess.Popen([sys.executable, "-c", script, "modelyard.server.up"])
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        state = tmp_path / "run" / "platform.json"
+        state.write_text(json.dumps({"pid": stranger.pid, "processes": {}}))
+        assert "No platform runs" in modelyard("down", "--home", str(tmp_path)).stdout
+        assert stranger.poll() is None
+        state.write_text(json.dumps({"pid": supervisor.pid, "processes": {"control": 1}}))
+        started = time.monotonic()
+        assert modelyard("down", "--home", str(tmp_path)).returncode == 0
+        assert supervisor.wait(10) == -signal.SIGTERM
+        assert time.monotonic() - started < 60
+    finally:
+        for process in (supervisor, stranger):
+            process.kill()
+            process.wait()
