@@ -11,9 +11,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from modelyard.control.clients.http_registry import HttpRegistryClient
+from modelyard.control.tables import load_tables
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import UnavailableError
 from modelyard.settings import Home
+from modelyard.storage.database import Database
+from modelyard.storage.metadata import BRANCHES
 from modelyard.testing.registry import LocalRegistry
 from modelyard.testing.registry_client import RegistryCase, RegistryClientConformance
 from modelyard.types.access import Role
@@ -34,6 +37,20 @@ class TestInProcess(RegistryClientConformance):
     @pytest.fixture
     def case(self, registry):
         return RegistryCase(client=registry.client(), secret=a_secret(registry))
+
+
+class TestInProcessOnPostgresql(RegistryClientConformance):
+    @pytest.fixture
+    def case(self, postgres_url, tmp_path) -> Iterator[RegistryCase]:
+        database = Database(postgres_url())
+        load_tables()
+        for branch in ("common", "registry"):
+            BRANCHES[branch].create_all(database.engine)
+        home = Home(tmp_path / "home")
+        home.create()
+        registry = LocalRegistry(database, tmp_path / "registry", LocalEngine(home))
+        yield RegistryCase(client=registry.client(), secret=a_secret(registry))
+        database.close()
 
 
 class TestHttp(RegistryClientConformance):

@@ -140,7 +140,7 @@ def test_versions_keep_their_content_whatever_is_deleted_meanwhile(registry: Reg
                 return
 
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(act, range(1500)))
+        list(pool.map(act, range(2500)))
     kept = {
         version.digest: b"".join(registry.versions.stream(version))
         for name in {item.name for item in registry.datasets.list("default", (), "", PageQuery()).items}

@@ -1,6 +1,7 @@
 """Answers on the screen: tables for people, JSON for programs, progress on standard error."""
 
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -55,20 +56,21 @@ class Output:
         self._console.print(table)
 
     def line(self, text: str) -> None:
-        """A line of a stream: as it is, or as a JSON string per line."""
-        sys.stdout.write((_encoded(text) if self.is_json else text) + "\n")
+        """A line of a stream: as it is (on a terminal what a terminal can bear), or as a JSON string per line."""
+        shown = _encoded(text) if self.is_json else printable(text) if self._console.is_terminal else text
+        sys.stdout.write(shown + "\n")
         sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """For people only, beside the result."""
-        self._notes.print(Text(text), style="dim" if self._notes.is_terminal else "")
+        self._notes.print(Text(printable(text)), style="dim" if self._notes.is_terminal else "")
 
     def done(self, value: Any, text: str) -> None:
         """A command that did something says so in a line; as JSON it shows what it made."""
         if self.is_json:
             self._json(value)
         else:
-            self._console.print(Text(text))
+            self._console.print(Text(printable(text)))
 
     def error(self, error: ModelyardError) -> None:
         """What went wrong and what to do next."""
@@ -76,9 +78,9 @@ class Output:
             body = {"code": error.code, "message": error.message, "hint": error.hint, "field": error.field}
             sys.stderr.write(_encoded(body) + "\n")
             return
-        self._notes.print(Text.assemble(("Error: ", "bold red"), error.message))
+        self._notes.print(Text.assemble(("Error: ", "bold red"), printable(error.message)))
         if error.hint:
-            self._notes.print(Text.assemble(("Next:  ", "bold"), error.hint))
+            self._notes.print(Text.assemble(("Next:  ", "bold"), printable(error.hint)))
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[int, int], None]]:
@@ -104,6 +106,11 @@ class Output:
 
     def _json(self, value: Any) -> None:
         sys.stdout.write(_encoded(value, indent=2) + "\n")
+
+
+def printable(text: str) -> str:
+    """Without control characters: names and logs come from others and must not steer the reader's terminal."""
+    return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")
 
 
 def when(moment: datetime | None) -> str:
@@ -155,7 +162,7 @@ def _cell(value: object) -> Text:
         value = ", ".join(str(item) for item in value)
     text = "" if value is None else number(value) if isinstance(value, float) else str(value)
     style = "green" if text in _GOOD else "red" if text in _BAD else ""
-    return Text(text, style=style)
+    return Text(printable(text), style=style)
 
 
 def _console(stream: Any) -> Console:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from modelyard.errors import ModelyardError
-from modelyard.quickstart.platform import stop_platform
+from modelyard.quickstart.platform import start_platform, stop_platform
 from modelyard.quickstart.story import Story, Summary
 
 
@@ -44,7 +44,11 @@ def _tell(home: Path, console: Console) -> tuple[float, Story]:
         def advance(share: float, line: str) -> None:
             progress.update(bar, completed=share, description=line)
 
-        story = Story(home, lambda line: progress.console.print(f"   {line}", markup=False, soft_wrap=True), advance)
+        story = Story(
+            lambda: start_platform(home),
+            lambda line: progress.console.print(f"   {line}", markup=False, soft_wrap=True),
+            advance,
+        )
         try:
             for number, (purpose, step) in enumerate(story.steps(), 1):
                 progress.console.print(f"[bold]{number:2}. {purpose}[/bold]", soft_wrap=True)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from modelyard.errors import ModelyardError
+from modelyard.sdk.client import Client
 
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
@@ -22,8 +23,8 @@ class QuickstartError(ModelyardError):
     code = "quickstart_failed"
 
 
-def start_platform(home: Path) -> int:
-    """Start from nothing; returns the process id. An earlier quickstart in the same place is ended and removed.
+def start_platform(home: Path) -> Client:
+    """Start from nothing; the client of the new platform. An earlier quickstart in the same place is ended and removed.
 
     Raises:
         QuickstartError: `home` holds something else, or the platform did not start.
@@ -51,7 +52,7 @@ def start_platform(home: Path) -> int:
             process.kill()
             raise QuickstartError(f"The platform did not start: {log.read_text().strip()}", hint=f"See {home}/logs.")
         time.sleep(0.05)
-    return process.pid
+    return Client(home=home, token=(home / "admin.token").read_text().strip())
 
 
 def stop_platform(home: Path) -> None:

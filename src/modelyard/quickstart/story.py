@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from modelyard.quickstart.digits import WEAR, Digits, load_digits
-from modelyard.quickstart.platform import QuickstartError, start_platform
+from modelyard.quickstart.platform import QuickstartError
 from modelyard.quickstart.traffic import Application, Background, Tally
 from modelyard.sdk.client import Client
 from modelyard.types.jobs import Job, JobStatus
@@ -39,10 +38,18 @@ class Summary:
 
 
 class Story:
-    """Tells `say(line)` what each step shows; `progress(share, line)` is called while something takes its time."""
+    """The steps, on any platform that has nothing named "digits" yet.
 
-    def __init__(self, home: Path, say: Callable[[str], None], progress: Callable[[float, str], None]) -> None:
-        self._home = home
+    Args:
+        connect: makes the client in the first step, starting a platform for it if need be; closed by `close`.
+        say: told what each step shows.
+        progress: called with (share, line) while something takes its time.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Client], say: Callable[[str], None], progress: Callable[[float, str], None]
+    ) -> None:
+        self._connect = connect
         self._say = say
         self._progress = progress
         self.summary = Summary()
@@ -77,11 +84,10 @@ class Story:
     def start(self) -> None:
         """Step 1."""
         started = time.monotonic()
-        start_platform(self._home)
-        self._client = Client(home=self._home)
+        self._client = self._connect()
         self._application = Application(self._client, NAME)
         self.summary.url = self._client.url
-        self._say(f"ready at {self._client.url} after {time.monotonic() - started:.1f} s, state in {self._home}")
+        self._say(f"ready at {self._client.url} after {time.monotonic() - started:.1f} s")
 
     def upload(self) -> None:
         """Step 2."""
@@ -225,7 +231,9 @@ class Story:
         deadline = time.monotonic() + WAIT_SECONDS
         while (found := look()) is None:
             if time.monotonic() > deadline:
-                raise QuickstartError(f"waited {WAIT_SECONDS:.0f} s for {what}", hint=f"See {self._home}/logs.")
+                raise QuickstartError(
+                    f"waited {WAIT_SECONDS:.0f} s for {what}", hint="The platform's logs say why it is slow."
+                )
             time.sleep(0.3)
         return found
 

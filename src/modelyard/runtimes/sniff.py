@@ -104,6 +104,7 @@ def _refuse_pickle(head: bytes) -> None:
         b"BZh",
         b"\xfd7zXZ",
         b"\x78\x01",
+        b"\x78\x5e",
         b"\x78\x9c",
         b"\x78\xda",
         b"\x5d\x00\x00",

@@ -55,6 +55,9 @@ class Client(_Nouns[Sync]):
         token: MODELYARD_TOKEN, or the admin token of the platform on this machine, if left out.
         project: that all calls are about.
         home: state directory of the platform on this machine, if it is not the usual one.
+        registry_url: address of the Registry where it runs alone; MODELYARD_REGISTRY_URL, or `url`, if left out.
+        jobs_url: the same of Jobs; MODELYARD_JOBS_URL.
+        operations_url: the same of Operations, if its gateway is not the one at `url`; MODELYARD_OPERATIONS_URL.
         verify: False takes any TLS certificate; an SSLContext says which ones.
         transport: for tests: answers the requests instead of the network.
 
@@ -69,11 +72,15 @@ class Client(_Nouns[Sync]):
         project: str = "default",
         *,
         home: str | Path | None = None,
+        registry_url: str | None = None,
+        jobs_url: str | None = None,
+        operations_url: str | None = None,
         verify: ssl.SSLContext | bool = True,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        found = find_connection(url, token, Path(home).expanduser() if home else None)
-        self._sync_driver = SyncDriver(found.url, found.token, verify, transport)
+        alone = {"registry": registry_url, "jobs": jobs_url, "operations": operations_url}
+        found = find_connection(url, token, Path(home).expanduser() if home else None, alone)
+        self._sync_driver = SyncDriver(found, verify, transport)
         super().__init__(self._sync_driver, found.url, project)
 
     def close(self) -> None:
@@ -102,11 +109,15 @@ class AsyncClient(_Nouns[Async]):
         project: str = "default",
         *,
         home: str | Path | None = None,
+        registry_url: str | None = None,
+        jobs_url: str | None = None,
+        operations_url: str | None = None,
         verify: ssl.SSLContext | bool = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        found = find_connection(url, token, Path(home).expanduser() if home else None)
-        self._async_driver = AsyncDriver(found.url, found.token, verify, transport)
+        alone = {"registry": registry_url, "jobs": jobs_url, "operations": operations_url}
+        found = find_connection(url, token, Path(home).expanduser() if home else None, alone)
+        self._async_driver = AsyncDriver(found, verify, transport)
         super().__init__(self._async_driver, found.url, project)
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ import httpx
 
 from modelyard.errors import ModelyardError, TemporaryError
 from modelyard.sdk.calls import Lines, Pages
+from modelyard.sdk.connection import Connection
 from modelyard.sdk.errors import ConnectionLostError, ServerUnreachableError, error_of
 from modelyard.sdk.steps import Download, Flow, Pause, Request, Response, Step, Work
 
@@ -27,10 +28,10 @@ class SyncDriver:
     """Performs flows in the calling thread; may be used from several threads."""
 
     def __init__(
-        self, url: str, token: str, verify: ssl.SSLContext | bool, transport: httpx.BaseTransport | None
+        self, connection: Connection, verify: ssl.SSLContext | bool, transport: httpx.BaseTransport | None
     ) -> None:
-        self._url = url
-        self._http = httpx.Client(**_options(url, token), verify=verify, transport=transport)
+        self._at = connection
+        self._http = httpx.Client(**_options(connection), verify=verify, transport=transport)
 
     def close(self) -> None:
         """Close the connections."""
@@ -65,7 +66,11 @@ class SyncDriver:
         reader = _LineReader(lines)
         while not reader.is_done:
             try:
-                with _faults(self._url), self._http.stream("GET", lines.path, params=reader.query()) as answer:
+                target = self._at.address(lines.path)
+                with (
+                    _faults(self._at.origin(lines.path)),
+                    self._http.stream("GET", target, params=reader.query()) as answer,
+                ):
                     if answer.is_error:
                         answer.read()
                         raise error_of(_response(answer))
@@ -81,13 +86,14 @@ class SyncDriver:
             return time.sleep(step.seconds)
         if isinstance(step, Work):
             return step.function()
-        with _faults(self._url):
+        target = self._at.address(step.path)
+        with _faults(self._at.origin(step.path)):
             if isinstance(step, Request):
-                return _response(self._http.request(**_arguments(step)))
-            return self._download(step)
+                return _response(self._http.request(url=target, **_arguments(step)))
+            return self._download(step, target)
 
-    def _download(self, step: Download) -> Response:
-        with self._http.stream("GET", step.path) as answer:
+    def _download(self, step: Download, target: str) -> Response:
+        with self._http.stream("GET", target) as answer:
             if answer.is_error:
                 answer.read()
                 return _response(answer)
@@ -101,10 +107,10 @@ class AsyncDriver:
     """Performs flows on the running event loop."""
 
     def __init__(
-        self, url: str, token: str, verify: ssl.SSLContext | bool, transport: httpx.AsyncBaseTransport | None
+        self, connection: Connection, verify: ssl.SSLContext | bool, transport: httpx.AsyncBaseTransport | None
     ) -> None:
-        self._url = url
-        self._http = httpx.AsyncClient(**_options(url, token), verify=verify, transport=transport)
+        self._at = connection
+        self._http = httpx.AsyncClient(**_options(connection), verify=verify, transport=transport)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -140,8 +146,9 @@ class AsyncDriver:
         reader = _LineReader(lines)
         while not reader.is_done:
             try:
-                with _faults(self._url):
-                    async with self._http.stream("GET", lines.path, params=reader.query()) as answer:
+                target = self._at.address(lines.path)
+                with _faults(self._at.origin(lines.path)):
+                    async with self._http.stream("GET", target, params=reader.query()) as answer:
                         if answer.is_error:
                             await answer.aread()
                             raise error_of(_response(answer))
@@ -159,13 +166,14 @@ class AsyncDriver:
             return await asyncio.sleep(step.seconds)
         if isinstance(step, Work):
             return await asyncio.to_thread(step.function)
-        with _faults(self._url):
+        target = self._at.address(step.path)
+        with _faults(self._at.origin(step.path)):
             if isinstance(step, Request):
-                return _response(await self._http.request(**_arguments(step)))
-            return await self._download(step)
+                return _response(await self._http.request(url=target, **_arguments(step)))
+            return await self._download(step, target)
 
-    async def _download(self, step: Download) -> Response:
-        async with self._http.stream("GET", step.path) as answer:
+    async def _download(self, step: Download, target: str) -> Response:
+        async with self._http.stream("GET", target) as answer:
             if answer.is_error:
                 await answer.aread()
                 return _response(answer)
@@ -249,20 +257,20 @@ def _faults(url: str) -> Iterator[None]:
         ) from error
 
 
-def _options(url: str, token: str) -> dict[str, Any]:
+def _options(connection: Connection) -> dict[str, Any]:
+    addresses = (connection.url, *connection.applications.values())
     return {
-        "base_url": url,
-        "headers": {"Authorization": f"Bearer {token}"} if token else {},
+        "headers": {"Authorization": f"Bearer {connection.token}"} if connection.token else {},
         "timeout": httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
         "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20),
-        "trust_env": not url.startswith(("http://127.", "http://localhost", "http://[::1]")),
+        # no proxy stands between this machine and itself
+        "trust_env": not all(url.startswith(("http://127.", "http://localhost", "http://[::1]")) for url in addresses),
     }
 
 
 def _arguments(request: Request) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "method": request.method,
-        "url": request.path,
         "params": dict(request.query),
         "headers": dict(request.headers),
         "content": request.content,

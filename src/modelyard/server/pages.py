@@ -9,8 +9,8 @@ from starlette.responses import HTMLResponse
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Modelyard</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}}</style>
 <h1>Modelyard</h1>
-<p>Machine learning as a service on this machine. Each API has pages that explain and try its calls; they ask for a
-token (<em>Authorize</em>): the first start printed it and keeps it in <code>admin.token</code> of the state directory.</p>
+<p>Machine learning as a service on this machine. Each API has pages that explain and try its calls. They ask for a
+token (<em>Authorize</em>), which the first start printed and keeps in <code>admin.token</code>.</p>
 <ul>{links}</ul>
 <p>Models answer at <code>/v2/models/&lt;endpoint&gt;/infer</code> (Open Inference Protocol) and
 <code>/endpoints/&lt;endpoint&gt;/invocations</code>.</p></html>"""

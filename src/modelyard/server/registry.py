@@ -105,7 +105,9 @@ def _services(context: Context) -> _Services:
     dataset_contents = DatasetContents(database, dataset_repository, context.objects)
     bundle_contents = BundleContents(database, model_repository, context.objects)
     models = ModelService(database, model_repository, creations, bundle_contents, clock)
-    datasets = DatasetService(database, dataset_repository, creations, dataset_contents, clock)
+    datasets = DatasetService(
+        database, dataset_repository, creations, dataset_contents, clock, models.trained_on_dataset
+    )
     inspector = ArtifactInspector(context.engine, context.home.run / "inspections")
     return _Services(
         access=access,

@@ -5,13 +5,16 @@ comes with its gateway, since it is what serves models; the other two listen by 
 """
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
 
 from modelyard.errors import InvalidInputError, ModelyardError
+from modelyard.kit.files import write_atomic
+from modelyard.kit.locks import FileLock
 from modelyard.server.names import APPLICATIONS
-from modelyard.server.up import Supervisor, check_listen
+from modelyard.server.up import Supervisor, check_listen, end_processes, remove_stale, say_ready, write_state
 from modelyard.settings import Settings
 
 NEEDS = {"registry": (), "jobs": ("registry_url",), "operations": ("registry_url", "jobs_url")}
@@ -68,11 +71,33 @@ def serve(application: str, settings: Settings) -> None:
         )
     if application == "operations":
         Supervisor(settings, (application,)).run()
-        return
-    from modelyard.server.control import run  # noqa: PLC0415 - two seconds that the supervisor above does not need
+    else:
+        _serve_alone(application, settings)
 
-    os.environ["MODELYARD_HOME"] = str(settings.layout.root)
-    run(settings, (application,), is_tcp=True)
+
+def _serve_alone(application: str, settings: Settings) -> None:
+    """In this very process: whoever started it starts it again if it crashes.
+
+    Raises:
+        ResourceBusyError: another platform runs in this state directory.
+    """
+    from modelyard.server.control import run  # noqa: PLC0415 - two seconds that the supervisor does not need
+
+    home = settings.layout
+    home.create()
+    with FileLock(home.run / "platform.lock", "Modelyard already runs in this state directory"):
+        is_new = not home.token.exists()
+
+        def publish(url: str) -> None:
+            write_atomic(home.run / "gateway.json", json.dumps({"url": url, "pid": os.getpid()}).encode())
+            write_state(home, {application: os.getpid()})
+            say_ready(home, url, is_new=is_new)
+
+        try:
+            run(settings, (application,), publish)
+        finally:
+            end_processes(home)
+            remove_stale(home)
 
 
 if __name__ == "__main__":

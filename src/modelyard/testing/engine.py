@@ -191,7 +191,7 @@ class EngineConformance:
             "print('made', made, flush=True)\nos._exit(3 if made < 60 else 0)"
         )
         end = case.run(case.python(source, max_processes=50, time_limit_seconds=60))
-        assert (end.exit_code == 3) or end.cause is not EndCause.EXIT, end  # noqa: PLR2004
+        assert (end.exit_code == 3) or end.cause is not EndCause.EXIT, end
 
     def test_libraries_are_told_how_many_threads_to_use(self, case: EngineCase) -> None:
         end = case.run(case.spec("sh", "-c", "echo $OMP_NUM_THREADS $OPENBLAS_NUM_THREADS", cpus=1.5))

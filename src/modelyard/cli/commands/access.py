@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.groups import add_group
 from modelyard.cli.output import since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
@@ -18,18 +19,22 @@ Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def declare(app: typer.Typer) -> None:
     """Add the groups."""
-    tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke tokens.")
-    command(tokens, "create")(create_token)
-    command(tokens, "list")(list_tokens)
-    command(tokens, "revoke")(revoke_token)
-    command(tokens, "whoami")(whoami)
-    app.add_typer(tokens, name="token", rich_help_panel=PANEL)
-    projects = typer.Typer(no_args_is_help=True, help="Projects keep the work of teams apart.")
-    command(projects, "create")(create_project)
-    command(projects, "list")(list_projects)
-    command(projects, "show")(show_project)
-    command(projects, "delete")(delete_project)
-    app.add_typer(projects, name="project", rich_help_panel=PANEL)
+    add_group(app, "token", _declare_token, help="Create, list and revoke tokens.", panel=PANEL)
+    add_group(app, "project", _declare_project, help="Projects keep the work of teams apart.", panel=PANEL)
+
+
+def _declare_token(group: typer.Typer) -> None:
+    command(group, "create")(create_token)
+    command(group, "list")(list_tokens)
+    command(group, "revoke")(revoke_token)
+    command(group, "whoami")(whoami)
+
+
+def _declare_project(group: typer.Typer) -> None:
+    command(group, "create")(create_project)
+    command(group, "list")(list_projects)
+    command(group, "show")(show_project)
+    command(group, "delete")(delete_project)
 
 
 def create_token(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, size, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
@@ -18,13 +19,15 @@ Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def declare(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(no_args_is_help=True, help="Upload and look at data.")
+    add_group(app, "datasets", _declare_datasets, help="Upload and look at data.", panel=PANEL)
+
+
+def _declare_datasets(group: typer.Typer) -> None:
     command(group, "upload")(upload)
     command(group, "list")(list_)
     command(group, "show")(show)
     command(group, "download")(download)
     command(group, "delete")(delete)
-    app.add_typer(group, name="datasets", rich_help_panel=PANEL)
 
 
 def upload(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, pairs, size, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
@@ -20,7 +21,10 @@ Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def declare(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(no_args_is_help=True, help="Register, find and look at models.")
+    add_group(app, "models", _declare_models, help="Register, find and look at models.", panel=PANEL)
+
+
+def _declare_models(group: typer.Typer) -> None:
     command(group, "register")(register)
     command(group, "search")(search)
     command(group, "list")(list_)
@@ -30,7 +34,6 @@ def declare(app: typer.Typer) -> None:
     command(group, "download")(download)
     command(group, "alias")(set_alias)
     command(group, "delete")(delete)
-    app.add_typer(group, name="models", rich_help_panel=PANEL)
 
 
 def register(

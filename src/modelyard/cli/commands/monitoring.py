@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
@@ -19,23 +20,27 @@ Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def declare(app: typer.Typer) -> None:
     """Add the groups and the command."""
-    monitors = typer.Typer(no_args_is_help=True, help="Watch an endpoint's traffic for drift.")
-    command(monitors, "create")(create_monitor)
-    command(monitors, "list")(list_monitors)
-    command(monitors, "show")(show_monitor)
-    command(monitors, "run")(run_monitor)
-    command(monitors, "reports")(list_reports)
-    command(monitors, "delete")(delete_monitor)
-    app.add_typer(monitors, name="monitors", rich_help_panel=PANEL)
-    policies = typer.Typer(no_args_is_help=True, help="Retrain an endpoint's model by rule.")
-    command(policies, "create")(create_policy)
-    command(policies, "list")(list_policies)
-    command(policies, "show")(show_policy)
-    command(policies, "run")(run_policy)
-    command(policies, "runs")(list_runs)
-    command(policies, "delete")(delete_policy)
-    app.add_typer(policies, name="retraining", rich_help_panel=PANEL)
+    add_group(app, "monitors", _declare_monitors, help="Watch an endpoint's traffic for drift.", panel=PANEL)
+    add_group(app, "retraining", _declare_retraining, help="Retrain an endpoint's model by rule.", panel=PANEL)
     command(app, "events", panel=PANEL)(list_events)
+
+
+def _declare_monitors(group: typer.Typer) -> None:
+    command(group, "create")(create_monitor)
+    command(group, "list")(list_monitors)
+    command(group, "show")(show_monitor)
+    command(group, "run")(run_monitor)
+    command(group, "reports")(list_reports)
+    command(group, "delete")(delete_monitor)
+
+
+def _declare_retraining(group: typer.Typer) -> None:
+    command(group, "create")(create_policy)
+    command(group, "list")(list_policies)
+    command(group, "show")(show_policy)
+    command(group, "run")(run_policy)
+    command(group, "runs")(list_runs)
+    command(group, "delete")(delete_policy)
 
 
 def create_monitor(

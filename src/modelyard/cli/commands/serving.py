@@ -7,6 +7,7 @@ import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.data import read_data, read_truth, scalar
+from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
@@ -29,7 +30,10 @@ def declare(app: typer.Typer) -> None:
     command(app, "deploy", panel=PANEL)(deploy)
     command(app, "predict", panel=PANEL)(predict)
     command(app, "feedback", panel=PANEL)(feedback)
-    group = typer.Typer(no_args_is_help=True, help="Look at endpoints, scale, stop and delete them.")
+    add_group(app, "endpoints", _declare_endpoints, help="Look at endpoints, scale, stop and delete them.", panel=PANEL)
+
+
+def _declare_endpoints(group: typer.Typer) -> None:
     command(group, "list")(list_)
     command(group, "show")(show)
     command(group, "scale")(scale)
@@ -39,7 +43,6 @@ def declare(app: typer.Typer) -> None:
     command(group, "metrics")(metrics)
     command(group, "inferences")(inferences)
     command(group, "rollouts")(rollouts)
-    app.add_typer(group, name="endpoints", rich_help_panel=PANEL)
 
 
 def deploy(
@@ -65,7 +68,7 @@ def deploy(
             on_look=lambda each: say(f"{each.status} {each.reason}"),
         )
     serves = ", ".join(f"{variant.model}:{variant.number}" for variant in found.variants)
-    session.out.done(found, f"{found.name} {found.status}  {serves}  {found.url}")
+    session.out.done(found, f"{found.name} {found.status}  {serves}  {_address(session, found)}")
 
 
 def predict(
@@ -152,7 +155,7 @@ def show(session: Session, name: Name) -> None:
         "Endpoint": endpoint.name,
         "Status": endpoint.status,
         "Why": endpoint.reason,
-        "Address": endpoint.url,
+        "Address": _address(session, endpoint),
         "Serves": _serves(endpoint),
         "Recorded": f"{endpoint.capture_share:.0%} of the requests",
         "Rollout": f"{rollout.status} {rollout.reason}" if rollout else "",
@@ -286,6 +289,11 @@ def rollouts(session: Session, name: Name) -> None:
 
 def _names(session: Session) -> list[str]:
     return [endpoint.name for endpoint in session.client.endpoints.list()]
+
+
+def _address(session: Session, endpoint: Endpoint) -> str:
+    """A platform behind a proxy, or on a port of the system's choice, tells the path only."""
+    return f"{session.client.url}{endpoint.url}" if endpoint.url.startswith("/") else endpoint.url
 
 
 def _serves(endpoint: Endpoint) -> list[str]:

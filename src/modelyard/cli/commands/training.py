@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
@@ -27,18 +28,22 @@ class SettingInvalidError(InvalidInputError):
 def declare(app: typer.Typer) -> None:
     """Add the command and the groups."""
     command(app, "train", panel=PANEL)(train)
-    jobs = typer.Typer(no_args_is_help=True, help="Look at jobs, follow and stop them.")
-    command(jobs, "list")(list_jobs)
-    command(jobs, "show")(show_job)
-    command(jobs, "logs")(show_logs)
-    command(jobs, "metrics")(show_metrics)
-    command(jobs, "wait")(wait_for_job)
-    command(jobs, "stop")(stop_job)
-    app.add_typer(jobs, name="jobs", rich_help_panel=PANEL)
-    algorithms = typer.Typer(no_args_is_help=True, help="The built-in training algorithms.")
-    command(algorithms, "list")(list_algorithms)
-    command(algorithms, "show")(show_algorithm)
-    app.add_typer(algorithms, name="algorithms", rich_help_panel=PANEL)
+    add_group(app, "jobs", _declare_jobs, help="Look at jobs, follow and stop them.", panel=PANEL)
+    add_group(app, "algorithms", _declare_algorithms, help="The built-in training algorithms.", panel=PANEL)
+
+
+def _declare_jobs(group: typer.Typer) -> None:
+    command(group, "list")(list_jobs)
+    command(group, "show")(show_job)
+    command(group, "logs")(show_logs)
+    command(group, "metrics")(show_metrics)
+    command(group, "wait")(wait_for_job)
+    command(group, "stop")(stop_job)
+
+
+def _declare_algorithms(group: typer.Typer) -> None:
+    command(group, "list")(list_algorithms)
+    command(group, "show")(show_algorithm)
 
 
 def train(
@@ -60,7 +65,10 @@ def train(
     """Train a model on a dataset and register what comes out."""
     client = session.client
     channels = {"train": data, **{role: str(name) for role, name in _settings(channel, is_parsed=False).items()}}
-    with did_you_mean("algorithm", algorithm, lambda: [each.name for each in client.algorithms.list()]):
+    algorithms = lambda: [each.name for each in client.algorithms.list()]  # noqa: E731
+    datasets = lambda: [each.name for each in client.datasets.list()]  # noqa: E731
+    name = data.partition(":")[0]
+    with did_you_mean("algorithm", algorithm, algorithms), did_you_mean("dataset", name, datasets):
         job = client.jobs.train(
             algorithm,
             channels,

@@ -123,7 +123,8 @@ class DatasetRepository:
 
     def forget_content(self, connection: Connection, digest: str) -> bool:
         """Unregister a content that no version has any more; true if its object may go (before the commit)."""
-        self._lock_content(connection, digest)
+        if not self._lock_content(connection, digest):
+            return False  # another deletion was faster; what may be there again is for others
         users = select(dataset_versions.c.id).where(dataset_versions.c.digest == digest).limit(1)
         if connection.execute(users).first() is not None:
             return False

@@ -46,6 +46,24 @@ class Platform:
                 found[name] = pid
         return found
 
+    def is_whole(self) -> bool:
+        """Whether `up`, control and gateway run and belong together."""
+        try:
+            state = json.loads((self.home.run / "platform.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        return self.pids() == {"up": state["pid"], **state["processes"]}
+
+    def kill(self, pid: int) -> bool:
+        """SIGKILL; False if there was no such process. Our own child is gone when this returns."""
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        if self._process is not None and pid == self._process.pid:
+            self._process.wait()
+        return True
+
     def engine(self) -> LocalEngine:
         """The platform's engine, seen from here."""
         return LocalEngine(self.home)
@@ -69,13 +87,13 @@ class Platform:
     def end_everything(self) -> None:
         """Leave no process behind, whatever state the run is in."""
         for pid in self.pids().values():
-            _kill(pid)
+            self.kill(pid)
         if self._process is not None:
             self._process.wait()
         deadline = time.monotonic() + STOP_SECONDS
         while self.pids() and time.monotonic() < deadline:
             for pid in self.pids().values():
-                _kill(pid)
+                self.kill(pid)
             time.sleep(_PAUSE)
         engine = self.engine()
         for state in engine.list():
@@ -103,11 +121,6 @@ class Platform:
                     found[int(folder.name)] = environment[start + len(wanted) :].split(b"\0")[0].decode()
         return found
 
-    def gateway_file(self) -> dict[str, object]:
-        """What the gateway says about itself."""
-        content: dict[str, object] = json.loads((self.home.run / "gateway.json").read_bytes())
-        return content
-
 
 def _processes_with(*words: bytes) -> list[int]:
     """Pids whose command line has all these arguments."""
@@ -121,10 +134,3 @@ def _processes_with(*words: bytes) -> list[int]:
             if all(word in arguments for word in words):
                 found.append(int(folder.name))
     return found
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -80,9 +80,7 @@ def _kill_and_check(
         begin = time.monotonic()
         _wait_ready(platform, checks)
         outcome.slowest_restart_seconds = max(outcome.slowest_restart_seconds, time.monotonic() - begin)
-        t1 = time.monotonic()  # PROF
         checks.after_restart()
-        print("PROF", "ready", round(t1 - begin, 2), "checks", round(time.monotonic() - t1, 2), flush=True)
         if outcome.kills.total() >= next_full_check:
             next_full_check += _FULL_CHECK_EVERY
             checks.everything()
@@ -90,11 +88,11 @@ def _kill_and_check(
 
 
 def _wait_ready(platform: Platform, checks: Checks) -> None:
-    """Until control answers through the gateway."""
+    """Until `up` has all its processes and control answers through the gateway."""
     deadline = time.monotonic() + _READY_SECONDS
     while True:
         platform.keep_up()
-        if checks.is_up():
+        if platform.is_whole() and checks.is_up():
             return
         if time.monotonic() > deadline:
             logs = "; ".join(f"{path.name}: {path.read_text()[-500:]}" for path in platform.home.logs.glob("*.log"))

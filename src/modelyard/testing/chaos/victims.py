@@ -1,8 +1,6 @@
 """Chooses processes and kills them."""
 
-import os
 import random
-import signal
 from dataclasses import dataclass
 
 from modelyard.testing.chaos.ledger import Ledger
@@ -57,8 +55,4 @@ class Killer:
     def _kill(self, victim: Victim) -> bool:
         if victim.kind == "job":
             self._ledger.kill_job(victim.process_id.rpartition("-")[0])
-        try:
-            os.kill(victim.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return False
-        return True
+        return self._platform.kill(victim.pid)
