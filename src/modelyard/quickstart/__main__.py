@@ -83,7 +83,7 @@ def _print_summary(
         return
     console.print(f"API pages:  {summary.url}/", soft_wrap=True)
     console.print(f"Token:      {(home / 'admin.token').read_text().strip()}", soft_wrap=True)
-    console.print(f"Look around: modelyard --home {home} status", soft_wrap=True)
+    console.print(f"Look around: modelyard status --home {home}", soft_wrap=True)
     console.print(f"Stop it:     modelyard down --home {home}", soft_wrap=True)
 
 

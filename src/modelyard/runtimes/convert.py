@@ -86,7 +86,10 @@ def convert_xgboost(booster: Any, signature: Signature) -> bytes:
         return to_onnx(booster, name=_GRAPH_NAME, initial_types=_initial_types(signature.inputs, data_types))
 
     if "c" in (booster.feature_types or ()):
-        raise ConversionFailedError("the model splits on categories, which the ONNX converter does not know")
+        raise ConversionFailedError(
+            "the model splits on categories, which the ONNX converter does not know",
+            hint="It is served by its own framework.",
+        )
     return _converted(convert, signature)
 
 
@@ -125,7 +128,10 @@ def _converted(convert: Callable[[], Any], signature: Signature) -> bytes:
         # The scores of a classifier without probabilities (SVC): they sum up to nothing, so nobody gets them.
         result.model.graph.output.remove(made.pop("probabilities"))
     if sorted(expected) != sorted(made):
-        raise ConversionFailedError(f"the ONNX form answers {sorted(made)}, the signature says {expected}")
+        raise ConversionFailedError(
+            f"the ONNX form answers {sorted(made)}, the signature says {expected}",
+            hint="It is served by its own framework.",
+        )
     content: bytes = result.model.SerializeToString(deterministic=True)
     return content
 

@@ -5,12 +5,11 @@ or on TCP when an application runs alone.
 """
 
 import argparse
-import signal
+import json
+import os
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from modelyard.errors import ModelyardError
+from modelyard.kit.files import write_atomic
 from modelyard.server.application import Application
 from modelyard.server.assembly import assemble
 from modelyard.server.context import open_context
@@ -26,32 +26,28 @@ from modelyard.server.duties import Duties, Duty
 from modelyard.server.housekeeping import Housekeeping
 from modelyard.server.names import APPLICATIONS
 from modelyard.server.pages import index_page
-from modelyard.settings import Settings
+from modelyard.settings import Home, Settings
 
 
 def main() -> None:
-    """Entry point: `python -m modelyard.server.control --home H [--applications registry,jobs]`."""
+    """Entry point: `python -m modelyard.server.control --home H [--applications registry,jobs] [--tcp]`."""
     parser = argparse.ArgumentParser(prog="modelyard.server.control")
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--applications", default=",".join(APPLICATIONS))
+    parser.add_argument("--tcp", action="store_true", help="listen on the host and port of the settings")
     arguments = parser.parse_args()
     settings = Settings(home=arguments.home)
     try:
-        run(settings, tuple(arguments.applications.split(",")))
+        run(settings, tuple(arguments.applications.split(",")), is_tcp=arguments.tcp)
     except ModelyardError as error:
         sys.exit(f"{error.message}. {error.hint}")
 
 
-def run(settings: Settings, names: tuple[str, ...], on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGTERM. Processes of the engine live on: they belong to the platform, not to this process.
+def run(settings: Settings, names: tuple[str, ...], *, is_tcp: bool) -> None:
+    """Serve until SIGTERM, of which uvicorn lets this process die once it has answered what it held.
 
-    Args:
-        settings: of the platform.
-        names: the applications to serve.
-        on_ready: None: listen on the Unix socket behind the gateway; else on host and port of the settings, and call
-            this with the address once they are bound.
+    Workflows under way are not waited for: the next start takes them up. Processes of the engine live on.
     """
-    signal.signal(signal.SIGTERM, _leave)
     context = open_context(settings, names)
     applications = assemble(context, names)
     context.durable.launch()
@@ -60,11 +56,7 @@ def run(settings: Settings, names: tuple[str, ...], on_ready: Callable[[str], No
     housekeeping = Duty(name="housekeeping", interval_seconds=3600.0, run=Housekeeping(context).run)
     duties = Duties([housekeeping, *(duty for application in applications for duty in application.duties)])
     duties.start()
-    try:
-        _serve(mount(applications), settings, on_ready)
-    finally:
-        duties.stop()
-        context.close()
+    _serve(mount(applications), settings, is_tcp=is_tcp)
 
 
 def mount(applications: list[Application]) -> Starlette:
@@ -79,31 +71,31 @@ async def _health(_request: Request) -> JSONResponse:
 
 
 class Server(uvicorn.Server):
-    """Says where it listens once it does: the port may have been chosen by the system."""
+    """Says where it listens once it does, if that is not the Unix socket: the system may have chosen the port."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, home: Home) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self._home = home
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Bind, then say the address."""
+        """Bind, then publish the address."""
         await super().startup(sockets)
-        if self._on_ready is not None and self.servers:
+        if self.config.uds is None and self.servers:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
-            scheme = "https" if self.config.is_ssl else "http"
-            self._on_ready(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+            url = f"{'https' if self.config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+            write_atomic(self._home.run / "gateway.json", json.dumps({"url": url, "pid": os.getpid()}).encode())
 
 
-def _serve(asgi: Starlette, settings: Settings, on_ready: Callable[[str], None] | None) -> None:
+def _serve(asgi: Starlette, settings: Settings, *, is_tcp: bool) -> None:
     path = settings.layout.sockets / "control.sock"
     path.unlink(missing_ok=True)
     config = uvicorn.Config(
         asgi,
-        uds=str(path) if on_ready is None else None,
+        uds=None if is_tcp else str(path),
         host=settings.host,
         port=settings.port,
-        ssl_certfile=settings.tls_certificate if on_ready else None,
-        ssl_keyfile=settings.tls_key if on_ready else None,
+        ssl_certfile=settings.tls_certificate if is_tcp else None,
+        ssl_keyfile=settings.tls_key if is_tcp else None,
         loop="uvloop",
         http="httptools",
         log_level="warning",
@@ -112,12 +104,7 @@ def _serve(asgi: Starlette, settings: Settings, on_ready: Callable[[str], None] 
         timeout_keep_alive=75,
         lifespan="off",
     )
-    Server(config, on_ready).run()
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    """Unwind. While uvicorn serves it has a handler of its own; after its clean stop it raises the signal again."""
-    sys.exit(0)
+    Server(config, settings.layout).run()
 
 
 if __name__ == "__main__":

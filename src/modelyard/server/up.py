@@ -5,29 +5,27 @@ are the engine's: they outlive a crash of anything here, and end with a clean st
 """
 
 import argparse
-import ctypes
 import json
 import os
 import signal
-import subprocess
+import socket
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 
 from modelyard.dataplane.gateway.config import is_loopback
 from modelyard.engines.local.engine import LocalEngine
-from modelyard.errors import InvalidInputError, ModelyardError
+from modelyard.errors import ConflictError, InvalidInputError, ModelyardError
 from modelyard.kit.files import write_atomic
 from modelyard.kit.locks import FileLock
+from modelyard.server.arguments import add_listen_options, read_settings
+from modelyard.server.children import Child, end_left_over
 from modelyard.server.gateway import write_config
 from modelyard.server.names import APPLICATIONS
 from modelyard.settings import Home, Settings
 
-STABLE_SECONDS = 10.0
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 20.0
-_PR_SET_PDEATHSIG = 1
 
 
 class ListenRefusedError(InvalidInputError):
@@ -36,71 +34,32 @@ class ListenRefusedError(InvalidInputError):
     code = "listen_refused"
 
 
-class Child:
-    """One supervised process: started again with a growing pause while it keeps crashing."""
+class PortTakenError(ConflictError):
+    """Something else listens there."""
 
-    def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
-        self.name = name
-        self._command = command
-        self._environment = environment
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pause_seconds = 0.1
-        self._started_at = 0.0
-        self._restart_at = 0.0
+    code = "port_taken"
 
-    @property
-    def pid(self) -> int | None:
-        """Of the running process."""
-        return self._process.pid if self._process and self._process.poll() is None else None
 
-    def keep_alive(self) -> None:
-        """Start it if it does not run and its pause is over."""
-        if self.pid is not None:
-            return
-        now = time.monotonic()
-        if self._process is not None:
-            _say(f"{self.name} ended with code {self._process.returncode}; starting it again. Its log: {self._log}")
-            lived_long = now - self._started_at > STABLE_SECONDS
-            self._pause_seconds = 0.1 if lived_long else min(5.0, self._pause_seconds * 2)
-            self._restart_at = now + self._pause_seconds
-            self._process = None
-        if now >= self._restart_at:
-            self._start()
+class StartFailedError(ModelyardError):
+    """The platform does not answer, though its processes were started."""
 
-    def stop(self, patience_seconds: float) -> None:
-        """SIGTERM, then SIGKILL for one that does not end."""
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
-        process.terminate()
-        try:
-            process.wait(patience_seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def _start(self) -> None:
-        self._started_at = time.monotonic()
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - this program has one thread
-            )
+    code = "start_failed"
 
 
 class Supervisor:
-    """A platform, or the part of it that `applications` names, as one foreground program."""
+    """A platform, or the part of it that `applications` names, as one foreground program.
+
+    With "operations" there is a gateway in front of control; without, control listens itself.
+    """
 
     def __init__(self, settings: Settings, applications: tuple[str, ...]) -> None:
         self._settings = settings
         self._applications = applications
         self._home = settings.layout
+        self._environment = {
+            **os.environ,
+            **{f"MODELYARD_{name.upper()}": value for name, value in _plain(settings).items()},
+        }
         self._is_stopping = False
 
     def run(self) -> None:
@@ -109,64 +68,71 @@ class Supervisor:
         Raises:
             ListenRefusedError: the address is not loopback and there is neither TLS nor --insecure.
             ResourceBusyError: another platform runs in this state directory.
+            PortTakenError: something else listens at the address.
+            StartFailedError: it did not become ready.
         """
         check_listen(self._settings)
         self._home.create()
         with FileLock(self._home.run / "platform.lock", "Modelyard already runs in this state directory"):
             signal.signal(signal.SIGTERM, self._on_signal)
             signal.signal(signal.SIGINT, self._on_signal)
+            end_left_over(self._home)
             self._remove_stale()
+            check_port(self._settings.host, self._settings.port)
             children = self._children()
             try:
                 self._start(children)
                 while not self._is_stopping:
-                    for child in children:
-                        child.keep_alive()
-                    self._write_state(children)
+                    self._keep_alive(children)
                     time.sleep(0.05)
             finally:
                 self._stop(children)
 
+    @property
+    def _has_gateway(self) -> bool:
+        return "operations" in self._applications
+
     def _children(self) -> list[Child]:
+        control = ["--applications", ",".join(self._applications)]
+        if not self._has_gateway:
+            return [Child("control", [*control, "--tcp"], self._environment, self._home)]
         write_config(self._settings)
-        environment = {
-            **os.environ,
-            **{f"MODELYARD_{name.upper()}": value for name, value in _plain(self._settings).items()},
-        }
-        programs = {
-            "control": (
-                *("modelyard.server.control", "--home", str(self._home.root)),
-                *("--applications", ",".join(self._applications)),
-            ),
-            "gateway": ("modelyard.server.gateway", "--home", str(self._home.root)),
-        }
         return [
-            Child(
-                name,
-                [sys.executable, "-m", *program],
-                environment,
-                self._home.logs / f"{name}.log",
-            )
-            for name, program in programs.items()
+            Child("control", control, self._environment, self._home),
+            Child("gateway", [], self._environment, self._home),
         ]
 
-    def _start(self, children: list[Child]) -> None:
-        is_new = not self._home.token.exists()
-        deadline = time.monotonic() + START_SECONDS
-        while not self._is_stopping and not (url := ready_url(self._home)):
-            for child in children:
-                child.keep_alive()
-            if time.monotonic() > deadline:
-                logs = ", ".join(str(self._home.logs / f"{child.name}.log") for child in children)
-                raise ModelyardError(f"The platform did not become ready in {START_SECONDS:.0f} s", hint=f"See {logs}.")
-            time.sleep(0.05)
-        if self._is_stopping:
-            return
+    def _keep_alive(self, children: list[Child]) -> None:
+        for child in children:
+            words = child.keep_alive()
+            if words:
+                _say(words)
         self._write_state(children)
+
+    def _start(self, children: list[Child]) -> None:
+        is_new = "registry" in self._applications and not self._home.token.exists()
+        deadline = time.monotonic() + START_SECONDS
+        while not (url := ready_url(self._home, has_gateway=self._has_gateway)):
+            if self._is_stopping:
+                return
+            self._keep_alive(children)
+            if time.monotonic() > deadline:
+                logs = ", ".join(str(child.log) for child in children)
+                raise StartFailedError(
+                    f"The platform did not become ready in {START_SECONDS:.0f} s", hint=f"See {logs}."
+                )
+            time.sleep(0.05)
+        self._keep_port(int(url.rsplit(":", 1)[1]))
         if is_new:
             _say(f"Admin token, shown this once and kept in {self._home.token}: {self._home.token.read_text().strip()}")
         _say(f"API pages: {url}/")
         _say(f"Modelyard is ready at {url}  (stop: Ctrl-C or `modelyard down --home {self._home.root}`)")
+
+    def _keep_port(self, port: int) -> None:
+        """A port that the system chose stays the platform's, also when the process that listens is started again."""
+        self._environment["MODELYARD_PORT"] = str(port)
+        if self._has_gateway:
+            write_config(self._settings.model_copy(update={"port": port}))
 
     def _stop(self, children: list[Child]) -> None:
         _say("Stopping: the gateway answers what it holds, then everything ends.")
@@ -174,7 +140,6 @@ class Supervisor:
             child.stop(STOP_SECONDS)
         end_processes(self._home)
         self._remove_stale()
-        (self._home.run / "platform.json").unlink(missing_ok=True)
 
     def _write_state(self, children: list[Child]) -> None:
         state = {"pid": os.getpid(), "processes": {child.name: child.pid for child in children}}
@@ -184,8 +149,9 @@ class Supervisor:
             write_atomic(path, content)
 
     def _remove_stale(self) -> None:
-        """What an earlier run left behind when it was killed."""
-        (self._home.run / "gateway.json").unlink(missing_ok=True)
+        """What says that something runs."""
+        for name in ("gateway.json", "platform.json"):
+            (self._home.run / name).unlink(missing_ok=True)
         (self._home.sockets / "control.sock").unlink(missing_ok=True)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -207,16 +173,37 @@ def check_listen(settings: Settings) -> None:
     )
 
 
-def ready_url(home: Home) -> str | None:
+def check_port(host: str, port: int) -> None:
+    """Find out now, with a clear word, what the listening process would find out later in its log.
+
+    Raises:
+        PortTakenError: the address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTakenError(
+                f"Cannot listen on {host}, port {port}: {error.strerror or error}",
+                hint="End what listens there, or give another --port; 0 lets the system choose.",
+                field="port",
+            ) from error
+
+
+def ready_url(home: Home, *, has_gateway: bool) -> str | None:
     """The platform's address once it answers, else None."""
     import httpx  # noqa: PLC0415 - 0.1 s that the signal handlers above should not wait for
 
+    paths = ("/v2/health/ready", "/health") if has_gateway else ("/health",)
     try:
         url = str(json.loads((home.run / "gateway.json").read_bytes())["url"])
-        answers = [httpx.get(f"{url}{path}", timeout=2.0, verify=False) for path in ("/v2/health/ready", "/health")]  # noqa: S501 - our own certificate
+        with httpx.Client(base_url=url, timeout=2.0, trust_env=False, verify=False) as client:  # noqa: S501 - our own
+            is_ready = all(client.get(path).status_code == httpx.codes.OK for path in paths)
     except (OSError, ValueError, KeyError, httpx.HTTPError):
         return None
-    return url if all(answer.status_code == httpx.codes.OK for answer in answers) else None
+    return url if is_ready else None
 
 
 def end_processes(home: Home, patience_seconds: float = STOP_SECONDS) -> None:
@@ -238,33 +225,18 @@ def _plain(settings: Settings) -> dict[str, str]:
     return {**values, "home": str(settings.layout.root)}
 
 
-def _end_with_parent() -> None:
-    """In the child: be sent SIGTERM when the supervisor is gone, however it went."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def parse_settings(arguments: list[str] | None = None) -> Settings:
-    """Settings from the command line of the server programs."""
-    parser = argparse.ArgumentParser(prog="modelyard up", description="Run the whole platform on this machine.")
-    parser.add_argument("--home", type=Path, help="state directory")
-    parser.add_argument("--host", help="address to listen on")
-    parser.add_argument("--port", type=int, help="port; 0 lets the system choose")
-    parser.add_argument("--tls-certificate", type=Path)
-    parser.add_argument("--tls-key", type=Path)
-    parser.add_argument("--insecure", action="store_true", default=None)
-    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
-    return Settings(**given)
-
-
 def main() -> None:
     """Entry point."""
+    parser = argparse.ArgumentParser(prog="modelyard up", description="Run the whole platform on this machine.")
+    add_listen_options(parser)
+    arguments = vars(parser.parse_args())
     try:
-        Supervisor(parse_settings(), APPLICATIONS).run()
+        Supervisor(read_settings(arguments), APPLICATIONS).run()
     except ModelyardError as error:
         sys.exit(f"{error.message}. {error.hint}")
 

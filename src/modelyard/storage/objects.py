@@ -205,7 +205,9 @@ def _translated(key: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise ObjectNotFoundError(f"There is no object '{key}'") from error
+        raise ObjectNotFoundError(
+            f"There is no object '{key}'", hint="If a record names it, restore the object store from a backup."
+        ) from error
     except (BaseError, OSError) as error:
         raise UnavailableError(
             f"The object store failed at '{key}': {error}", hint="See `modelyard doctor` for disk and S3 settings."

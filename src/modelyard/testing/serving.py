@@ -148,7 +148,10 @@ class Serving:
 
     def _check_alive(self, name: str, process: subprocess.Popen[bytes], deadline: float) -> None:
         if process.poll() is not None or time.monotonic() > deadline:
-            raise ServingFailedError(f"'{name}' did not start (code {process.returncode}): {self.output(name)}")
+            raise ServingFailedError(
+                f"'{name}' did not start (code {process.returncode}): {self.output(name)}",
+                hint=f"Its output is in {self.folder / name}.log.",
+            )
         time.sleep(0.02)
 
 

@@ -23,6 +23,8 @@ class DataType(StrEnum):
     FP64 = "FP64"
     BYTES = "BYTES"
 
+    __hash__ = str.__hash__  # the same value as Enum's own, which is written in Python and slows the hot path down
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorSpec:

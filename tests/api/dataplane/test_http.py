@@ -5,9 +5,12 @@ import json
 import socket
 import struct
 import time
+from contextlib import suppress
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from modelyard.testing.raw_http import RawClient, request
 from modelyard.testing.scripted_model import body, client, infer, start_scripted, value_of
@@ -306,6 +309,25 @@ def test_the_gateway_finishes_what_it_holds_when_it_is_told_to_end(start):
         assert answer.headers["connection"] == "close"
     assert gateway.wait(10) == 0
     assert not (serving.folder / "gateway.json").exists()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([post(body(1)), post(chunked(body(1)), "Transfer-Encoding: chunked"), LIVE * 2, post(body(1)) * 2]),
+    st.lists(st.tuples(st.integers(0, 600), st.integers(0, 3), st.binary(max_size=4)), min_size=1, max_size=4),
+)
+def test_damaged_requests_get_an_answer_of_the_4xx_kind_or_none(
+    serving: Serving, message: bytes, edits: list[tuple[int, int, bytes]]
+):
+    for position, removed, inserted in edits:
+        message = message[:position] + inserted + message[position + removed :]
+    with RawClient(serving.port) as raw:
+        raw.send(message)
+        raw.socket.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionError):
+            while True:
+                answer = raw.answer()
+                assert answer.status in {100, 200} or 400 <= answer.status < 500 or answer.code == "control_unavailable"
 
 
 def test_many_connections_at_once_each_get_their_own_answer(serving: Serving):

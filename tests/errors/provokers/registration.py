@@ -16,6 +16,13 @@ from modelyard.control.rest.errors import status_of
 from modelyard.errors import ModelyardError
 
 Provoke = Callable[[Stage], httpx.Response | None]
+FAMILIES = {
+    "already_exists": "A name is taken: `..._exists` codes.",
+    "conflict": "The request contradicts what is there.",
+    "not_found": "The named thing does not exist: `..._not_found` codes.",
+    "temporary": "The same request may succeed later.",
+}
+"""Codes that no program path raises by itself: they name families, for those who handle errors by type."""
 _CLIENTS = ("modelyard.sdk", "modelyard.cli", "modelyard.server", "modelyard.quickstart", "modelyard.testing")
 
 
@@ -82,5 +89,8 @@ _VARIABLE = (
 
 
 def _of(module: ModuleType) -> dict[str, Provoke]:
-    return {value.code: value for value in vars(module).values() if callable(value) and hasattr(value, "code")
-            and not isinstance(value, type)}
+    return {
+        value.code: value
+        for value in vars(module).values()
+        if callable(value) and hasattr(value, "code") and not isinstance(value, type)
+    }

@@ -1,6 +1,7 @@
 """Errors of the registry over REST, from a running platform."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -88,7 +89,9 @@ def name_invalid(stage: Stage) -> httpx.Response:
 
 @provokes("pickle_refused")
 def pickle_refused(stage: Stage) -> httpx.Response:
-    return stage.register(stage.name(), {"model.pkl": b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00]\x94(K\x01K\x02e."})
+    return stage.register(
+        stage.name(), {"model.pkl": b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00]\x94(K\x01K\x02e."}
+    )
 
 
 @provokes("artifact_invalid")
@@ -158,11 +161,11 @@ def token_invalid(stage: Stage) -> httpx.Response:
 
 
 @provokes("token_expired")
-def token_expired(stage: Stage) -> None:
-    access = stage.registry.access
-    _, secret = access.create("ci", access.authenticate(stage.registry.secret()).role, None, None)
-    clock = access._cache._authenticator if hasattr(access._cache, "_authenticator") else None
-    del clock, secret
+def token_expired(stage: Stage) -> httpx.Response:
+    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+    secret = _new_token(stage, "viewer", expires_at=soon.isoformat())["secret"]
+    time.sleep(0.6)
+    return stage.call("GET", "/registry/v1/whoami", secret=secret)
 
 
 @provokes("token_revoked")
@@ -185,7 +188,9 @@ def token_lifetime_invalid(stage: Stage) -> httpx.Response:
 
 
 def _new_token(stage: Stage, role: str, **body: object) -> dict:
-    return stage.call("POST", "/registry/v1/tokens", json={"name": "ci", "role": role, **body}).raise_for_status().json()
+    return (
+        stage.call("POST", "/registry/v1/tokens", json={"name": "ci", "role": role, **body}).raise_for_status().json()
+    )
 
 
 def _token(stage: Stage, role: str) -> str:

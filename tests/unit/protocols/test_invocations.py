@@ -191,8 +191,7 @@ json_values = st.recursive(
 def test_no_body_whatever_gets_past_or_breaks_the_parser(body: bytes, media_type: bytes, signature: Signature):
     try:
         call = DIALECT.parse(body, {b"content-type": media_type}, signature)
-    except InvalidInputError as error:
-        assert error.message
+    except InvalidInputError:
         return
     assert [tensor.name for tensor in call.inputs] == [spec.name for spec in signature.inputs]
     assert all(tensor.to_array().shape[0] == call.rows for tensor in call.inputs)
@@ -212,7 +211,7 @@ def answer(accept: bytes | None = None, signature: Signature = TABLE) -> tuple[b
         outputs = (wire("prediction", np.array([1.5, np.nan], np.float32)),)
     content = b"[[1,2],[3,4]]" if signature is STRICT else b'[[1,2,"x"],[3,4,"y"]]'
     call = DIALECT.parse(content, {b"accept": accept} if accept else {}, signature)
-    reply = call.reply(outputs, AnswerContext("inf-1", "e", "m", 1, signature))
+    reply = call.reply(outputs, "inf-1", AnswerContext("e", "m", "1", signature))
     return reply.content_type, reply.body
 
 

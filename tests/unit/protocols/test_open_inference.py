@@ -28,7 +28,7 @@ SIGNATURE = Signature(
         TensorSpec(name="c", datatype=DataType.BYTES, shape=(-1, 1)),
     ),
 )
-CONTEXT = AnswerContext("inf-1", "e", "m", 7, SIGNATURE)
+CONTEXT = AnswerContext("e", "m", "7", SIGNATURE)
 
 
 def wire(name: str, array: np.ndarray) -> WireTensor:
@@ -76,7 +76,7 @@ def test_tensors_are_understood_in_every_spelling(
     assert [tensor.name for tensor in call.inputs] == ["a", "b", "c"]
     for tensor in call.inputs:
         assert bytes(tensor.data) == to_raw(tensor.name, arrays[tensor.name]).data
-    answer = json.loads(call.reply((wire("a", arrays["a"]), wire("c", arrays["c"])), CONTEXT).body)
+    answer = json.loads(call.reply((wire("a", arrays["a"]), wire("c", arrays["c"])), "inf-1", CONTEXT).body)
     assert (answer["model_name"], answer["model_version"], answer["id"]) == ("e", "7", "x")
     assert np.array(answer["outputs"][0]["data"], np.float32).tolist() == arrays["a"].reshape(-1).tolist()
     assert answer["outputs"][1]["data"] == arrays["c"].reshape(-1).tolist()
@@ -120,8 +120,7 @@ def test_no_body_whatever_gets_past_or_breaks_the_parser(body: bytes, header: by
     headers = {b"content-type": media_type, b"inference-header-content-length": header}
     try:
         call = DIALECT.parse(body, {name: value for name, value in headers.items() if value is not None}, SIGNATURE)
-    except InvalidInputError as error:
-        assert error.message
+    except InvalidInputError:
         return
     for spec, tensor in zip(SIGNATURE.inputs, call.inputs, strict=True):
         array = tensor.to_array()
@@ -168,7 +167,7 @@ def test_an_answer_carries_chosen_outputs_in_chosen_forms():
     call = DIALECT.parse(json.dumps(request).encode(), {}, SIGNATURE)
     assert call.timeout_seconds == 2.5
     outputs = (wire("a", np.array([[0.9, np.nan]], np.float32)), wire("c", np.array([["é"]], object)))
-    reply = call.reply(outputs, CONTEXT)
+    reply = call.reply(outputs, "inf-1", CONTEXT)
     assert reply.content_type == b"application/octet-stream"
     size = int(reply.headers.split(b": ")[1])
     head = json.loads(reply.body[:size])

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -14,6 +15,7 @@ DEFAULT_PROJECT = "default"
 PROJECT_HEADER = b"x-modelyard-project"
 
 _SCHEME = b"bearer "
+_MAX_ACCEPTED = 4096
 
 
 class Caller(NamedTuple):
@@ -28,15 +30,17 @@ class Access:
     """The tokens in force. Every role may call models: VIEWER "reads and calls models" and the others include it."""
 
     def __init__(self) -> None:
-        self._tokens: dict[bytes, tuple[bytes, float | None, Caller]] = {}
+        self._tokens: dict[bytes, tuple[bytes, float, Caller]] = {}
+        self._accepted: dict[bytes, tuple[float, Caller]] = {}  # by header: 0.1 us where the digest takes 1
 
     def follow(self, tokens: Iterable[RouteToken]) -> None:
         """Replace the tokens."""
         self._tokens = {
-            digest: (digest, t.expires_at.timestamp() if t.expires_at else None, Caller(t.id, t.project, t.role))
+            digest: (digest, t.expires_at.timestamp() if t.expires_at else math.inf, Caller(t.id, t.project, t.role))
             for t in tokens
             for digest in (bytes.fromhex(t.secret_sha256),)
         }
+        self._accepted.clear()
 
     def authenticate(self, authorization: bytes | None) -> Caller:
         """The holder of the token in an Authorization header.
@@ -47,6 +51,9 @@ class Access:
         Raises:
             UnauthenticatedError: none, or not one that is in force.
         """
+        accepted = self._accepted.get(authorization) if authorization else None
+        if accepted is not None and accepted[0] > time.time():
+            return accepted[1]
         if authorization is None:
             raise _unauthenticated("no token came with the request")
         if authorization[: len(_SCHEME)].lower() != _SCHEME:
@@ -55,8 +62,11 @@ class Access:
         known = self._tokens.get(digest)
         if known is None or not hmac.compare_digest(known[0], digest):
             raise _unauthenticated("the token is unknown or was revoked")
-        if known[1] is not None and known[1] <= time.time():
+        if known[1] <= time.time():
             raise _unauthenticated("the token has expired")
+        if len(self._accepted) >= _MAX_ACCEPTED:
+            self._accepted.clear()
+        self._accepted[authorization] = known[1:]
         return known[2]
 
 

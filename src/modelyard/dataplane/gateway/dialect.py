@@ -43,12 +43,11 @@ class Reply(NamedTuple):
 
 
 class AnswerContext(NamedTuple):
-    """What an answer may tell besides its tensors."""
+    """Who answers: the same for all answers of a variant."""
 
-    inference_id: str
     endpoint: str
     model: str
-    number: int
+    version: str
     signature: Signature
 
 
@@ -68,7 +67,7 @@ class InferenceCall(ABC):
     timeout_seconds: float | None
 
     @abstractmethod
-    def reply(self, outputs: Sequence[WireTensor], context: AnswerContext) -> Reply:
+    def reply(self, outputs: Sequence[WireTensor], inference_id: str, context: AnswerContext) -> Reply:
         """The answer as the caller asked for it; `outputs` hold exactly this request's rows."""
 
 

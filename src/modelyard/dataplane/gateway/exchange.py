@@ -1,6 +1,5 @@
 """One inference request over HTTP and its place in the line of its connection."""
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -56,7 +55,6 @@ class Exchange:
         "payload",
         "received_bytes",
         "request",
-        "started_at",
         "target",
         "wants_continue",
     )
@@ -85,7 +83,6 @@ class Exchange:
         self.call: InferenceCall | None = None
         self.request: PendingRequest | None = None
         self.received_bytes = 0
-        self.started_at = time.monotonic()
         self._parts: list[bytes] = []
 
     @property
@@ -97,9 +94,12 @@ class Exchange:
     def take(self, data: bytes) -> None:
         """A piece of the body; dropped if the request is refused anyway."""
         if self.error is None:
+            service = self._service
             self.received_bytes += len(data)
+            service.buffered_bytes += len(data)
             self._parts.append(data)
-            self._service.received(self, len(data))
+            if self.received_bytes > service.max_request_bytes or service.buffered_bytes > service.max_buffered_bytes:
+                service.refuse_size(self)
 
     def respond(self, payload: bytes) -> None:
         """The answer."""

@@ -186,7 +186,10 @@ class GatewayProtocol(HttpToolsProtocol):
             return  # a trailer, which nothing here reads
         if len(name) + len(value) > _MAX_HEADER_BYTES:
             self._is_head_too_large = True
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """See httptools: decide who answers."""
@@ -196,8 +199,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._takes_nothing_more:
             return
         fields = dict(self.headers)
-        is_version_1_1 = self.parser.get_http_version() == "1.1"
-        problem = self._problem(fields, is_version_1_1=is_version_1_1)
+        is_version_1_1, method = self.parser.get_http_version() == "1.1", self.parser.get_method()
+        problem = self._problem(method, fields, is_version_1_1=is_version_1_1)
         if problem is not None:
             self.refuse(problem)
             return
@@ -206,10 +209,12 @@ class GatewayProtocol(HttpToolsProtocol):
         if route is None:
             self._begin_application()
             return
-        exchange = Exchange(self._service, self, route.target, route.dialect, self.parser.get_method(), fields)
+        exchange = Exchange(self._service, self, route.target, route.dialect, method, fields)
         exchange.is_last = not (is_version_1_1 and self.parser.should_keep_alive())
         self._turns.append(exchange)
         self._receiving = exchange
+        if not is_version_1_1:
+            self.expect_100_continue = False  # RFC 9110 10.1.1: an older client does not wait for it
         self._admit(exchange)
 
     def on_body(self, body: bytes) -> None:
@@ -345,16 +350,18 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _admit(self, exchange: Exchange) -> None:
-        expects = self.expect_100_continue and self.parser.get_http_version() == "1.1"
         try:
             self._service.admit(exchange)
         except ModelyardError as error:
-            if expects or int(exchange.fields.get(b"content-length", b"0")) > _READ_THOUGH_REFUSED_BYTES:
+            if (
+                self.expect_100_continue
+                or int(exchange.fields.get(b"content-length", b"0")) > _READ_THOUGH_REFUSED_BYTES
+            ):
                 self.refuse(error)
             else:
                 exchange.error = error
             return
-        if expects:
+        if self.expect_100_continue:
             exchange.wants_continue = True
             if self._turns[0] is exchange:
                 self._continue(exchange)
@@ -404,7 +411,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self.parser.feed_data(b"POST / HTTP/1.1\r\n" + head + b"\r\n")
             self._is_replaying = self._is_body_after_upgrade = False
 
-    def _problem(self, fields: Headers, *, is_version_1_1: bool) -> ModelyardError | None:
+    def _problem(self, method: bytes, fields: Headers, *, is_version_1_1: bool) -> ModelyardError | None:
         """Why this head is not to be trusted, if so; the parser has refused broken lengths and bad characters."""
         if self._is_head_too_large or len(self.headers) > _MAX_HEADERS:
             return _head_too_large()
@@ -419,7 +426,7 @@ class GatewayProtocol(HttpToolsProtocol):
         coding = fields.get(b"transfer-encoding")
         if coding is not None and (not is_version_1_1 or coding.strip().lower() != b"chunked"):
             return RequestInvalidError("this Transfer-Encoding is not supported", hint="Use 'chunked' over HTTP/1.1.")
-        if self.parser.get_method() == b"CONNECT":
+        if method == b"CONNECT":
             return RequestInvalidError("this server is no proxy", hint="Send the request itself.")
         return None
 

@@ -40,6 +40,7 @@ _OPEN_OPERATIONS = (Operation.SERVER_LIVE, Operation.SERVER_READY)
 _CACHED_ROUTES = 4096
 _IDS_PER_PREFIX = 1 << 24
 _PREFIX_SECONDS = 1.0
+_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n%b%bx-modelyard-inference-id: %b\r\n%b%bcontent-length: %d\r\n\r\n%b"
 _logger = logging.getLogger(__name__)
 
 
@@ -51,10 +52,11 @@ class Route(NamedTuple):
 
 
 class _View(NamedTuple):
-    """What is the same for all answers of a variant: its figures and its header lines."""
+    """What is the same for all answers of a variant."""
 
     figures: VariantFigures
     headers: bytes
+    context: AnswerContext
 
 
 class InferenceService:
@@ -71,6 +73,7 @@ class InferenceService:
         self.access = Access()
         self.metrics = Metrics()
         self.fleet = Fleet(limits, self._fleet_changed)
+        self.max_request_bytes, self.max_buffered_bytes = limits.max_request_bytes, limits.max_buffered_bytes
         self.buffered_bytes = 0
         self.connections = 0
         self.has_table = False
@@ -124,15 +127,14 @@ class InferenceService:
         if target.operation not in _OPEN_OPERATIONS and not self._is_local_metrics(exchange):
             exchange.caller = self.access.authenticate(fields.get(b"authorization"))
         size = int(fields.get(b"content-length", b"0"))
-        if size > self.limits.max_request_bytes:
+        if size > self.max_request_bytes:
             raise self._too_large(size)
 
-    def received(self, exchange: Exchange, size: int) -> None:
-        """Account for a piece of a body; ends the exchange if that is too much."""
-        self.buffered_bytes += size
-        if exchange.received_bytes > self.limits.max_request_bytes:
+    def refuse_size(self, exchange: Exchange) -> None:
+        """A body has become too large for the limit of one request, or for that of all."""
+        if exchange.received_bytes > self.max_request_bytes:
             exchange.connection.refuse(self._too_large(exchange.received_bytes))
-        elif self.buffered_bytes > self.limits.max_buffered_bytes:
+        else:
             exchange.error = OverloadedError(
                 "the gateway holds as much unanswered input as it may", hint="Send it again, or send smaller batches."
             )
@@ -162,23 +164,21 @@ class InferenceService:
         endpoint, call = exchange.endpoint, exchange.call
         assert endpoint is not None and call is not None  # noqa: S101, PT018 - set before it was submitted
         inference_id = self._new_id()
+        view = self._views.get(served) or self._view(endpoint, served)
         try:
-            context = AnswerContext(inference_id, endpoint.name, served.model, served.number, served.signature)
-            reply = call.reply(outputs, context)
+            reply = call.reply(outputs, inference_id, view.context)
         except Exception:
             _logger.exception("an answer of %s:%s could not be written", served.model, served.number)
             self.failed(exchange, InternalError("the model's answer could not be written", hint="See the log."))
             return
         seconds = time.monotonic() - request.arrived_at
-        view = self._views.get(served) or self._view(endpoint, served)
         view.figures.answered(seconds, call.rows)
         share = endpoint.capture_share
         if share >= 1.0 or (share > 0.0 and random.random() < share):  # noqa: S311 - a sample, not a secret
             self._capture(exchange, request, outputs, served, inference_id, seconds)
         exchange.respond(
-            b"%bcontent-type: %b\r\n%b%bx-modelyard-inference-id: %b\r\n%b%bcontent-length: %d\r\n\r\n%b"
+            _ANSWER
             % (
-                b"HTTP/1.1 200 OK\r\n",
                 reply.content_type,
                 self.date_line,
                 view.headers,
@@ -219,7 +219,7 @@ class InferenceService:
         body = exchange.body
         encoding = exchange.fields.get(b"content-encoding")
         if encoding is not None:
-            body = _decompressed(body, encoding.strip().lower(), self.limits.max_request_bytes)
+            body = _decompressed(body, encoding.strip().lower(), self.max_request_bytes)
         call = exchange.dialect.parse(body, exchange.fields, pool.signature)
         exchange.call = call
         now = time.monotonic()
@@ -301,7 +301,8 @@ class InferenceService:
 
     def _view(self, endpoint: Endpoint, served: Served) -> _View:
         label = f"x-modelyard-variant: {served.name}\r\nx-modelyard-model: {served.model}:{served.number}\r\n"
-        view = _View(self.metrics.of(endpoint.project, endpoint.name, served.name), label.encode())
+        context = AnswerContext(endpoint.name, served.model, str(served.number), served.signature)
+        view = _View(self.metrics.of(endpoint.project, endpoint.name, served.name), label.encode(), context)
         self._views[served] = view
         return view
 
@@ -325,7 +326,7 @@ class InferenceService:
 
     def _too_large(self, size: int) -> TooLargeError:
         return TooLargeError(
-            f"the request has {size} bytes, the limit is {self.limits.max_request_bytes}",
+            f"the request has {size} bytes, the limit is {self.max_request_bytes}",
             hint="Send fewer rows in a request, or raise max_request_bytes.",
         )
 

@@ -50,8 +50,9 @@ class Call(InferenceCall):
         self._is_csv = is_csv
         self._has_header = has_header
 
-    def reply(self, outputs: Sequence[WireTensor], context: AnswerContext) -> Reply:
-        """See InferenceCall."""
+    def reply(self, outputs: Sequence[WireTensor], inference_id: str, context: AnswerContext) -> Reply:
+        """See InferenceCall; the inference id is in the headers."""
+        del inference_id
         predictions = _predictions(outputs, context.signature.class_names)
         if self._is_csv:
             return Reply(b"text/csv; charset=utf-8", _csv(predictions, has_header=self._has_header))

@@ -7,7 +7,7 @@ from typing import Any
 from modelyard.dataplane.errors import CsvInvalidError
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.protocols.inputs import encode_list
-from modelyard.protocols.invocations.tables import Cell, columns_of, from_records, from_rows
+from modelyard.protocols.invocations.tables import Cell, columns_of, from_rows
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
@@ -30,9 +30,7 @@ def parse_csv(body: bytes, signature: Signature, parameters: str) -> list[WireTe
     first = [cell.strip() for cell in lines[0]]
     known = {cell.name: cell for cell in columns}
     if _HEADER_ABSENT not in parameters and (_HEADER_PRESENT in parameters or any(name in known for name in first)):
-        return from_records(
-            signature, [_record(first, line, known, number) for number, line in enumerate(lines[1:], 2)]
-        )
+        return from_rows(signature, [_record(first, line, known, number) for number, line in enumerate(lines[1:], 2)])
     rows = [_row(line, columns, number) for number, line in enumerate(lines, 1)]
     return from_rows(signature, rows)
 

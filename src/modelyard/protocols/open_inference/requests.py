@@ -20,6 +20,7 @@ BINARY_HEADER = b"inference-header-content-length"
 
 _MEDIA_TYPES = (b"application/json", b"application/octet-stream")
 _UNSUPPORTED = ("shared_memory_region", "classification")
+_NO_BYTES = memoryview(b"")
 _decoder = msgspec.json.Decoder(RequestMessage)
 
 
@@ -32,7 +33,7 @@ def parse(body: bytes, headers: Headers, signature: Signature) -> Call:
     _check_media_type(headers.get(b"content-type"))
     json_size = headers.get(BINARY_HEADER)
     if json_size is None:
-        message, binary = decode(_decoder, body), memoryview(b"")
+        message, binary = decode(_decoder, body), _NO_BYTES
     else:
         end = _number(json_size, len(body))
         view = memoryview(body)
@@ -48,7 +49,7 @@ def parse(body: bytes, headers: Headers, signature: Signature) -> Call:
 def _tensors(messages: Sequence[InputMessage], binary: memoryview) -> list[WireTensor]:
     tensors, position = [], 0
     for message in messages:
-        datatype = datatype_named(message.datatype, f"inputs.{message.name[:80]}.datatype")
+        datatype = datatype_named(message.datatype, message.name)
         if message.data is not None:
             tensors.append(encode_list(message.name, datatype, message.shape, message.data))
             continue
@@ -86,6 +87,8 @@ def _binary_size(message: InputMessage) -> int:
 
 def _wanted(message: RequestMessage, signature: Signature) -> Wanted:
     """Output name -> is it to be binary; empty: all outputs as JSON."""
+    if not message.outputs and not message.parameters:
+        return {}
     is_binary = bool(message.parameters and message.parameters.get("binary_data_output"))
     known = [spec.name for spec in signature.outputs]
     if not message.outputs:

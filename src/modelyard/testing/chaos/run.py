@@ -14,8 +14,9 @@ from modelyard.testing.chaos.victims import Killer
 from modelyard.testing.chaos.work import ENDPOINT, Work
 
 _FULL_CHECK_EVERY = 25
-_LARGEST_BURST = 3
+_LARGEST_BURST = 7  # kills before everything is let come back: some hit a process that is just starting
 _LONGEST_PAUSE_SECONDS = 2.0
+_LONGEST_GAP_SECONDS = 0.8
 _READY_SECONDS = 120.0
 
 
@@ -76,7 +77,7 @@ def _kill_and_check(
             kind = killer.kill_one()
             if kind is not None:
                 outcome.kills[kind] += 1
-            time.sleep(chance.uniform(0, 0.2))
+            time.sleep(chance.uniform(0, _LONGEST_GAP_SECONDS))
         begin = time.monotonic()
         _wait_ready(platform, checks)
         outcome.slowest_restart_seconds = max(outcome.slowest_restart_seconds, time.monotonic() - begin)

@@ -1,0 +1,197 @@
+"""The Jobs API: who may call what, what it answers, how it refuses."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from modelyard.control.algorithms.api import router as algorithms_router
+from modelyard.control.environments.api import router as environments_router
+from modelyard.control.environments.service import EnvironmentService
+from modelyard.control.jobs.api import router as jobs_router
+from modelyard.control.jobs.output import JobOutput
+from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.service import JobService
+from modelyard.control.rest.application import create_application
+from modelyard.engines.base import ProcessNotFoundError
+from modelyard.errors import NotFoundError
+from modelyard.kit.clock import SystemClock
+from modelyard.settings import Settings
+from modelyard.storage.creations import Creations
+from modelyard.storage.objects import open_objects
+from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.jobs import JobStatus, MetricPoint
+
+JOBS = "/projects/default/jobs"
+TRAIN = "/projects/default/training-jobs"
+BODY = {"algorithm": "image-classification", "model": "digits", "channels": {"train": {"dataset": "digits"}}}
+
+
+class NoProcesses:
+    """An engine in which nothing runs."""
+
+    def state(self, process_id):
+        raise ProcessNotFoundError(process_id)
+
+    logs = wait = lambda self, process_id, *_: self.state(process_id)
+
+    def list(self, labels=None):
+        return []
+
+
+class OneDataset:
+    """A registry with the dataset "digits"."""
+
+    def dataset_version(self, project, dataset, number=None):
+        if dataset != "digits":
+            raise NotFoundError(f"There is no dataset '{dataset}'", hint="Upload it first.")
+        return DatasetVersion(
+            project=project,
+            dataset=dataset,
+            number=number or 1,
+            digest="d" * 64,
+            size_bytes=1,
+            format=DatasetFormat.NPZ,
+            schema=DatasetSchema(rows=1, columns=()),
+            description="",
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            created_by="",
+        )
+
+
+@pytest.fixture
+def service(database, tmp_path):
+    engine = NoProcesses()
+    return JobService(
+        database=database,
+        repository=JobRepository(),
+        creations=Creations(),
+        registry=OneDataset(),
+        engine=engine,
+        output=JobOutput(engine, open_objects("memory://")),
+        clock=SystemClock(),
+        enqueue=lambda _job: None,
+    )
+
+
+@pytest.fixture
+def application(service, stub_guard, list_audit, tmp_path):
+    routers = [
+        algorithms_router(stub_guard),
+        environments_router(EnvironmentService(), stub_guard),
+        jobs_router(service, stub_guard, Settings(home=tmp_path)),
+    ]
+    return create_application(title="Jobs", description="", routers=routers, audit=list_audit, version="0")
+
+
+@pytest.fixture
+def client(application, connect):
+    return connect(application, "default-developer")
+
+
+def test_every_route_is_protected(application, assert_protected):
+    assert assert_protected(application) == 11
+
+
+def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):
+    answer = client.post(TRAIN, json=BODY | {"hyperparameters": {"epochs": 3}})
+    assert answer.status_code == 201
+    job = answer.json()
+    assert (job["status"], job["recipe"]["hyperparameters"]["epochs"]) == ("PENDING", 3)
+    assert job["recipe"]["channels"]["train"] == {"dataset": "digits", "number": 1}
+    assert job["resources"]["memory_bytes"] == 4 << 30
+    assert client.get(f"{JOBS}/{job['id']}").json() == job
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code", "field"),
+    [
+        ({"algorithm": "image-clasification"}, 404, "algorithm_not_found", "algorithm"),
+        ({"hyperparameters": {"epoch": 3}}, 400, "hyperparameter_invalid", "hyperparameters.epoch"),
+        ({"hyperparameters": {"epochs": -1}}, 400, "hyperparameter_invalid", "hyperparameters.epochs"),
+        ({"channels": {"validation": {"dataset": "digits"}}}, 400, "job_invalid", "channels"),
+        ({"channels": {"train": {"dataset": "cats"}}}, 404, "not_found", None),
+        ({"algorithm": "linear-regression"}, 400, "job_invalid", "target"),
+        ({"model": "../x"}, 400, "name_invalid", "model"),
+        ({"colour": "blue"}, 400, "invalid_input", "colour"),
+        ({"seed": "many"}, 400, "invalid_input", "seed"),
+    ],
+)
+def test_what_cannot_run_is_refused_with_what_is_wrong(client, change, status, code, field):
+    answer = client.post(TRAIN, json=BODY | change)
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert body["field"] == field
+    assert body["message"]
+    assert body["hint"]
+
+
+def test_a_mistyped_hyperparameter_gets_a_suggestion(client):
+    body = client.post(TRAIN, json=BODY | {"hyperparameters": {"epoch": 3}}).json()
+    assert "epochs" in body["hint"]
+
+
+def test_a_repeated_request_with_the_same_key_makes_one_job(client):
+    headers = {"Idempotency-Key": "once"}
+    first, second = (client.post(TRAIN, json=BODY, headers=headers).json() for _ in range(2))
+    assert first["id"] == second["id"]
+    other = client.post(TRAIN, json=BODY | {"seed": 5}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+
+
+def test_jobs_are_listed_newest_first_in_pages_and_filtered(client):
+    ids = [client.post(TRAIN, json=BODY).json()["id"] for _ in range(5)]
+    seen, cursor = [], None
+    while True:
+        page = client.get(JOBS, params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        seen += [job["id"] for job in page["items"]]
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert seen == ids[::-1]
+    assert client.get(JOBS, params={"status": "FAILED"}).json()["items"] == []
+    assert client.get(JOBS, params={"cursor": "junk"}).json()["code"] == "cursor_invalid"
+
+
+def test_an_unknown_job_is_not_found_and_another_projects_job_neither(client, application, connect):
+    job = client.post(TRAIN, json=BODY).json()["id"]
+    for path in (f"{JOBS}/job-unknown", f"{JOBS}/job-unknown/logs", f"{JOBS}/job-unknown/metrics"):
+        assert client.get(path).json()["code"] == "job_not_found"
+    other = connect(application, "other-admin").get(f"/projects/other/jobs/{job}")
+    assert (other.status_code, other.json()["code"]) == (404, "job_not_found")
+
+
+def test_a_job_is_stopped_once_asked_and_its_log_ends(client):
+    job = client.post(TRAIN, json=BODY).json()["id"]
+    assert client.post(f"{JOBS}/{job}/stop").status_code == 202
+    assert client.get(f"{JOBS}/{job}/logs").text == ""
+
+
+def test_metrics_come_in_order_and_in_pages(client, service, database):
+    job = client.post(TRAIN, json=BODY).json()["id"]
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    with database.transaction() as connection:
+        points = [MetricPoint(name="loss", value=1 / step, step=step, at=at) for step in (1, 2, 3)]
+        JobRepository().add_points(connection, job, points)
+    page = client.get(f"{JOBS}/{job}/metrics", params={"limit": 2}).json()
+    assert [point["step"] for point in page["items"]] == [1, 2]
+    rest = client.get(f"{JOBS}/{job}/metrics", params={"cursor": page["next_cursor"]}).json()
+    assert [point["value"] for point in rest["items"]] == [1 / 3]
+
+
+def test_an_ended_job_cannot_be_stopped(client, service, database):
+    made = client.post(TRAIN, json=BODY).json()["id"]
+    job = service.get("default", made)
+    with database.transaction() as connection:
+        ended = type(job)(**{**{name: getattr(job, name) for name in job.__slots__}, "status": JobStatus.COMPLETED})
+        JobRepository().save(connection, ended)
+    answer = client.post(f"{JOBS}/{made}/stop")
+    assert (answer.status_code, answer.json()["code"]) == (409, "invalid_state")
+
+
+def test_algorithms_and_environments_are_described(client):
+    names = [item["name"] for item in client.get("/algorithms").json()["items"]]
+    assert "image-classification" in names
+    assert client.get("/algorithms/image-classification").json()["hyperparameters"]
+    assert client.get("/algorithms/nonsense").json()["code"] == "algorithm_not_found"
+    (environment,) = client.get("/environments").json()["items"]
+    assert any(line.startswith("numpy==") for line in environment["packages"])
+    assert client.get("/environments/other").json()["code"] == "environment_not_found"

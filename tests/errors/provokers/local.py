@@ -1,0 +1,131 @@
+"""Errors of one process on one machine: locks, objects, the engine, the server's programs."""
+
+import socket
+import sys
+from unittest import mock
+
+from provokers.registration import provokes
+from stage import Stage
+
+from modelyard.control.clients.http import HttpApplication
+from modelyard.control.datasets.contents import DatasetContents
+from modelyard.kit.files import inside
+from modelyard.kit.locks import FileLock
+from modelyard.quickstart.platform import start_platform
+from modelyard.server import up
+from modelyard.server.arguments import read_settings
+from modelyard.server.serve import serve
+from modelyard.server.up import Supervisor, check_listen, check_port
+from modelyard.settings import Settings
+from modelyard.storage.objects import content_key, open_objects
+from modelyard.testing.serving import Serving
+from modelyard.types.processes import ProcessSpec
+
+
+@provokes("resource_busy")
+def resource_busy(stage: Stage) -> None:
+    path = stage.folder() / "platform.lock"
+    message = "Modelyard already runs in this state directory"
+    with FileLock(path, message), FileLock(path, message):
+        pass
+
+
+@provokes("path_escapes")
+def path_escapes(stage: Stage) -> None:
+    inside(stage.folder(), "../../etc/passwd")
+
+
+@provokes("object_not_found")
+def object_not_found(_stage: Stage) -> None:
+    open_objects("memory://").read("models/nowhere")
+
+
+@provokes("object_key_invalid")
+def object_key_invalid(_stage: Stage) -> None:
+    open_objects("memory://").read("../etc/passwd")
+
+
+@provokes("process_not_found")
+def process_not_found(stage: Stage) -> None:
+    stage.engine.state("job-1")
+
+
+@provokes("process_id_invalid")
+def process_id_invalid(stage: Stage) -> None:
+    stage.engine.state("../job-1")
+
+
+@provokes("supervisor_failed")
+def supervisor_failed(stage: Stage) -> None:
+    with mock.patch.object(sys, "executable", "/bin/false"):
+        stage.engine.submit("job-1", ProcessSpec(command=("/bin/true",), work_directory=str(stage.folder())))
+
+
+@provokes("internal")
+def internal(stage: Stage) -> None:
+    contents = DatasetContents(mock.Mock(), mock.Mock(), open_objects("memory://"))
+    version = mock.Mock(dataset="digits", number=1, digest="5" * 64)
+    contents._objects.put_stream(f"datasets/{content_key(version.digest)}", iter([b"other content"]))
+    contents.download(version, stage.folder() / "digits.csv")
+
+
+@provokes("unavailable")
+def unavailable(_stage: Stage) -> None:
+    HttpApplication("http://127.0.0.1:1", "").call("GET", "/registry/v1/projects", dict)
+
+
+@provokes("listen_refused")
+def listen_refused(stage: Stage) -> None:
+    check_listen(Settings(home=stage.folder(), host="0.0.0.0"))
+
+
+@provokes("peer_missing")
+def peer_missing(stage: Stage) -> None:
+    serve("jobs", Settings(home=stage.folder()))
+
+
+@provokes("settings_invalid")
+def settings_invalid(stage: Stage) -> None:
+    read_settings({"home": stage.folder(), "port": 99999})
+
+
+@provokes("port_taken")
+def port_taken(_stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        check_port("127.0.0.1", other.getsockname()[1])
+
+
+@provokes("start_failed")
+def start_failed(stage: Stage) -> None:
+    supervisor = Supervisor(Settings(home=stage.folder(), port=0), ("registry",))
+    with mock.patch.object(up, "START_SECONDS", -1.0), mock.patch.object(up.signal, "signal"):
+        supervisor.run()
+
+
+@provokes("quickstart_failed")
+def quickstart_failed(stage: Stage) -> None:
+    folder = stage.folder()
+    (folder / "thesis.tex").touch()
+    start_platform(folder)
+
+
+@provokes("serving_failed")
+def serving_failed(stage: Stage) -> None:
+    with Serving(stage.folder()) as serving:
+        serving.start_worker("echo-1", command=["-c", "raise SystemExit('no model')"])
+
+
+@provokes("settings_invalid")
+def settings_invalid(stage: Stage) -> None:
+    read_settings({"home": stage.folder(), "port": 70_000})
+
+
+@provokes("start_failed")
+def start_failed(stage: Stage) -> None:
+    settings = Settings(home=stage.folder(), port=0)
+    settings.layout.create()
+    child = mock.Mock(log=settings.layout.logs / "control.log", pid=None)
+    child.keep_alive.return_value = ""
+    child.name = "control"
+    with mock.patch("modelyard.server.up.START_SECONDS", 0.0):
+        Supervisor(settings, ("registry",))._start([child])

@@ -1,0 +1,30 @@
+import threading
+
+from modelyard.server.duties import Duties, Duty
+
+
+def test_a_duty_that_raises_is_tried_again():
+    rounds, twice = [], threading.Event()
+
+    def run():
+        rounds.append(1)
+        if len(rounds) == 2:
+            twice.set()
+        raise RuntimeError("no luck")
+
+    duty = Duty(name="unlucky", interval_seconds=0.01, run=run)
+    duties = Duties([duty])
+    duties.start()
+    assert twice.wait(10)
+    duties.stop()
+
+
+def test_a_duty_that_is_woken_does_not_wait_out_its_pause():
+    rounds = threading.Semaphore(0)
+    duty = Duty(name="sleeper", interval_seconds=3600, run=rounds.release)
+    duties = Duties([duty])
+    duties.start()
+    assert rounds.acquire(timeout=10)
+    duty.awake.set()
+    assert rounds.acquire(timeout=10)
+    duties.stop()
