@@ -13,7 +13,7 @@ def main() -> None:
     """Exit code 0 only if everything held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200, help="how many processes to kill")
-    parser.add_argument("--minutes", type=float, default=12.0, help="stop killing after this time")
+    parser.add_argument("--minutes", type=float, default=20.0, help="stop killing after this time")
     parser.add_argument("--seed", type=int, default=None, help="repeat the choices of an earlier run")
     parser.add_argument("--home", type=Path, default=None, help="state directory to keep; a temporary one if left out")
     arguments = parser.parse_args()

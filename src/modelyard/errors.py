@@ -1,6 +1,6 @@
 """The one error tree: a stable code, a sentence that says what is wrong, and a hint that says what to do.
 
-No transport here: each surface (REST, Open Inference Protocol, CLI) maps the families below to its own form in one table.
+No transport here: each surface (REST, Open Inference Protocol, CLI) maps the families below to its own form.
 
 ModelyardError
 ├── InvalidInputError        the caller must change the request

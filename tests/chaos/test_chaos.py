@@ -1,14 +1,56 @@
-"""A short chaos run; `make chaos` is the long one."""
+"""A short chaos run, and the proof that its checks can fail; `make chaos` is the long run."""
+
+import time
 
 import pytest
 
-from modelyard.testing.chaos.run import run
+from modelyard.testing.chaos import checks as chaos_checks
+from modelyard.testing.chaos.checks import Checks
+from modelyard.testing.chaos.ledger import Ledger
+from modelyard.testing.chaos.platform import Platform
+from modelyard.testing.chaos.run import run, wait_ready
+from modelyard.types.processes import ProcessSpec
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_nothing_acknowledged_is_lost_and_no_status_lies_under_twenty_kills(tmp_path):
-    outcome = run(tmp_path / "home", kills=20, limit_seconds=180, seed=2)
+    outcome = run(tmp_path / "home", kills=20, limit_seconds=300, seed=2)
     assert not outcome.faults, outcome
     assert outcome.kills.total() >= 20
-    assert {"control", "gateway"} <= set(outcome.kills)
+    assert outcome.counts["predictions answered"]
+    assert outcome.counts["model versions"]
+
+
+@pytest.mark.slow
+def test_the_checks_notice_what_is_lost_and_what_lives_without_a_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(chaos_checks, "CONVERGENCE_SECONDS", 1.0)
+    platform, ledger = Platform(tmp_path / "home"), Ledger()
+    checks = Checks(platform, ledger)
+    work = tmp_path / "work"
+    work.mkdir()
+    try:
+        wait_ready(platform, checks)
+        checks.after_restart()
+        checks.everything()
+        assert not ledger.faults
+        ledger.acknowledge_dataset("numbers", 1, "0" * 64)
+        ledger.acknowledge_version("model", 1, "0" * 64)
+        ledger.acknowledge_job("job-1")
+        labels = {"job": "job-2"}
+        spec = ProcessSpec(command=("sleep", "600"), work_directory=str(work), labels=labels)
+        platform.engine().submit("job-2-1", spec)
+        time.sleep(0.5)
+        checks.after_restart()
+        checks.everything()
+    finally:
+        checks.close()
+        platform.end_everything()
+    words = "\n".join(ledger.faults)
+    for expected in (
+        "dataset numbers:1 is lost",
+        "model:1 is lost",
+        "job job-1 is lost",
+        "process job-2-1 of job job-2",
+    ):
+        assert expected in words

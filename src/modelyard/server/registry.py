@@ -33,6 +33,7 @@ from modelyard.control.uploads.repository import UploadRepository
 from modelyard.control.uploads.service import UploadService
 from modelyard.server.application import Application
 from modelyard.server.context import Context
+from modelyard.server.duties import Duty
 
 DESCRIPTION = """
 What there is: **projects**, **datasets** and **models** with their immutable versions, and who may use them.
@@ -81,6 +82,7 @@ def build_registry(context: Context) -> Registry:
     )
 
     def on_start() -> None:
+        services.dataset_versions.remove_leftovers()
         services.projects.ensure_default()
         services.access.ensure_admin_token(context.home.token)
 
@@ -91,7 +93,8 @@ def build_registry(context: Context) -> Registry:
         models=services.models,
         registration=services.registration,
     )
-    application = Application(name="registry", asgi=asgi, on_start=on_start)
+    duties = (Duty(name="uploads.expire", interval_seconds=3600.0, run=services.uploads.expire_abandoned),)
+    application = Application(name="registry", asgi=asgi, duties=duties, on_start=on_start)
     return Registry(application=application, client=client, guard=guard)
 
 

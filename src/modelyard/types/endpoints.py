@@ -81,7 +81,8 @@ class Rollout:
 class Endpoint:
     """A stable address. `observed` says what really runs; `reason` says why the status is not READY.
 
-    `version` is the ETag. `capture_share` is the share of requests that are recorded (0 to 1).
+    `url` is relative to the platform's address: a proxy in front of it has one of its own. `version` is the ETag.
+    `capture_share` is the share of requests that are recorded (0 to 1).
     """
 
     project: str

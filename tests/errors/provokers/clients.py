@@ -9,7 +9,6 @@ from pathlib import Path
 from unittest import mock
 
 import httpx
-from provokers.registration import provokes
 from stage import Stage
 
 import modelyard
@@ -19,6 +18,7 @@ from modelyard.cli.commands.training import _settings
 from modelyard.cli.data import read_truth
 from modelyard.cli.session import Session
 from modelyard.sdk.connection import find_connection
+from provokers.registration import provokes
 
 _IGNORES_SIGTERM = (
     "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(flush=True)\ntime.sleep(60)"

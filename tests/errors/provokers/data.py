@@ -7,7 +7,6 @@ from unittest import mock
 
 import httpx
 import numpy as np
-from provokers.registration import provokes
 from stage import Stage
 
 from modelyard.algorithms.base import Channel
@@ -17,6 +16,7 @@ from modelyard.algorithms.run import run
 from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import DatasetRef, JobRecipe
 from modelyard.types.models import DataReference
+from provokers.registration import provokes
 
 
 @provokes("dataset_empty")

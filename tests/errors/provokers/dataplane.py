@@ -1,16 +1,14 @@
 """Errors between the processes of the data plane."""
 
-import socket
-import threading
-
 import numpy as np
-from provokers.registration import provokes
 from stage import Stage
 
 from modelyard.dataplane.captures import read_segment
 from modelyard.dataplane.client import WorkerClient
+from modelyard.dataplane.frames import FrameReader
 from modelyard.dataplane.gateway.config import read_config
 from modelyard.dataplane.routing import read_table
+from provokers.registration import provokes
 
 
 @provokes("capture_damaged")
@@ -40,23 +38,8 @@ def worker_unavailable(stage: Stage) -> None:
 
 
 @provokes("frame_invalid")
-def frame_invalid(stage: Stage) -> None:
-    path = str(stage.folder() / "replica.sock")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-
-        def greet() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.sendall(b"\xff" * 64)
-
-        thread = threading.Thread(target=greet)
-        thread.start()
-        try:
-            WorkerClient(path, 5.0)
-        finally:
-            thread.join()
+def frame_invalid(_stage: Stage) -> None:
+    FrameReader().feed(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10)
 
 
 @provokes("input_refused")

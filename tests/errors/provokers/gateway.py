@@ -4,11 +4,11 @@ import json
 import socket
 
 import httpx
-from provokers.registration import provokes
 from stage import Stage
 
 from modelyard.testing.scripted_model import body, client, infer
 from modelyard.testing.serving import TOKEN
+from provokers.registration import provokes
 
 INFER = "/v2/models/echo/infer"
 INVOKE = "/endpoints/echo/invocations"

@@ -1,8 +1,9 @@
 """Errors of the Jobs API and of the job runner."""
 
 import httpx
-from provokers.registration import provokes
 from stage import Stage
+
+from provokers.registration import provokes
 
 TABLE = b"x,label\n" + b"".join(b"%d,%s\n" % (n, b"even" if n % 2 == 0 else b"odd") for n in range(60))
 

@@ -4,7 +4,6 @@ import socket
 import sys
 from unittest import mock
 
-from provokers.registration import provokes
 from stage import Stage
 
 from modelyard.control.clients.http import HttpApplication
@@ -20,6 +19,7 @@ from modelyard.settings import Settings
 from modelyard.storage.objects import content_key, open_objects
 from modelyard.testing.serving import Serving
 from modelyard.types.processes import ProcessSpec
+from provokers.registration import provokes
 
 
 @provokes("resource_busy")
@@ -113,19 +113,3 @@ def quickstart_failed(stage: Stage) -> None:
 def serving_failed(stage: Stage) -> None:
     with Serving(stage.folder()) as serving:
         serving.start_worker("echo-1", command=["-c", "raise SystemExit('no model')"])
-
-
-@provokes("settings_invalid")
-def settings_invalid(stage: Stage) -> None:
-    read_settings({"home": stage.folder(), "port": 70_000})
-
-
-@provokes("start_failed")
-def start_failed(stage: Stage) -> None:
-    settings = Settings(home=stage.folder(), port=0)
-    settings.layout.create()
-    child = mock.Mock(log=settings.layout.logs / "control.log", pid=None)
-    child.keep_alive.return_value = ""
-    child.name = "control"
-    with mock.patch("modelyard.server.up.START_SECONDS", 0.0):
-        Supervisor(settings, ("registry",))._start([child])

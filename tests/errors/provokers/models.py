@@ -10,7 +10,6 @@ from unittest import mock
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-from provokers.registration import provokes
 from stage import LIGHTGBM, MANIFEST, Stage
 
 from modelyard.algorithms.bundles import Trained, write_bundle
@@ -28,6 +27,7 @@ from modelyard.runtimes.convert import convert_xgboost
 from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.models import ArtifactFormat, Lineage, ModelCard, ModelVersion
 from modelyard.types.signatures import DataType, Signature, TensorSpec
+from provokers.registration import provokes
 
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="numeric", datatype=DataType.FP32, shape=(-1, 2)),),

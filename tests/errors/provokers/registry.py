@@ -5,8 +5,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from provokers.registration import provokes
 from stage import LIGHTGBM, MANIFEST, Stage
+
+from provokers.registration import provokes
 
 
 @provokes("alias_not_found")

@@ -1,8 +1,9 @@
 """Errors that every REST application answers alike, from a running platform."""
 
 import httpx
-from provokers.registration import provokes
 from stage import Stage
+
+from provokers.registration import provokes
 
 
 @provokes("cursor_invalid")

@@ -75,8 +75,10 @@ class JobsClient(Protocol):
         """Submit a training job that registers a version of `model`."""
 
     def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
-        """Judge `recipe.candidates` on every channel. Its result has "<channel>/<ref>/<metric>" -> value (and
-        ".../low", ".../high", ".../n")."""
+        """Judge `recipe.candidates` on the held-out rows of every channel.
+
+        The job's result has "<channel>/<ref>/<metric>" -> value, and ".../low", ".../high", ".../n" of each.
+        """
 
     def job(self, project: str, job_id: str) -> Job:
         """A job. Raises NotFoundError."""

@@ -33,7 +33,6 @@ def assemble(
     tokens: Callable[[], Sequence[RouteToken]],
     home: Home,
     clock: Clock,
-    base_url: str = "",
     capture_share: float = 1.0,
     timing: Timing | None = None,
 ) -> tuple[EndpointService, Reconciler]:
@@ -47,7 +46,6 @@ def assemble(
         tokens: who may call the gateway.
         home: bundles are cached in it, sockets and the routing table lie in it.
         clock: the time.
-        base_url: where the gateway listens, for the addresses that endpoints show.
         capture_share: of new endpoints that name none.
         timing: how long to wait for what.
     """
@@ -79,7 +77,7 @@ def assemble(
         clock=clock,
         timing=timing,
     )
-    views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine, base_url)
+    views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine)
     service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
     return service, reconciler
 

@@ -17,16 +17,12 @@ class EndpointViews:
         endpoints: SQL of endpoints.
         replicas: SQL of replicas.
         engine: knows the processes.
-        base_url: where the gateway listens ("http://127.0.0.1:8470"); may be empty.
     """
 
-    def __init__(
-        self, endpoints: EndpointRepository, replicas: ReplicaRepository, engine: Engine, base_url: str
-    ) -> None:
+    def __init__(self, endpoints: EndpointRepository, replicas: ReplicaRepository, engine: Engine) -> None:
         self._endpoints = endpoints
         self._replicas = replicas
         self._engine = engine
-        self._base_url = base_url.rstrip("/")
 
     def view(self, connection: Connection, record: EndpointRecord) -> Endpoint:
         """The endpoint as it is now."""
@@ -44,7 +40,7 @@ class EndpointViews:
             replicas=tuple(_shown(replica) for replica in replicas),
             rollout=rollout,
             capture_share=record.capture_share,
-            url=f"{self._base_url}/v2/models/{record.name}",
+            url=f"/v2/models/{record.name}",
             created_at=record.created_at,
             updated_at=record.updated_at,
             version=record.version,

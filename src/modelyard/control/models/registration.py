@@ -4,6 +4,7 @@ A crash before that transaction leaves files that no version names (the next equ
 after it leaves a complete version: there is no half-registered model.
 """
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -96,7 +97,7 @@ class RegistrationService:
         made = self._replay(creation)
         if made is not None:
             return made
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="registration-") as folder:
             files = {}
             for index, (path, upload_id) in enumerate(sorted(uploads.items())):
@@ -131,11 +132,19 @@ class RegistrationService:
         with ExitStack() as stack:
             if submission.manifest is None and MANIFEST not in files:
                 files = self._inspected(stack, files)
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelyard-")))
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            scratch = tempfile.TemporaryDirectory(dir=self._folder, prefix="manifest-")
+            folder = Path(stack.enter_context(scratch))
             manifest, files = _complete(files, submission, folder)
             check_manifest(manifest, files)
             stored = self._contents.store(files)
             return self._commit(project, model, files, stored, manifest, submission.lineage, creation)
+
+    def remove_leftovers(self) -> None:
+        """Finish and clear what a killed process left. Call before this process takes requests."""
+        self._inspector.discard_leftovers()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._contents.collect_garbage()
 
     def _inspected(self, stack: ExitStack, files: Mapping[str, Path]) -> Mapping[str, Path]:
         """The bundle that the inspector makes of a bare artifact."""

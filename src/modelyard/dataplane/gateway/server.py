@@ -19,9 +19,9 @@ import uvloop
 from modelyard.dataplane.captures import SpoolLimits, SpoolWriter
 from modelyard.dataplane.gateway.config import GatewayConfig
 from modelyard.dataplane.gateway.dialect import Dialect
-from modelyard.dataplane.gateway.protocol import GatewayProtocol
-from modelyard.dataplane.gateway.proxy import ControlProxy
-from modelyard.dataplane.gateway.service import InferenceService
+from modelyard.dataplane.gateway.http.protocol import GatewayProtocol
+from modelyard.dataplane.gateway.http.proxy import ControlProxy
+from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.dataplane.routing import POLL_SECONDS, TableFollower
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import write_atomic

@@ -38,7 +38,7 @@ def run(root: Path, *, kills: int, limit_seconds: float, seed: int, say: Callabl
     checks, work = Checks(platform, ledger), Work(platform.home, ledger, seed)
     begin = time.monotonic()
     try:
-        _wait_ready(platform, checks)
+        wait_ready(platform, checks)
         work.start()
         try:
             _wait_for_work(ledger)
@@ -79,7 +79,7 @@ def _kill_and_check(
                 outcome.kills[kind] += 1
             time.sleep(chance.uniform(0, _LONGEST_GAP_SECONDS))
         begin = time.monotonic()
-        _wait_ready(platform, checks)
+        wait_ready(platform, checks)
         outcome.slowest_restart_seconds = max(outcome.slowest_restart_seconds, time.monotonic() - begin)
         checks.after_restart()
         if outcome.kills.total() >= next_full_check:
@@ -88,7 +88,7 @@ def _kill_and_check(
             say(f"{outcome.kills.total()} kills, {len(ledger.faults)} faults; so far {dict(ledger.counts)}")
 
 
-def _wait_ready(platform: Platform, checks: Checks) -> None:
+def wait_ready(platform: Platform, checks: Checks) -> None:
     """Until `up` has all its processes and control answers through the gateway."""
     deadline = time.monotonic() + _READY_SECONDS
     while True:

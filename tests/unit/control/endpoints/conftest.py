@@ -164,7 +164,6 @@ class Platform:
             tokens=lambda: self.tokens,
             home=self.home,
             clock=self.clock,
-            base_url="http://127.0.0.1:1",
             timing=Timing(),
         )
 

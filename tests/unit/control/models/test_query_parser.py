@@ -1,5 +1,7 @@
 """The query language: what it takes, what it says back, and that every fault points at the wrong word."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,3 +182,10 @@ def test_what_a_query_says_parses_to_the_same_query(query):
     text = str(query)
     if len(text) <= MAX_LENGTH:
         assert parse_query(text) == query
+
+
+def test_the_reference_names_every_field_and_its_examples_parse():
+    page = (Path(__file__).resolve().parents[4] / "docs" / "reference" / "search.md").read_text()
+    for field in FIELDS.values():
+        assert f"| `{field.title}` | {field.description} | `{field.example}` |" in page
+        assert parse_query(field.example).comparisons

@@ -18,7 +18,7 @@ class CrashError(Exception):
 
 @pytest.fixture
 def registry(database, tmp_path) -> LocalRegistry:
-    return LocalRegistry(database, tmp_path / "registry", engine=None, clock=FakeClock())
+    return LocalRegistry(database, tmp_path / "registry", NoProcesses(), clock=FakeClock())
 
 
 @pytest.fixture
@@ -61,7 +61,14 @@ def test_a_crash_in_the_middle_leaves_no_half_registered_model(registry, bundle,
         assert b"".join(registry.models.file("default", "prices", "1", file.path)[1]) == bundle[file.path].read_bytes()
 
 
-def test_a_deletion_that_was_interrupted_is_finished_later(registry, bundle, monkeypatch):
+class NoProcesses:
+    """An engine that runs nothing."""
+
+    def list(self, _labels):
+        return []
+
+
+def test_a_deletion_that_was_interrupted_is_finished_at_the_next_start(registry, bundle, monkeypatch, tmp_path):
     registry.registration.register("default", "prices", bundle, Submission())
     assert stored(registry)
     with monkeypatch.context() as patch:
@@ -69,7 +76,9 @@ def test_a_deletion_that_was_interrupted_is_finished_later(registry, bundle, mon
         with pytest.raises(CrashError):
             registry.models.delete("default", "prices", None)
     assert stored(registry)
-    assert registry.bundle_contents.collect_garbage() == len(bundle)
+    (tmp_path / "registry" / "registrations" / "registration-of-a-killed-process").mkdir()
+    registry.registration.remove_leftovers()
+    assert not (tmp_path / "registry" / "registrations").exists()
     assert not stored(registry)
     assert registry.bundle_contents.collect_garbage() == 0
 

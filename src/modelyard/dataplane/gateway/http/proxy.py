@@ -11,7 +11,7 @@ import httpcore
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 from modelyard.dataplane.errors import ControlUnavailableError
-from modelyard.dataplane.gateway.responses import JSON, error_body, error_headers, status_of
+from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_headers, status_of
 from modelyard.errors import ModelyardError
 
 _HOP_BY_HOP = frozenset(

@@ -23,12 +23,12 @@ from modelyard.dataplane.errors import (
 from modelyard.dataplane.gateway.access import PROJECT_HEADER, Access, project_of
 from modelyard.dataplane.gateway.config import Limits, is_loopback
 from modelyard.dataplane.gateway.dialect import AnswerContext, Dialect, Operation, Target
-from modelyard.dataplane.gateway.exchange import Exchange
 from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
+from modelyard.dataplane.gateway.http.exchange import Exchange
+from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_headers, render, status_of
 from modelyard.dataplane.gateway.metrics import CONTENT_TYPE, Metrics, VariantFigures
 from modelyard.dataplane.gateway.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest, Served
-from modelyard.dataplane.gateway.responses import JSON, error_body, error_headers, render, status_of
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InternalError, ModelyardError, OverloadedError, TooLargeError
 from modelyard.kit.ids import new_id

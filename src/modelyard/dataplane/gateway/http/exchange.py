@@ -11,7 +11,7 @@ from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import ModelyardError
 
 if TYPE_CHECKING:
-    from modelyard.dataplane.gateway.service import InferenceService
+    from modelyard.dataplane.gateway.http.service import InferenceService
 
 
 class Connection(Protocol):

@@ -20,31 +20,22 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from modelyard.dataplane.errors import HeadersTooLargeError, RequestInvalidError, RequestTimeoutError
-from modelyard.dataplane.gateway.dialect import Headers
-from modelyard.dataplane.gateway.exchange import Exchange
-from modelyard.dataplane.gateway.service import InferenceService
+from modelyard.dataplane.errors import RequestInvalidError, RequestTimeoutError
+from modelyard.dataplane.gateway.http.exchange import Exchange
+from modelyard.dataplane.gateway.http.heads import (
+    MAX_HEAD_BYTES,
+    MAX_HEADER_BYTES,
+    has_body,
+    head_too_large,
+    problem_of,
+)
+from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.errors import ModelyardError, OverloadedError
 
-_MAX_HEADERS = 100
-_MAX_HEADER_BYTES = 16 << 10
-_MAX_HEAD_BYTES = 64 << 10
 _MAX_TURNS = 64
 _READ_THOUGH_REFUSED_BYTES = 64 << 10  # reading a refused body keeps the connection; worth it only for small ones
 _LINGER_SECONDS = 2.0
 _HALF_CLOSED_SECONDS = 1.0
-_SINGLE_HEADERS = frozenset(
-    (
-        b"host",
-        b"authorization",
-        b"content-length",
-        b"content-type",
-        b"content-encoding",
-        b"inference-header-content-length",
-        b"transfer-encoding",
-        b"x-modelyard-project",
-    )
-)
 _IDLE, _HEAD, _BODY = range(3)
 
 
@@ -164,8 +155,8 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         if was_head and self._phase == _HEAD:
             self._continued_head_bytes += len(data)
-            if self._continued_head_bytes > _MAX_HEAD_BYTES:
-                self.refuse(_head_too_large())
+            if self._continued_head_bytes > MAX_HEAD_BYTES:
+                self.refuse(head_too_large())
 
     # Parser
 
@@ -184,7 +175,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """See httptools."""
         if self._phase == _BODY or self._is_replaying:
             return  # a trailer, which nothing here reads
-        if len(name) + len(value) > _MAX_HEADER_BYTES:
+        if len(name) + len(value) > MAX_HEADER_BYTES:
             self._is_head_too_large = True
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
@@ -200,11 +191,15 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         fields = dict(self.headers)
         is_version_1_1, method = self.parser.get_http_version() == "1.1", self.parser.get_method()
-        problem = self._problem(method, fields, is_version_1_1=is_version_1_1)
+        problem = (
+            head_too_large()
+            if self._is_head_too_large
+            else problem_of(method, self.headers, fields, is_version_1_1=is_version_1_1)
+        )
         if problem is not None:
             self.refuse(problem)
             return
-        self._is_body_after_upgrade = b"upgrade" in fields and self.parser.should_upgrade() and _has_body(fields)
+        self._is_body_after_upgrade = b"upgrade" in fields and self.parser.should_upgrade() and has_body(fields)
         route = self._service.route(self.url)
         if route is None:
             self._begin_application()
@@ -410,36 +405,6 @@ class GatewayProtocol(HttpToolsProtocol):
             self._is_replaying = True
             self.parser.feed_data(b"POST / HTTP/1.1\r\n" + head + b"\r\n")
             self._is_replaying = self._is_body_after_upgrade = False
-
-    def _problem(self, method: bytes, fields: Headers, *, is_version_1_1: bool) -> ModelyardError | None:
-        """Why this head is not to be trusted, if so; the parser has refused broken lengths and bad characters."""
-        if self._is_head_too_large or len(self.headers) > _MAX_HEADERS:
-            return _head_too_large()
-        if len(fields) != len(self.headers):
-            seen: set[bytes] = set()
-            for name, _ in self.headers:
-                if name in seen and name in _SINGLE_HEADERS:
-                    return RequestInvalidError(f"header '{name.decode()}' came twice", hint="Send it once.")
-                seen.add(name)
-        if is_version_1_1 and b"host" not in fields:
-            return RequestInvalidError("the Host header is missing", hint="HTTP/1.1 requires it.")
-        coding = fields.get(b"transfer-encoding")
-        if coding is not None and (not is_version_1_1 or coding.strip().lower() != b"chunked"):
-            return RequestInvalidError("this Transfer-Encoding is not supported", hint="Use 'chunked' over HTTP/1.1.")
-        if method == b"CONNECT":
-            return RequestInvalidError("this server is no proxy", hint="Send the request itself.")
-        return None
-
-
-def _has_body(fields: Headers) -> bool:
-    return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0") != b""
-
-
-def _head_too_large() -> HeadersTooLargeError:
-    return HeadersTooLargeError(
-        f"the request's head is over its limit ({_MAX_HEADERS} headers of {_MAX_HEADER_BYTES} bytes each)",
-        hint="Send fewer or shorter headers.",
-    )
 
 
 def _too_slow(what: str, seconds: float) -> RequestTimeoutError:
