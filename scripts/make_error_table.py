@@ -16,7 +16,7 @@ from stage import Stage  # noqa: E402
 PAGE = ROOT / "docs" / "reference" / "errors.md"
 INTRODUCTION = """# Errors
 
-Every error of every surface has the same four parts: `code` (stable, for programs), `message` (what is wrong with what),
+Every error of every surface has four parts: `code` (stable, for programs), `message` (what is wrong with what),
 `hint` (what to do next) and `field` (the path of the field at fault, if it is one).
 
 ```json
@@ -26,11 +26,11 @@ Every error of every surface has the same four parts: `code` (stable, for progra
 **REST.** That is the body of every failed answer; when a request has several faults, `details` lists them all. On
 `/v2/...` the body also has `error`, the message once more, as the Open Inference Protocol wants it.
 
-**Python.** `modelyard.errors` holds the families as exceptions (`NotFoundError`, `ConflictError`, `TemporaryError`, ...).
+**Python.** `modelyard.errors` holds the families as exceptions (`NotFoundError`, `ConflictError`, ...).
 The client raises the family, and `error.code` is the code below.
 
-**Command line.** Message and hint go to standard error, with `--json` as the object above. The exit code is 1 for an
-error and 2 for a command that was written wrongly.
+**Command line.** Message and hint go to standard error, with `--json` as the object above. The
+[exit code](cli.md#exit-codes) tells the family.
 
 **When to try again.** Exactly when the status is 408, 429, 503 or 504: temporary faults, most of them with a
 `Retry-After` header. The Python client does so by itself where a second try is harmless. Any other error stays until
@@ -38,7 +38,7 @@ the request or the state changes. A request that creates something may be repeat
 an `Idempotency-Key`.
 
 The examples are real: `scripts/make_error_table.py` provokes each error and writes this table, and a test provokes each
-again. Without a status (–): the error is raised in the program that you run, and no server answers it. "Family": the
+again. Without a status (-): the error is raised in the program that you run, and no server answers it. "Family": the
 code only groups others.
 
 | code | status | example | what to do |
@@ -53,7 +53,7 @@ def main() -> None:
         examples = [provoke(code, stage) for code in sorted(provokers())]
     rows = {example.code: _row(example, folder) for example in examples}
     rows |= {
-        code: f"| `{code}` | – | Family. {meaning} | See the codes of the family. |"
+        code: f"| `{code}` | - | Family. {meaning} | See the codes of the family. |"
         for code, meaning in FAMILIES.items()
     }
     PAGE.write_text(INTRODUCTION + "\n".join(row for _, row in sorted(rows.items())) + "\n")
@@ -62,7 +62,7 @@ def main() -> None:
 
 def _row(example: Example, folder: Path) -> str:
     cells = (_cell(stable(text, folder)) for text in (example.message, example.hint))
-    return f"| `{example.code}` | {example.status or '–'} | {' | '.join(cells)} |"
+    return f"| `{example.code}` | {example.status or '-'} | {' | '.join(cells)} |"
 
 
 def _cell(text: str) -> str:

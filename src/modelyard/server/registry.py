@@ -1,12 +1,16 @@
 """Wires the Registry application."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
 
 from modelyard import __version__
 from modelyard.control.access.api import router as access_router
 from modelyard.control.access.repository import TokenRepository
 from modelyard.control.access.service import AccessService
 from modelyard.control.audit.api import router as audit_router
+from modelyard.control.audit.service import AuditService
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.clients.inprocess_registry import InProcessRegistryClient
 from modelyard.control.datasets.api import router as datasets_router
@@ -31,9 +35,14 @@ from modelyard.control.rest.guard import Guard
 from modelyard.control.uploads.api import router as uploads_router
 from modelyard.control.uploads.repository import UploadRepository
 from modelyard.control.uploads.service import UploadService
+from modelyard.engines.base import Engine
+from modelyard.kit.clock import Clock
 from modelyard.server.application import Application
 from modelyard.server.context import Context
 from modelyard.server.duties import Duty
+from modelyard.storage.creations import Creations
+from modelyard.storage.database import Database
+from modelyard.storage.objects import ObjectStore
 
 DESCRIPTION = """
 What there is: **projects**, **datasets** and **models** with their immutable versions, and who may use them.
@@ -41,6 +50,108 @@ A dataset or an artifact is uploaded first (in pieces, resumable), then made a v
 version carries its card, its signature, requests with the answers it must give, and where it came from. `search` finds
 a version by what it does and how well, with a query or in plain words.
 """
+
+
+class RegistryServices:
+    """Every service of the registry on one database and one object store.
+
+    Args:
+        database: with the tables of the branches "common" and "registry".
+        objects: holds content.
+        engine: for the inspection of bare artifacts.
+        audit: takes note of changes.
+        creations: idempotency keys.
+        clock: for all times.
+        folder: for files on their way.
+        max_bytes: largest upload and largest model version.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        objects: ObjectStore,
+        engine: Engine,
+        audit: AuditService,
+        creations: Creations,
+        clock: Clock,
+        folder: Path,
+        max_bytes: int,
+    ) -> None:
+        self.clock = clock
+        self.objects = objects
+        self.audit = audit
+        self.access = AccessService(database, TokenRepository(), clock)
+        self.uploads = UploadService(database, UploadRepository(), creations, objects, clock, max_bytes)
+        versions = ModelRepository()
+        self.bundle_contents = BundleContents(database, versions, objects)
+        self.models = ModelService(database, versions, creations, self.bundle_contents, clock)
+        self.discovery = DiscoveryService(database, DiscoveryRepository(), versions)
+        self.inspector = ArtifactInspector(engine, folder / "inspections")
+        self.registration = RegistrationService(
+            database,
+            versions,
+            creations,
+            self.bundle_contents,
+            clock,
+            self.uploads,
+            self.inspector,
+            folder / "registrations",
+            max_bytes,
+        )
+        rows = DatasetRepository()
+        contents = DatasetContents(database, rows, objects)
+        self.datasets = DatasetService(database, rows, creations, contents, clock, self.models.trained_on_dataset)
+        self.dataset_versions = DatasetVersionService(
+            database, rows, creations, contents, self.uploads, clock, folder / "datasets"
+        )
+        probes = {
+            "datasets": self.datasets.is_empty,
+            "models": self.models.is_empty,
+            "tokens": self.access.is_empty,
+        }
+        self.projects = ProjectService(database, ProjectRepository(), creations, probes, clock)
+
+    def client(self) -> InProcessRegistryClient:
+        """The registry as other applications in this process see it."""
+        return InProcessRegistryClient(
+            access=self.access,
+            projects=self.projects,
+            dataset_versions=self.dataset_versions,
+            models=self.models,
+            registration=self.registration,
+        )
+
+    def application(self, guard: Guard | None = None) -> FastAPI:
+        """The REST application; `guard` replaces the one that knows the registry's own tokens."""
+        guard = guard or self.guard()
+        routers = [
+            projects_router(self.projects, guard),
+            access_router(self.access, guard),
+            uploads_router(self.uploads, guard),
+            datasets_router(self.datasets, self.dataset_versions, guard),
+            models_router(self.models, self.registration, guard, self.clock),
+            discovery_router(self.discovery, guard),
+            audit_router(self.audit, guard),
+        ]
+        return create_application(
+            title="Modelyard Registry",
+            description=DESCRIPTION,
+            routers=routers,
+            audit=self.audit,
+            version=__version__,
+            clock=self.clock,
+        )
+
+    def guard(self) -> Guard:
+        """Protects routes by the registry's own tokens and projects."""
+        return Guard(self.access, self.projects.exists)
+
+    def prepare(self) -> None:
+        """Before the first request: remove what a killed process left, make the project `default` if there is none."""
+        self.dataset_versions.remove_leftovers()
+        self.registration.remove_leftovers()
+        self.projects.ensure_default()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,91 +163,28 @@ class Registry:
     guard: Guard
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Services:
-    access: AccessService
-    projects: ProjectService
-    uploads: UploadService
-    datasets: DatasetService
-    dataset_versions: DatasetVersionService
-    models: ModelService
-    registration: RegistrationService
-    discovery: DiscoveryService
-
-
 def build_registry(context: Context) -> Registry:
     """Wire the Registry API on the context's database."""
-    services = _services(context)
-    guard = Guard(services.access, services.projects.exists)
-    routers = [
-        projects_router(services.projects, guard),
-        access_router(services.access, guard),
-        uploads_router(services.uploads, guard),
-        datasets_router(services.datasets, services.dataset_versions, guard),
-        models_router(services.models, services.registration, guard, context.clock),
-        discovery_router(services.discovery, guard),
-        audit_router(context.audit, guard),
-    ]
-    asgi = create_application(
-        title="Modelyard Registry", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
+    services = RegistryServices(
+        database=context.database,
+        objects=context.objects,
+        engine=context.engine,
+        audit=context.audit,
+        creations=context.creations,
+        clock=context.clock,
+        folder=context.home.run,
+        max_bytes=context.settings.max_upload_bytes,
     )
 
     def on_start() -> None:
-        services.dataset_versions.remove_leftovers()
-        services.projects.ensure_default()
+        services.prepare()
         services.access.ensure_admin_token(context.home.token)
 
-    client = InProcessRegistryClient(
-        access=services.access,
-        projects=services.projects,
-        dataset_versions=services.dataset_versions,
-        models=services.models,
-        registration=services.registration,
+    guard = services.guard()
+    application = Application(
+        name="registry",
+        asgi=services.application(guard),
+        duties=(Duty(name="uploads.expire", interval_seconds=3600.0, run=services.uploads.expire_abandoned),),
+        on_start=on_start,
     )
-    duties = (Duty(name="uploads.expire", interval_seconds=3600.0, run=services.uploads.expire_abandoned),)
-    application = Application(name="registry", asgi=asgi, duties=duties, on_start=on_start)
-    return Registry(application=application, client=client, guard=guard)
-
-
-def _services(context: Context) -> _Services:
-    database, creations, clock = context.database, context.creations, context.clock
-    access = AccessService(database, TokenRepository(), clock)
-    uploads = UploadService(
-        database, UploadRepository(), creations, context.objects, clock, context.settings.max_upload_bytes
-    )
-    dataset_repository, model_repository = DatasetRepository(), ModelRepository()
-    dataset_contents = DatasetContents(database, dataset_repository, context.objects)
-    bundle_contents = BundleContents(database, model_repository, context.objects)
-    models = ModelService(database, model_repository, creations, bundle_contents, clock)
-    datasets = DatasetService(
-        database, dataset_repository, creations, dataset_contents, clock, models.trained_on_dataset
-    )
-    inspector = ArtifactInspector(context.engine, context.home.run / "inspections")
-    return _Services(
-        access=access,
-        projects=ProjectService(
-            database,
-            ProjectRepository(),
-            creations,
-            {"datasets": datasets.is_empty, "models": models.is_empty, "tokens": access.is_empty},
-            clock,
-        ),
-        uploads=uploads,
-        datasets=datasets,
-        dataset_versions=DatasetVersionService(
-            database, dataset_repository, creations, dataset_contents, uploads, clock, context.home.run / "datasets"
-        ),
-        models=models,
-        registration=RegistrationService(
-            database,
-            model_repository,
-            creations,
-            bundle_contents,
-            clock,
-            uploads,
-            inspector,
-            context.home.run / "registrations",
-            context.settings.max_upload_bytes,
-        ),
-        discovery=DiscoveryService(database, DiscoveryRepository(), model_repository),
-    )
+    return Registry(application=application, client=services.client(), guard=guard)

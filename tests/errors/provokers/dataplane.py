@@ -39,7 +39,7 @@ def worker_unavailable(stage: Stage) -> None:
 
 @provokes("frame_invalid")
 def frame_invalid(_stage: Stage) -> None:
-    FrameReader().feed(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10)
+    list(FrameReader().feed(b"\xff" * 64))
 
 
 @provokes("input_refused")

@@ -18,10 +18,12 @@ def router(guard: Guard) -> APIRouter:
 
     @routes.get("", summary="List the built-in training algorithms")
     def list_algorithms(_: Annotated[Principal, Depends(reads)]) -> Page[AlgorithmDescription]:
+        """What each takes, measures and can be told. All of them come with the core installation."""
         return Page(items=list(catalog.descriptions()), next_cursor=None)
 
     @routes.get("/{name}", summary="Describe an algorithm: data it takes, hyper-parameters, metrics")
     def get_algorithm(name: str, _: Annotated[Principal, Depends(reads)]) -> AlgorithmDescription:
+        """Each hyper-parameter with its type, default and range."""
         return catalog.describe(name)
 
     return routes

@@ -35,6 +35,7 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         principal: Annotated[Principal, Depends(writes)],
         creation: Idempotency,
     ) -> Job:
+        """Accepted at once and run when there is room. Follow `status`; `result` names the version that it made."""
         return service.create_training(
             project, body.recipe(), body.model, limits(body), created_by=principal.name, creation=creation
         )
@@ -46,6 +47,7 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         principal: Annotated[Principal, Depends(writes)],
         creation: Idempotency,
     ) -> Job:
+        """Every candidate on every channel, on rows that none of them has trained on. `result` holds the figures."""
         return service.create_evaluation(
             project, body.recipe(), limits(body), created_by=principal.name, creation=creation
         )
@@ -58,20 +60,24 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         status: Annotated[JobStatus | None, Query(description="Only jobs in this state.")] = None,
         kind: Annotated[JobKind | None, Query(description="Only jobs of this kind.")] = None,
     ) -> Page[Job]:
+        """Training and evaluation jobs, each with the status that was checked against its process just now."""
         return service.list(project, status=status, kind=kind, page=page)
 
     @routes.get("/jobs/{job_id}", summary="Show a job: its status, its metrics, and why it ended")
     def get_job(project: str, job_id: str, _: Annotated[Principal, Depends(reads)]) -> Job:
+        """`end` has the cause (exit, signal, out of memory, time limit, lost, ...) and the last lines of its output."""
         return service.get(project, job_id)
 
     @routes.post("/jobs/{job_id}/stop", status_code=202, summary="Ask a job to stop")
     def stop_job(project: str, job_id: str, _: Annotated[Principal, Depends(writes)]) -> Job:
+        """Its process gets a moment to end and is killed then. What it did so far is lost."""
         return service.stop(project, job_id)
 
     @routes.get("/jobs/{job_id}/metrics", summary="Live metric values in order of arrival")
     def list_metrics(
         project: str, job_id: str, _: Annotated[Principal, Depends(reads)], page: PageParameters
     ) -> Page[MetricPoint]:
+        """Values that the job logged while it runs, such as the loss of each epoch."""
         return service.metrics(project, job_id, page)
 
     @routes.get("/jobs/{job_id}/logs", summary="What the job printed", response_class=StreamingResponse)
@@ -82,6 +88,7 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         follow: Annotated[bool, Query(description="Keep the answer open until the job has ended.")] = False,
         offset: Annotated[int, Query(ge=0, description="Byte to start from.")] = 0,
     ) -> StreamingResponse:
+        """Plain text. The newest 48 MiB at least are kept; `offset` counts from the first byte that was printed."""
         service.get(project, job_id)
         return StreamingResponse(_lines(service, project, job_id, offset, follow), media_type="text/plain")
 

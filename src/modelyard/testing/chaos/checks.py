@@ -40,7 +40,7 @@ class Checks:
     def after_restart(self) -> None:
         """The control plane's records and the machine's processes agree, now or within CONVERGENCE_SECONDS."""
         self._converge(self._running_without_process)
-        self._converge(self._process_without_record)
+        self._converge(self.process_without_record)
         self._converge(self._sandboxed_without_supervisor)
 
     def everything(self) -> None:
@@ -89,7 +89,8 @@ class Checks:
         claims |= {one["process"]: f"replica {one['id']} is READY" for one in replicas if one["status"] == "READY"}
         return [f"{claim} and has no process" for process_id, claim in claims.items() if not self._is_alive(process_id)]
 
-    def _process_without_record(self) -> list[str]:
+    def process_without_record(self) -> list[str]:
+        """Processes that live though no job or replica of the records is theirs."""
         alive = [state for state in self._platform.engine().list() if state.is_alive]
         jobs = {f"{job['id']}-{job['attempt']}": job for job in self._jobs()}
         replicas = {replica["process"] for endpoint in self._endpoints() for replica in endpoint["replicas"]}
