@@ -11,9 +11,13 @@ from pathlib import Path
 
 from modelyard.errors import ModelyardError
 from modelyard.sdk.client import Client
+from modelyard.server.children import end_left_over
+from modelyard.server.up import end_processes
+from modelyard.settings import Settings
 
-START_SECONDS = 60.0
-STOP_SECONDS = 40.0
+START_SECONDS = 180.0
+STOP_SECONDS = 90.0
+STALE_SECONDS = 4.0
 _MARK = "quickstart"
 
 
@@ -46,27 +50,48 @@ def start_platform(home: Path) -> Client:
             stderr=output,
             start_new_session=True,  # it goes on when the quickstart ends
         )
-    deadline = time.monotonic() + START_SECONDS
-    while "is ready" not in log.read_text():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise QuickstartError(f"The platform did not start: {log.read_text().strip()}", hint=f"See {home}/logs.")
-        time.sleep(0.05)
+    try:
+        _wait_until_ready(process, log)
+    except BaseException:  # an interruption too: what is half started would never be found again
+        process.terminate()
+        process.wait()
+        raise
     return Client(home=home, token=(home / "admin.token").read_text().strip())
 
 
 def stop_platform(home: Path) -> None:
-    """End the platform that runs in `home`, if one does."""
+    """End the platform that a quickstart has started in `home`, and what is left of one that was killed."""
+    if not (home / _MARK).exists():
+        return
+    pid = _supervisor(home)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _supervisor(home) == pid and time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)  # it may be our own child
+            time.sleep(0.05)
+    layout = Settings(home=home).layout
+    end_left_over(layout)
+    if layout.processes.exists():
+        end_processes(layout, STALE_SECONDS)
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while "is ready" not in log.read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise QuickstartError(
+                f"The platform did not start: {log.read_text().strip()}", hint=f"See {log.parent / 'logs'}."
+            )
+        time.sleep(0.05)
+
+
+def _supervisor(home: Path) -> int | None:
+    """Pid of the running supervisor; a pid alone may be another program's by now."""
     try:
         pid = int((home / "run" / "platform.lock").read_text())
-        is_ours = str(home).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        is_ours = os.fsencode(home) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
-        return
-    if not is_ours:
-        return
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)  # it may be our own child
-        time.sleep(0.05)
+        return None
+    return pid if is_ours else None

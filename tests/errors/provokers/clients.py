@@ -70,7 +70,7 @@ def wait_timeout(stage: Stage) -> None:
         made = talker.endpoints.get(stage.endpoint)
     starting = {**_plain(made), "status": "CREATING"}
     with client(lambda _: httpx.Response(200, json=starting)) as talker:
-        talker.endpoints.wait(stage.endpoint, timeout_seconds=0)
+        talker.endpoints.wait(stage.endpoint, timeout_seconds=0.1)
 
 
 @provokes("wait_failed")
@@ -122,7 +122,7 @@ def stop_failed(stage: Stage) -> None:
     try:
         process.stdout.readline()
         _write_state(home, json.dumps({"pid": process.pid}))
-        with mock.patch("modelyard.cli.commands.platform._STOP_SECONDS", 0.1):
+        with mock.patch("modelyard.cli.commands.platform._STOP_SECONDS", 1.0):
             down(_session(home))
     finally:
         process.kill()

@@ -98,7 +98,7 @@ def port_taken(_stage: Stage) -> None:
 @provokes("start_failed")
 def start_failed(stage: Stage) -> None:
     supervisor = Supervisor(Settings(home=stage.folder(), port=0), ("registry",))
-    with mock.patch.object(up, "START_SECONDS", -1.0), mock.patch.object(up.signal, "signal"):
+    with mock.patch.object(up, "START_SECONDS", 0.0), mock.patch.object(up.signal, "signal"):
         supervisor.run()
 
 

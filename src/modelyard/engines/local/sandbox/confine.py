@@ -19,6 +19,7 @@ _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAP_DAC_OVERRIDE = 1
+_NEEDED_TO_SWITCH = 1 << _CAP_DAC_OVERRIDE | 1 << 6 | 1 << 7  # and CAP_SETGID, CAP_SETUID
 _CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_NEWNET = 0x40000000
 
@@ -80,23 +81,19 @@ def leave_network() -> None:
 
 
 def drop_privileges(own_user: int | None) -> None:
-    """No capabilities and no way back to any; as root, also another user.
+    """No capabilities and no way back to any; as root, also another user where that is allowed.
 
     That other user keeps CAP_DAC_OVERRIDE, because the folders above its own may be closed to it: which files it may
     touch is Landlock's to say, so give a user only together with Landlock.
     """
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, check=False)
+    effective = _effective_capabilities()
+    for capability in range(64):
+        if effective >> capability & 1 and not (capability == _CAP_DAC_OVERRIDE and own_user is not None):
+            _prctl(_PR_CAPBSET_DROP, capability, check=False)
     kept = 0
-    if os.geteuid() == 0:
-        for capability in range(64):
-            if capability != _CAP_DAC_OVERRIDE or own_user is None:
-                _prctl(_PR_CAPBSET_DROP, capability, check=False)
-        if own_user is not None:
-            _prctl(_PR_SET_KEEPCAPS, 1)
-            os.setgroups([])
-            os.setresgid(own_user, own_user, own_user)
-            os.setresuid(own_user, own_user, own_user)
-            kept = 1 << _CAP_DAC_OVERRIDE
+    if own_user is not None and effective & _NEEDED_TO_SWITCH == _NEEDED_TO_SWITCH and _switch_user(own_user):
+        kept = 1 << _CAP_DAC_OVERRIDE
     _set_capabilities(kept)
     if kept:
         _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE)
@@ -194,6 +191,24 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
         rule = struct.pack("=Qi", rights, descriptor)
         _checked(_libc.syscall(_LANDLOCK_ADD, ruleset, _RULE_PATH, rule, 0))
         os.close(descriptor)
+
+
+def _switch_user(user: int) -> bool:
+    """Become `user` and keep the capabilities; False where this container knows no such user."""
+    _prctl(_PR_SET_KEEPCAPS, 1)
+    try:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except OSError:
+        return False
+    return True
+
+
+def _effective_capabilities() -> int:
+    """Bit mask of the capabilities of this process."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        return next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
 
 
 def _set_capabilities(mask: int) -> None:
