@@ -150,6 +150,7 @@ def test_a_variant_without_replicas_leaves_its_share_to_the_others(start):
     assert {answer.headers["x-modelyard-variant"] for answer in answers} == {"old"}
 
 
+@pytest.mark.slow
 def test_a_version_replaces_another_without_a_failed_request(start):
     """Under load; each old worker is told to end right after its change, busy or not."""
     serving = start()
@@ -179,7 +180,7 @@ def test_a_version_replaces_another_without_a_failed_request(start):
     with ThreadPoolExecutor(8) as threads:
         counts = [threads.submit(load, seed) for seed in range(8)]
         try:
-            for number in range(1, 9):
+            for number in range(1, 6):
                 following = start_scripted(serving, f"v{number}", "--offset", str(number))
                 serving.publish(endpoint("echo", variant(following, name=f"v{number}", number=100 + number)))
                 assert current.terminate() == 0
@@ -189,10 +190,11 @@ def test_a_version_replaces_another_without_a_failed_request(start):
         total = sum(count.result() for count in counts)
     assert failures == []
     assert wrong == []
-    assert len(served) == 9
-    assert total > 200
+    assert len(served) == 6
+    assert total > 100
 
 
+@pytest.mark.slow
 def test_answers_belong_to_their_requests_while_replicas_die_and_come_back(start):
     serving = start(hold_seconds=10.0)
     names = ["a", "b"]
@@ -218,7 +220,7 @@ def test_answers_belong_to_their_requests_while_replicas_die_and_come_back(start
     with ThreadPoolExecutor(8) as threads:
         loads = [threads.submit(load, seed) for seed in range(8)]
         try:
-            for turn in range(6):
+            for turn in range(4):
                 name = names[turn % 2]
                 time.sleep(0.2)
                 workers[name].kill()
@@ -228,9 +230,9 @@ def test_answers_belong_to_their_requests_while_replicas_die_and_come_back(start
         for each in loads:
             each.result()
     assert wrong == []
-    assert outcomes.get(200, 0) > 200
+    assert outcomes.get(200, 0) > 100
     assert set(outcomes) <= {200, 503}
-    assert outcomes.get(503, 0) <= 6  # a request that lost two replicas in a row
+    assert outcomes.get(503, 0) <= 4  # a request that lost two replicas in a row
 
 
 def test_requests_wait_for_a_replica_that_comes_back(start):

@@ -14,7 +14,7 @@ from modelyard.errors import InternalError, ModelyardError, TemporaryError, Unav
 _Answer = TypeVar("_Answer")
 _TIMEOUT = httpx.Timeout(300.0, connect=5.0)  # registering a bare artifact takes as long as its inspection
 _CHUNK_BYTES = 1 << 20
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
 _FAMILIES: Mapping[int, type[ModelyardError]] = {
     400: errors.InvalidInputError,
     401: errors.UnauthenticatedError,
@@ -40,7 +40,7 @@ class HttpApplication:
 
     def __init__(self, base_url: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        is_here = httpx.URL(base_url).host in _LOOPBACK  # no proxy stands between this machine and itself
+        is_here = base_url.startswith(_LOOPBACK)  # no proxy stands between this machine and itself
         self._client = httpx.Client(base_url=base_url, headers=headers, timeout=_TIMEOUT, trust_env=not is_here)
 
     def close(self) -> None:
