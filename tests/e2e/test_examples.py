@@ -10,9 +10,9 @@ import pytest
 
 from modelyard.testing.programs import Program
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(700)]  # a minute each; the rest is for a busy machine
 FOLDER = Path(__file__).parents[2] / "examples"
-SECONDS = 280
+SECONDS = 500
 RUNNERS = {".py": [sys.executable], ".sh": ["sh"]}
 EXAMPLES = sorted(path.name for path in FOLDER.iterdir() if path.suffix in RUNNERS)
 

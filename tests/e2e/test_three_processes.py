@@ -10,7 +10,7 @@ from modelyard.quickstart.story import Story
 from modelyard.sdk.client import Client
 from modelyard.testing.programs import Program, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute each; the rest is for a busy machine
 
 
 class Parts:

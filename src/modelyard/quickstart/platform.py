@@ -42,9 +42,11 @@ def start_platform(home: Path) -> Client:
     home.mkdir(mode=0o700, parents=True)
     (home / _MARK).touch()
     log = home / "up.log"
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "modelyard.server.up", "--home", str(home), "--port", "0"],
+            env=own,  # settings of another platform, its database say, are none of the quickstart's
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

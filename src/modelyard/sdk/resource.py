@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from modelyard.errors import ModelyardError, TemporaryError
+from modelyard.errors import ModelyardError, TemporaryError, UnavailableError
 from modelyard.sdk.calls import Bound, Driver, Mode, Pages
 from modelyard.sdk.errors import (
     AnswerInvalidError,
@@ -27,6 +27,7 @@ _ATTEMPTS = 6
 _ATTEMPTS_UNREACHABLE = 3
 _MAX_PAUSE_SECONDS = 10.0
 _POLL_SECONDS = 0.25
+_PATIENCE_SECONDS = 30.0
 
 
 class PageOf(msgspec.Struct, Generic[T]):
@@ -145,16 +146,24 @@ def pause_seconds(attempt: int, error: TemporaryError) -> float:
 def wait_for(
     what: str, look: Callable[[], Flow[T]], is_done: Callable[[T], bool], timeout_seconds: float | None
 ) -> Flow[T]:
-    """Look again and again until it is done.
+    """Look again and again until it is done; a platform that is being started again is waited for.
 
     Raises:
         WaitTimeoutError: not done in time.
+        UnavailableError: nobody has answered for half a minute.
     """
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    answered_at = time.monotonic()
     while True:
-        found = yield from look()
-        if is_done(found):
-            return found
+        try:
+            found = yield from look()
+        except UnavailableError:
+            if time.monotonic() - answered_at > _PATIENCE_SECONDS:
+                raise
+        else:
+            answered_at = time.monotonic()
+            if is_done(found):
+                return found
         if deadline is not None and time.monotonic() > deadline:
             raise WaitTimeoutError(
                 f"{what} was not done within {timeout_seconds:g} s", hint="It goes on: wait again, or look at it."

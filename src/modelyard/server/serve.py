@@ -7,11 +7,19 @@ comes with its gateway, since it is what serves models; the other two listen by 
 import argparse
 import sys
 
-from modelyard.errors import InvalidInputError, ModelyardError
+from modelyard.control.clients.http import HttpApplication
+from modelyard.errors import (
+    InvalidInputError,
+    ModelyardError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from modelyard.server.arguments import add_listen_options, read_settings
 from modelyard.server.names import APPLICATIONS
 from modelyard.server.up import Supervisor
 from modelyard.settings import Settings
+from modelyard.types.access import Principal, Role
 
 NEEDS = {"registry": (), "jobs": ("registry_url",), "operations": ("registry_url", "jobs_url")}
 
@@ -55,13 +63,32 @@ def serve(application: str, settings: Settings) -> None:
                 hint=f"Give --{peer} http://host:port or set MODELYARD_{need.upper()}.",
                 field=need,
             )
-    if NEEDS[application] and not settings.service_token.get_secret_value():
-        raise PeerMissingError(
-            f"`modelyard serve {application}` needs a token with which it calls the other applications",
-            hint="Set MODELYARD_SERVICE_TOKEN to an admin token of the registry.",
-            field="service_token",
-        )
+    if NEEDS[application]:
+        _check_token(settings)
     Supervisor(settings, (application,)).run()
+
+
+def _check_token(settings: Settings) -> None:
+    """Find out now that the token is no good: later its refusals would look like those of the callers' tokens."""
+    secret = settings.service_token.get_secret_value()
+    if not secret:
+        raise _token_refused("There is no token with which the other applications could be called")
+    registry = HttpApplication(f"{settings.registry_url.rstrip('/')}/registry/v1", secret)
+    try:
+        principal = registry.call("GET", "/whoami", Principal)
+    except UnavailableError:
+        return  # the registry may be started later
+    except (UnauthenticatedError, PermissionDeniedError) as error:
+        raise _token_refused(f"The registry refuses the service token: {error.message}") from error
+    finally:
+        registry.close()
+    if principal.role is not Role.ADMIN or principal.project is not None:
+        raise _token_refused(f"The service token '{principal.name}' is not one of an administrator of all projects")
+
+
+def _token_refused(message: str) -> PeerMissingError:
+    hint = "Set MODELYARD_SERVICE_TOKEN to an admin token of the registry that is bound to no project."
+    return PeerMissingError(message, hint=hint, field="service_token")
 
 
 if __name__ == "__main__":
