@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from modelyard.server.assembly import assemble
-from modelyard.server.context import open_context
+from modelyard.server.applications.assembly import assemble
+from modelyard.server.applications.context import open_context
 from modelyard.server.names import APPLICATIONS
 from modelyard.settings import Settings
 

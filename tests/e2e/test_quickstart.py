@@ -56,6 +56,6 @@ def test_the_quickstart_leaves_a_folder_alone_that_is_not_its_own(
 
     quickstart = programs(home, "modelyard.quickstart").start("--stop")
 
-    assert quickstart.process.wait(60) == 1
+    assert quickstart.process.wait(120) == 1
     assert "Give another folder with --home" in quickstart.output()
     assert (home / "thesis.tex").read_text() == "years of work"

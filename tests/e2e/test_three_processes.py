@@ -43,6 +43,14 @@ class Parts:
         port = self.registry_url.rsplit(":", 1)[1]
         assert self.registry.start("--port", port).ready() == self.registry_url
 
+    def refusal_of_a_wrong_token(self) -> str:
+        """What `serve jobs` says when the registry does not know its token."""
+        command = ("modelyard.server.serve", "jobs", "--registry", self.registry_url)
+        environment = {"MODELYARD_SERVICE_TOKEN": "my_token_that_nobody_remembers"}
+        program = self._new_program(self._folder / "refused", *command, environment=environment).start("--port", "0")
+        assert program.process.wait(120) == 1
+        return program.output()
+
     def _program(self, application: str, *options: str) -> Program:
         database = self._databases.get(application)
         environment = {"MODELYARD_SERVICE_TOKEN": self.token} if application != "registry" else {}
@@ -115,4 +123,5 @@ def test_the_story_holds_over_three_processes_and_outlives_a_killed_registry(
     for application, program in (("registry", parts[0].registry), ("jobs", parts[0].jobs)):
         assert (program.home / "modelyard.db").exists() is not is_all_postgres, application
     assert not (parts[0].operations.home / "modelyard.db").exists()
+    assert "The registry refuses the service token" in parts[0].refusal_of_a_wrong_token()
     assert [parts[0].operations.stop(), parts[0].jobs.stop(), parts[0].registry.stop()] == [0, 0, 0]

@@ -88,7 +88,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def refusal(program: Program, *options: str) -> str:
     """What a program says that ends at once with exit code 1."""
     program.start(*options)
-    assert program.process.wait(60) == 1, program.output()
+    assert program.process.wait(120) == 1, program.output()
     assert "Traceback" not in program.output()
     return program.output()
 

@@ -116,7 +116,11 @@ class WorkerClient:
             if not data:
                 self.close()
                 raise self._unavailable("it closed the connection")
-            self._frames.extend(frame for frame in self._reader.feed(data) if not isinstance(frame[0], Draining))
+            try:
+                self._frames.extend(frame for frame in self._reader.feed(data) if not isinstance(frame[0], Draining))
+            except FrameInvalidError:
+                self.close()
+                raise
         return self._frames.pop(0)
 
     def _unavailable(self, reason: str) -> WorkerUnavailableError:

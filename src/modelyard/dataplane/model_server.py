@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from modelyard.dataplane.errors import ModelFailedError
 from modelyard.dataplane.frames import (
     PROTOCOL_VERSION,
     Answer,
@@ -30,7 +31,7 @@ from modelyard.dataplane.frames import (
     tensors_of,
 )
 from modelyard.errors import InvalidInputError, ModelyardError
-from modelyard.runtimes.base import Predictor, Tensors
+from modelyard.runtimes.base import PredictionFailedError, Predictor, Tensors
 from modelyard.runtimes.tensors import to_raw
 from modelyard.runtimes.validate import check_inputs
 from modelyard.types.signatures import Signature
@@ -85,12 +86,14 @@ class ModelServer:
             started = time.perf_counter_ns()
             outputs = self._predictor.predict(inputs)
             return _answer_frame(header.id, outputs, (time.perf_counter_ns() - started) // 1000)
+        except PredictionFailedError as error:
+            return encode_frame(Failure(header.id, ModelFailedError.code, error.message, error.hint))
         except ModelyardError as error:
             is_input = isinstance(error, InvalidInputError)
             return encode_frame(Failure(header.id, error.code, error.message, error.hint, error.field, is_input))
         except Exception as error:  # noqa: BLE001 - the caller gets the reason; the worker serves the others
             hint = "The model raised this on inputs that fit its signature; look at the replica's log."
-            return encode_frame(Failure(header.id, "model_failed", f"{type(error).__name__}: {error}", hint))
+            return encode_frame(Failure(header.id, ModelFailedError.code, f"{type(error).__name__}: {error}", hint))
 
     async def _run(self, address: str) -> None:
         loop = asyncio.get_running_loop()

@@ -26,10 +26,10 @@ class PickleRefusedError(ArtifactInvalidError):
     code = "pickle_refused"
 
 
-class ArchiveUnsafeError(TooLargeError):
+class ArtifactArchiveUnsafeError(TooLargeError):
     """An archive that would unpack to far more than it is (a zip bomb), or outside its folder."""
 
-    code = "archive_unsafe"
+    code = "artifact_archive_unsafe"
 
 
 def sniff(path: Path) -> ArtifactFormat:
@@ -37,7 +37,7 @@ def sniff(path: Path) -> ArtifactFormat:
 
     Raises:
         PickleRefusedError: it is a pickle, a joblib file or a PyTorch checkpoint; the hint has the way out.
-        ArchiveUnsafeError: it is an archive that would unpack to more than it may.
+        ArtifactArchiveUnsafeError: it is an archive that would unpack to more than it may.
         ArtifactInvalidError: it is empty, damaged or of no known format.
     """
     with path.open("rb") as file:
@@ -62,7 +62,7 @@ def check_archive(path: Path) -> list[str]:
     """Names in a zip file that is safe to unpack.
 
     Raises:
-        ArchiveUnsafeError: too many entries, too large unpacked, or a name that leaves the folder.
+        ArtifactArchiveUnsafeError: too many entries, too large unpacked, or a name that leaves the folder.
         ArtifactInvalidError: it is no readable zip file.
     """
     try:
@@ -73,14 +73,14 @@ def check_archive(path: Path) -> list[str]:
     unpacked = sum(entry.file_size for entry in entries)
     limit = min(MAX_UNPACKED_BYTES, max(path.stat().st_size, 1 << 20) * MAX_COMPRESSION)
     if len(entries) > MAX_ENTRIES or unpacked > limit:
-        raise ArchiveUnsafeError(
+        raise ArtifactArchiveUnsafeError(
             f"the archive of {path.stat().st_size} bytes holds {len(entries)} entries of {unpacked} bytes, "
             f"{MAX_ENTRIES} entries and {limit} bytes are allowed",
             hint="Save the model uncompressed.",
         )
     for entry in entries:
         if entry.filename.startswith(("/", "\\")) or ".." in Path(entry.filename).parts:
-            raise ArchiveUnsafeError(
+            raise ArtifactArchiveUnsafeError(
                 f"the archive holds '{entry.filename[:200]}', which leaves its folder", hint="Save the model again."
             )
     return [entry.filename for entry in entries]

@@ -1,7 +1,5 @@
 """From what people have (arrays, rows, CSV) to the tensors that an endpoint takes. Works without NumPy."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -10,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from modelyard.errors import InvalidInputError
+from modelyard.sdk.cells import MISSING, DataInvalidError, as_number, read_rows
 
 _NUMPY_NAMES = {
     "BOOL": "bool",
@@ -19,12 +17,6 @@ _NUMPY_NAMES = {
     "FP64": "float64",
     **{f"{kind}{bits}": f"{kind.lower()}{bits}" for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)},
 }
-
-
-class DataInvalidError(InvalidInputError):
-    """Data that cannot be turned into the tensors of the endpoint."""
-
-    code = "data_invalid"
 
 
 class TensorDescription(msgspec.Struct, frozen=True):
@@ -47,6 +39,11 @@ class EndpointDescription(msgspec.Struct, frozen=True):
     name: str
     inputs: tuple[TensorDescription, ...]
     outputs: tuple[TensorDescription, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of all inputs."""
+        return tuple(column for spec in self.inputs for column in spec.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +70,7 @@ def to_inputs(description: EndpointDescription, data: Any) -> list[InputTensor]:
         DataInvalidError: a column or input is missing, a value is no number, or rows differ in length.
     """
     if isinstance(data, str | Path):
-        return _from_rows(description, _read_csv(data))
+        return _from_rows(description, read_rows(_text(data), description.columns))
     if isinstance(data, Mapping):
         names = {spec.name for spec in description.inputs}
         if names <= set(data):
@@ -123,21 +120,26 @@ def _from_rows(description: EndpointDescription, rows: Sequence[Mapping[str, Any
                 f"input '{spec.name}' of endpoint '{description.name}' has no named columns",
                 hint=f"Send an array of shape {list(spec.shape)}.",
             )
+        for number, row in enumerate(rows):
+            _check_columns(description, row, number)
         data = [_cell(spec, row, column, number) for number, row in enumerate(rows) for column in spec.columns]
         shape = (len(rows), len(spec.columns))
         tensors.append(InputTensor(name=spec.name, datatype=spec.datatype, shape=shape, data=data))
     return tensors
 
 
+def _check_columns(description: EndpointDescription, row: Mapping[str, Any], number: int) -> None:
+    """Every column must be named: a misspelt one would count as missing and spoil the answer unseen."""
+    for column in description.columns:
+        if column not in row:
+            close = get_close_matches(column, [str(name) for name in row], n=1)
+            guess = f"'{close[0]}' is close. " if close else ""
+            shown = ", ".join(description.columns[:20])
+            hint = f"{guess}The endpoint takes {shown}. Leave a cell empty (None, null) if its value is missing."
+            raise DataInvalidError(f"row {number} has no column '{column}'", hint=hint, field=column)
+
+
 def _cell(spec: TensorDescription, row: Mapping[str, Any], column: str, number: int) -> Any:
-    if column not in row:
-        close = get_close_matches(column, list(row), n=1)
-        guess = f"'{close[0]}' is close. " if close else ""
-        raise DataInvalidError(
-            f"row {number} has no column '{column}'",
-            hint=f"{guess}The endpoint takes {', '.join(spec.columns[:20])}.",
-            field=column,
-        )
     value = _json(row[column])
     if spec.datatype == "BYTES":
         return "" if value is None else str(value)
@@ -145,25 +147,23 @@ def _cell(spec: TensorDescription, row: Mapping[str, Any], column: str, number: 
         return value
     text = value.strip()
     try:
-        return None if text == "" or text.lower() == "nan" else float(text)
+        return None if text in MISSING else as_number(text)
     except ValueError:
         raise DataInvalidError(
-            f"row {number}, column '{column}': '{value[:40]}' is no number", hint="Send numbers there.", field=column
+            f"row {number}, column '{column}': '{value[:40]}' is no number",
+            hint="Send a number, or leave the cell empty (None in Python, null in JSON) if the value is missing.",
+            field=column,
         ) from None
 
 
-def _read_csv(data: str | Path) -> list[Mapping[str, Any]]:
-    if isinstance(data, Path) or ("\n" not in data and data.endswith(".csv")):
-        try:
-            text = Path(data).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataInvalidError(f"{data} cannot be read: {error}", hint="Check the path.") from error
-    else:
-        text = data
-    rows: list[Mapping[str, Any]] = [*csv.DictReader(io.StringIO(text))]
-    if not rows:
-        raise DataInvalidError("the CSV holds no rows", hint="It needs a header line and at least one row under it.")
-    return rows
+def _text(data: str | Path) -> str:
+    """CSV text, or that of the file which `data` names."""
+    if not isinstance(data, Path) and ("\n" in data or not data.endswith(".csv")):
+        return data
+    try:
+        return Path(data).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataInvalidError(f"{data} cannot be read: {error}", hint="Check the path.") from error
 
 
 def _flatten(values: Any, flat: list[Any], name: str) -> tuple[int, ...]:

@@ -19,9 +19,9 @@ from starlette.routing import Mount, Route
 
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import write_atomic
-from modelyard.server.application import Application
-from modelyard.server.assembly import assemble
-from modelyard.server.context import open_context
+from modelyard.server.applications.application import Application
+from modelyard.server.applications.assembly import assemble
+from modelyard.server.applications.context import open_context
 from modelyard.server.duties import Duties, Duty
 from modelyard.server.housekeeping import Housekeeping
 from modelyard.server.names import APPLICATIONS

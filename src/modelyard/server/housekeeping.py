@@ -3,7 +3,7 @@
 import shutil
 from datetime import timedelta
 
-from modelyard.server.context import Context
+from modelyard.server.applications.context import Context
 
 KEYS_LIVE = timedelta(days=7)
 

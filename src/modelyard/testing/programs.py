@@ -114,7 +114,7 @@ def end_processes_of(home: Path) -> None:
         time.sleep(0.1)
 
 
-def until(look: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+def until(look: Callable[[], object], what: str, seconds: float = 120.0) -> None:
     """Wait until `look()` is true."""
     deadline = time.monotonic() + seconds
     while not look():

@@ -6,7 +6,7 @@ from modelyard.control.audit.repository import AuditRepository
 from modelyard.control.audit.service import AuditService
 from modelyard.engines.base import Engine
 from modelyard.kit.clock import Clock, SystemClock
-from modelyard.server.registry import RegistryServices
+from modelyard.server.applications.registry import RegistryServices
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import ObjectStore, open_objects

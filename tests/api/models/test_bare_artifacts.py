@@ -97,10 +97,13 @@ def test_pickles_and_bombs_are_refused_before_anything_is_started(caller, tmp_pa
         "compressed joblib": (joblib_file(3), "pickle_refused"),
         "zlib": (zlib.compress(pickle.dumps(1)), "pickle_refused"),
         "torch checkpoint": (zipped({"archive/data.pkl": pickle.dumps(Exploit(mark))}), "pickle_refused"),
-        "zip bomb": (bomb, "archive_unsafe"),
-        "zip that climbs": (zipped({"schema.json": b"{}", "../../evil": b"x"}), "archive_unsafe"),
-        "zip with an absolute name": (zipped({"schema.json": b"{}", "/etc/evil": b"x"}), "archive_unsafe"),
-        "zip of many files": (zipped({"schema.json": b"{}", **{str(i): b"" for i in range(20_001)}}), "archive_unsafe"),
+        "zip bomb": (bomb, "artifact_archive_unsafe"),
+        "zip that climbs": (zipped({"schema.json": b"{}", "../../evil": b"x"}), "artifact_archive_unsafe"),
+        "zip with an absolute name": (zipped({"schema.json": b"{}", "/etc/evil": b"x"}), "artifact_archive_unsafe"),
+        "zip of many files": (
+            zipped({"schema.json": b"{}", **{str(i): b"" for i in range(20_001)}}),
+            "artifact_archive_unsafe",
+        ),
         "torn zip": (zipped({"schema.json": b"{}"})[:-20], "artifact_invalid"),
         "other zip": (zipped({"readme": b"x"}), "artifact_invalid"),
         "nothing": (b"", "artifact_invalid"),
@@ -114,7 +117,7 @@ def test_pickles_and_bombs_are_refused_before_anything_is_started(caller, tmp_pa
     }
     for what, (content, expected) in corpus.items():
         answer = caller.register("bad", {"model": content})
-        status = 413 if expected == "archive_unsafe" else 400
+        status = 413 if expected == "artifact_archive_unsafe" else 400
         assert code(answer) == (status, expected), (what, answer.text)
         assert answer.json()["hint"], what
     assert "skops" in caller.register("bad", {"model": pickle.dumps(1)}).json()["hint"]

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from unittest import mock
@@ -15,6 +16,7 @@ from stage import LIGHTGBM, MANIFEST, Stage
 from modelyard.algorithms.bundles import Trained, write_bundle
 from modelyard.algorithms.run import JobContext
 from modelyard.control.clients.bundle_folders import fetch_checked
+from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.models.bundles import check_files
 from modelyard.control.models.inspection import ArtifactInspector
 from modelyard.control.monitors.checks import serving_version
@@ -24,6 +26,7 @@ from modelyard.drift.reference import ReferenceSketch
 from modelyard.runtimes.base import Predictor, Tensor, Tensors
 from modelyard.runtimes.catalog import runtime_for
 from modelyard.runtimes.convert import convert_xgboost
+from modelyard.runtimes.sniff import sniff
 from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.models import ArtifactFormat, Lineage, ModelCard, ModelVersion
 from modelyard.types.signatures import DataType, Signature, TensorSpec
@@ -42,6 +45,22 @@ def bundle_damaged(stage: Stage) -> None:
     stage.registry.objects.delete(content.key)
     for file in version.files:
         list(stage.registry.models.file("default", version.model, "1", file.path)[1])
+
+
+@provokes("bundle_replaced")
+def bundle_replaced(stage: Stage) -> None:
+    version = _version(stage)
+    cache = BundleCache(stage.folder() / "bundles", stage.registry.client())
+    cache.fetch("default", version.model, version.number, "0" * 64)
+
+
+@provokes("artifact_archive_unsafe")
+def artifact_archive_unsafe(stage: Stage) -> None:
+    path = stage.folder() / "model.skops"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", "{}")
+        archive.writestr("../../evil", "x")
+    sniff(path)
 
 
 @provokes("bundle_too_large")

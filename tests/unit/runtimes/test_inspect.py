@@ -27,7 +27,7 @@ from modelyard.runtimes.bundle import load_bundle, read_golden, read_manifest
 from modelyard.runtimes.formats.skops import TypesUntrustedError
 from modelyard.runtimes.golden import mismatches
 from modelyard.runtimes.inspect import inspect, main
-from modelyard.runtimes.sniff import ArchiveUnsafeError, PickleRefusedError
+from modelyard.runtimes.sniff import ArtifactArchiveUnsafeError, PickleRefusedError
 from modelyard.types.models import ArtifactFormat, Task
 
 ROWS, TARGET = load_iris(return_X_y=True)
@@ -208,11 +208,11 @@ def test_a_torch_checkpoint_is_refused(artifact, output):
 def test_a_zip_bomb_and_a_name_that_leaves_its_folder_are_refused(artifact, output):
     with zipfile.ZipFile(artifact, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("schema.json", b"0" * (300 << 20))
-    with pytest.raises(ArchiveUnsafeError, match="bytes"):
+    with pytest.raises(ArtifactArchiveUnsafeError, match="bytes"):
         inspect(artifact, output)
     with zipfile.ZipFile(artifact, "w") as archive:
         archive.writestr("../../schema.json", "{}")
-    with pytest.raises(ArchiveUnsafeError, match="leaves"):
+    with pytest.raises(ArtifactArchiveUnsafeError, match="leaves"):
         inspect(artifact, output)
 
 

@@ -33,7 +33,7 @@ class VariantNotFoundError(NotFoundError):
     code = "variant_not_found"
 
 
-class BundleDamagedError(InternalError):
-    """A bundle in the cache or from the registry is not what its version says."""
+class BundleReplacedError(InternalError):
+    """The registry has another content under a version than when the endpoint was made."""
 
-    code = "bundle_damaged"
+    code = "bundle_replaced"

@@ -14,7 +14,8 @@ from modelyard.engines.base import Engine
 from modelyard.errors import ModelyardError, TooLargeError
 from modelyard.kit.ids import new_id
 from modelyard.runtimes.base import ArtifactInvalidError
-from modelyard.runtimes.sniff import ArchiveUnsafeError, PickleRefusedError
+from modelyard.runtimes.formats.skops import TypesUntrustedError
+from modelyard.runtimes.sniff import ArtifactArchiveUnsafeError, PickleRefusedError
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, Resources
 
 _LABELS = {"kind": "inspection"}
@@ -22,7 +23,14 @@ _AT_A_TIME = 2
 _MAXIMUM_REPORT_BYTES = 1 << 20
 _PATIENCE_SECONDS = 60.0
 _REFUSALS: dict[str, type[ModelyardError]] = {
-    kind.code: kind for kind in (ArtifactInvalidError, PickleRefusedError, ArchiveUnsafeError, TooLargeError)
+    kind.code: kind
+    for kind in (
+        ArtifactInvalidError,
+        TypesUntrustedError,
+        PickleRefusedError,
+        ArtifactArchiveUnsafeError,
+        TooLargeError,
+    )
 }
 _OF_THE_ARTIFACT = {EndCause.OUT_OF_MEMORY, EndCause.TIMEOUT, EndCause.DISK_LIMIT, EndCause.SIGNAL}
 

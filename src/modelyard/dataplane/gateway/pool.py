@@ -170,7 +170,7 @@ class VariantPool:
             parts = [split_rows(tensor, batch.rows) for tensor in ordered] if self._has_batches else None
         except ValueError as error:
             _logger.warning("replica %s answered a damaged batch: %s", replica.replica.id, error)
-            self.batch_failed(batch, Failure(0, "model_failed", f"the model's output {error}"))
+            self.batch_failed(batch, Failure(0, ModelFailedError.code, f"the model's output {error}"))
             return
         if parts is None:
             batch.requests[0].answer(ordered, self)
@@ -310,6 +310,6 @@ def _too_late() -> DeadlineExceededError:
 def _error_of(failure: Failure, model: str, number: int) -> ModelyardError:
     if failure.is_input:
         return InputRefusedError(failure.message, hint=failure.hint, field=failure.field)
-    if failure.code == "model_failed":
+    if failure.code == ModelFailedError.code:
         return ModelFailedError(f"model {model}:{number} failed: {failure.message}", hint=failure.hint)
     return InternalError(f"model {model}:{number}: {failure.code}: {failure.message}", hint=failure.hint)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from modelyard.control.clients.contracts import RegistryClient
-from modelyard.control.endpoints.errors import BundleDamagedError
+from modelyard.control.endpoints.errors import BundleReplacedError
 
 _TEMPORARY = ".new-"
 
@@ -31,7 +31,7 @@ class BundleCache:
 
         Raises:
             NotFoundError: the registry does not have the version any more.
-            BundleDamagedError: the registry has another content under this number.
+            BundleReplacedError: the registry has another content under this number.
             UnavailableError: the registry does not answer; try again.
         """
         target = self.path(digest)
@@ -39,7 +39,7 @@ class BundleCache:
             return target
         version = self._registry.model_version(project, f"{model}:{number}")
         if version.digest != digest:
-            raise BundleDamagedError(
+            raise BundleReplacedError(
                 f"{model}:{number} had the digest {digest[:12]} when it was deployed and has {version.digest[:12]} now",
                 hint="The registry's database was exchanged: deploy a version of the present one.",
             )

@@ -37,8 +37,8 @@ from modelyard.control.uploads.repository import UploadRepository
 from modelyard.control.uploads.service import UploadService
 from modelyard.engines.base import Engine
 from modelyard.kit.clock import Clock
-from modelyard.server.application import Application
-from modelyard.server.context import Context
+from modelyard.server.applications.application import Application
+from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database

@@ -37,8 +37,8 @@ from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.control.retraining.workflows import RetrainingWorkflow
-from modelyard.server.application import Application
-from modelyard.server.context import Context
+from modelyard.server.applications.application import Application
+from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 
 DESCRIPTION = """

@@ -18,8 +18,8 @@ from modelyard.control.jobs.service import JobService
 from modelyard.control.jobs.workflows import QUEUE, JobWorkflow
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
-from modelyard.server.application import Application
-from modelyard.server.context import Context
+from modelyard.server.applications.application import Application
+from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 
 DESCRIPTION = """

@@ -6,11 +6,11 @@ from modelyard.control.clients.http_jobs import HttpJobsClient
 from modelyard.control.clients.http_registry import HttpRegistryClient
 from modelyard.control.rest.authentication import CachedAuthenticator
 from modelyard.control.rest.guard import Guard
-from modelyard.server.application import Application
-from modelyard.server.context import Context
-from modelyard.server.jobs import build_jobs
-from modelyard.server.operations import build_operations
-from modelyard.server.registry import build_registry
+from modelyard.server.applications.application import Application
+from modelyard.server.applications.context import Context
+from modelyard.server.applications.jobs import build_jobs
+from modelyard.server.applications.operations import build_operations
+from modelyard.server.applications.registry import build_registry
 
 
 def assemble(context: Context, names: tuple[str, ...]) -> list[Application]:
