@@ -1,9 +1,11 @@
 """Fixtures of the whole test suite: a database with every table, on a real file."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 
 from modelyard.control.tables import load_tables
 from modelyard.storage.database import Database
@@ -14,6 +16,28 @@ def create_all_tables(database: Database) -> None:
     load_tables()
     for metadata in BRANCHES.values():
         metadata.create_all(database.engine)
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """A certificate for localhost, its key, and the authority that vouches for it, as PEM files."""
+
+    certificate: str
+    key: str
+    authority: str
+
+
+@pytest.fixture(scope="session")
+def tls_files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    """Made anew for each run, so that no key lies in the repository."""
+    folder = tmp_path_factory.mktemp("tls-files")
+    files = TlsFiles(*(str(folder / name) for name in ("localhost.pem", "localhost.key", "authority.pem")))
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(files.certificate)
+    issued.private_key_pem.write_to_path(files.key)
+    authority.cert_pem.write_to_path(files.authority)
+    return files
 
 
 @pytest.fixture

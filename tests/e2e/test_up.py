@@ -21,7 +21,6 @@ from modelyard.types.access import Role
 from modelyard.types.endpoints import EndpointStatus
 
 pytestmark = pytest.mark.slow
-TLS = Path(__file__).parents[1] / "api" / "dataplane" / "tls"  # a key of the tests' own, for localhost
 UP, SERVE = "modelyard.server.up", "modelyard.server.serve"
 ROW = np.array([[1.0, 2.0]], np.float32)
 
@@ -187,13 +186,13 @@ def test_listening_beyond_loopback_takes_tls_or_an_explicit_word(tmp_path: Path,
     assert processes_of(insecure.home) == {}
 
 
-def test_with_a_certificate_every_application_speaks_tls(tmp_path: Path, programs: Callable[..., Program]):
-    options = ("--tls-certificate", str(TLS / "localhost.pem"), "--tls-key", str(TLS / "localhost.key"))
+def test_with_a_certificate_every_application_speaks_tls(tmp_path: Path, programs: Callable[..., Program], tls_files):
+    options = ("--tls-certificate", tls_files.certificate, "--tls-key", tls_files.key)
     secure = programs(tmp_path / "secure", UP)
     url = secure.start("--host", "0.0.0.0", "--port", "0", *options).ready()
     assert url.startswith("https://0.0.0.0:")
     address = url.replace("0.0.0.0", "127.0.0.1")
-    trusted = ssl.create_default_context(cafile=str(TLS / "localhost.pem"))
+    trusted = ssl.create_default_context(cafile=tls_files.authority)
     with Client(address, secure.token, verify=trusted) as client:
         assert [project.name for project in client.projects.list()] == ["default"]
     with Client(address, secure.token) as client, pytest.raises(UnavailableError, match="CERTIFICATE_VERIFY_FAILED"):

@@ -27,4 +27,5 @@ def _hint(what: str, name: str, known: list[str]) -> str:
     if close:
         return f"Did you mean '{close[0]}'?"
     shown = ", ".join(sorted(known)[:10])
-    return f"There is no {what} of that name here. Known: {shown}{', ...' if len(known) > 10 else ''}."  # noqa: PLR2004
+    plural = f"{what.removesuffix('y')}ies" if what.endswith("y") else f"{what}s"
+    return f"Known {plural}: {shown}{', ...' if len(known) > 10 else ''}."  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""The same over TLS. The key in tls/ protects nothing: it is the tests' own, for localhost and a hundred years."""
+"""The same over TLS."""
 
 import json
 import ssl
@@ -12,22 +12,19 @@ from modelyard.dataplane.gateway.config import Limits
 from modelyard.testing.scripted_model import AUTHORIZATION, body, infer, start_scripted, value_of
 from modelyard.testing.serving import Serving, endpoint, variant
 
-TLS = Path(__file__).with_name("tls")
-
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory):
+def secure(tmp_path_factory: pytest.TempPathFactory, tls_files):
     with Serving(tmp_path_factory.mktemp("tls"), Limits(max_request_bytes=1 << 20, hold_seconds=0.5)) as serving:
         worker = start_scripted(serving, "w")
-        serving.start_gateway(
-            host="0.0.0.0", tls_certificate=str(TLS / "localhost.pem"), tls_key=str(TLS / "localhost.key")
-        )
+        serving.start_gateway(host="0.0.0.0", tls_certificate=tls_files.certificate, tls_key=tls_files.key)
+        serving.authority = tls_files.authority
         serving.publish(endpoint("echo", variant(worker)))
         yield serving
 
 
 def client(serving: Serving) -> httpx.Client:
-    context = ssl.create_default_context(cafile=str(TLS / "localhost.pem"))
+    context = ssl.create_default_context(cafile=serving.authority)
     return httpx.Client(base_url=f"https://127.0.0.1:{serving.port}", headers=AUTHORIZATION, verify=context, timeout=20)
 
 

@@ -14,6 +14,7 @@ from modelyard.types.datasets import Column, DatasetFormat
 
 PANEL = "Data and models"
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
+NameOrVersion = Annotated[str, typer.Argument(metavar="NAME", help="NAME (newest version) or NAME:VERSION.")]
 Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -67,10 +68,11 @@ def list_(session: Session, text: Annotated[str | None, typer.Option(help="Words
 
 def show(
     session: Session,
-    name: Name,
+    name: NameOrVersion,
     number: Annotated[int | None, typer.Option(help="Version; the newest if left out.")] = None,
 ) -> None:
     """A version of a dataset, with its schema."""
+    name, number = _version(name, number)
     with did_you_mean("dataset", name, lambda: _names(session)):
         version = session.client.datasets.version(name, number)
     schema = version.schema
@@ -92,11 +94,12 @@ def show(
 
 def download(
     session: Session,
-    name: Name,
+    name: NameOrVersion,
     target: Annotated[Path, typer.Argument(help="File to write.")],
     number: Annotated[int | None, typer.Option(help="Version; the newest if left out.")] = None,
 ) -> None:
     """Write the content of a version to a file; it is checked against its digest."""
+    name, number = _version(name, number)
     with did_you_mean("dataset", name, lambda: _names(session)), session.out.progress("Downloading") as progress:
         version = session.client.datasets.download(name, target, number=number, progress=progress)
     session.out.done(version, f"Wrote {name}:{version.number} to {target}.")
@@ -108,6 +111,12 @@ def delete(session: Session, name: Name, yes: Sure = False) -> None:
     with did_you_mean("dataset", name, lambda: _names(session)):
         session.client.datasets.delete(name)
     session.out.done({"deleted": name}, f"Deleted dataset {name}.")
+
+
+def _version(name: str, number: int | None) -> tuple[str, int | None]:
+    """`houses:2`, as versions are shown everywhere, is version 2 of `houses`."""
+    dataset, _, suffix = name.partition(":")
+    return (dataset, int(suffix)) if number is None and suffix.isdecimal() else (name, number)
 
 
 def _names(session: Session) -> list[str]:

@@ -54,15 +54,16 @@ def create_monitor(
     alarms_per_week: Annotated[float, typer.Option(help="False alarms a week that you accept.")] = 1.0,
 ) -> None:
     """Compare an endpoint's traffic with the data its model was trained on, again and again."""
-    monitor = session.client.monitors.create(
-        name,
-        endpoint,
-        detector=detector,
-        interval_seconds=interval,
-        minimum_rows=minimum_rows,
-        window_rows=window_rows,
-        alarms_per_week=alarms_per_week,
-    )
+    with did_you_mean("endpoint", endpoint, lambda: _endpoints(session)):
+        monitor = session.client.monitors.create(
+            name,
+            endpoint,
+            detector=detector,
+            interval_seconds=interval,
+            minimum_rows=minimum_rows,
+            window_rows=window_rows,
+            alarms_per_week=alarms_per_week,
+        )
     session.out.done(
         monitor, f"{name} watches {endpoint} every {interval:g} s. Check now: modelyard monitors run {name}"
     )
@@ -152,15 +153,16 @@ def create_policy(
     cooldown: Annotated[float, typer.Option(help="Seconds of pause after a run.")] = 3600.0,
 ) -> None:
     """Retrain an endpoint's model by rule: when, and what the new version must prove."""
-    policy = session.client.retraining.create(
-        name,
-        endpoint,
-        monitor=monitor,
-        minimum_new_labels=minimum_new_labels,
-        minimum_gain=minimum_gain,
-        maximum_loss=maximum_loss,
-        cooldown_seconds=cooldown,
-    )
+    with did_you_mean("endpoint", endpoint, lambda: _endpoints(session)):
+        policy = session.client.retraining.create(
+            name,
+            endpoint,
+            monitor=monitor,
+            minimum_new_labels=minimum_new_labels,
+            minimum_gain=minimum_gain,
+            maximum_loss=maximum_loss,
+            cooldown_seconds=cooldown,
+        )
     session.out.done(policy, f"{name} retrains the model of {endpoint}. Run it now: modelyard retraining run {name}")
 
 
@@ -284,6 +286,10 @@ def _show_run(session: Session, run: RetrainingRun) -> None:
         "Figures": pairs(run.figures),
     }
     session.out.record(run, fields)
+
+
+def _endpoints(session: Session) -> list[str]:
+    return [each.name for each in session.client.endpoints.list()]
 
 
 def _monitors(session: Session) -> list[str]:

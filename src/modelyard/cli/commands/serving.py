@@ -111,7 +111,8 @@ def feedback(
     inference_id: Annotated[str | None, typer.Argument(help="Id that came with the answer.")] = None,
     truth: Annotated[list[str] | None, typer.Argument(help="True label or value of each row, in order.")] = None,
     file: Annotated[
-        Path | None, typer.Option(help="CSV with the columns inference_id and truth, or JSON: {id: truth or [truths]}.")
+        Path | None,
+        typer.Option(help="CSV with the columns inference_id and truth, or JSON: {id: truth, or a list of truths}."),
     ] = None,
 ) -> None:
     """Say later what was true: live quality, monitors and retraining use it."""

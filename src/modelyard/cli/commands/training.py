@@ -60,6 +60,12 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seeds every random choice.")] = 0,
     cpus: Annotated[float | None, typer.Option(help="Cores, and threads that the algorithm uses.")] = None,
+    memory: Annotated[
+        int | None, typer.Option(metavar="MIB", help="Memory in MiB that ends the job if exceeded.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Time after which the job is ended.")
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the model is registered.")] = True,
 ) -> None:
     """Train a model on a dataset and register what comes out."""
@@ -76,7 +82,7 @@ def train(
             target=target,
             hyperparameters=_settings(set_),
             seed=seed,
-            resources=Resources(cpus=cpus) if cpus else None,
+            resources=Resources(cpus=cpus, memory_bytes=memory and memory << 20, time_limit_seconds=time_limit),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
     if wait:
@@ -172,7 +178,8 @@ def stop_job(session: Session, id: Id) -> None:
     """Ask a job to stop."""
     with did_you_mean("job", id, lambda: _ids(session)):
         job = session.client.jobs.stop(id)
-    session.out.done(job, f"{job.id} {job.status}")
+    later = "" if job.status.is_final else f" and is being stopped. See it end: modelyard jobs show {job.id}"
+    session.out.done(job, f"{job.id} is {job.status}{later}")
 
 
 def list_algorithms(session: Session) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from modelyard.algorithms.jobfile import JobFile, JobResult
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.inputs import JobInputs, patiently
-from modelyard.control.jobs.output import JobOutput
+from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import process_id
 from modelyard.engines.base import Engine, ProcessNotFoundError
@@ -163,7 +163,7 @@ class JobExecution:
         except ModelyardError:
             error = None
         message = f"{error.message}. {error.hint}".strip() if error else end.message
-        return JobEnd(cause=end.cause, message=message, exit_code=end.exit_code, log_tail=end.log_tail)
+        return JobEnd(cause=end.cause, message=message, exit_code=end.exit_code, log_tail=without_metrics(end.log_tail))
 
     def _process_end(self, job: Job) -> ProcessEnd:
         lost = ProcessEnd(cause=EndCause.LOST, message="Its process is gone and left no account of its end.")
@@ -179,7 +179,8 @@ class JobExecution:
         shutil.rmtree(self._folder(job), ignore_errors=True)
         with self._database.transaction() as connection:
             self._repository.set_log_offset(connection, job.id, 0)
-            again = replace(job, status=JobStatus.PENDING, attempt=job.attempt + 1, version=job.version + 1)
+            self._repository.remove_points(connection, job.id)
+            again = replace(job, status=JobStatus.PENDING, attempt=job.attempt + 1, metrics={}, version=job.version + 1)
             self._repository.save(connection, again)
 
     def _ingest_metrics(self, job_id: str) -> None:

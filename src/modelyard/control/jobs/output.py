@@ -14,6 +14,11 @@ METRIC_PREFIX = "metric "
 """A log line that starts so carries one metric value as JSON; any engine that has logs has live metrics."""
 
 
+def without_metrics(text: str) -> str:
+    """Output without the lines that carry metrics, for readers who look for the reason of an end."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(METRIC_PREFIX))
+
+
 class _MetricLine(msgspec.Struct, frozen=True):
     name: str
     value: float

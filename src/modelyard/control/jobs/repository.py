@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from modelyard.control.jobs.tables import jobs, metric_points
 from modelyard.control.rest.pages import PageQuery
@@ -79,6 +79,10 @@ class JobRepository:
         rows = [{"job_id": job_id, "name": p.name, "value": repr(p.value), "step": p.step, "at": p.at} for p in points]
         if rows:
             connection.execute(insert(metric_points), rows)
+
+    def remove_points(self, connection: Connection, job_id: str) -> None:
+        """Forget all metric values: those of an attempt that did not count."""
+        connection.execute(delete(metric_points).where(metric_points.c.job_id == job_id))
 
     def points(self, connection: Connection, job_id: str, page: PageQuery) -> Sequence[tuple[int, MetricPoint]]:
         """Metric values in order of arrival, each with its sequence number."""

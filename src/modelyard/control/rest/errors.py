@@ -30,7 +30,8 @@ STATUS_CODES: Mapping[type[errors.ModelyardError], int] = {
     errors.InternalError: 500,
     errors.ModelyardError: 500,
 }
-_FRAMEWORK_CODES = {404: "route_not_found", 405: "method_not_allowed", 413: "too_large"}
+_BODY_HINT = "Send JSON in UTF-8 with Content-Type application/json."
+_FRAMEWORK_CODES = {400: "body_unreadable", 404: "route_not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +86,27 @@ def _answer_error(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _answer_validation(_request: Request, error: Exception) -> JSONResponse:
+def _answer_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    details = [{"field": _path(fault["loc"]), "message": str(fault["msg"])} for fault in error.errors()]
+    faults = error.errors()
+    if faults[0]["type"] == "json_invalid":
+        reason, position = faults[0].get("ctx", {}).get("error", "it is damaged"), faults[0]["loc"][-1]
+        return _response(
+            400,
+            ErrorBody(
+                code="invalid_input",
+                message=f"The body is no JSON: {reason} at character {position}",
+                hint="Check quotes, commas and brackets.",
+            ),
+        )
+    details = [{"field": _path(fault["loc"]), "message": str(fault["msg"])} for fault in faults]
     first = details[0]
     return _response(
         400,
         ErrorBody(
             code="invalid_input",
             message=f"{first['field'] or 'The request'}: {first['message']}",
-            hint="The API pages (/docs) show what this request takes.",
+            hint=f"The API pages ({_pages(request)}) show what this request takes.",
             field=first["field"] or None,
             details=details,
         ),
@@ -106,7 +118,7 @@ def _answer_framework(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.__cause__, errors.ModelyardError):  # FastAPI wraps what is raised while it reads the body
         return _answer_error(request, error.__cause__)
     code = _FRAMEWORK_CODES.get(error.status_code, "http_error")
-    hint = "The API pages (/docs) list every route." if error.status_code in (404, 405) else ""
+    hint = f"The API pages ({_pages(request)}) list every route." if error.status_code in (404, 405) else _BODY_HINT
     headers = dict(error.headers or {})
     return _response(error.status_code, ErrorBody(code=code, message=str(error.detail), hint=hint), headers)
 
@@ -120,6 +132,11 @@ def _answer_defect(request: Request, _error: Exception) -> JSONResponse:
         hint=f"Look for request id {request_id} in the server's log and report it.",
     )
     return _response(500, body, {"X-Request-Id": request_id})
+
+
+def _pages(request: Request) -> str:
+    """Where the API pages of this application are, wherever it is mounted."""
+    return f"{request.scope.get('root_path', '')}/docs"
 
 
 def _path(location: tuple[Any, ...]) -> str:

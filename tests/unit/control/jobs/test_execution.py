@@ -201,8 +201,11 @@ def test_a_job_that_says_what_is_wrong_is_failed_with_that_sentence(bench):
 def test_a_lost_process_is_tried_again_and_the_next_attempt_counts(bench):
     lost = ProcessEnd(cause=EndCause.LOST, message="gone")
     bench.engine.ends, bench.engine.on_submit = [lost, lost, exited(0)], succeed
+    bench.engine.log = 'metric {"name": "loss", "value": 0.5, "step": 1}\n'
     job = bench.carry(bench.submit().id)
     assert (job.status, job.attempt) == (JobStatus.COMPLETED, 3)
+    points = bench.service.metrics("default", job.id, PageQuery(limit=50, cursor=None)).items
+    assert [point.step for point in points] == [1], "the values of the lost attempts are gone"
 
 
 def test_a_job_whose_process_is_lost_every_time_is_failed_in_the_end(bench):
