@@ -80,6 +80,21 @@ def test_validation_errors_name_the_field_by_its_path(application: FastAPI, conn
     assert body["details"][0]["field"] == "hyperparameters.epochs"
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"name": ', "The body is no JSON: Expecting value at character 9"),
+        (b"\x80abcd", "There was an error parsing"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told_so(body: bytes, message: str, application: FastAPI, connect: Connect):
+    headers = {"Content-Type": "application/json"}
+    answer = connect(application, "admin").post("/projects/default/things", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (400, "invalid_input", None)
+    assert answer.json()["message"].startswith(message)
+    assert answer.json()["hint"]
+
+
 def test_errors_carry_their_status_and_retry_after(application: FastAPI, connect: Connect):
     client = connect(application, "admin")
     busy = client.delete("/fail/busy")

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
+from modelyard.control.rest import errors
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import write_atomic
 from modelyard.server.applications.application import Application
@@ -63,7 +64,10 @@ def mount(applications: list[Application]) -> Starlette:
     """One ASGI application with each of ours at its path, and a page that links to their API pages."""
     paths = [application.path for application in applications]
     routes = [Mount(application.path, application.asgi) for application in applications]
-    return Starlette(routes=[Route("/", index_page(paths)), Route("/health", _health), *routes])
+    index = index_page(paths)
+    root = Starlette(routes=[Route("/", index), Route("/docs", index), Route("/health", _health), *routes])
+    errors.install(root)  # a mistyped path is answered like every other mistake
+    return root
 
 
 async def _health(_request: Request) -> JSONResponse:

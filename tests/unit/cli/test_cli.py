@@ -105,6 +105,18 @@ def test_a_mistyped_name_is_answered_with_the_right_one(run, platform):
     assert set(failed) == {"code", "message", "hint", "field"}
 
 
+def test_a_monitor_of_a_mistyped_endpoint_is_answered_with_the_right_one(run, platform):
+    platform.prepare("GET", ENDPOINTS, a_list(endpoint("digits")))
+    shown = run("monitors", "create", "watch", "--endpoint", "digts")
+    assert shown.exit_code == 3
+    assert "Did you mean 'digits'?" in shown.stderr
+
+
+def test_a_version_of_a_dataset_is_named_as_it_is_shown(run, platform):
+    run("datasets", "show", "houses:2")
+    assert platform.requests[0].path.endswith("/datasets/houses/versions/2")
+
+
 def test_a_mistyped_command_is_answered_with_the_right_one(run):
     shown = run("endpoint", "list")
     assert shown.exit_code == 2

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from modelyard import errors
@@ -31,7 +32,7 @@ STATUS_CODES: Mapping[type[errors.ModelyardError], int] = {
     errors.ModelyardError: 500,
 }
 _BODY_HINT = "Send JSON in UTF-8 with Content-Type application/json."
-_FRAMEWORK_CODES = {400: "body_unreadable", 404: "route_not_found", 405: "method_not_allowed", 413: "too_large"}
+_FRAMEWORK_CODES = {400: "invalid_input", 404: "route_not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def status_of(error: errors.ModelyardError) -> int:
     return next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
 
 
-def install(application: FastAPI) -> None:
+def install(application: Starlette) -> None:
     """Let `application` answer every fault in this form."""
     application.add_exception_handler(errors.ModelyardError, _answer_error)
     application.add_exception_handler(RequestValidationError, _answer_validation)
@@ -118,7 +119,8 @@ def _answer_framework(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.__cause__, errors.ModelyardError):  # FastAPI wraps what is raised while it reads the body
         return _answer_error(request, error.__cause__)
     code = _FRAMEWORK_CODES.get(error.status_code, "http_error")
-    hint = f"The API pages ({_pages(request)}) list every route." if error.status_code in (404, 405) else _BODY_HINT
+    is_unreadable = error.status_code == 400  # noqa: PLR2004 - FastAPI could not decode the body
+    hint = _BODY_HINT if is_unreadable else f"The API pages ({_pages(request)}) list every route."
     headers = dict(error.headers or {})
     return _response(error.status_code, ErrorBody(code=code, message=str(error.detail), hint=hint), headers)
 

@@ -24,6 +24,7 @@ class Checks:
         self._platform = platform
         self._ledger = ledger
         self._caller = Caller(platform.home, ledger)
+        self._read: set[str] = set()  # contents that were whole when they were read
 
     def close(self) -> None:
         """Close connections."""
@@ -43,8 +44,13 @@ class Checks:
         self._converge(self.process_without_record)
         self._converge(self._sandboxed_without_supervisor)
 
-    def everything(self) -> None:
-        """Nothing that was acknowledged is lost, no version is half there, no job made two versions."""
+    def everything(self, *, is_last: bool = True) -> None:
+        """Nothing that was acknowledged is lost, no version is half there, no job made two versions.
+
+        Contents are read once while the run goes on, and all of them again at its end.
+        """
+        if is_last:
+            self._read.clear()
         for check in (
             self._lost_datasets,
             self._half_versions,
@@ -119,9 +125,8 @@ class Checks:
         wrong = []
         for (dataset, number), digest in dict(self._ledger.datasets).items():
             path = f"{REGISTRY}/datasets/{dataset}/versions/{number}/content"
-            answer = self._caller.call("GET", path, expect=(404,))
-            if hashlib.sha256(answer.content).hexdigest() != digest:
-                wrong.append(f"dataset {dataset}:{number} is lost or changed ({answer.status_code})")
+            if not self._is_whole(path, digest):
+                wrong.append(f"dataset {dataset}:{number} is lost or changed")
         return wrong
 
     def _half_versions(self) -> list[str]:
@@ -143,10 +148,18 @@ class Checks:
         files = version["files"]
         for file in files:
             path = f"{REGISTRY}/models/{model}/versions/{version['number']}/files/{file['path']}"
-            answer = self._caller.call("GET", path, expect=(404, 500))
-            if hashlib.sha256(answer.content).hexdigest() != file["digest"]:
-                wrong.append(f"{model}:{version['number']} lacks {file['path']} ({answer.status_code})")
+            if not self._is_whole(path, file["digest"]):
+                wrong.append(f"{model}:{version['number']} lacks {file['path']}")
         return wrong if files else [f"{model}:{version['number']} has no files"]
+
+    def _is_whole(self, path: str, digest: str) -> bool:
+        """Whether the content at `path` is there with this SHA-256."""
+        if path not in self._read:
+            content = self._caller.call("GET", path, expect=(404, 500)).content
+            if hashlib.sha256(content).hexdigest() != digest:
+                return False
+            self._read.add(path)
+        return True
 
     def _lost_versions(self) -> list[str]:
         wrong = []

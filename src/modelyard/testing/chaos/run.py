@@ -84,7 +84,7 @@ def _kill_and_check(
         checks.after_restart()
         if outcome.kills.total() >= next_full_check:
             next_full_check += _FULL_CHECK_EVERY
-            checks.everything()
+            checks.everything(is_last=False)
             say(f"{outcome.kills.total()} kills, {len(ledger.faults)} faults; so far {dict(ledger.counts)}")
 
 

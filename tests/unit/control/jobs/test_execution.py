@@ -9,7 +9,7 @@ from modelyard.algorithms.jobfile import JobFault, JobFile, JobResult
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
-from modelyard.control.jobs.output import JobOutput, parse_metrics
+from modelyard.control.jobs.output import JobOutput, parse_metrics, without_metrics
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
 from modelyard.control.rest.pages import PageQuery
@@ -204,7 +204,7 @@ def test_a_lost_process_is_tried_again_and_the_next_attempt_counts(bench):
     bench.engine.log = 'metric {"name": "loss", "value": 0.5, "step": 1}\n'
     job = bench.carry(bench.submit().id)
     assert (job.status, job.attempt) == (JobStatus.COMPLETED, 3)
-    points = bench.service.metrics("default", job.id, PageQuery(limit=50, cursor=None)).items
+    points = bench.service.metrics("default", job.id, PageQuery()).items
     assert [point.step for point in points] == [1], "the values of the lost attempts are gone"
 
 
@@ -292,3 +292,9 @@ def test_lines_that_only_look_like_metrics_are_left_alone():
         'metric nonsense\nmetric {"name": "a"}\n metric {"name": "b", "value": 1}\nmetric {"name": "c", "value": 2}\n'
     )
     assert [(point.name, point.value) for point in parse_metrics(text, NOW)] == [("c", 2.0)]
+
+
+def test_the_last_words_of_a_job_are_not_buried_under_its_metrics():
+    assert without_metrics('start\nmetric {"name":"loss","value":1,"step":1}\nmetrics are fine\nout of luck') == (
+        "start\nmetrics are fine\nout of luck"
+    )
