@@ -9,19 +9,9 @@ import typer
 
 from modelyard import errors
 from modelyard.cli.session import Session
+from modelyard.server.exits import exit_code
 
 _PANEL = "Options of every command"
-
-EXIT_CODES: tuple[tuple[type[errors.ModelyardError], int], ...] = (
-    (errors.NotFoundError, 3),
-    (errors.UnauthenticatedError, 4),
-    (errors.PermissionDeniedError, 4),
-    (errors.ConflictError, 5),
-    (errors.TemporaryError, 6),
-    (errors.InvalidInputError, 2),
-    (errors.ModelyardError, 1),
-)
-"""Documented in docs/reference/cli.md; a test holds the two together."""
 
 INTERRUPTED = 130
 
@@ -95,8 +85,3 @@ def perform(session: Session, work: Callable[[], None]) -> None:
         raise typer.Exit(INTERRUPTED) from None
     finally:
         session.close()
-
-
-def exit_code(error: errors.ModelyardError) -> int:
-    """That of the error's nearest family."""
-    return next(code for family, code in EXIT_CODES if isinstance(error, family))

@@ -5,7 +5,6 @@ comes with its gateway, since it is what serves models; the other two listen by 
 """
 
 import argparse
-import sys
 
 from modelyard.control.clients.http import HttpApplication
 from modelyard.errors import (
@@ -16,6 +15,7 @@ from modelyard.errors import (
     UnavailableError,
 )
 from modelyard.server.arguments import add_listen_options, read_settings
+from modelyard.server.exits import leave
 from modelyard.server.names import APPLICATIONS
 from modelyard.server.up import Supervisor
 from modelyard.settings import Settings
@@ -44,7 +44,7 @@ def main() -> None:
     try:
         serve(application, read_settings(arguments))
     except ModelyardError as error:
-        sys.exit(f"{error.message}. {error.hint}")
+        leave(error)
 
 
 def serve(application: str, settings: Settings) -> None:

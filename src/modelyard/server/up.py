@@ -20,6 +20,7 @@ from modelyard.kit.files import write_atomic
 from modelyard.kit.locks import FileLock
 from modelyard.server.arguments import add_listen_options, read_settings
 from modelyard.server.children import Child, end_left_over
+from modelyard.server.exits import leave
 from modelyard.server.gateway import write_config
 from modelyard.server.names import APPLICATIONS
 from modelyard.settings import Home, Settings
@@ -238,7 +239,7 @@ def main() -> None:
     try:
         Supervisor(read_settings(arguments), APPLICATIONS).run()
     except ModelyardError as error:
-        sys.exit(f"{error.message}. {error.hint}")
+        leave(error)
 
 
 if __name__ == "__main__":

@@ -31,12 +31,13 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(start):
     serving = start(max_queue=4)
     serving.publish(endpoint("echo", variant(start_scripted(serving, "w"))))
     with client(serving) as http, ThreadPoolExecutor(20) as threads:
-        slow = [threads.submit(infer, http, 1, 0.3) for _ in range(2)]
-        time.sleep(0.15)
+        slow = [threads.submit(infer, http, 1, 3.0) for _ in range(2)]
+        time.sleep(0.5)
         answers = list(threads.map(lambda _: infer(http, 2), range(18)))
         refused = [answer for answer in answers if answer.status_code == 429]
         assert all(value_of(future.result()) == 1 for future in slow)
-    assert len(refused) == 14
+    # Four wait; a fifth finds a place with the replica if the two slow ones came in one tick and went as one batch.
+    assert len(refused) in (13, 14)
     assert {answer.json()["code"] for answer in refused} == {"overloaded"}
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
     assert all(value_of(answer) == 2 for answer in answers if answer not in refused)

@@ -15,8 +15,9 @@ import typer.main
 from typer.testing import CliRunner
 
 from modelyard import errors
-from modelyard.cli.command import EXIT_CODES, INTERRUPTED, exit_code
+from modelyard.cli.command import INTERRUPTED
 from modelyard.cli.main import build
+from modelyard.server.exits import EXIT_CODES, exit_code
 from modelyard.testing.fake_platform import Answer, FakePlatform
 from modelyard.types.datasets import Dataset
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Variant
@@ -115,6 +116,13 @@ def test_a_monitor_of_a_mistyped_endpoint_is_answered_with_the_right_one(run, pl
 def test_a_version_of_a_dataset_is_named_as_it_is_shown(run, platform):
     run("datasets", "show", "houses:2")
     assert platform.requests[0].path.endswith("/datasets/houses/versions/2")
+
+
+def test_the_status_of_one_application_alone_is_no_error(run, platform):
+    platform.prepare("GET", ENDPOINTS, a_list(endpoint("digits")))
+    shown = run("status")
+    assert shown.exit_code == 0
+    assert "digits READY" in shown.stdout
 
 
 def test_a_mistyped_command_is_answered_with_the_right_one(run):

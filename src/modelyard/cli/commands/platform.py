@@ -5,18 +5,20 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.session import Session
-from modelyard.errors import ModelyardError, TemporaryError
+from modelyard.errors import ModelyardError, NotFoundError, TemporaryError
 
 PANEL = "Platform"
+T = TypeVar("T")
 _STOP_SECONDS = 60.0
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; loopback if left out.")]
@@ -123,9 +125,10 @@ def status(session: Session) -> None:
     home = _home(session)
     state = _running(home)
     client = session.client
-    client.tokens.whoami()  # proves that it answers, and that the token is good
-    endpoints = [*client.endpoints.list()]
-    jobs = [job for job in client.jobs.list() if not job.status.is_final]
+    with suppress(NotFoundError):  # `modelyard serve` runs one application; what the others know is left out
+        client.tokens.whoami()  # proves that it answers, and that the token is good
+    endpoints = _there(client.endpoints.list())
+    jobs = [job for job in _there(client.jobs.list()) if not job.status.is_final]
     found = {
         "url": client.url,
         "home": str(home),
@@ -160,6 +163,14 @@ def doctor(session: Session) -> None:
     session.out.table(findings, columns, empty="Nothing was looked at.")
     if any(finding.status is FindingStatus.FAIL for finding in findings):
         raise typer.Exit(1)
+
+
+def _there(items: Iterator[T]) -> list[T]:
+    """All of them; none if their application does not run here."""
+    try:
+        return [*items]
+    except NotFoundError:
+        return []
 
 
 def _become(module: str, arguments: list[str]) -> None:
