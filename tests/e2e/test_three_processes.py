@@ -1,6 +1,6 @@
 """The quickstart's own story over three processes with three PostgreSQL databases, which know each other by HTTP only.
 
-(On SQLite the same story is told by test_quickstart.py.)
+On SQLite the same story is told by test_quickstart.py.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from modelyard.quickstart.story import Story
 from modelyard.sdk.client import Client
 from modelyard.testing.programs import Program, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute each; the rest is for a busy machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute; the rest is for a busy machine
 
 
 class Parts:
