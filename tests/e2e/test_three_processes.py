@@ -51,7 +51,7 @@ class Parts:
         command = ("modelyard.server.serve", "jobs", "--registry", self.registry_url)
         environment = {"MODELYARD_SERVICE_TOKEN": "my_token_that_nobody_remembers"}
         program = self._new_program(self._folder / "refused", *command, environment=environment).start("--port", "0")
-        assert program.process.wait(120) == 1
+        assert program.process.wait(120) == 2
         return program.output()
 
     def _program(self, application: str, *options: str) -> Program:

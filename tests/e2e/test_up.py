@@ -22,6 +22,7 @@ from modelyard.types.endpoints import EndpointStatus
 
 pytestmark = pytest.mark.slow
 UP, SERVE = "modelyard.server.up", "modelyard.server.serve"
+INVALID, CONFLICT = 2, 5  # exit codes, as docs/reference/cli.md has them
 ROW = np.array([[1.0, 2.0]], np.float32)
 
 
@@ -84,10 +85,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         program.end()
 
 
-def refusal(program: Program, *options: str) -> str:
-    """What a program says that ends at once with exit code 1."""
+def refusal(program: Program, *options: str, exit_code: int = INVALID) -> str:
+    """What a program says that ends at once."""
     program.start(*options)
-    assert program.process.wait(120) == 1, program.output()
+    assert program.process.wait(120) == exit_code, program.output()
     assert "Traceback" not in program.output()
     return program.output()
 
@@ -104,7 +105,7 @@ def test_the_first_start_shows_the_token_and_is_ready_from_the_ready_line_on(run
 def test_a_second_platform_in_the_same_state_directory_is_refused(running: Running, programs: Callable[..., Program]):
     second = Program(running.program.home, UP)
     second.log = running.program.log.with_name("second.log")
-    words = refusal(second, "--port", "0")
+    words = refusal(second, "--port", "0", exit_code=CONFLICT)
     assert f"Modelyard already runs in this state directory (process {running.program.process.pid}" in words
     assert running.answer() == [3.0]
 
@@ -202,7 +203,8 @@ def test_with_a_certificate_every_application_speaks_tls(tmp_path: Path, program
 def test_what_cannot_work_is_said_at_once_and_with_the_way_out(tmp_path: Path, programs: Callable[..., Program]):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        assert f"Cannot listen on 127.0.0.1, port {port}" in refusal(programs(tmp_path / "taken", UP), "--port", port)
+        words = refusal(programs(tmp_path / "taken", UP), "--port", port, exit_code=CONFLICT)
+    assert f"Cannot listen on 127.0.0.1, port {port}" in words
     assert "MODELYARD_PORT" in refusal(programs(tmp_path / "port", UP), "--port", "99999")
     assert "--registry http://host:port" in refusal(programs(tmp_path / "jobs", SERVE, "jobs"), "--port", "0")
     words = refusal(programs(tmp_path / "jobs", SERVE, "jobs"), "--port", "0", "--registry", "http://127.0.0.1:1")

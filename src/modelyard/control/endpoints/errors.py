@@ -1,12 +1,16 @@
-"""Errors of endpoints."""
+"""Errors of endpoints. What the gateway also says is said with the gateway's own classes."""
 
-from modelyard.errors import AlreadyExistsError, InternalError, InvalidInputError, InvalidStateError, NotFoundError
+from modelyard.dataplane.errors import EndpointNotFoundError, VariantNotFoundError
+from modelyard.errors import AlreadyExistsError, InternalError, InvalidInputError, InvalidStateError
 
-
-class EndpointNotFoundError(NotFoundError):
-    """No endpoint has this name in the project."""
-
-    code = "endpoint_not_found"
+__all__ = [
+    "BundleReplacedError",
+    "EndpointDeletingError",
+    "EndpointExistsError",
+    "EndpointNotFoundError",
+    "VariantNotFoundError",
+    "VariantsInvalidError",
+]
 
 
 class EndpointExistsError(AlreadyExistsError):
@@ -25,12 +29,6 @@ class VariantsInvalidError(InvalidInputError):
     """Variants that cannot serve together."""
 
     code = "variants_invalid"
-
-
-class VariantNotFoundError(NotFoundError):
-    """The endpoint has no such variant."""
-
-    code = "variant_not_found"
 
 
 class BundleReplacedError(InternalError):
