@@ -38,7 +38,7 @@ class Cgroup:
     def pids(self) -> set[int]:
         """Processes inside now."""
         texts = (_read(folder, "cgroup.procs") for folder in set(self.folders.values()))
-        return {int(pid) for text in texts for pid in text.split()}
+        return {int(pid) for text in texts for pid in text.split()} - {0}  # 0: in a pid namespace that we cannot see
 
     def kill(self) -> None:
         """SIGKILL to everything inside."""
@@ -48,7 +48,7 @@ class Cgroup:
         for pid in self.pids() - {os.getpid()}:
             try:
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
+            except (ProcessLookupError, PermissionError):
                 continue
 
     def remove(self, *, patience_seconds: float = 2.0) -> None:
@@ -80,7 +80,7 @@ def existing(prefix: str) -> dict[str, Cgroup]:
     version, parents = _parents()
     found: dict[str, dict[str, str]] = {}
     for controller, parent in parents.items():
-        for name in os.listdir(parent):
+        for name in _names(parent):
             if name.startswith(prefix):
                 found.setdefault(name, {})[controller] = os.path.join(parent, name)
     return {name: Cgroup(folders, version) for name, folders in found.items()}
@@ -181,6 +181,13 @@ def _remove_folder(folder: str) -> bool:
     except OSError as error:
         return error.errno == errno.ENOENT
     return True
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _read(folder: str, name: str) -> str:

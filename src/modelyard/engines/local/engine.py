@@ -120,11 +120,11 @@ class LocalEngine(Engine):
 
     def remove(self, process_id: str) -> None:
         """See `Engine.remove`."""
-        if not self._records.exists(process_id):
-            return
-        self.stop(process_id, grace_seconds=0)
-        self.wait(process_id, _REMOVE_LIMIT_SECONDS)
-        self._wait_for_supervisor(process_id, _LEAVE_LIMIT_SECONDS)  # the account of the end is its last but one act
+        with contextlib.suppress(ProcessNotFoundError):  # somebody else may remove it at the same time
+            self.stop(process_id, grace_seconds=0)
+            self.wait(process_id, _REMOVE_LIMIT_SECONDS)
+            # The account of the end is the supervisor's last act but one.
+            self._wait_for_supervisor(process_id, _LEAVE_LIMIT_SECONDS)
         self._records.delete(process_id)
 
     def reap(self) -> Sequence[str]:
@@ -161,8 +161,19 @@ class LocalEngine(Engine):
 
     def _launch(self, folder: Path) -> None:
         """Start the supervisor; returns once it has the lock and the record."""
+        try:
+            code = self._run_launcher(folder)
+            words = (folder / layout.SHIM_LOG).read_text(errors="replace").strip()[-500:] if code else ""
+        except subprocess.TimeoutExpired:
+            code, words = None, f"it took longer than {_START_LIMIT_SECONDS:g} s"
+        except FileNotFoundError:  # the folder has its final name already: the supervisor took it and went on
+            code, words = STARTED, ""
+        if code not in (STARTED, ALREADY_THERE):
+            raise SupervisorFailedError(f"The process's supervisor did not start: {words or code}", hint="Try again.")
+
+    def _run_launcher(self, folder: Path) -> int:
         with (folder / layout.SHIM_LOG).open("wb") as errors:
-            result = subprocess.run(
+            return subprocess.run(
                 [sys.executable, "-I", "-S", "-c", planning.bootstrap("shim.main"), str(folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
@@ -172,10 +183,7 @@ class LocalEngine(Engine):
                 start_new_session=True,
                 timeout=_START_LIMIT_SECONDS,
                 check=False,
-            )
-        if result.returncode not in (STARTED, ALREADY_THERE):
-            words = (folder / layout.SHIM_LOG).read_text(errors="replace").strip()[-500:] or "no reason given"
-            raise SupervisorFailedError(f"The process's supervisor did not start: {words}", hint="Try again.")
+            ).returncode
 
     def _wait_for_supervisor(self, process_id: str, timeout_seconds: float) -> None:
         """Sleep until the supervisor is gone or the time is over."""

@@ -38,7 +38,10 @@ def tail(folder: Path, limit: int = 4096) -> str:
     if not segments:
         return ""
     start, path = segments[-1]
-    end = start + path.stat().st_size
+    try:
+        end = start + path.stat().st_size
+    except FileNotFoundError:  # the process was removed meanwhile
+        return ""
     chunk = read(folder, max(0, end - limit), limit, is_complete=True)
     return chunk.text if end <= limit else chunk.text.partition("\n")[2]
 
