@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,13 +16,17 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200, help="how many processes to kill")
     parser.add_argument("--minutes", type=float, default=20.0, help="stop killing after this time")
     parser.add_argument("--seed", type=int, default=None, help="repeat the choices of an earlier run")
-    parser.add_argument("--home", type=Path, default=None, help="state directory to keep; a temporary one if left out")
+    parser.add_argument("--home", type=Path, default=None, help="state directory; a temporary one if left out")
     arguments = parser.parse_args()
     seed = random.randrange(1 << 31) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="modelyard-chaos-") as folder:
-        home = arguments.home or Path(folder) / "home"
-        outcome = run(home, kills=arguments.kills, limit_seconds=arguments.minutes * 60, seed=seed, say=_say)
+    folder = Path(tempfile.mkdtemp(prefix="modelyard-chaos-"))
+    home = arguments.home or folder / "home"
+    outcome = run(home, kills=arguments.kills, limit_seconds=arguments.minutes * 60, seed=seed, say=_say)
+    if outcome.faults:
+        _say(f"the state directory is kept for a look: {home}")
+    else:
+        shutil.rmtree(folder)
     kills = outcome.kills.total()
     _say(f"{kills} kills in {outcome.seconds:.0f} s: {dict(outcome.kills)}")
     _say(f"acknowledged and done: {dict(outcome.counts)}")

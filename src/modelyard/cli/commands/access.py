@@ -41,15 +41,16 @@ def create_token(
     session: Session,
     name: Annotated[str, typer.Argument(help="Who or what will use it.")],
     role: Annotated[Role, typer.Option(help="What it may do; each role includes the ones before it.")] = Role.DEVELOPER,
-    only: Annotated[
-        str | None, typer.Option("--only", help="The only project it reaches; every project if left out.")
-    ] = None,
+    every_project: Annotated[
+        bool, typer.Option("--every-project", help="It reaches every project, not only the one of --project.")
+    ] = False,
     days: Annotated[float | None, typer.Option(help="Days until it ends; never if left out.")] = None,
 ) -> None:
     """Create a token. Its secret is shown this once."""
     expires_at = datetime.now(UTC) + timedelta(days=days) if days is not None else None
-    made = session.client.tokens.create(name, role, project=only, expires_at=expires_at)
-    session.out.note(f"Token {made.token.id} ({role}, {only or 'every project'}). Its secret, shown this once:")
+    project = None if every_project else session.client.project
+    made = session.client.tokens.create(name, role, project=project, expires_at=expires_at)
+    session.out.note(f"Token {made.token.id} ({role}, {project or 'every project'}). Its secret, shown this once:")
     session.out.done(made, made.secret)
 
 

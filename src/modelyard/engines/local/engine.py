@@ -67,7 +67,13 @@ class LocalEngine(Engine):
             marker=(remains.MARKER, remains.marker(self._records, process_id)),
         )
         record = Record(spec=spec, sandbox=level, created_at=datetime.now(UTC))
-        folder = self._records.prepare(record, plan)
+        try:
+            folder = self._records.prepare(record, plan)
+        except OSError as error:
+            raise SupervisorFailedError(
+                f"The record of process '{process_id}' could not be written: {error.strerror}",
+                hint="See `modelyard doctor` for the state directory and its disk.",
+            ) from error
         try:
             self._launch(folder)
         finally:
