@@ -49,7 +49,8 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     (folder / "ids.json").write_text(json.dumps({"identities": [identity]}))
-    ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(8), strict=False))
+    names = ("master", "volume", "filer", "s3")
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
     command = [
         str(Path(sys.executable).parent / "weed"), "server",
         f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer=true", "-s3",
@@ -68,21 +69,23 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that are free now, below 55000: SeaweedFS takes port + 10000 of each for gRPC."""
-    sockets = [socket.socket() for _ in range(count)]
-    ports: list[int] = []
-    start = 20000 + os.getpid() % 10000
-    for candidate in range(start, 45000, 7):
-        if len(ports) == count:
-            break
-        try:
-            sockets[len(ports)].bind(("127.0.0.1", candidate))
-        except OSError:
-            continue
-        ports.append(candidate)
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports that are free now, like those 10,000 above them, which SeaweedFS takes for gRPC.
+
+    All lie below 32768, where the system starts to take ports for outgoing connections.
+    """
+    found: list[int] = []
+    first = 12_000 + os.getpid() * 40 % 8_000
+    for port in range(first, 22_000):
+        if len(found) == count:
+            return found
+        with socket.socket() as plain, socket.socket() as grpc:
+            try:
+                plain.bind(("127.0.0.1", port))
+                grpc.bind(("127.0.0.1", port + 10_000))
+            except OSError:
+                continue
+            found.append(port)
+    raise AssertionError(f"fewer than {count} free pairs of ports above {first}")
 
 
 def _create_bucket(folder: Path, endpoint: str, filer: str, process: "subprocess.Popen[bytes]") -> None:

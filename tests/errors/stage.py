@@ -176,6 +176,7 @@ class Stage:
             endpoint("echo", variant(worker)),
             endpoint("impure", variant(impure)),
             endpoint("empty", reason="its model is being loaded"),
+            endpoint("asleep", is_stopped=True),
         )
         serving.publish(*self.routes)
         return serving

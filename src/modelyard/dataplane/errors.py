@@ -1,6 +1,7 @@
 """Errors of the data plane: what a caller of a model meets."""
 
 from modelyard.errors import (
+    ConflictError,
     InternalError,
     InvalidInputError,
     NotFoundError,
@@ -62,6 +63,12 @@ class EndpointNotReadyError(UnavailableError):
     """The endpoint exists and no replica of it takes requests now."""
 
     code = "endpoint_not_ready"
+
+
+class EndpointStoppedError(ConflictError):
+    """The endpoint was stopped: no request brings it back, its owner must start it."""
+
+    code = "endpoint_stopped"
 
 
 class ReplicaFailedError(UnavailableError):

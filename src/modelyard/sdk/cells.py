@@ -2,20 +2,10 @@
 
 import csv
 import io
-import re
 from collections.abc import Collection, Iterator, Mapping
 
 from modelyard.errors import InvalidInputError
-
-# The words of `data.readers`, which the client cannot import.
-MISSING = frozenset(
-    ("", "#N/A", "#NA", "-nan", "-NaN", "<NA>", "?", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
-)
-TRUE_WORDS = frozenset(("true", "t", "yes", "y"))
-FALSE_WORDS = frozenset(("false", "f", "no", "n"))
-_DELIMITERS = ",;\t|"
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+from modelyard.kit.cells import DELIMITERS, MISSING
 
 
 class DataInvalidError(InvalidInputError):
@@ -36,7 +26,7 @@ def read_rows(text: str, wanted: Collection[str]) -> list[Mapping[str, str | Non
     """
     text = text.removeprefix("\ufeff")
     try:
-        delimiter = max(_DELIMITERS, key=lambda one: len({*next(_lines(text, one), ())} & {*wanted}))
+        delimiter = max(DELIMITERS, key=lambda one: len({*next(_lines(text, one), ())} & {*wanted}))
         header, *rows = [*_lines(text, delimiter)] or [[]]
     except csv.Error as error:
         raise DataInvalidError(f"the text is no CSV: {error}", hint="Send UTF-8 text, one line per row.") from None
@@ -49,22 +39,6 @@ def read_rows(text: str, wanted: Collection[str]) -> list[Mapping[str, str | Non
                 hint='Put cells that hold the delimiter or line ends between ".',
             )
     return [dict(zip(header, (None if cell in MISSING else cell for cell in row), strict=True)) for row in rows]
-
-
-def as_number(text: str) -> float:
-    """Numbers, also grouped ("1,234.5"); the words for true and false are 1 and 0.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if _PLAIN.fullmatch(text):
-        return float(text)
-    if _GROUPED.fullmatch(text):
-        return float(text.replace(",", ""))
-    word = text.lower()
-    if word not in TRUE_WORDS | FALSE_WORDS:
-        raise ValueError(text)
-    return float(word in TRUE_WORDS)
 
 
 def _lines(text: str, delimiter: str) -> Iterator[list[str]]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from modelyard.sdk.cells import MISSING, DataInvalidError, as_number, read_rows
+from modelyard.kit.cells import MISSING, as_number
+from modelyard.sdk.cells import DataInvalidError, read_rows
 
 _NUMPY_NAMES = {
     "BOOL": "bool",

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 
 from modelyard.control.rest import errors
 from modelyard.errors import ModelyardError
+from modelyard.kit.addresses import local_url
 from modelyard.kit.files import write_atomic
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.assembly import assemble
@@ -86,7 +87,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.config.uds is None and self.servers:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
-            url = f"{'https' if self.config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+            url = local_url(host, port, has_tls=self.config.is_ssl)
             write_atomic(self._home.run / "gateway.json", json.dumps({"url": url, "pid": os.getpid()}).encode())
 
 

@@ -172,10 +172,22 @@ def variant(
 
 
 def endpoint(
-    name: str, *variants: RouteVariant, project: str = "default", capture_share: float = 0.0, reason: str = ""
+    name: str,
+    *variants: RouteVariant,
+    project: str = "default",
+    capture_share: float = 0.0,
+    reason: str = "",
+    is_stopped: bool = False,
 ) -> RouteEndpoint:
     """An endpoint of the routing table."""
-    return RouteEndpoint(project=project, name=name, variants=variants, capture_share=capture_share, reason=reason)
+    return RouteEndpoint(
+        project=project,
+        name=name,
+        variants=variants,
+        capture_share=capture_share,
+        reason=reason,
+        is_stopped=is_stopped,
+    )
 
 
 def token(id: str, secret: str, project: str | None = None, role: Role = Role.VIEWER) -> RouteToken:

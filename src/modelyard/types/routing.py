@@ -33,13 +33,14 @@ class RouteVariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteEndpoint:
-    """One endpoint. An endpoint with no ready replica stays in the table, with the reason to tell callers."""
+    """One endpoint. One with no ready replica, or a stopped one, stays in the table with the reason to tell callers."""
 
     project: str
     name: str
     variants: tuple[RouteVariant, ...]
     capture_share: float = 1.0
     reason: str = ""
+    is_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,17 @@ def test_an_endpoint_without_replicas_says_why(start):
     assert absent.replicas[0].id == "w"
 
 
+def test_a_stopped_endpoint_says_how_to_start_it_and_not_to_try_again(start):
+    serving = start()
+    serving.publish(endpoint("asleep", is_stopped=True))
+    with client(serving) as http:
+        for refused in (infer(http, 1, name="asleep"), http.get("/v2/models/asleep/ready")):
+            check(refused, 409, "endpoint_stopped")
+            assert "modelyard endpoints start asleep" in refused.json()["hint"]
+            assert "retry-after" not in refused.headers
+        check(http.get("/endpoints/asleep/ping"), 409, "endpoint_stopped")
+
+
 def test_a_gateway_without_a_table_is_live_and_not_ready(start):
     serving = start()
     with httpx.Client(base_url=serving.url) as http:

@@ -43,6 +43,12 @@ def endpoint_not_ready(stage: Stage) -> httpx.Response:
         return infer(http, 1, name="empty")
 
 
+@provokes("endpoint_stopped")
+def endpoint_stopped(stage: Stage) -> httpx.Response:
+    with client(stage.gateway) as http:
+        return infer(http, 1, name="asleep")
+
+
 @provokes("replica_failed")
 def replica_failed(stage: Stage) -> httpx.Response:
     with client(stage.gateway) as http:

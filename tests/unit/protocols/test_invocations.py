@@ -67,6 +67,8 @@ EXPECTED = {"numeric": [[30, 1.5], [40, 2.5]], "categorical": [["cook"], ["nurse
         (b"30,1.5,cook\n40,2.5,nurse\n", CSV),
         (b"\xef\xbb\xbfjob,pay,age\r\ncook,1.5,30\r\nnurse,2.5,40", CSV),
         (b'"age","pay","job"\n30, 1.5 ,"cook"\n\n40,2.5,nurse', {b"content-type": b"text/csv; header=present"}),
+        (b"age ; pay;job\n30;1.5; cook \n40;2.5;nurse", CSV),
+        (b"30\t1.5\tcook\n40\t2.5\tnurse", CSV),
     ],
 )
 def test_every_form_of_a_table_means_the_same(body: Any, headers: dict[bytes, bytes]):
@@ -103,6 +105,8 @@ def test_one_row_needs_no_brackets_around_it():
         ([{"age": None, "pay": 2.5, "job": None}], {}),
         ([{"pay": 2.5}], {}),
         (b",2.5,", CSV),
+        (b" NA , 2.5 ,n/a", CSV),
+        (b"na,2.5,?", CSV),
         (b"NaN,2.5,", CSV),
         (b"pay\n2.5", CSV),
     ],
@@ -112,6 +116,11 @@ def test_what_is_missing_is_nan_or_empty_where_the_model_allows_it(body: Any, he
     assert math.isnan(found["numeric"][0][0])
     assert found["numeric"][0][1] == 2.5
     assert found["categorical"] == [[""]]
+
+
+def test_grouped_numbers_and_words_of_truth_are_numbers_as_in_a_data_set():
+    assert parse(b'"1,234.5",yes', STRICT, CSV) == {"numeric": [[1234.5, 1]]}
+    assert parse(b"9007199254740993\n-1", VALUES, CSV) == {"v": [9007199254740993, -1]}
 
 
 def test_a_category_written_as_a_number_is_text():
@@ -145,7 +154,8 @@ def test_a_category_written_as_a_number_is_text():
         (b'1,"2', CSV, TABLE, "invalid_csv", "no CSV"),
         (b"\xff", CSV, TABLE, "invalid_csv", "UTF-8"),
         (b"1,2", CSV, STRICT, "", ""),
-        (b"inf,2", CSV, STRICT, "tensor_value", "inf"),
+        (b"inf,2", CSV, STRICT, "invalid_csv", "'inf' is no number"),
+        (b"age;pay;job\n1;2,5;x", CSV, TABLE, "invalid_csv", "'2,5' is no number"),
         (b"1,2,3", CSV, IMAGES, "tensor_shape", "images"),
         (b"{}", {b"content-type": b"image/png"}, TABLE, "unsupported_media_type", "image/png"),
         (b"[]", {b"accept": b"image/png"}, TABLE, "not_acceptable", "image/png"),

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.data.formats import sniff_format
-from modelyard.data.readers import delimited, numbers
 from modelyard.data.tables import read_table
-from modelyard.sdk import cells
 from modelyard.sdk.inputs import DataInvalidError, EndpointDescription, TensorDescription, to_inputs
 
 LOANS = EndpointDescription(
@@ -41,11 +39,6 @@ def test_the_dataset_reader_agrees(tmp_path: Path):
     pairs = zip(table["income"].to_pylist(), table["member"].to_pylist(), strict=True)
     assert sent(path.read_text())["numeric"] == [value for pair in pairs for value in pair]
     assert sent(path.read_text())["categorical"] == [town or "" for town in table["town"].to_pylist()]
-
-
-def test_the_client_and_the_datasets_know_the_same_words():
-    assert set(delimited.MISSING) == cells.MISSING
-    assert (numbers.TRUE_WORDS, numbers.FALSE_WORDS) == (cells.TRUE_WORDS, cells.FALSE_WORDS)
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 
 from modelyard.data.errors import CsvInvalidError, DatasetEmptyError, DatasetTooLargeError
 from modelyard.data.formats import SAMPLE_BYTES
+from modelyard.kit.cells import DELIMITERS, MISSING
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_COLUMNS = 20_000
-MISSING = (
-    "", "#N/A", "#NA", "-nan", "-NaN", "<NA>", "?", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
-)  # fmt: skip
-_DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 100
 _MIN_BLOCK, _MAX_BLOCK = 8 << 20, 128 << 20
 _ROWS_PER_BLOCK = 4_000  # fewer rows a block make 5,000 columns slow: each block costs some 50 us a column
@@ -42,8 +39,8 @@ def read_dialect(path: Path) -> Dialect:
         DatasetTooLargeError: more than 20,000 columns.
     """
     text = _sample(path)
-    candidates = {delimiter: _rows(text, delimiter) for delimiter in _DELIMITERS}
-    delimiter = max(_DELIMITERS, key=lambda one: _fitness(candidates[one]))
+    candidates = {delimiter: _rows(text, delimiter) for delimiter in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda one: _fitness(candidates[one]))
     rows = candidates[delimiter]
     if not rows:
         raise DatasetEmptyError("the CSV file has no lines", hint="Write a line of column names, then the rows.")
@@ -100,7 +97,7 @@ def _reader(path: Path, dialect: Dialect) -> "pa.RecordBatchReader":
         parse_options=pacsv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
         convert_options=pacsv.ConvertOptions(
             column_types=dict.fromkeys(dialect.names, pa.string()),
-            null_values=list(MISSING),
+            null_values=sorted(MISSING),
             strings_can_be_null=True,
         ),
     )
@@ -113,7 +110,7 @@ def _trimmed(column: "pa.StringArray") -> "pa.StringArray":
     trimmed = pc.utf8_trim_whitespace(column)
     if pc.sum(pc.binary_length(trimmed)).as_py() == pc.sum(pc.binary_length(column)).as_py():
         return column
-    return pc.if_else(pc.is_in(trimmed, pa.array(MISSING)), None, trimmed)
+    return pc.if_else(pc.is_in(trimmed, pa.array(sorted(MISSING))), None, trimmed)
 
 
 def _sample(path: Path) -> str:

@@ -3,13 +3,11 @@
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from modelyard.kit.cells import FALSE_WORDS, GROUPED_NUMBER, PLAIN_NUMBER, TRUE_WORDS
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TRUE_WORDS = frozenset({"true", "t", "yes", "y"})
-FALSE_WORDS = frozenset({"false", "f", "no", "n"})
-_PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 _CODE = r"^0\d+$"
 
 
@@ -49,8 +47,8 @@ def parse_numbers(texts: "pa.StringArray") -> "pa.Array":
     try:
         return finite(texts.cast(pa.float64()))  # ten times faster than the expressions below
     except pa.ArrowInvalid:
-        is_grouped = pc.match_substring_regex(texts, _GROUPED)
-        is_number = pc.or_(is_grouped, pc.match_substring_regex(texts, _PLAIN))
+        is_grouped = pc.match_substring_regex(texts, f"^{GROUPED_NUMBER}$")
+        is_number = pc.or_(is_grouped, pc.match_substring_regex(texts, f"^{PLAIN_NUMBER}$"))
         plain = pc.if_else(is_grouped, pc.replace_substring(texts, ",", ""), texts)
         return finite(pc.if_else(is_number, plain, None).cast(pa.float64()))
 

@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from itertools import accumulate
 
-from modelyard.dataplane.errors import EndpointNotFoundError, EndpointNotReadyError, VariantNotFoundError
+from modelyard.dataplane.errors import (
+    EndpointNotFoundError,
+    EndpointNotReadyError,
+    EndpointStoppedError,
+    VariantNotFoundError,
+)
 from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest
@@ -21,6 +26,7 @@ class Endpoint:
     Attributes:
         capture_share: share of answers that are recorded.
         reason: why it is not ready, from the table.
+        is_stopped: only its owner can bring it back.
         pools: variant name -> pool.
     """
 
@@ -28,6 +34,7 @@ class Endpoint:
         self.project, self.name = project, name
         self.capture_share = 0.0
         self.reason = ""
+        self.is_stopped = False
         self.pools: dict[str, VariantPool] = {}
         self._weighted: list[VariantPool] = []
         self._bounds: list[float] = []
@@ -35,6 +42,7 @@ class Endpoint:
     def follow(self, route: RouteEndpoint, pools: dict[str, VariantPool]) -> None:
         """Take over another state of the same endpoint."""
         self.capture_share, self.reason, self.pools = route.capture_share, route.reason, pools
+        self.is_stopped = route.is_stopped
         weights = {variant.name: variant.weight for variant in route.variants if variant.weight > 0}
         self._weighted = [pools[name] for name in weights]
         self._bounds = list(accumulate(weights.values()))
@@ -49,9 +57,10 @@ class Endpoint:
 
         Raises:
             VariantNotFoundError: no such version or variant here.
+            EndpointStoppedError: it was stopped.
             EndpointNotReadyError: no variant takes traffic.
         """
-        if version:
+        if version and not self.is_stopped:
             return self._named(version)
         if len(self._weighted) == 1:
             return self._weighted[0]
@@ -67,9 +76,10 @@ class Endpoint:
 
         Raises:
             VariantNotFoundError: no such version or variant here.
+            EndpointStoppedError: it was stopped.
             EndpointNotReadyError: the endpoint has no variant.
         """
-        if version:
+        if version and not self.is_stopped:
             return self._named(version)
         if self._weighted:
             weights = [high - low for low, high in zip([0.0, *self._bounds], self._bounds, strict=False)]
@@ -78,8 +88,12 @@ class Endpoint:
             return next(iter(self.pools.values()))
         raise self.not_ready()
 
-    def not_ready(self) -> EndpointNotReadyError:
+    def not_ready(self) -> EndpointNotReadyError | EndpointStoppedError:
         """The error for callers, with the table's reason."""
+        if self.is_stopped:
+            return EndpointStoppedError(
+                f"endpoint '{self.name}' is stopped", hint=f"`modelyard endpoints start {self.name}` starts it again."
+            )
         reason = self.reason or "no variant of it takes traffic"
         return EndpointNotReadyError(
             f"endpoint '{self.name}' is not ready: {reason}", hint="Send it again after the time in Retry-After."

@@ -24,6 +24,7 @@ from modelyard.dataplane.gateway.http.proxy import ControlProxy
 from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.dataplane.routing import POLL_SECONDS, TableFollower
 from modelyard.errors import ModelyardError
+from modelyard.kit.addresses import local_url
 from modelyard.kit.files import write_atomic
 
 EXIT_BIND_FAILED = 4
@@ -141,9 +142,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _announce(config: GatewayConfig, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
-    scheme = "https" if config.tls_certificate else "http"
-    shown = f"[{config.host}]" if ":" in config.host else config.host
-    address = {"host": config.host, "port": port, "url": f"{scheme}://{shown}:{port}", "pid": os.getpid()}
+    url = local_url(config.host, port, has_tls=config.tls_certificate is not None)
+    address = {"host": config.host, "port": port, "url": url, "pid": os.getpid()}
     write_atomic(Path(config.address_file), msgspec.json.encode(address))
     sys.stdout.write(f"gateway ready on {address['url']}\n")
     sys.stdout.flush()

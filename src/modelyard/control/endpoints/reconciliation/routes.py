@@ -89,7 +89,7 @@ def route(
         address: replica id -> socket.
     """
     if record.is_stopped:
-        return RouteEndpoint(project=record.project, name=record.name, variants=(), reason=reason)
+        return RouteEndpoint(project=record.project, name=record.name, variants=(), reason=reason, is_stopped=True)
     ready = ready_in(replicas, slots_of(record.variants))
     return RouteEndpoint(
         project=record.project,
