@@ -55,24 +55,26 @@ def test_records_and_processes_agree_whatever_is_killed(tmp_path, level):
     home.create()
     (tmp_path / "work").mkdir()
     engine, records, chance = LocalEngine(home, level=level), Records(home.processes), random.Random(f"5{level}")
-    callers: list[subprocess.Popen[bytes]] = []
+    callers: dict[subprocess.Popen[bytes], Path] = {}
     killed: Counter[str] = Counter()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     try:
         while killed.total() < KILLS and time.monotonic() < deadline:
-            callers = [caller for caller in callers if caller.poll() is None]
+            callers = {caller: work for caller, work in callers.items() if caller.poll() is None}
             while len(callers) < 2:
-                arguments = [sys.executable, "-c", CALLER, str(tmp_path), level, str(chance.randrange(1 << 30))]
-                callers.append(subprocess.Popen(arguments))
+                seed = str(chance.randrange(1 << 30))
+                caller = subprocess.Popen([sys.executable, "-c", CALLER, str(tmp_path), level, seed])
+                callers[caller] = tmp_path / f"acknowledged-{seed}"
             time.sleep(chance.uniform(0, 0.4))
-            kind, pid = chance.choice(victims(callers, engine, records))
+            found = victims(callers, engine, records)
+            if not found:
+                continue
+            kind, pid = chance.choice(found)
             try:
                 os.kill(pid, signal.SIGKILL)
                 killed[kind] += 1
             except ProcessLookupError:
                 continue
-        for caller in callers:
-            caller.kill()
     finally:
         for caller in callers:
             caller.kill()
@@ -89,7 +91,8 @@ def test_records_and_processes_agree_whatever_is_killed(tmp_path, level):
 
 
 def victims(callers, engine, records):
-    found = [("caller", caller.pid) for caller in callers]
+    """Whatever is at work: a caller is once it has something to lose, which on a busy machine takes seconds."""
+    found = [("caller", caller.pid) for caller, acknowledged in callers.items() if acknowledged.exists()]
     alive = [state for state in engine.list() if state.is_alive]
     found += [("supervisor", pid) for state in alive if (pid := records.holder(state.id))]
     return found + [("command", state.pid) for state in alive if state.pid]
@@ -102,7 +105,8 @@ def check_agreement(root: Path, home: Home, engine: LocalEngine, records: Record
     assert acknowledged <= set(states)  # no acknowledged submission is lost
     for process_id, state in states.items():
         starts = root / "work" / process_id / "starts"
-        assert not starts.exists() or starts.read_text() == "x\n"  # none was started twice
+        # None was started twice; one killed between opening and writing the file leaves it empty.
+        assert not starts.exists() or starts.read_text() in ("x\n", "")
         assert state.is_alive == (records.holder(process_id) is not None)
         assert state.is_alive or state.end is not None
     causes = {state.end.cause for state in states.values() if state.end}
