@@ -6,8 +6,9 @@ by joining and answers by slicing, and never needs to know what the numbers mean
 
 import struct
 from collections.abc import Sequence
+from itertools import accumulate
 from math import prod
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -48,33 +49,87 @@ class WireTensor(msgspec.Struct, frozen=True, gc=False):
         return from_raw(cast(RawTensor, self))  # the same fields, and `from_raw` only reads them
 
 
-def split_rows(tensor: WireTensor, rows: Sequence[int]) -> list[WireTensor]:
-    """`tensor` cut into consecutive parts of `rows[i]` rows each; the parts are views.
+class Batched:
+    """An output of a whole batch, and what was made of it once for all requests in it (`notes`)."""
+
+    __slots__ = ("notes", "row_ends", "tensor")
+
+    def __init__(self, tensor: WireTensor, row_ends: Sequence[int]) -> None:
+        self.tensor = tensor
+        self.row_ends = row_ends  # where each request's bytes end
+        self.notes: dict[str, Any] = {}
+
+
+class OutputRows:
+    """The rows of one request in an output of its batch; reads like a WireTensor. Bytes are cut only if asked for.
+
+    Attributes:
+        batch: the output that they are part of.
+        first: the first of these rows in the batch.
+        rows: how many there are.
+    """
+
+    __slots__ = ("_index", "batch", "first", "rows")
+
+    def __init__(self, batch: Batched, index: int, first: int, rows: int) -> None:
+        self.batch = batch
+        self.first = first
+        self.rows = rows
+        self._index = index
+
+    @property
+    def name(self) -> str:
+        """See WireTensor."""
+        return self.batch.tensor.name
+
+    @property
+    def datatype(self) -> DataType:
+        """See WireTensor."""
+        return self.batch.tensor.datatype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """See WireTensor."""
+        return (self.rows, *self.batch.tensor.shape[1:])
+
+    @property
+    def data(self) -> bytes | memoryview:
+        """See WireTensor."""
+        tensor, ends, index = self.batch.tensor, self.batch.row_ends, self._index
+        return tensor.data if len(ends) == 1 else memoryview(tensor.data)[ends[index - 1] if index else 0 : ends[index]]
+
+    def to_wire(self) -> WireTensor:
+        """The same as a tensor of its own."""
+        return WireTensor(self.name, self.datatype, self.shape, self.data)
+
+
+def split_rows(tensor: WireTensor, rows: Sequence[int]) -> list[OutputRows]:
+    """`tensor` cut into consecutive parts of `rows[i]` rows each.
 
     Raises:
         ValueError: the rows do not add up to the tensor's, or its bytes are not what its shape says.
     """
-    if not tensor.shape or tensor.shape[0] != sum(rows):
-        raise ValueError(f"'{tensor.name}' has shape {list(tensor.shape)} where {sum(rows)} rows are due")
-    rest = tensor.shape[1:]
+    sums = list(accumulate(rows))
+    if not tensor.shape or tensor.shape[0] != sums[-1]:
+        raise ValueError(f"'{tensor.name}' has shape {list(tensor.shape)} where {sums[-1]} rows are due")
+    size = prod(tensor.shape[1:])
     if tensor.datatype is DataType.BYTES:
-        ends = _string_ends(tensor.data, [count * prod(rest) for count in rows])
+        ends = _string_ends(tensor.data, [count * size for count in rows])
     else:
-        row_bytes = ITEM_BYTES[tensor.datatype] * prod(rest)
-        ends = [count * row_bytes for count in _running_sums(rows)]
+        size *= ITEM_BYTES[tensor.datatype]
+        ends = [total * size for total in sums]
     if ends[-1] != len(tensor.data):
         raise ValueError(f"'{tensor.name}' carries {len(tensor.data)} bytes, its shape means {ends[-1]}")
-    if len(rows) == 1:
-        return [tensor]
-    view, name, datatype = memoryview(tensor.data), tensor.name, tensor.datatype
-    starts = [0, *ends[:-1]]
-    return [
-        WireTensor(name, datatype, (count, *rest), view[start:end])
-        for count, start, end in zip(rows, starts, ends, strict=True)
-    ]
+    batch = Batched(tensor, ends)
+    return [OutputRows(batch, index, sums[index] - count, count) for index, count in enumerate(rows)]
 
 
-def strings_of(tensor: WireTensor) -> list[str]:
+def whole(tensor: WireTensor) -> OutputRows:
+    """An output that one request has for itself, of whatever shape."""
+    return OutputRows(Batched(tensor, (len(tensor.data),)), 0, 0, tensor.shape[0] if tensor.shape else 0)
+
+
+def strings_of(tensor: WireTensor | OutputRows) -> list[str]:
     """The elements of a BYTES tensor.
 
     Raises:
@@ -86,14 +141,6 @@ def strings_of(tensor: WireTensor) -> list[str]:
         items.append(str(data[position + _LENGTH.size : end], "utf-8"))
         position = end
     return items
-
-
-def _running_sums(counts: Sequence[int]) -> list[int]:
-    total, sums = 0, []
-    for count in counts:
-        total += count
-        sums.append(total)
-    return sums
 
 
 def _string_ends(data: bytes | memoryview, counts: Sequence[int]) -> list[int]:

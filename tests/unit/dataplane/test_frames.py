@@ -3,6 +3,7 @@
 import struct
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,9 @@ from modelyard.dataplane.frames import (
     heads_of,
     tensors_of,
 )
-from modelyard.dataplane.tensors import WireTensor, split_rows, strings_of
+from modelyard.dataplane.tensors import WireTensor, split_rows, strings_of, whole
+from modelyard.protocols.outputs import flat_json
+from modelyard.runtimes.tensors import to_raw
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 SIGNATURE = Signature(inputs=(TensorSpec(name="x", datatype=DataType.FP32, shape=(-1, 3)),), outputs=())
@@ -105,3 +108,25 @@ def test_a_damaged_answer_is_never_cut_wrongly(datatype: DataType, shape: list[i
         return
     assert sum(rows) == shape[0]
     assert b"".join(bytes(part.data) for part in parts) == data
+
+
+@given(
+    st.sampled_from(["float32", "float64", "int64", "uint8", "bool", "O"]),
+    st.lists(st.integers(1, 4), min_size=1),
+    st.data(),
+)
+def test_a_batch_written_as_json_once_says_what_each_request_written_by_itself_says(
+    dtype: str, rows: list[int], draws: st.DataObject
+):
+    shape = (sum(rows), *draws.draw(st.lists(st.integers(0, 3), max_size=2)))
+    elements = {"O": st.text(max_size=5), "bool": st.booleans(), "int64": st.integers(-(2**63), 2**63 - 1)}
+    elements |= {"float32": st.floats(width=32), "float64": st.floats(), "uint8": st.integers(0, 255)}
+    size = int(np.prod(shape))
+    values = draws.draw(st.lists(elements[dtype], min_size=size, max_size=size))
+    array = np.array(values, dtype=dtype).reshape(shape) if values else np.empty(shape, dtype)
+    raw = to_raw("t", array)
+    tensor = WireTensor(raw.name, raw.datatype, raw.shape, raw.data)
+    parts = split_rows(tensor, rows)
+    alone = [whole(part.to_wire()) for part in parts]
+    assert [flat_json(part) for part in parts] == [flat_json(part) for part in alone]
+    assert [part.shape for part in parts] == [part.shape for part in alone]

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modelyard.dataplane.gateway.dialect import AnswerContext, Operation, Target
-from modelyard.dataplane.tensors import WireTensor
+from modelyard.dataplane.tensors import OutputRows, WireTensor, whole
 from modelyard.errors import InvalidInputError
 from modelyard.protocols.invocations.dialect import Invocations
 from modelyard.runtimes.tensors import to_raw
@@ -207,9 +207,9 @@ def test_no_body_whatever_gets_past_or_breaks_the_parser(body: bytes, media_type
     assert all(tensor.to_array().shape[0] == call.rows for tensor in call.inputs)
 
 
-def wire(name: str, array: np.ndarray) -> WireTensor:
+def wire(name: str, array: np.ndarray) -> OutputRows:
     raw = to_raw(name, array)
-    return WireTensor(raw.name, raw.datatype, raw.shape, raw.data)
+    return whole(WireTensor(raw.name, raw.datatype, raw.shape, raw.data))
 
 
 def answer(accept: bytes | None = None, signature: Signature = TABLE) -> tuple[bytes, bytes]:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modelyard.dataplane.gateway.dialect import AnswerContext, Operation, Target
-from modelyard.dataplane.tensors import WireTensor
+from modelyard.dataplane.tensors import OutputRows, WireTensor, whole
 from modelyard.errors import InvalidInputError
 from modelyard.protocols.open_inference.rest import OpenInferenceRest
 from modelyard.runtimes.tensors import to_raw
@@ -31,9 +31,9 @@ SIGNATURE = Signature(
 CONTEXT = AnswerContext("e", "m", "7", SIGNATURE)
 
 
-def wire(name: str, array: np.ndarray) -> WireTensor:
+def wire(name: str, array: np.ndarray) -> OutputRows:
     raw = to_raw(name, array)
-    return WireTensor(raw.name, raw.datatype, raw.shape, raw.data)
+    return whole(WireTensor(raw.name, raw.datatype, raw.shape, raw.data))
 
 
 rows_of_values = st.lists(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from modelyard.dataplane.tensors import WireTensor
+from modelyard.dataplane.tensors import OutputRows, WireTensor
 from modelyard.types.signatures import Signature
 
 Headers = Mapping[bytes, bytes]
@@ -67,7 +67,7 @@ class InferenceCall(ABC):
     timeout_seconds: float | None
 
     @abstractmethod
-    def reply(self, outputs: Sequence[WireTensor], inference_id: str, context: AnswerContext) -> Reply:
+    def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
         """The answer as the caller asked for it; `outputs` hold exactly this request's rows."""
 
 

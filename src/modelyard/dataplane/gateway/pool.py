@@ -17,7 +17,7 @@ from modelyard.dataplane.frames import Failure
 from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.replica import ReplicaLink
 from modelyard.dataplane.gateway.requests import Batch, PendingRequest
-from modelyard.dataplane.tensors import WireTensor, split_rows
+from modelyard.dataplane.tensors import WireTensor, split_rows, whole
 from modelyard.errors import InternalError, ModelyardError, OverloadedError
 from modelyard.types.routing import RouteReplica, RouteVariant
 
@@ -167,13 +167,13 @@ class VariantPool:
         """See ReplicaOwner."""
         try:
             ordered = self._in_order(outputs)
-            parts = [split_rows(tensor, batch.rows) for tensor in ordered] if self._has_batches else None
+            parts = [split_rows(tensor, batch.rows) for tensor in ordered] if self._has_batches else []
         except ValueError as error:
             _logger.warning("replica %s answered a damaged batch: %s", replica.replica.id, error)
             self.batch_failed(batch, Failure(0, ModelFailedError.code, f"the model's output {error}"))
             return
-        if parts is None:
-            batch.requests[0].answer(ordered, self)
+        if not parts:
+            batch.requests[0].answer([whole(tensor) for tensor in ordered], self)
         else:
             for request, own in zip(batch.requests, zip(*parts, strict=True), strict=True):
                 request.answer(own, self)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from modelyard.dataplane.gateway.dialect import InferenceCall
-from modelyard.dataplane.tensors import WireTensor
+from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import ModelyardError
 from modelyard.types.signatures import Signature
 
@@ -21,7 +21,7 @@ class Served(Protocol):
 class Caller(Protocol):
     """Gets exactly one of the two for each of its requests, unless it cancelled it."""
 
-    def answered(self, request: "PendingRequest", outputs: Sequence[WireTensor], served: Served) -> None:
+    def answered(self, request: "PendingRequest", outputs: Sequence[OutputRows], served: Served) -> None:
         """The model's outputs for this request's rows."""
 
     def failed(self, request: "PendingRequest", error: ModelyardError) -> None:
@@ -51,7 +51,7 @@ class PendingRequest:
         """Nobody waits for the answer any more: it is not computed if it was not yet sent, and dropped if it was."""
         self.is_done = True
 
-    def answer(self, outputs: Sequence[WireTensor], served: Served) -> None:
+    def answer(self, outputs: Sequence[OutputRows], served: Served) -> None:
         """Pass the outputs on, once."""
         if not self.is_done:
             self.is_done = True

@@ -9,7 +9,7 @@ import orjson
 
 from modelyard.dataplane.errors import NotAcceptableError
 from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
-from modelyard.dataplane.tensors import WireTensor
+from modelyard.dataplane.tensors import OutputRows, WireTensor
 from modelyard.protocols.outputs import nested_values
 
 _LABEL, _PROBABILITIES = "label", "probabilities"
@@ -50,7 +50,7 @@ class Call(InferenceCall):
         self._is_csv = is_csv
         self._has_header = has_header
 
-    def reply(self, outputs: Sequence[WireTensor], inference_id: str, context: AnswerContext) -> Reply:
+    def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
         """See InferenceCall; the inference id is in the headers."""
         del inference_id
         predictions = _predictions(outputs, context.signature.class_names)
@@ -59,7 +59,7 @@ class Call(InferenceCall):
         return Reply(b"application/json", orjson.dumps({"predictions": predictions}))
 
 
-def _predictions(outputs: Sequence[WireTensor], classes: Sequence[str]) -> list[dict[str, Any]]:
+def _predictions(outputs: Sequence[OutputRows], classes: Sequence[str]) -> list[dict[str, Any]]:
     """One object per row: label, confidence and probabilities of a classifier; else every output by its name."""
     values = {tensor.name: nested_values(tensor) for tensor in outputs}
     if classes and values.keys() == {_LABEL, _PROBABILITIES}:

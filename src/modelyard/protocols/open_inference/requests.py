@@ -9,7 +9,7 @@ from modelyard.dataplane.errors import RequestInvalidError, UnsupportedMediaType
 from modelyard.dataplane.gateway.dialect import Headers
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InvalidInputError
-from modelyard.protocols.inputs import checked, datatype_named, encode_list
+from modelyard.protocols.inputs import checked, datatype_named, encode_list, plain_list
 from modelyard.protocols.json_bodies import decode
 from modelyard.protocols.open_inference.answers import Call, Wanted
 from modelyard.protocols.open_inference.messages import InputMessage, Parameters, RequestMessage
@@ -38,12 +38,21 @@ def parse(body: bytes, headers: Headers, signature: Signature) -> Call:
         end = _number(json_size, len(body))
         view = memoryview(body)
         message, binary = decode(_decoder, view[:end]), view[end:]
-    inputs, rows = checked(signature, _tensors(message.inputs, binary))
+    inputs, rows = (not binary and _plain(message, signature)) or checked(signature, _tensors(message.inputs, binary))
     parameters = message.parameters
     call = Call(inputs, rows, message.id, _wanted(message, signature))
     if parameters:
         call.timeout_seconds = _timeout(parameters)
     return call
+
+
+def _plain(message: RequestMessage, signature: Signature) -> tuple[tuple[WireTensor, ...], int] | None:
+    """The one input of a request that has no other and is certainly right."""
+    if len(message.inputs) != 1 or len(signature.inputs) != 1:
+        return None
+    given, spec = message.inputs[0], signature.inputs[0]
+    tensor = plain_list(spec, given.name, given.datatype, given.shape, given.data)
+    return ((tensor,), given.shape[0] if spec.shape[0] == -1 else 1) if tensor else None
 
 
 def _tensors(messages: Sequence[InputMessage], binary: memoryview) -> list[WireTensor]:

@@ -7,7 +7,7 @@ from modelyard.dataplane.gateway.access import Caller
 from modelyard.dataplane.gateway.dialect import Dialect, Headers, InferenceCall, Target
 from modelyard.dataplane.gateway.fleet import Endpoint
 from modelyard.dataplane.gateway.requests import PendingRequest, Served
-from modelyard.dataplane.tensors import WireTensor
+from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import ModelyardError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Exchange:
         self._parts = []
         self.request = None  # it points back here: without this every request would be garbage for the collector
 
-    def answered(self, request: PendingRequest, outputs: Sequence[WireTensor], served: Served) -> None:
+    def answered(self, request: PendingRequest, outputs: Sequence[OutputRows], served: Served) -> None:
         """See requests.Caller."""
         self._service.answered(self, request, outputs, served)
 

@@ -29,6 +29,7 @@ from modelyard.dataplane.gateway.http.heads import (
     head_too_large,
     problem_of,
 )
+from modelyard.dataplane.gateway.http.repeats import KnownHead, learn
 from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.errors import ModelyardError, OverloadedError
 
@@ -36,6 +37,7 @@ _MAX_TURNS = 64
 _READ_THOUGH_REFUSED_BYTES = 64 << 10  # reading a refused body keeps the connection; worth it only for small ones
 _LINGER_SECONDS = 2.0
 _HALF_CLOSED_SECONDS = 1.0
+_MAX_LESSONS = 16  # a client whose heads differ each time is not worth learning from
 _IDLE, _HEAD, _BODY = range(3)
 
 
@@ -82,6 +84,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self._phase_since = self._progress_at = service.now
         self._is_write_paused = False
         self._unsent_bytes = 0
+        self._known: KnownHead | None = None
+        self._read: Exchange | None = None
+        self._lessons = _MAX_LESSONS
 
     # Connection
 
@@ -140,7 +145,10 @@ class GatewayProtocol(HttpToolsProtocol):
         """See asyncio.Protocol."""
         if self._takes_nothing_more:
             return
-        was_head = self._phase == _HEAD
+        was_idle, was_head = self._phase == _IDLE, self._phase == _HEAD
+        if was_idle and self._known is not None and (body_start := self._known.body_start(data)):
+            self._repeat(self._known, data, body_start)
+            return
         if self._phase == _BODY:
             self._phase_since = self._service.now if self._is_application else self._phase_since
         try:
@@ -157,6 +165,10 @@ class GatewayProtocol(HttpToolsProtocol):
             self._continued_head_bytes += len(data)
             if self._continued_head_bytes > MAX_HEAD_BYTES:
                 self.refuse(head_too_large())
+        if was_idle and self._read is not None and self._phase == _IDLE and self._lessons:
+            self._known = learn(data, self._read)
+            self._lessons -= 1
+        self._read = None
 
     # Parser
 
@@ -226,7 +238,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._phase, self._phase_since = _IDLE, self._service.now
         exchange = self._receiving
         if exchange is not None:
-            self._receiving = None
+            self._receiving, self._read = None, exchange
             if exchange.is_last:
                 self._takes_nothing_more = True
             if len(self._turns) > _MAX_TURNS:
@@ -236,6 +248,19 @@ class GatewayProtocol(HttpToolsProtocol):
             super().on_message_complete()
             if not self.cycle.keep_alive:
                 self._takes_nothing_more = True
+
+    def _repeat(self, known: KnownHead, data: bytes, body_start: int) -> None:
+        """A whole request whose head was read before: what the parser would do, without it."""
+        self.expect_100_continue = False
+        fields = known.fields_of(data, body_start)
+        exchange = Exchange(self._service, self, known.target, known.dialect, known.method, fields)
+        self._turns.append(exchange)
+        self._receiving = exchange
+        self._admit(exchange)
+        exchange.take(data[body_start:])
+        if self._receiving is exchange:  # else it was refused
+            self.on_message_complete()
+        self._read = None
 
     # Turns
 

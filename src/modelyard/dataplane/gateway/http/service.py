@@ -29,7 +29,7 @@ from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_h
 from modelyard.dataplane.gateway.metrics import CONTENT_TYPE, Metrics, VariantFigures
 from modelyard.dataplane.gateway.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest, Served
-from modelyard.dataplane.tensors import WireTensor
+from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, ModelyardError, OverloadedError, TooLargeError
 from modelyard.kit.ids import new_id
 from modelyard.types.routing import RoutingTable
@@ -158,7 +158,7 @@ class InferenceService:
             self.failed(exchange, InternalError("the gateway failed on this request", hint="See the gateway's log."))
 
     def answered(
-        self, exchange: Exchange, request: PendingRequest, outputs: Sequence[WireTensor], served: Served
+        self, exchange: Exchange, request: PendingRequest, outputs: Sequence[OutputRows], served: Served
     ) -> None:
         """Write an answer. A fault in writing one answer must not touch the others of its batch."""
         endpoint, call = exchange.endpoint, exchange.call
@@ -276,7 +276,7 @@ class InferenceService:
         self,
         exchange: Exchange,
         request: PendingRequest,
-        outputs: Sequence[WireTensor],
+        outputs: Sequence[OutputRows],
         served: Served,
         inference_id: str,
         seconds: float,
@@ -295,7 +295,7 @@ class InferenceService:
             int((request.sent_at - request.arrived_at) * 1e6),
             exchange.caller.token_id,
             request.call.inputs,
-            tuple(outputs),
+            tuple([rows.to_wire() for rows in outputs]),
         )
         self._spool.append(record)
 
