@@ -7,7 +7,8 @@ one is `runtimes.tensors` and `runtimes.validate`, so every surface says the sam
 import math
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain
 from math import prod
 from typing import Any
@@ -84,20 +85,26 @@ def plain_list(spec: TensorSpec, name: str, datatype: str, shape: tuple[int, ...
     None if that takes a closer look: `encode_list` and `checked` find the words for what may be wrong. JSON has neither
     NaN nor infinity and packing refuses what would become one, so nothing is left to check: 2 us instead of 6.
     """
-    if name != spec.name or datatype != spec.datatype or type(data) is not list or len(shape) != len(spec.shape):
+    wanted = spec.shape
+    if name != spec.name or datatype != spec.datatype or type(data) is not list or not wanted:
         return None
-    count = 1
-    for size, wanted in zip(shape, spec.shape, strict=True):
-        if size <= 0 or wanted not in (size, -1):
-            return None
-        count *= size
-    code = _ARRAY_CODES.get(spec.datatype)
-    if code is None or not shape or count != len(data) or count > _MAX_PACKED:
+    is_shape = shape[1:] == wanted[1:] and shape and shape[0] > 0 and wanted[0] in (-1, shape[0])
+    if not is_shape or len(data) != prod(shape) or len(data) > _MAX_PACKED:
         return None
     try:
-        return WireTensor(name, spec.datatype, shape, struct.pack(f"<{count}{code}", *data))
+        return WireTensor(name, spec.datatype, shape, _packer(len(data), spec.datatype)(*data))
     except (struct.error, TypeError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=256)
+def _packer(count: int, datatype: DataType) -> Callable[..., bytes]:
+    """Packs so many numbers; one for a type that cannot be packed refuses them."""
+    return struct.Struct(f"<{count}{_ARRAY_CODES[datatype]}").pack if datatype in _ARRAY_CODES else _refuse
+
+
+def _refuse(*_: object) -> bytes:
+    raise TypeError
 
 
 def flatten(data: list[Any], field: str) -> tuple[tuple[int, ...], list[Any]]:

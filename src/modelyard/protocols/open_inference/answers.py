@@ -7,7 +7,7 @@ import orjson
 
 from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
 from modelyard.dataplane.tensors import OutputRows, WireTensor
-from modelyard.protocols.outputs import NUMPY_JSON, flat_json, flat_values
+from modelyard.protocols.outputs import NUMPY_JSON, flat_json, flat_values, rows_json
 from modelyard.types.signatures import DataType
 
 Wanted = dict[str, bool]
@@ -39,7 +39,11 @@ class Call(InferenceCall):
         }
         if self._wanted:
             return self._selected(answer, {tensor.name: tensor for tensor in outputs})
-        described = b",".join([_described(rows) for rows in outputs])
+        first = outputs[0]
+        if first.rows == 1 and len(first.batch.row_ends) > 1:
+            described = (first.batch.notes.get("outputs") or _each_row_described(outputs))[first.first]
+        else:
+            described = b",".join([_described(rows) for rows in outputs])
         return Reply(_JSON, b'%b,"outputs":[%b]}' % (orjson.dumps(answer)[:-1], described))
 
     def _selected(self, answer: dict[str, Any], outputs: Mapping[str, OutputRows]) -> Reply:
@@ -60,14 +64,26 @@ class Call(InferenceCall):
         return Reply(_BINARY, b"".join((head, *chunks)), b"inference-header-content-length: %d\r\n" % len(head))
 
 
+def _each_row_described(outputs: Sequence[OutputRows]) -> list[bytes]:
+    """All outputs as JSON for each row of the batch: most requests have one row, so this is written once for all."""
+    columns = []
+    for rows in outputs:
+        head, tail = _parts(rows.batch.tensor)
+        columns.append([b"%b1%b[%b]}" % (head, tail, text) for text in rows_json(rows.batch)])
+    texts = [b",".join(row) for row in zip(*columns, strict=True)]
+    outputs[0].batch.notes["outputs"] = texts
+    return texts
+
+
 def _described(rows: OutputRows) -> bytes:
-    """One output as JSON; what is the same for all requests of its batch is written once."""
-    batch = rows.batch
-    parts = batch.notes.get("described")
-    if parts is None:
-        tensor = batch.tensor
-        head = orjson.dumps({"name": tensor.name, "datatype": _NAMES[tensor.datatype]})
-        rest = "".join(f",{size}" for size in tensor.shape[1:]).encode()
-        parts = batch.notes["described"] = (head[:-1] + b',"shape":[', rest + b'],"data":')
-    count = b"%d" % rows.rows if batch.tensor.shape else b""
-    return b"%b%b%b%b}" % (parts[0], count, parts[1], flat_json(rows))
+    """One output as JSON."""
+    tensor = rows.batch.tensor
+    head, tail = _parts(tensor)
+    return b"%b%b%b%b}" % (head, b"%d" % rows.rows if tensor.shape else b"", tail, flat_json(rows))
+
+
+def _parts(tensor: WireTensor) -> tuple[bytes, bytes]:
+    """What stands before and behind the number of rows."""
+    head = orjson.dumps({"name": tensor.name, "datatype": _NAMES[tensor.datatype]})
+    rest = "".join(f",{size}" for size in tensor.shape[1:]).encode()
+    return head[:-1] + b',"shape":[', rest + b'],"data":'

@@ -251,12 +251,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _repeat(self, known: KnownHead, data: bytes, body_start: int) -> None:
         """A whole request whose head was read before: what the parser would do, without it."""
-        self.expect_100_continue = False
-        fields = known.fields_of(data, body_start)
-        exchange = Exchange(self._service, self, known.target, known.dialect, known.method, fields)
+        exchange = Exchange(self._service, self, known.target, known.dialect, known.method, known.fields)
         self._turns.append(exchange)
         self._receiving = exchange
-        self._admit(exchange)
+        self._service.admit_again(exchange)
         exchange.take(data[body_start:])
         if self._receiving is exchange:  # else it was refused
             self.on_message_complete()

@@ -20,7 +20,7 @@ _UNREPEATABLE = (b"expect", b"upgrade", b"transfer-encoding")
 
 
 class KnownHead(NamedTuple):
-    """A head, cut at the digits of its Content-Length, and what it was understood as."""
+    """A head, cut at the digits of its Content-Length, and what it was understood as; `fields` lack the length."""
 
     before: bytes
     after: bytes
@@ -40,10 +40,6 @@ class KnownHead(NamedTuple):
         digits, body_start = data[start:end], end + len(self.after)
         return body_start if digits.isdigit() and int(digits) == len(data) - body_start else 0
 
-    def fields_of(self, data: bytes, body_start: int) -> Mapping[bytes, bytes]:
-        """The headers of such a request."""
-        return {**self.fields, _LENGTH: b"%d" % (len(data) - body_start)}
-
 
 def learn(data: bytes, exchange: Exchange) -> KnownHead | None:
     """The head of `exchange`, which the parser has just read from `data`; None if it is not one to wait for again."""
@@ -58,6 +54,5 @@ def learn(data: bytes, exchange: Exchange) -> KnownHead | None:
     if start < 0:
         return None
     end = start + len(size)
-    return KnownHead(
-        data[:start], data[end:head_end], exchange.target, exchange.dialect, exchange.method, exchange.fields
-    )
+    rest = {name: value for name, value in fields.items() if name != _LENGTH}
+    return KnownHead(data[:start], data[end:head_end], exchange.target, exchange.dialect, exchange.method, rest)

@@ -40,7 +40,8 @@ _OPEN_OPERATIONS = (Operation.SERVER_LIVE, Operation.SERVER_READY)
 _CACHED_ROUTES = 4096
 _IDS_PER_PREFIX = 1 << 24
 _PREFIX_SECONDS = 1.0
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n%b%bx-modelyard-inference-id: %b\r\n%b%bcontent-length: %d\r\n\r\n%b"
+_HEAD = b"HTTP/1.1 200 OK\r\n%bx-modelyard-variant: %b\r\nx-modelyard-model: %b:%d\r\nx-modelyard-inference-id: "
+_ANSWER = b"%b%b\r\ncontent-type: %b\r\n%bcontent-length: %d\r\n\r\n%b"
 _logger = logging.getLogger(__name__)
 
 
@@ -52,10 +53,10 @@ class Route(NamedTuple):
 
 
 class _View(NamedTuple):
-    """What is the same for all answers of a variant."""
+    """What is the same for all answers of a variant until the next tick."""
 
     figures: VariantFigures
-    headers: bytes
+    head: bytes
     context: AnswerContext
 
 
@@ -96,7 +97,10 @@ class InferenceService:
     def tick(self) -> None:
         """Let time act; call it 20 times a second."""
         self.now = time.monotonic()
-        self.date_line = f"date: {formatdate(usegmt=True)}\r\n".encode()
+        date_line = f"date: {formatdate(usegmt=True)}\r\n".encode()
+        if date_line != self.date_line:
+            self.date_line = date_line
+            self._views.clear()  # their heads have the date in them
         self.fleet.sweep()
         self._spool.flush()
 
@@ -129,6 +133,16 @@ class InferenceService:
         size = int(fields.get(b"content-length", b"0"))
         if size > self.max_request_bytes:
             raise self._too_large(size)
+
+    def admit_again(self, exchange: Exchange) -> None:
+        """Admit a request whose head was admitted before on its connection: tokens may have changed since.
+
+        Its size is checked as its body is taken.
+        """
+        try:
+            exchange.caller = self.access.authenticate(exchange.fields.get(b"authorization"))
+        except ModelyardError as error:
+            exchange.error = error
 
     def refuse_size(self, exchange: Exchange) -> None:
         """A body has become too large for the limit of one request, or for that of all."""
@@ -176,19 +190,10 @@ class InferenceService:
         share = endpoint.capture_share
         if share >= 1.0 or (share > 0.0 and random.random() < share):  # noqa: S311 - a sample, not a secret
             self._capture(exchange, request, outputs, served, inference_id, seconds)
-        exchange.respond(
-            _ANSWER
-            % (
-                reply.content_type,
-                self.date_line,
-                view.headers,
-                inference_id.encode(),
-                reply.headers,
-                b"connection: close\r\n" if exchange.is_last or exchange.connection.is_closing_soon else b"",
-                len(reply.body),
-                reply.body,
-            )
-        )
+        more, content = reply.headers, reply.body
+        if exchange.is_last or exchange.connection.is_closing_soon:
+            more += b"connection: close\r\n"
+        exchange.respond(_ANSWER % (view.head, inference_id.encode(), reply.content_type, more, len(content), content))
 
     def failed(self, exchange: Exchange, error: ModelyardError, request: PendingRequest | None = None) -> None:
         """Write an error."""
@@ -300,9 +305,9 @@ class InferenceService:
         self._spool.append(record)
 
     def _view(self, endpoint: Endpoint, served: Served) -> _View:
-        label = f"x-modelyard-variant: {served.name}\r\nx-modelyard-model: {served.model}:{served.number}\r\n"
+        head = _HEAD % (self.date_line, served.name.encode(), served.model.encode(), served.number)
         context = AnswerContext(endpoint.name, served.model, str(served.number), served.signature)
-        view = _View(self.metrics.of(endpoint.project, endpoint.name, served.name), label.encode(), context)
+        view = _View(self.metrics.of(endpoint.project, endpoint.name, served.name), head, context)
         self._views[served] = view
         return view
 
