@@ -1,5 +1,6 @@
 """Load, deadlines, crashes and changes of the routing table: each request gets its own answer, or a reason."""
 
+import json
 import random
 import threading
 import time
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from modelyard.testing.scripted_model import body, client, infer, start_scripted, value_of
-from modelyard.testing.serving import Serving, endpoint, variant
+from modelyard.testing.serving import Serving, endpoint, token, variant
 
 
 def calls(http: httpx.Client) -> float:
@@ -52,14 +53,43 @@ def test_a_request_names_its_own_deadline_and_is_not_computed_after_it(start):
         slow = threads.submit(infer, http, 1, 0.6)
         time.sleep(0.2)
         started = time.monotonic()
-        import json
-
         content = json.dumps(json.loads(body(2)) | hasty)
         late = http.post("/v2/models/echo/infer", content=content)
         assert (late.status_code, late.json()["code"]) == (504, "deadline_exceeded")
         assert time.monotonic() - started < 0.4
         assert value_of(slow.result()) == 1
         assert calls(http) == before + 2  # the slow one and this one; the late one never ran
+
+
+def test_what_cannot_be_answered_in_time_is_refused_at_once(start):
+    serving = start(batches_in_flight=1, max_batch_requests=1)
+    serving.publish(endpoint("echo", variant(start_scripted(serving, "w"))))
+    with client(serving) as http, ThreadPoolExecutor(12) as threads:
+        for _ in range(3):
+            infer(http, 0, 0.2)  # the model has never been faster than this
+        waiting = [threads.submit(infer, http, 1, 0.2) for _ in range(10)]
+        time.sleep(0.1)
+        started = time.monotonic()
+        hasty = json.loads(body(2)) | {"parameters": {"timeout": 500_000}}  # microseconds
+        refused = http.post("/v2/models/echo/infer", content=json.dumps(hasty))
+        assert time.monotonic() - started < 0.3
+        assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert all(value_of(future.result()) == 1 for future in waiting)
+
+
+def test_a_token_that_floods_an_endpoint_does_not_starve_another(start):
+    serving = start(batches_in_flight=1, max_batch_requests=1, max_queue=40)
+    serving.publish(endpoint("echo", variant(start_scripted(serving, "w"))), tokens=[token("other", "my_other")])
+    with client(serving) as http, ThreadPoolExecutor(60) as threads:
+        flood = [threads.submit(infer, http, 1, 0.05) for _ in range(60)]
+        time.sleep(0.3)
+        started = time.monotonic()
+        answer = http.post("/v2/models/echo/infer", content=body(7), headers={"Authorization": "Bearer my_other"})
+        assert value_of(answer) == 7
+        assert time.monotonic() - started < 1.0  # the flood needs two seconds
+        codes = {future.result().status_code for future in flood}
+    assert codes == {200, 429}
 
 
 def test_a_replica_that_hangs_is_dropped_and_the_request_fails_in_time(start):

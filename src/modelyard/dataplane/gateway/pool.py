@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from modelyard.dataplane.errors import (
@@ -14,7 +13,9 @@ from modelyard.dataplane.errors import (
     ReplicaFailedError,
 )
 from modelyard.dataplane.frames import Failure
+from modelyard.dataplane.gateway.batching import BatchSizer
 from modelyard.dataplane.gateway.config import Limits
+from modelyard.dataplane.gateway.queueing import FairQueue
 from modelyard.dataplane.gateway.replica import ReplicaLink
 from modelyard.dataplane.gateway.requests import Batch, PendingRequest
 from modelyard.dataplane.tensors import WireTensor, split_rows, whole
@@ -30,7 +31,8 @@ class VariantPool:
     """One queue from which the variant's idle replicas pull.
 
     A batch is what waits when a replica is idle, so batches grow with load and nothing ever waits for a batch to fill.
-    Requests that arrive in one turn of the event loop are sent together at its end.
+    Requests that arrive in one turn of the event loop are sent together at its end. How much of what waits makes one
+    batch follows from what batches took (BatchSizer), and idle replicas share it.
 
     Attributes:
         batches, batched_requests: figures for /metrics.
@@ -54,7 +56,8 @@ class VariantPool:
         self._reroute = reroute
         self.batches = self.batched_requests = 0
         self._limits = limits
-        self._queue: deque[PendingRequest] = deque()
+        self._queue = FairQueue()
+        self._sizer = BatchSizer(limits.max_batch_rows)
         self._is_flush_due = False
         self._is_retired = False
         self._down_since: float | None = time.monotonic()
@@ -95,17 +98,17 @@ class VariantPool:
         """Take a request; its caller hears of its end.
 
         Raises:
-            OverloadedError: too many wait already.
+            OverloadedError: too many wait already, or so many that its turn would come after its deadline.
             EndpointNotReadyError: no replica, and none came back within the hold time.
         """
         if len(self._queue) >= self._limits.max_queue:
-            raise OverloadedError(
-                f"endpoint '{self.endpoint}' has {len(self._queue)} requests waiting, which is its limit",
-                hint="Send it again after the time in Retry-After, or scale the endpoint.",
-            )
-        if self._down_since is not None and self._is_down_for_good(time.monotonic()):
-            raise self._not_ready()
-        self._queue.append(request)
+            self._make_room(request)
+        if self._down_since is not None:
+            if self._is_down_for_good(time.monotonic()):
+                raise self._not_ready()
+        elif self._queue.rows * self._sizer.row_floor_seconds > request.deadline - request.arrived_at:
+            self._check_deadline(request)  # one replica alone would be too late
+        self._queue.push(request)
         self._flush_soon()
 
     def follow(self, replicas: Sequence[RouteReplica]) -> None:
@@ -158,13 +161,14 @@ class VariantPool:
                 again.append(request)
             else:
                 request.fail(self._replica_failed(replica))
-        self._queue.extendleft(reversed(again))
+        self._queue.push_back(again)
         if self._queue and self._down_since is not None:
             self._rescue(time.monotonic())
         self._flush_soon()
 
-    def batch_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor]) -> None:
+    def batch_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
         """See ReplicaOwner."""
+        self._sizer.observe(sum(batch.rows), service_us)
         try:
             ordered = self._in_order(outputs)
             parts = [split_rows(tensor, batch.rows) for tensor in ordered] if self._has_batches else []
@@ -186,7 +190,7 @@ class VariantPool:
         if len(batch.requests) > 1 and self.is_pure:
             for request in alive:
                 request.attempts = MAX_ATTEMPTS - 1
-            self._queue.extendleft(reversed(alive))
+            self._queue.push_back(alive)
         else:
             for request in alive:
                 request.fail(_error_of(failure, self.model, self.number))
@@ -200,46 +204,51 @@ class VariantPool:
     def _flush(self) -> None:
         self._is_flush_due = False
         while self._queue:
-            link = self._idle_replica()
+            link, idle = self._idle_replica()
             if link is None:
                 return
-            batch = self._next_batch(link)
+            share = -(-self._queue.rows // idle)
+            batch = self._next_batch(link, min(self._sizer.rows(), share))
             if batch is None:
                 return
             link.send(batch)
             self.batches += 1
             self.batched_requests += len(batch.requests)
 
-    def _idle_replica(self) -> ReplicaLink | None:
-        """The ready replica with the fewest batches, if that is fewer than the limit."""
-        best, fewest = None, self._limits.batches_in_flight
+    def _idle_replica(self) -> tuple[ReplicaLink | None, int]:
+        """The ready replica with the fewest batches, if that is fewer than the limit, and how many have so few."""
+        best, fewest, count = None, self._limits.batches_in_flight, 0
         for link in self.replicas:
-            if link.is_ready and len(link.in_flight) < fewest and not link.has_isolated_batch:
-                best, fewest = link, len(link.in_flight)
-        return best
+            if not link.is_ready or link.has_isolated_batch or len(link.in_flight) > fewest:
+                continue
+            if len(link.in_flight) < fewest:
+                best, fewest, count = link, len(link.in_flight), 1
+            elif best is not None:
+                count += 1
+        return best, count
 
-    def _next_batch(self, link: ReplicaLink) -> Batch | None:
+    def _next_batch(self, link: ReplicaLink, max_rows: int) -> Batch | None:
         """The next requests that fit together; None if none is left, or the next must wait for an empty replica."""
         now, rows = time.monotonic(), 0
         chosen: list[PendingRequest] = []
-        queue, limits = self._queue, self._limits
-        while queue and len(chosen) < limits.max_batch_requests:
-            request = queue[0]
+        queue, limit = self._queue, self._limits.max_batch_requests
+        while queue and len(chosen) < limit:
+            request = queue.first()
             if request.is_done or request.deadline <= now:
-                queue.popleft().fail(_too_late())
+                queue.pop().fail(_too_late())
                 continue
             if request.attempts:
                 if chosen or link.in_flight:
                     break
-                return Batch([queue.popleft()], now, is_alone=True)
-            if chosen and not self._fits(chosen[0], request, rows):
+                return Batch([queue.pop()], now, is_alone=True)
+            if chosen and not self._fits(chosen[0], request, rows, max_rows):
                 break
-            chosen.append(queue.popleft())
+            chosen.append(queue.pop())
             rows += request.call.rows
         return Batch(chosen, now) if chosen else None
 
-    def _fits(self, first: PendingRequest, request: PendingRequest, rows: int) -> bool:
-        if not self._has_batches or rows + request.call.rows > self._limits.max_batch_rows:
+    def _fits(self, first: PendingRequest, request: PendingRequest, rows: int, max_rows: int) -> bool:
+        if not self._has_batches or rows + request.call.rows > max_rows:
             return False
         pairs = zip(first.call.inputs, request.call.inputs, strict=True)
         return not self._has_free_sizes or all(a.shape[1:] == b.shape[1:] for a, b in pairs)
@@ -267,12 +276,38 @@ class VariantPool:
     def _rescue(self, now: float) -> None:
         """No replica takes requests: another variant may; else they are held for a while, then they fail."""
         waiting = [request for request in self._queue if not request.is_done]
-        self._queue = deque(self._reroute(self, waiting))
+        self._queue.clear()
+        self._queue.push_back(self._reroute(self, waiting))
         if self._queue and self._is_down_for_good(now):
-            failed, self._queue = self._queue, deque()
-            for request in failed:
+            for request in self._queue.clear():
                 retried = request.attempts and self.replicas
                 request.fail(self._replica_failed(self.replicas[0]) if retried else self._not_ready())
+
+    def _make_room(self, request: PendingRequest) -> None:
+        """Turn away the newest request of the token that has most in the queue: another one's, or `request`."""
+        loser = self._queue.make_room(request.token_id)
+        error = OverloadedError(
+            f"endpoint '{self.endpoint}' has {self._limits.max_queue} requests waiting, which is its limit",
+            hint="Send it again after the time in Retry-After, or scale the endpoint.",
+            retry_after_seconds=max(1.0, self._least_wait_seconds()),
+        )
+        if loser is None:
+            raise error
+        loser.fail(error)
+
+    def _check_deadline(self, request: PendingRequest) -> None:
+        """Refuse at once what cannot be answered in time; waiting would only make the queue longer for the others."""
+        wait = self._least_wait_seconds()
+        if request.arrived_at + wait > request.deadline:
+            raise OverloadedError(
+                f"endpoint '{self.endpoint}' has work for {wait:.2g} s waiting, longer than this request may take",
+                hint="Send it again after the time in Retry-After, allow more time, or scale the endpoint.",
+                retry_after_seconds=wait,
+            )
+
+    def _least_wait_seconds(self) -> float:
+        """The least time until what waits now is answered."""
+        return self._queue.rows * self._sizer.row_floor_seconds / max(1, self.ready_replicas)
 
     def _is_down_for_good(self, now: float) -> bool:
         is_hopeless = not self.replicas

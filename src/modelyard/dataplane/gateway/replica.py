@@ -39,8 +39,8 @@ class ReplicaOwner(Protocol):
     def replica_lost(self, replica: "ReplicaLink", batches: list[Batch]) -> None:
         """Its connection ended with these batches unanswered; it connects again by itself unless it was drained."""
 
-    def batch_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor]) -> None:
-        """Outputs of the whole batch."""
+    def batch_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
+        """Outputs of the whole batch, and the time that the model took."""
 
     def batch_failed(self, batch: Batch, failure: Failure) -> None:
         """The model, or the worker, refused the batch."""
@@ -124,7 +124,7 @@ class ReplicaLink:
         if isinstance(header, Answer):
             batch = self.in_flight.pop(header.id, None)
             if batch is not None:
-                self._owner.batch_answered(self, batch, tensors_of(header.outputs, body))
+                self._owner.batch_answered(self, batch, tensors_of(header.outputs, body), header.service_us)
         elif isinstance(header, Failure):
             batch = self.in_flight.pop(header.id, None)
             if batch is not None:

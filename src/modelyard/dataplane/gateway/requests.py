@@ -32,14 +32,18 @@ class PendingRequest:
     """One inference request between its arrival and its answer. Times are `time.monotonic()` seconds.
 
     Attributes:
+        token_id: of whoever sent it; each token has a line of its own.
         attempts: how many replicas were lost with it.
         is_done: answered, failed or cancelled: nobody waits for it any more.
     """
 
-    __slots__ = ("arrived_at", "attempts", "call", "caller", "deadline", "is_done", "sent_at")
+    __slots__ = ("arrived_at", "attempts", "call", "caller", "deadline", "is_done", "sent_at", "token_id")
 
-    def __init__(self, call: InferenceCall, caller: Caller, arrived_at: float, deadline: float) -> None:
+    def __init__(
+        self, call: InferenceCall, caller: Caller, arrived_at: float, deadline: float, token_id: str = ""
+    ) -> None:
         self.call = call
+        self.token_id = token_id
         self.caller = caller
         self.arrived_at = arrived_at
         self.deadline = deadline

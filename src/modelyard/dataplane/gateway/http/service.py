@@ -230,7 +230,7 @@ class InferenceService:
         now = time.monotonic()
         timeout = call.timeout_seconds or self.limits.deadline_seconds
         deadline = now + min(timeout, self.limits.max_deadline_seconds)
-        exchange.request = PendingRequest(call, exchange, now, deadline)
+        exchange.request = PendingRequest(call, exchange, now, deadline, exchange.caller.token_id)
         try:
             pool.submit(exchange.request)
         except EndpointNotReadyError as error:
