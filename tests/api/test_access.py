@@ -137,6 +137,16 @@ def test_a_token_is_shown_once_works_and_is_revoked_at_once(registry: Registry, 
     assert admin.delete("/tokens/nothing").json()["code"] == "token_not_found"
 
 
+def test_a_token_may_be_limited_in_how_often_it_calls_models(registry: Registry, admin: TestClient):
+    made = admin.post("/tokens", json={"name": "ci", "role": "viewer", "requests_per_second": 12.5}).json()["token"]
+    assert made["requests_per_second"] == 12.5
+    routes = {route["id"]: route["requests_per_second"] for route in admin.get("/route-tokens").json()}
+    assert routes[made["id"]] == 12.5
+    assert set(routes.values()) == {12.5, None}
+    refused = admin.post("/tokens", json={"name": "ci", "role": "viewer", "requests_per_second": 0})
+    assert (refused.status_code, refused.json()["field"]) == (400, "requests_per_second")
+
+
 def test_tokens_expire_even_while_they_are_remembered(registry: Registry, admin: TestClient, connect: Connect):
     soon = (registry.clock.now() + timedelta(seconds=3)).isoformat()
     made = admin.post("/tokens", json={"name": "x", "role": "viewer", "expires_at": soon}).json()

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select, update
+from alembic import command
+from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from modelyard.kit.clock import FakeClock
@@ -14,6 +15,7 @@ from modelyard.storage.creations import Creation, Creations, IdempotencyKeyReuse
 from modelyard.storage.database import Database
 from modelyard.storage.keyset import CursorInvalidError, keyset
 from modelyard.storage.metadata import common_metadata
+from modelyard.storage.migrate import branch_config
 
 metadata = MetaData()
 counters = Table("counters", metadata, Column("name", String(20), primary_key=True), Column("value", Integer))
@@ -128,3 +130,18 @@ def test_all_branches_migrate_and_a_second_time_changes_nothing(any_database: Da
     any_database.upgrade("common", "registry", "jobs", "operations")
     with any_database.read() as connection:
         assert connection.dialect.has_table(connection, "alembic_version_registry")
+
+
+def test_tokens_of_the_first_release_are_there_after_an_upgrade(any_database: Database):
+    with any_database.transaction() as connection:
+        command.upgrade(branch_config(connection, "registry"), "0001")
+        connection.execute(
+            text(
+                "INSERT INTO tokens (id, name, secret_sha256, role, created_at) "
+                "VALUES ('token-1', 'ci', 'abc', 'viewer', '2026-01-01 00:00:00+00:00')"
+            )
+        )
+    any_database.upgrade("registry")
+    with any_database.read() as connection:
+        row = connection.execute(text("SELECT name, requests_per_second FROM tokens")).one()
+    assert tuple(row) == ("ci", None)

@@ -18,7 +18,7 @@ from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.testing.registry import LocalRegistry
 from modelyard.testing.scripted_model import start_scripted
-from modelyard.testing.serving import Serving, endpoint, variant
+from modelyard.testing.serving import Serving, endpoint, token, variant
 from modelyard.types.routing import RouteEndpoint
 
 LIGHTGBM = b"tree\nversion=v4\nnum_class=1\n"
@@ -178,7 +178,7 @@ class Stage:
             endpoint("empty", reason="its model is being loaded"),
             endpoint("asleep", is_stopped=True),
         )
-        serving.publish(*self.routes)
+        serving.publish(*self.routes, tokens=[token("limited", "my_limited", requests_per_second=0.01)])
         return serving
 
     # A registry in this process

@@ -190,6 +190,18 @@ def endpoint(
     )
 
 
-def token(id: str, secret: str, project: str | None = None, role: Role = Role.VIEWER) -> RouteToken:
+def token(
+    id: str,
+    secret: str,
+    project: str | None = None,
+    role: Role = Role.VIEWER,
+    requests_per_second: float | None = None,
+) -> RouteToken:
     """A token of the routing table."""
-    return RouteToken(id=id, secret_sha256=hashlib.sha256(secret.encode()).hexdigest(), project=project, role=role)
+    return RouteToken(
+        id=id,
+        secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+        project=project,
+        role=role,
+        requests_per_second=requests_per_second,
+    )

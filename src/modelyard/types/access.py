@@ -41,7 +41,10 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A credential as shown after its creation: never the secret itself. `project` None means every project."""
+    """A credential as shown after its creation: never the secret itself. `project` None means every project.
+
+    `requests_per_second`: how often it may call models, None for as often as it likes.
+    """
 
     id: str
     name: str
@@ -51,6 +54,7 @@ class Token:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    requests_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ class RouteToken:
     project: str | None
     role: Role
     expires_at: datetime | None = None
+    requests_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,22 @@ def test_a_token_that_floods_an_endpoint_does_not_starve_another(start):
     assert codes == {200, 429}
 
 
+def test_a_token_with_a_rate_is_held_to_it_and_told_when_to_come_back(start):
+    serving = start()
+    tokens = [token("slow", "my_slow", requests_per_second=5.0)]
+    serving.publish(endpoint("echo", variant(start_scripted(serving, "w"))), tokens=tokens)
+    with client(serving) as http:
+        http.headers["Authorization"] = "Bearer my_slow"
+        answers = [infer(http, 1) for _ in range(8)]
+        assert [answer.status_code for answer in answers[:5]] == [200] * 5
+        assert answers[-1].status_code == 429
+        assert answers[-1].json()["code"] == "rate_exceeded"
+        assert int(answers[-1].headers["retry-after"]) == 1
+        assert infer(http, 1).status_code == 429
+        time.sleep(0.25)
+        assert infer(http, 1).status_code == 200
+
+
 def test_a_replica_that_hangs_is_dropped_and_the_request_fails_in_time(start):
     serving = start(deadline_seconds=0.5, hold_seconds=0.3)
     worker = start_scripted(serving, "w")

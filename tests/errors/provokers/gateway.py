@@ -66,6 +66,13 @@ def overloaded(stage: Stage) -> httpx.Response:
     return post(stage, INFER, b" " * (600 << 10))
 
 
+@provokes("rate_exceeded")
+def rate_exceeded(stage: Stage) -> httpx.Response:
+    for _ in range(2):
+        answer = post(stage, INFER, body(1), authorization="Bearer my_limited")
+    return answer
+
+
 @provokes("headers_too_large")
 def headers_too_large(stage: Stage) -> httpx.Response:
     return post(stage, INFER, b"", x_padding="x" * 40_000)

@@ -45,11 +45,16 @@ def create_token(
         bool, typer.Option("--every-project", help="It reaches every project, not only the one of --project.")
     ] = False,
     days: Annotated[float | None, typer.Option(help="Days until it ends; never if left out.")] = None,
+    requests_per_second: Annotated[
+        float | None, typer.Option(help="How often it may call models; as often as it likes if left out.")
+    ] = None,
 ) -> None:
     """Create a token. Its secret is shown this once."""
     expires_at = datetime.now(UTC) + timedelta(days=days) if days is not None else None
     project = None if every_project else session.client.project
-    made = session.client.tokens.create(name, role, project=project, expires_at=expires_at)
+    made = session.client.tokens.create(
+        name, role, project=project, expires_at=expires_at, requests_per_second=requests_per_second
+    )
     session.out.note(f"Token {made.token.id} ({role}, {project or 'every project'}). Its secret, shown this once:")
     session.out.done(made, made.secret)
 
@@ -64,6 +69,7 @@ def list_tokens(session: Session) -> None:
             "Role": lambda token: token.role,
             "Project": lambda token: token.project or "every project",
             "State": _state,
+            "Calls/s": lambda token: f"{token.requests_per_second:g}" if token.requests_per_second else "",
             "Last used": lambda token: since(token.last_used_at),
         },
         empty="There are no tokens.",

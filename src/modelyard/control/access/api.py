@@ -42,7 +42,7 @@ def router(service: AccessService, guard: Guard) -> APIRouter:
         revoke that token and create another.
         """
         guard.check(principal, Action.ADMINISTER, body.project)
-        token, secret = service.create(body.name, body.role, body.project, body.expires_at)
+        token, secret = service.create(body.name, body.role, body.project, body.expires_at, body.requests_per_second)
         return CreatedToken(token=token, secret=secret)
 
     @routes.delete("/tokens/{token_id}", summary="Revoke a token")

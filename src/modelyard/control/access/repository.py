@@ -48,6 +48,7 @@ class TokenRepository:
                 project=row.project,
                 role=Role(row.role),
                 expires_at=row.expires_at,
+                requests_per_second=row.requests_per_second,
             )
             for row in rows
         ]

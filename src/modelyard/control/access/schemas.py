@@ -26,6 +26,14 @@ class TokenCreate(BaseModel):
     expires_at: AwareDatetime | None = Field(
         default=None, description="When it ends, with a time zone; null for never.", examples=["2030-01-01T00:00:00Z"]
     )
+    requests_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e6,
+        description="How often it may call models, in bursts of a second; more is refused with Retry-After. "
+        "null for as often as it likes.",
+        examples=[50],
+    )
 
 
 class Introspect(BaseModel):

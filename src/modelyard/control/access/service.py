@@ -43,7 +43,14 @@ class AccessService:
         """
         return self._cache.authenticate(secret)
 
-    def create(self, name: str, role: Role, project: str | None, expires_at: datetime | None) -> tuple[Token, str]:
+    def create(
+        self,
+        name: str,
+        role: Role,
+        project: str | None,
+        expires_at: datetime | None,
+        requests_per_second: float | None = None,
+    ) -> tuple[Token, str]:
         """A new token and its secret, which cannot be had again.
 
         Raises:
@@ -65,6 +72,7 @@ class AccessService:
             expires_at=expires_at,
             revoked_at=None,
             last_used_at=None,
+            requests_per_second=requests_per_second,
         )
         secret = new_secret(token.id)
         with self._database.transaction() as connection:

@@ -1,6 +1,6 @@
 """The table of tokens. Secrets are not in it, only their hashes."""
 
-from sqlalchemy import Column, String, Table
+from sqlalchemy import Column, Float, String, Table
 
 from modelyard.storage.columns import UtcDateTime
 from modelyard.storage.metadata import registry_metadata
@@ -17,4 +17,5 @@ tokens = Table(
     Column("expires_at", UtcDateTime()),
     Column("revoked_at", UtcDateTime()),
     Column("last_used_at", UtcDateTime()),
+    Column("requests_per_second", Float),
 )

@@ -51,7 +51,13 @@ class Tokens(Resource[Mode]):
 
     @call
     def create(
-        self, name: str, role: Role | str, *, project: str | None = None, expires_at: datetime | None = None
+        self,
+        name: str,
+        role: Role | str,
+        *,
+        project: str | None = None,
+        expires_at: datetime | None = None,
+        requests_per_second: float | None = None,
     ) -> Flow[NewToken]:
         """Make a token; its secret is in the answer and nowhere else.
 
@@ -60,8 +66,15 @@ class Tokens(Resource[Mode]):
             role: viewer, developer, operator or admin.
             project: the only one it reaches; None: every project.
             expires_at: with a time zone; None: never.
+            requests_per_second: how often it may call models; None: as often as it likes.
         """
-        body = {"name": name, "role": Role(role), "project": project, "expires_at": expires_at}
+        body = {
+            "name": name,
+            "role": Role(role),
+            "project": project,
+            "expires_at": expires_at,
+            "requests_per_second": requests_per_second,
+        }
         request = Request(
             method="POST",
             path=at(REGISTRY, "tokens"),

@@ -220,6 +220,8 @@ class InferenceService:
         assert exchange.caller is not None and exchange.dialect is not None  # noqa: S101, PT018 - `admit` saw to it
         endpoint = self._endpoint(exchange, target)
         exchange.endpoint = endpoint
+        if exchange.caller.rate is not None:
+            exchange.caller.rate.take()
         pool = endpoint.choose(target.version)
         body = exchange.body
         encoding = exchange.fields.get(b"content-encoding")
