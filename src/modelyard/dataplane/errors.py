@@ -139,3 +139,9 @@ class RequestTimeoutError(TemporaryError):
     """The client took too long to send its request."""
 
     code = "request_timeout"
+
+
+class BodyInvalidError(InvalidInputError):
+    """A body that is not what its Content-Type says: npy, Parquet, an image."""
+
+    code = "invalid_body"

@@ -17,6 +17,7 @@ from modelyard.errors import ModelyardError
 from modelyard.kit.files import write_atomic
 from modelyard.protocols.invocations.dialect import Invocations
 from modelyard.protocols.open_inference.rest import OpenInferenceRest
+from modelyard.protocols.tensorflow_serving.dialect import TensorFlowServing
 
 if TYPE_CHECKING:
     from modelyard.settings import Settings  # reading settings takes pydantic, which the gateway does without
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModelyardError as error:
         sys.stderr.write(f"gateway: {error.code}: {error.message}. {error.hint}\n")
         return EXIT_CONFIG_INVALID
-    return run(config, (OpenInferenceRest(), Invocations()))
+    return run(config, (OpenInferenceRest(), Invocations(), TensorFlowServing()))
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ async def _serve(config: GatewayConfig, dialects: Sequence[Dialect], listener: s
     finally:
         clock.cancel()
         service.fleet.close()
+        service.decoder.close()
         await proxy.close()
         spool.close()
 

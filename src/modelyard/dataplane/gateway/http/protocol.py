@@ -284,7 +284,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._turns.append(exchange)
         self._receiving = None
         exchange.is_last = True
-        self._service.failed(exchange, error)
+        self._service.fail(exchange, error)
 
     def shutdown(self) -> None:
         """See uvicorn: finish what is under way and close."""
