@@ -130,10 +130,12 @@ class Supervisor:
         _say(f"Modelyard is ready at {url}  (stop: Ctrl-C or `modelyard down --home {self._home.root}`)")
 
     def _keep_port(self, port: int) -> None:
-        """A port that the system chose stays the platform's, also when the process that listens is started again."""
+        """Ports that the system chose stay the platform's, also when the process that listens is started again."""
         self._environment["MODELYARD_PORT"] = str(port)
         if self._has_gateway:
-            write_config(self._settings.model_copy(update={"port": port}))
+            address = json.loads((self._home.run / "gateway.json").read_bytes())
+            ports = {"port": port, "grpc_port": address.get("grpc_port", -1)}
+            write_config(self._settings.model_copy(update=ports))
 
     def _stop(self, children: list[Child]) -> None:
         _say("Stopping: the gateway answers what it holds, then everything ends.")
@@ -235,6 +237,7 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="modelyard up", description="Run the whole platform on this machine.")
     add_listen_options(parser)
+    parser.add_argument("--grpc-port", type=int, help="port for gRPC; 0 lets the system choose, -1: none")
     arguments = vars(parser.parse_args())
     try:
         Supervisor(read_settings(arguments), APPLICATIONS).run()

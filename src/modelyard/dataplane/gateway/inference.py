@@ -51,6 +51,7 @@ class Inference:
     """The part of a gateway that all protocols share.
 
     Attributes:
+        buffered_bytes: inference bodies held now.
         has_table: a routing table has been read.
         now: `time.monotonic()` of the last tick; good enough for time-outs of seconds.
     """
@@ -62,6 +63,7 @@ class Inference:
         self.fleet = Fleet(limits, self._fleet_changed)
         self.spool = spool
         self.has_table = False
+        self.buffered_bytes = 0
         self.now = 0.0
         self._views: dict[Served, View] = {}
         self._id_prefix, self._id_count, self._id_until = "", _IDS_PER_PREFIX, 0.0

@@ -52,14 +52,12 @@ class InferenceService(Inference):
     """Admits, parses, routes, answers and records inference requests that come over HTTP.
 
     Attributes:
-        buffered_bytes: inference bodies held now.
         date_line: the Date header, renewed by `tick`.
     """
 
     def __init__(self, dialects: Sequence[Dialect], limits: Limits, spool: SpoolWriter) -> None:
         super().__init__(limits, spool)
         self.max_request_bytes, self.max_buffered_bytes = limits.max_request_bytes, limits.max_buffered_bytes
-        self.buffered_bytes = 0
         self.connections = 0
         self.date_line = b""
         self.decoder = Decoder(limits.max_request_bytes)
