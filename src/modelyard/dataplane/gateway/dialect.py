@@ -27,6 +27,7 @@ class Operation(StrEnum):
     ENDPOINT_READY = "endpoint_ready"
     ENDPOINT_METADATA = "endpoint_metadata"
     INFER = "infer"
+    STREAM = "stream"
     PAGE = "page"
 
 

@@ -76,7 +76,9 @@ async def _serve(
     uvicorn_config = uvicorn.Config(
         proxy,
         http=partial(GatewayProtocol, service),  # type: ignore[arg-type] # it is only ever called
-        ws="none",
+        ws="none",  # the gateway's protocol hands streams over itself, after their handshake was admitted
+        ws_max_size=config.limits.max_request_bytes,
+        ws_per_message_deflate=False,
         lifespan="off",
         interface="asgi3",
         log_config=None,

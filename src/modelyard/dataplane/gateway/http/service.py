@@ -231,6 +231,8 @@ class InferenceService(Inference):
             self._respond(exchange, 200, b'{"ready":true}')
         elif operation is Operation.SERVER_METADATA:
             self._respond(exchange, 200, orjson.dumps(dialect.describe_server()))
+        elif operation is Operation.STREAM:
+            raise RequestInvalidError("this path is a WebSocket", hint="Open it with a WebSocket client (ws://).")
         elif operation is Operation.PAGE:
             page = dialect.page(target)
             self._respond(exchange, 200, page.body, content_type=page.content_type, headers=page.headers)
