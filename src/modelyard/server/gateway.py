@@ -20,6 +20,7 @@ from modelyard.protocols.invocations.dialect import Invocations
 from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.protocols.open_inference.rest import OpenInferenceRest
 from modelyard.protocols.open_inference.stream import OpenInferenceStream
+from modelyard.protocols.pages.dialect import EndpointPages
 from modelyard.protocols.tensorflow_serving.dialect import TensorFlowServing
 
 if TYPE_CHECKING:
@@ -67,7 +68,11 @@ def main(arguments: list[str] | None = None) -> int:
     except ModelyardError as error:
         sys.stderr.write(f"gateway: {error.code}: {error.message}. {error.hint}\n")
         return EXIT_CONFIG_INVALID
-    return run(config, (OpenInferenceRest(), Invocations(), OpenInferenceStream(), TensorFlowServing()), companions)
+    return run(
+        config,
+        (OpenInferenceRest(), Invocations(), OpenInferenceStream(), EndpointPages(), TensorFlowServing()),
+        companions,
+    )
 
 
 def _companions(config: GatewayConfig) -> Sequence[Companion]:
