@@ -145,3 +145,9 @@ class BodyInvalidError(InvalidInputError):
     """A body that is not what its Content-Type says: npy, Parquet, an image."""
 
     code = "invalid_body"
+
+
+class ModelNotSuitableError(InvalidInputError):
+    """The endpoint's model cannot do what was asked: embed, complete, chat, or follow a parameter."""
+
+    code = "model_not_suitable"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelyard.dataplane.gateway.config import GatewayConfig, GatewayConfigError, Limits, read_config
+from modelyard.dataplane.gateway.dialect import Dialect
 from modelyard.dataplane.gateway.server import Companion, run
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import write_atomic
@@ -20,6 +21,7 @@ from modelyard.protocols.invocations.dialect import Invocations
 from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.protocols.open_inference.rest import OpenInferenceRest
 from modelyard.protocols.open_inference.stream import OpenInferenceStream
+from modelyard.protocols.openai.dialect import openai_dialects
 from modelyard.protocols.pages.dialect import EndpointPages
 from modelyard.protocols.tensorflow_serving.dialect import TensorFlowServing
 
@@ -68,10 +70,18 @@ def main(arguments: list[str] | None = None) -> int:
     except ModelyardError as error:
         sys.stderr.write(f"gateway: {error.code}: {error.message}. {error.hint}\n")
         return EXIT_CONFIG_INVALID
-    return run(
-        config,
-        (OpenInferenceRest(), Invocations(), OpenInferenceStream(), EndpointPages(), TensorFlowServing()),
-        companions,
+    return run(config, dialects(), companions)
+
+
+def dialects() -> tuple[Dialect, ...]:
+    """Every wire format over HTTP. Where paths of two start alike, the first answers for paths that neither knows."""
+    return (
+        OpenInferenceRest(),
+        Invocations(),
+        OpenInferenceStream(),
+        EndpointPages(),
+        TensorFlowServing(),
+        *openai_dialects(),
     )
 
 

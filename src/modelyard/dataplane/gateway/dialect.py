@@ -27,6 +27,8 @@ class Operation(StrEnum):
     ENDPOINT_READY = "endpoint_ready"
     ENDPOINT_METADATA = "endpoint_metadata"
     INFER = "infer"
+    INFER_NAMED = "infer_named"
+    ENDPOINTS = "endpoints"
     STREAM = "stream"
     PAGE = "page"
 
@@ -125,8 +127,18 @@ class Dialect(Protocol):
             UndecodedError: it must be decoded elsewhere first.
         """
 
+    def locate(self, body: bytes) -> Target:
+        """The INFER that an INFER_NAMED means: its body names the endpoint.
+
+        Raises:
+            InvalidInputError: it names none.
+        """
+
     def describe_server(self) -> Mapping[str, object]:
         """Answer to SERVER_METADATA, JSON."""
+
+    def describe_endpoints(self, endpoints: Sequence[EndpointView]) -> Mapping[str, object]:
+        """Answer to ENDPOINTS, JSON."""
 
     def describe_endpoint(self, target: Target, endpoint: EndpointView) -> Mapping[str, object]:
         """Answer to ENDPOINT_METADATA, JSON."""
@@ -145,9 +157,18 @@ class Dialect(Protocol):
 class PlainDialect:
     """What most dialects leave out: descriptions that no path of theirs asks for."""
 
+    def locate(self, body: bytes) -> Target:
+        """See Dialect."""
+        del body
+        raise RouteNotFoundError("this path names no endpoint", hint="See the reference of the REST API.")
+
     def describe_server(self) -> Mapping[str, object]:
         """See Dialect."""
         return {}
+
+    def describe_endpoints(self, endpoints: Sequence[EndpointView]) -> Mapping[str, object]:
+        """See Dialect."""
+        return {"endpoints": [endpoint.name for endpoint in endpoints]}
 
     def describe_endpoint(self, target: Target, endpoint: EndpointView) -> Mapping[str, object]:
         """See Dialect."""

@@ -19,7 +19,7 @@ from modelyard.dataplane.errors import (
     RouteNotFoundError,
     UnsupportedMediaTypeError,
 )
-from modelyard.dataplane.gateway.access import PROJECT_HEADER
+from modelyard.dataplane.gateway.access import PROJECT_HEADER, project_of
 from modelyard.dataplane.gateway.config import Limits, is_loopback
 from modelyard.dataplane.gateway.decoder import Decoder
 from modelyard.dataplane.gateway.dialect import Dialect, EndpointView, Operation, Target, UndecodedError, VersionView
@@ -91,7 +91,8 @@ class InferenceService(Inference):
         target, fields = exchange.target, exchange.fields
         if target is None:
             raise RouteNotFoundError("the data plane has no such path", hint="See the reference of the serving API.")
-        methods = (b"POST",) if target.operation is Operation.INFER else (b"GET", b"HEAD")
+        takes_body = target.operation is Operation.INFER or target.operation is Operation.INFER_NAMED
+        methods = (b"POST",) if takes_body else (b"GET", b"HEAD")
         if exchange.method not in methods:
             allowed = b", ".join(methods).decode()
             raise MethodNotAllowedError(exchange.method.decode("ascii", "replace"), "this path", allowed)
@@ -179,16 +180,19 @@ class InferenceService(Inference):
         endpoint = self._endpoint(exchange, target)
         exchange.endpoint = endpoint
         pool = endpoint.choose(target.version)
-        body = exchange.body
-        encoding = exchange.fields.get(b"content-encoding")
-        if encoding is not None:
-            body = _decompressed(body, encoding.strip().lower(), self.max_request_bytes)
+        body = self._body(exchange)
         try:
             call = exchange.dialect.parse(body, exchange.fields, pool.signature)
         except UndecodedError as undecoded:
             self._start_decoding(exchange, endpoint, pool, undecoded)
             return
         exchange.request = self.submit(call, endpoint, pool, exchange)
+
+    def _body(self, exchange: Exchange) -> bytes:
+        encoding = exchange.fields.get(b"content-encoding")
+        if encoding is None:
+            return exchange.body
+        return _decompressed(exchange.body, encoding.strip().lower(), self.max_request_bytes)
 
     def _start_decoding(
         self, exchange: Exchange, endpoint: Endpoint, pool: VariantPool, undecoded: UndecodedError
@@ -217,6 +221,11 @@ class InferenceService(Inference):
         assert exchange.caller is not None  # noqa: S101 - `admit` saw to it
         return self.find(exchange.caller, exchange.fields.get(PROJECT_HEADER), target.endpoint)
 
+    def _endpoints(self, exchange: Exchange) -> list[Endpoint]:
+        assert exchange.caller is not None  # noqa: S101 - `admit` saw to it
+        project = project_of(exchange.caller, exchange.fields.get(PROJECT_HEADER))
+        return [endpoint for endpoint in self.fleet if endpoint.project == project and not endpoint.is_stopped]
+
     def _describe(self, exchange: Exchange, target: Target) -> None:
         dialect, operation = exchange.dialect, target.operation
         if dialect is None:
@@ -231,6 +240,11 @@ class InferenceService(Inference):
             self._respond(exchange, 200, b'{"ready":true}')
         elif operation is Operation.SERVER_METADATA:
             self._respond(exchange, 200, orjson.dumps(dialect.describe_server()))
+        elif operation is Operation.INFER_NAMED:
+            self._infer(exchange, dialect.locate(self._body(exchange)))
+        elif operation is Operation.ENDPOINTS:
+            views = [view_of(each, each.primary()) for each in self._endpoints(exchange) if each.pools]
+            self._respond(exchange, 200, orjson.dumps(dialect.describe_endpoints(views)))
         elif operation is Operation.STREAM:
             raise RequestInvalidError("this path is a WebSocket", hint="Open it with a WebSocket client (ws://).")
         elif operation is Operation.PAGE:
