@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
+import httpx
 import numpy as np
 import pytest
 from tritonclient import grpc as triton
@@ -158,6 +159,24 @@ def test_errors_have_their_code_and_the_uniform_body(serving, content: bytes, co
     body = json.loads(dict(refused.value.trailing_metadata())["modelyard-error-bin"])
     assert body["code"] == name
     assert body["hint"]
+
+
+def test_answers_and_failures_are_counted_once_whatever_they_came_by(serving, client):
+    def counted(name: str) -> float:
+        text = httpx.get(f"{serving.url}/metrics").text
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name}_total{{"))
+
+    names = ("modelyard_inference_failures", "modelyard_inference_requests")
+    before = [counted(name) for name in names]
+    client.infer("scripted", scripted(1), headers=HEADERS)
+    for value, act in ((1, 1), (np.nan, 0)):
+        tensor = triton.InferInput("x", [1, 3], "FP32")
+        tensor.set_data_from_numpy(np.array([[value, 0, act]], np.float32))
+        with pytest.raises(InferenceServerException):
+            client.infer("scripted", [tensor], headers=HEADERS)
+    with pytest.raises(grpc.RpcError):
+        call(serving, "ModelInfer", b"", token="my_wrong")
+    assert [counted(name) for name in names] == [before[0] + 3, before[1] + 1]
 
 
 def test_no_token_no_answer(serving, client):

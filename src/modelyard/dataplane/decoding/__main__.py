@@ -12,6 +12,11 @@ from modelyard.dataplane.errors import BodyInvalidError
 from modelyard.errors import InvalidInputError, TooLargeError
 
 _MEMORY_BYTES = 4 << 30  # of addresses; Arrow reserves some hundred megabytes that it never touches
+_LIMITS = (
+    (resource.RLIMIT_AS, _MEMORY_BYTES),
+    (resource.RLIMIT_FSIZE, 0),  # it has no file to write
+    (resource.RLIMIT_CORE, 0),
+)
 
 _decoder = msgspec.msgpack.Decoder(Job)
 
@@ -21,7 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m modelyard.dataplane.decoding", description=__doc__)
     parser.add_argument("--limit-bytes", type=int, required=True, help="most bytes that a body may decode to")
     limit = parser.parse_args().limit_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    for kind, most in _LIMITS:
+        resource.setrlimit(kind, (most, most))
     while (job := _next_job(sys.stdin.buffer)) is not None:
         sys.stdout.buffer.write(pack(_answer(job, limit)))
         sys.stdout.buffer.flush()

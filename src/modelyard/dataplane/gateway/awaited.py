@@ -31,21 +31,14 @@ class Asked(NamedTuple):
 
 
 async def infer(inference: Inference, asked: Asked, parse: Callable[[Signature], InferenceCall]) -> Answer:
-    """The answer to one request; cancelling the call cancels the request.
+    """The answer to one request; cancelling the call cancels the request. Errors are counted here.
 
     Raises:
         ModelyardError: as over HTTP.
     """
-    if inference.buffered_bytes + asked.size_bytes > inference.limits.max_buffered_bytes:
-        raise OverloadedError(
-            "the gateway holds as much unanswered input as it may", hint="Send it again, or send smaller batches."
-        )
-    endpoint = inference.find(asked.holder, asked.project, asked.endpoint)
-    pool = endpoint.choose(asked.version)
     inference.buffered_bytes += asked.size_bytes
     try:
-        caller = _Waiting(inference, endpoint, asked.holder)
-        request = inference.submit(parse(pool.signature), endpoint, pool, caller)
+        caller, request = _submit(inference, asked, parse)
         try:
             return await caller.answer
         except asyncio.CancelledError:
@@ -53,6 +46,23 @@ async def infer(inference: Inference, asked: Asked, parse: Callable[[Signature],
             raise
     finally:
         inference.buffered_bytes -= asked.size_bytes
+
+
+def _submit(
+    inference: Inference, asked: Asked, parse: Callable[[Signature], InferenceCall]
+) -> tuple["_Waiting", PendingRequest]:
+    try:
+        if inference.buffered_bytes > inference.limits.max_buffered_bytes:
+            raise OverloadedError(
+                "the gateway holds as much unanswered input as it may", hint="Send it again, or send smaller batches."
+            )
+        endpoint = inference.find(asked.holder, asked.project, asked.endpoint)
+        pool = endpoint.choose(asked.version)
+        caller = _Waiting(inference, endpoint, asked.holder)
+        return caller, inference.submit(parse(pool.signature), endpoint, pool, caller)
+    except ModelyardError as error:
+        inference.failed(error.code, None, None)
+        raise
 
 
 class _Waiting:

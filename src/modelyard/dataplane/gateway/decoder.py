@@ -1,6 +1,7 @@
 """The gateway's side of the decoding process: starts it when it is needed, asks it one thing at a time."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import OverloadedError, TooLargeError
 
 _MAX_WAITING = 64
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL")  # no secrets
 
 _answers: msgspec.msgpack.Decoder[Decoded | Refused] = msgspec.msgpack.Decoder(Decoded | Refused)
 
@@ -79,6 +81,7 @@ class Decoder:
             raise
 
     async def _start(self) -> asyncio.subprocess.Process:
-        command = ("-m", "modelyard.dataplane.decoding", "--limit-bytes", str(self._limit_bytes))
+        command = ("-B", "-m", "modelyard.dataplane.decoding", "--limit-bytes", str(self._limit_bytes))
         pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(sys.executable, *command, stdin=pipe, stdout=pipe)
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        return await asyncio.create_subprocess_exec(sys.executable, *command, stdin=pipe, stdout=pipe, env=environment)

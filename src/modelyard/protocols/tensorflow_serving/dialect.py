@@ -52,7 +52,7 @@ class TensorFlowServing(PlainDialect):
         return parse(body, signature)
 
     def describe_endpoint(self, target: Target, endpoint: EndpointView) -> Mapping[str, object]:
-        """See Dialect. The status is also what an OpenAI client looks for at this path."""
+        """See Dialect. The status is also what KServe's client (v1) and OpenAI's look for at this path."""
         if target.detail == _METADATA:
             return _metadata(endpoint)
         chosen = [each for each in endpoint.versions if not target.version or each.number == endpoint.version]
@@ -64,7 +64,13 @@ class TensorFlowServing(PlainDialect):
             }
             for each in chosen
         ]
-        return {"model_version_status": statuses, **model_fields(endpoint.name)}
+        is_ready = any(each.is_live for each in chosen)
+        return {
+            "model_version_status": statuses,
+            "name": endpoint.name,
+            "ready": is_ready,
+            **model_fields(endpoint.name),
+        }
 
     def error_fields(self, error: ModelyardError) -> Mapping[str, object]:
         """See Dialect."""

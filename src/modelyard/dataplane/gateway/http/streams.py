@@ -86,7 +86,6 @@ class _Stream:
             return self._error(message, InternalError("the gateway failed on this request", hint="See its log."))
 
     def _error(self, message: bytes, error: ModelyardError) -> str:
-        self._inference.failed(error.code, None, None)
         try:
             request_id = _heads.decode(message).id
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

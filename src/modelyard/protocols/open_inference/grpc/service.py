@@ -65,7 +65,6 @@ class InferenceServicer:
             try:
                 return await method(request, context)
             except ModelyardError as error:
-                self._inference.failed(error.code, None, None)
                 await _abort(context, error)
             except Exception:
                 _logger.exception("a gRPC request could not be handled")
@@ -123,7 +122,6 @@ class InferenceServicer:
             try:
                 return _in_stream((await self._infer(request, context)).reply.body)
             except ModelyardError as error:
-                self._inference.failed(error.code, None, None)
                 return _stream_error(request, error)
             except Exception:
                 _logger.exception("a gRPC request could not be handled")
@@ -137,7 +135,9 @@ class InferenceServicer:
         try:
             message = _Request.FromString(request)
         except DecodeError as error:
-            raise RequestInvalidError(f"the message is damaged: {error}", hint="Check the client.") from None
+            refused = RequestInvalidError(f"the message is damaged: {error}", hint="Check the client.")
+            self._inference.failed(refused.code, None, None)
+            raise refused from None
         asked = Asked(
             holder, fields.get("x-modelyard-project"), message.model_name, message.model_version, len(request)
         )
@@ -145,7 +145,11 @@ class InferenceServicer:
         return await infer(self._inference, asked, lambda signature: parse(message, signature, seconds_left))
 
     def _holder(self, context: Context) -> Any:
-        return self._inference.access.authenticate(_metadata(context).get("authorization"))
+        try:
+            return self._inference.access.authenticate(_metadata(context).get("authorization"))
+        except ModelyardError as error:
+            self._inference.failed(error.code, None, None)
+            raise
 
 
 def _metadata(context: Context) -> dict[str, bytes]:
