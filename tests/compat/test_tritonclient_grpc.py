@@ -17,7 +17,7 @@ from modelyard.dataplane.gateway.config import Limits
 from modelyard.protocols.open_inference.grpc.messages import MESSAGES, SERVICE
 from modelyard.testing.same_model import same_bundle
 from modelyard.testing.scripted_model import start_scripted
-from modelyard.testing.serving import TOKEN, Serving, endpoint, variant
+from modelyard.testing.serving import TOKEN, Serving, ServingFailedError, endpoint, variant
 from modelyard.types.signatures import DataType, TensorSpec
 
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
@@ -177,6 +177,11 @@ def test_answers_and_failures_are_counted_once_whatever_they_came_by(serving, cl
     with pytest.raises(grpc.RpcError):
         call(serving, "ModelInfer", b"", token="my_wrong")
     assert [counted(name) for name in names] == [before[0] + 3, before[1] + 1]
+
+
+def test_a_port_that_is_taken_is_said(serving, tmp_path):
+    with Serving(tmp_path) as other, pytest.raises(ServingFailedError, match=r"cannot listen on .* for gRPC"):
+        other.start_gateway(grpc_port=serving.grpc_port)
 
 
 def test_no_token_no_answer(serving, client):

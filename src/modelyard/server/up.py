@@ -80,6 +80,8 @@ class Supervisor:
             end_left_over(self._home)
             self._remove_stale()
             check_port(self._settings.host, self._settings.port)
+            if self._has_gateway and self._settings.grpc_port > 0:
+                check_port(self._settings.host, self._settings.grpc_port, "grpc-port")
             children = self._children()
             try:
                 self._start(children)
@@ -176,7 +178,7 @@ def check_listen(settings: Settings) -> None:
     )
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, option: str = "port") -> None:
     """Find out now, with a clear word, what the listening process would find out later in its log.
 
     Raises:
@@ -190,8 +192,8 @@ def check_port(host: str, port: int) -> None:
         except OSError as error:
             raise PortTakenError(
                 f"Cannot listen on {host}, port {port}: {error.strerror or error}",
-                hint="End what listens there, or give another --port; 0 lets the system choose.",
-                field="port",
+                hint=f"End what listens there, or give another --{option}; 0 lets the system choose.",
+                field=option.replace("-", "_"),
             ) from error
 
 

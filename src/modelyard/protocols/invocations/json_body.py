@@ -13,7 +13,7 @@ import msgspec
 
 from modelyard.dataplane.errors import JsonInvalidError
 from modelyard.dataplane.tensors import WireTensor
-from modelyard.protocols.invocations.tables import columns_of, from_columns, from_rows
+from modelyard.protocols.invocations.tables import from_columns, from_rows
 from modelyard.protocols.json_bodies import decode, decode_lines
 from modelyard.types.signatures import Signature
 
@@ -32,7 +32,7 @@ def parse_json(body: bytes, signature: Signature) -> list[WireTensor]:
     if isinstance(document, list):
         return _from_rows(signature, as_rows(document, "", signature))
     form = next((key for key in _FORMS if key in document), None)
-    if form is None or form in _names(signature):
+    if form is None or _has_name(signature, form):
         if not document:
             raise _wrong_form()
         return _from_rows(signature, [document])
@@ -125,7 +125,7 @@ _FORMS: Mapping[str, Callable[[Signature, Any], list[WireTensor]]] = {
 
 def _from_rows(signature: Signature, rows: list[Any]) -> list[WireTensor]:
     """Rows, those of SageMaker's form unwrapped."""
-    if rows and isinstance(rows[0], dict) and len(rows[0]) == 1 and not rows[0].keys() & _names(signature):
+    if rows and isinstance(rows[0], dict) and len(rows[0]) == 1 and not _has_name(signature, *rows[0]):
         return from_rows(signature, [_features(row) for row in rows])
     return from_rows(signature, rows)
 
@@ -140,8 +140,9 @@ def _features(row: Any) -> Any:
     return features.get("values", row) if isinstance(features, dict) else row
 
 
-def _names(signature: Signature) -> set[str]:
-    return {spec.name for spec in signature.inputs} | {cell.name for cell in columns_of(signature)}
+def _has_name(signature: Signature, name: str) -> bool:
+    """True if an input or a column of the model is called like this: the model's words come before the forms'."""
+    return any(name == spec.name or name in spec.columns for spec in signature.inputs)
 
 
 def _takes_lists(signature: Signature) -> bool:
