@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modelyard.dataplane.errors import NotAcceptableError
-from modelyard.dataplane.gateway.dialect import AnswerContext, Operation, Target
+from modelyard.dataplane.gateway.dialect import AnswerContext, Operation, Target, UndecodedError
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InvalidInputError
 from modelyard.protocols.invocations.dialect import Invocations
@@ -291,6 +291,39 @@ def test_no_body_whatever_gets_past_or_breaks_the_parser(body: bytes, media_type
         return
     assert [tensor.name for tensor in call.inputs] == [spec.name for spec in signature.inputs]
     assert all(tensor.to_array().shape[0] == call.rows for tensor in call.inputs)
+
+
+columns_of_tables = st.dictionaries(
+    st.sampled_from(["age", "pay", "job", "numeric", "categorical", "images", "v", "x"]),
+    st.sampled_from(
+        [
+            np.array([1.5, np.nan]),
+            np.array([1, 2], np.int8),
+            np.array([2**60, -(2**60)]),
+            np.array([True, False]),
+            np.array(["a", ""], object),
+            np.array([[1, 2], [3, 4]], np.float32),
+            np.zeros((2, 2, 2)),
+            np.full((2,), np.inf),
+            np.full((2,), 1e300),
+        ]
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(columns_of_tables, st.sampled_from([TABLE, STRICT, IMAGES, VALUES]))
+def test_no_table_whatever_gets_past_the_check(columns: dict[str, np.ndarray], signature: Signature):
+    with pytest.raises(UndecodedError) as undecoded:
+        DIALECT.parse(b"", {b"content-type": b"application/x-parquet"}, signature)
+    try:
+        call = undecoded.value.finish([wire(name, array) for name, array in columns.items()])
+    except InvalidInputError:
+        return
+    assert call.rows == 2
+    assert [tensor.name for tensor in call.inputs] == [spec.name for spec in signature.inputs]
+    assert [tensor.datatype for tensor in call.inputs] == [spec.datatype for spec in signature.inputs]
 
 
 def wire(name: str, array: np.ndarray) -> WireTensor:

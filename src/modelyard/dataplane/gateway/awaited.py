@@ -1,7 +1,7 @@
 """Inference for protocols that are written with `await` (gRPC, WebSocket), and streams of requests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from modelyard.dataplane.gateway.access import Caller as TokenHolder
@@ -92,11 +92,12 @@ class _Waiting:
 
 async def in_order_of_completion(
     requests: AsyncIterator[_Request], answer: Callable[[_Request], Awaitable[_Reply]]
-) -> AsyncIterator[_Reply]:
+) -> AsyncGenerator[_Reply, None]:
     """The answers to a stream of requests, each as soon as it is there.
 
     Reads the next request only while fewer than STREAM_WINDOW are unanswered or their answers unread: that is all the
-    back-pressure there is, and all that is needed. `answer` must not raise.
+    back-pressure there is, and all that is needed. `answer` must not raise. Close it (`aclosing`): that cancels what is
+    still under way.
     """
     replies: asyncio.Queue[_Reply | None] = asyncio.Queue()
     free = asyncio.Semaphore(STREAM_WINDOW)

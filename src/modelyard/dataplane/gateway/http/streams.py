@@ -6,6 +6,7 @@ connection over. Messages are JSON objects; an answer or an error carries the `i
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -68,8 +69,9 @@ class _Stream:
         """See ASGI."""
         await receive()
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        async for reply in in_order_of_completion(_messages(receive), self._answer):
-            await send({"type": "websocket.send", "bytes": None, "text": reply})
+        async with aclosing(in_order_of_completion(_messages(receive), self._answer)) as replies:
+            async for reply in replies:
+                await send({"type": "websocket.send", "bytes": None, "text": reply})
 
     async def _answer(self, message: bytes) -> str:
         asked = Asked(self._holder, self._project, self._target.endpoint, self._target.version, len(message))

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from importlib.metadata import version
 from typing import Any
 
@@ -127,8 +128,9 @@ class InferenceServicer:
                 _logger.exception("a gRPC request could not be handled")
                 return _stream_error(request, InternalError("the gateway failed on this request"))
 
-        async for reply in in_order_of_completion(requests, answer):
-            yield reply
+        async with aclosing(in_order_of_completion(requests, answer)) as replies:
+            async for reply in replies:
+                yield reply
 
     async def _infer(self, request: bytes, context: Context) -> Answer:
         holder, fields = self._holder(context), _metadata(context)
