@@ -24,7 +24,8 @@ Every error of every surface has four parts: `code` (stable, for programs), `mes
 ```
 
 **REST.** That is the body of every failed answer; when a request has several faults, `details` lists them all. On
-`/v2/...` the body also has `error`, the message once more, as the Open Inference Protocol wants it.
+`/v2/...` the body also has `error`, the message once more, as the Open Inference Protocol wants it; paths of
+[other protocols](calling.md) add what their clients read.
 
 **Python.** `modelyard.errors` holds the families as exceptions (`NotFoundError`, `ConflictError`, ...).
 The client raises the family, and `error.code` is the code below.

@@ -22,6 +22,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address the gateway listens on.")
     port: int = Field(default=8470, ge=0, le=65535, description="Port of the gateway; 0 lets the system choose.")
+    grpc_port: int = Field(
+        default=0,
+        ge=-1,
+        le=65535,
+        description="Port of the gateway for gRPC, with the extra `grpc`; 0 lets the system choose, -1: no gRPC.",
+    )
     database_url: str = Field(
         default="",
         description="SQLAlchemy URL, e.g. postgresql://user@host/name. Empty: SQLite in the state directory.",

@@ -1,24 +1,20 @@
 """NVIDIA's Triton client, unmodified, against a gateway and workers that run as processes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
-from modelyard.runtimes.bundle import write_manifest
+from modelyard.testing.same_model import same_bundle
 from modelyard.testing.serving import TOKEN, Serving, endpoint, variant
-from modelyard.types.models import ArtifactFormat, Manifest, ModelCard
-from modelyard.types.signatures import DataType, Signature, TensorSpec
+from modelyard.types.signatures import DataType, TensorSpec
 
 SPECS = (
-    ("numbers", DataType.FP32, TensorProto.FLOAT, (-1, 4)),
-    ("words", DataType.BYTES, TensorProto.STRING, (-1, 2)),
-    ("counts", DataType.INT64, TensorProto.INT64, (-1,)),
+    TensorSpec(name="numbers", datatype=DataType.FP32, shape=(-1, 4)),
+    TensorSpec(name="words", datatype=DataType.BYTES, shape=(-1, 2)),
+    TensorSpec(name="counts", datatype=DataType.INT64, shape=(-1,)),
 )
 
 
@@ -27,36 +23,11 @@ def headers() -> dict[str, str]:
     return {"Authorization": f"Bearer {TOKEN}"}
 
 
-def make_bundle(folder: Path) -> Path:
-    """A model that answers every input under the name `same_<input>`."""
-    folder.mkdir()
-    nodes = [helper.make_node("Identity", [name], [f"same_{name}"]) for name, *_ in SPECS]
-
-    def values(prefix: str) -> list[onnx.ValueInfoProto]:
-        return [
-            helper.make_tensor_value_info(prefix + name, kind, [None if size < 0 else size for size in shape])
-            for name, _, kind, shape in SPECS
-        ]
-
-    graph = helper.make_graph(nodes, "same", values(""), values("same_"))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, folder / "model.onnx")
-    signature = Signature(
-        inputs=tuple(TensorSpec(name=name, datatype=datatype, shape=shape) for name, datatype, _, shape in SPECS),
-        outputs=tuple(TensorSpec(name=f"same_{name}", datatype=d, shape=shape) for name, d, _, shape in SPECS),
-    )
-    manifest = Manifest(
-        artifact="model.onnx", artifact_format=ArtifactFormat.ONNX, signature=signature, card=ModelCard(task="other")
-    )
-    write_manifest(folder, manifest)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator["http.InferenceServerClient"]:
     folder = tmp_path_factory.mktemp("triton")
     with Serving(folder) as serving:
-        worker = serving.start_worker("same", make_bundle(folder / "bundle"))
+        worker = serving.start_worker("same", same_bundle(folder / "bundle", *SPECS))
         serving.start_gateway()
         serving.publish(endpoint("same", variant(worker, model="same", number=4)))
         with http.InferenceServerClient(serving.url.removeprefix("http://"), concurrency=4) as client:
@@ -73,9 +44,9 @@ def arrays(rows: int = 3) -> dict[str, np.ndarray]:
 
 def inputs(given: dict[str, np.ndarray], *, is_binary: bool = True) -> list["http.InferInput"]:
     made = []
-    for name, datatype, _, _ in SPECS:
-        tensor = http.InferInput(name, list(given[name].shape), datatype.value)
-        tensor.set_data_from_numpy(given[name], binary_data=is_binary)
+    for spec in SPECS:
+        tensor = http.InferInput(spec.name, list(given[spec.name].shape), spec.datatype.value)
+        tensor.set_data_from_numpy(given[spec.name], binary_data=is_binary)
         made.append(tensor)
     return made
 

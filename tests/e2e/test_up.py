@@ -64,6 +64,11 @@ class Running:
         pid: int | None = json.loads((self.program.home / "run" / "platform.json").read_bytes())["processes"][name]
         return pid
 
+    def address(self) -> dict[str, object]:
+        """Of the gateway, with the ports that the system chose."""
+        address: dict[str, object] = json.loads((self.program.home / "run" / "gateway.json").read_bytes())
+        return address
+
     def answer(self) -> list[object]:
         with self.client() as client:
             return client.predict("sum", ROW).labels
@@ -133,11 +138,13 @@ def test_models_answer_while_control_is_frozen_and_while_it_is_started_again(run
 
 
 def test_a_killed_gateway_comes_back_at_the_same_address(running: Running):
-    gateway = running.pid("gateway")
+    gateway, address = running.pid("gateway"), running.address()
+    assert address["grpc_port"] > 0
     os.kill(gateway, signal.SIGKILL)
     until(lambda: running.pid("gateway") not in (gateway, None) and running.has_control(), "another gateway")
     until(lambda: answers(running), "the model to answer through the new gateway")
     assert running.answer() == [3.0]
+    assert running.address() == address | {"pid": running.pid("gateway")}
 
 
 def test_everything_ends_with_a_signal_and_comes_back_as_it_was(running: Running):

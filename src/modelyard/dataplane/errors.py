@@ -139,3 +139,15 @@ class RequestTimeoutError(TemporaryError):
     """The client took too long to send its request."""
 
     code = "request_timeout"
+
+
+class BodyInvalidError(InvalidInputError):
+    """A body that is not what its Content-Type says: npy, Parquet, an image."""
+
+    code = "invalid_body"
+
+
+class ModelNotSuitableError(InvalidInputError):
+    """The endpoint's model cannot do what was asked: embed, complete, chat, or follow a parameter."""
+
+    code = "model_not_suitable"

@@ -98,6 +98,10 @@ class OutputRows:
         tensor, ends, index = self.batch.tensor, self.batch.row_ends, self._index
         return tensor.data if len(ends) == 1 else memoryview(tensor.data)[ends[index - 1] if index else 0 : ends[index]]
 
+    def to_array(self) -> Tensor:
+        """See WireTensor."""
+        return from_raw(cast(RawTensor, self))
+
     def to_wire(self) -> WireTensor:
         """The same as a tensor of its own."""
         return WireTensor(self.name, self.datatype, self.shape, self.data)

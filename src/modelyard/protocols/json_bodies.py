@@ -1,6 +1,7 @@
 """JSON bodies: one set of words for everything that can be wrong with them."""
 
 import re
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from modelyard.dataplane.errors import JsonInvalidError
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 
 
@@ -17,8 +19,21 @@ def decode(decoder: msgspec.json.Decoder[_T], body: bytes | memoryview) -> _T:
     Raises:
         JsonInvalidError: no JSON, nested too deep, no UTF-8, or not of the decoder's form; `field` says where.
     """
+    return _decoded(decoder.decode, body)
+
+
+def decode_lines(decoder: msgspec.json.Decoder[_T], body: bytes | memoryview) -> list[_T]:
+    """What `decoder` makes of each line of `body`; empty lines are left out.
+
+    Raises:
+        JsonInvalidError: as `decode`.
+    """
+    return _decoded(decoder.decode_lines, body)
+
+
+def _decoded(read: Callable[[bytes | memoryview], _R], body: bytes | memoryview) -> _R:
     try:
-        return decoder.decode(body)
+        return read(body)
     except msgspec.ValidationError as error:
         text = str(error)
         found = _PATH.search(text)

@@ -6,17 +6,24 @@ So its settings reach it as a plain file, which `write_config` makes in the proc
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from modelyard.dataplane.gateway.config import GatewayConfig, Limits, read_config
-from modelyard.dataplane.gateway.server import run
+from modelyard.dataplane.gateway.config import GatewayConfig, GatewayConfigError, Limits, read_config
+from modelyard.dataplane.gateway.dialect import Dialect
+from modelyard.dataplane.gateway.server import Companion, run
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import write_atomic
 from modelyard.protocols.invocations.dialect import Invocations
+from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.protocols.open_inference.rest import OpenInferenceRest
+from modelyard.protocols.open_inference.stream import OpenInferenceStream
+from modelyard.protocols.openai.dialect import openai_dialects
+from modelyard.protocols.pages.dialect import EndpointPages
+from modelyard.protocols.tensorflow_serving.dialect import TensorFlowServing
 
 if TYPE_CHECKING:
     from modelyard.settings import Settings  # reading settings takes pydantic, which the gateway does without
@@ -40,6 +47,9 @@ def write_config(settings: "Settings") -> Path:
         tls_certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
         tls_key=str(settings.tls_key) if settings.tls_key else None,
         is_insecure_allowed=settings.insecure,
+        grpc_port=settings.grpc_port
+        if settings.grpc_port > 0 or (settings.grpc_port == 0 and is_installed())
+        else None,
         limits=Limits(max_request_bytes=settings.max_request_bytes),
     )
     path = home.root / _CONFIG
@@ -56,10 +66,42 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         config = read_config(options.config or options.home / _CONFIG)
+        companions = _companions(config)
     except ModelyardError as error:
         sys.stderr.write(f"gateway: {error.code}: {error.message}. {error.hint}\n")
         return EXIT_CONFIG_INVALID
-    return run(config, (OpenInferenceRest(), Invocations()))
+    return run(config, dialects(), companions)
+
+
+def dialects() -> tuple[Dialect, ...]:
+    """Every wire format over HTTP. Where paths of two start alike, the first answers for paths that neither knows."""
+    return (
+        OpenInferenceRest(),
+        Invocations(),
+        OpenInferenceStream(),
+        EndpointPages(),
+        TensorFlowServing(),
+        *openai_dialects(),
+    )
+
+
+def _companions(config: GatewayConfig) -> Sequence[Companion]:
+    """Further servers: gRPC, if it is wanted.
+
+    Raises:
+        GatewayConfigError: it is wanted and its libraries are not installed.
+    """
+    if config.grpc_port is None:
+        return ()
+    if not is_installed():
+        raise GatewayConfigError(
+            "gRPC takes libraries that are not installed",
+            hint="pip install 'modelyard[grpc]', or leave --grpc-port out.",
+            field="grpc_port",
+        )
+    from modelyard.protocols.open_inference.grpc.server import GrpcServer  # noqa: PLC0415 - the extra's libraries
+
+    return (GrpcServer(),)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,8 @@ class Supervisor:
             end_left_over(self._home)
             self._remove_stale()
             check_port(self._settings.host, self._settings.port)
+            if self._has_gateway and self._settings.grpc_port > 0:
+                check_port(self._settings.host, self._settings.grpc_port, "grpc-port")
             children = self._children()
             try:
                 self._start(children)
@@ -130,10 +132,12 @@ class Supervisor:
         _say(f"Modelyard is ready at {url}  (stop: Ctrl-C or `modelyard down --home {self._home.root}`)")
 
     def _keep_port(self, port: int) -> None:
-        """A port that the system chose stays the platform's, also when the process that listens is started again."""
+        """Ports that the system chose stay the platform's, also when the process that listens is started again."""
         self._environment["MODELYARD_PORT"] = str(port)
         if self._has_gateway:
-            write_config(self._settings.model_copy(update={"port": port}))
+            address = json.loads((self._home.run / "gateway.json").read_bytes())
+            ports = {"port": port, "grpc_port": address.get("grpc_port", -1)}
+            write_config(self._settings.model_copy(update=ports))
 
     def _stop(self, children: list[Child]) -> None:
         _say("Stopping: the gateway answers what it holds, then everything ends.")
@@ -174,7 +178,7 @@ def check_listen(settings: Settings) -> None:
     )
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, option: str = "port") -> None:
     """Find out now, with a clear word, what the listening process would find out later in its log.
 
     Raises:
@@ -188,8 +192,8 @@ def check_port(host: str, port: int) -> None:
         except OSError as error:
             raise PortTakenError(
                 f"Cannot listen on {host}, port {port}: {error.strerror or error}",
-                hint="End what listens there, or give another --port; 0 lets the system choose.",
-                field="port",
+                hint=f"End what listens there, or give another --{option}; 0 lets the system choose.",
+                field=option.replace("-", "_"),
             ) from error
 
 
@@ -235,6 +239,7 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="modelyard up", description="Run the whole platform on this machine.")
     add_listen_options(parser)
+    parser.add_argument("--grpc-port", type=int, help="port for gRPC; 0 lets the system choose, -1: none")
     arguments = vars(parser.parse_args())
     try:
         Supervisor(read_settings(arguments), APPLICATIONS).run()

@@ -59,6 +59,7 @@ class Serving:
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self.folder = folder
         self.url = ""
+        self.grpc_port = 0
         self.spool = folder / "spool"
         self.control_socket = folder / "control.sock"
         self._limits = limits or Limits()
@@ -92,7 +93,7 @@ class Serving:
             else:
                 return WorkerProcess(name, address, process)
 
-    def start_gateway(self, **changes: str) -> subprocess.Popen[bytes]:
+    def start_gateway(self, **changes: str | int) -> subprocess.Popen[bytes]:
         """The gateway; `url` is set once it listens. `changes` are fields of GatewayConfig."""
         address_file = self.folder / "gateway.json"
         config = GatewayConfig(
@@ -110,7 +111,8 @@ class Serving:
         deadline = time.monotonic() + _START_SECONDS
         while not address_file.exists():
             self._check_alive("gateway", process, deadline)
-        self.url = str(json.loads(address_file.read_bytes())["url"])
+        address = json.loads(address_file.read_bytes())
+        self.url, self.grpc_port = str(address["url"]), int(address.get("grpc_port", 0))
         return process
 
     def publish(self, *endpoints: RouteEndpoint, tokens: Iterable[RouteToken] = ()) -> None:

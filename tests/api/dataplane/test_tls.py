@@ -5,10 +5,13 @@ import ssl
 import time
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from modelyard.dataplane.gateway.config import Limits
+from modelyard.protocols.open_inference.grpc.messages import MESSAGES, SERVICE
 from modelyard.testing.scripted_model import AUTHORIZATION, body, infer, start_scripted, value_of
 from modelyard.testing.serving import Serving, endpoint, variant
 
@@ -17,7 +20,7 @@ from modelyard.testing.serving import Serving, endpoint, variant
 def secure(tmp_path_factory: pytest.TempPathFactory, tls_files):
     with Serving(tmp_path_factory.mktemp("tls"), Limits(max_request_bytes=1 << 20, hold_seconds=0.5)) as serving:
         worker = start_scripted(serving, "w")
-        serving.start_gateway(host="0.0.0.0", tls_certificate=tls_files.certificate, tls_key=tls_files.key)
+        serving.start_gateway(host="0.0.0.0", tls_certificate=tls_files.certificate, tls_key=tls_files.key, grpc_port=0)
         serving.authority = tls_files.authority
         serving.publish(endpoint("echo", variant(worker)))
         yield serving
@@ -41,6 +44,27 @@ def test_a_body_over_the_limit_is_refused(secure: Serving):
     with client(secure) as http:
         refused = http.post("/v2/models/echo/infer", content=b" " * (1 << 20) + b" ")
     assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
+
+
+def test_a_stream_is_as_secure(secure: Serving):
+    context = ssl.create_default_context(cafile=secure.authority)
+    address = f"wss://localhost:{secure.port}/endpoints/echo/stream"
+    with connect(address, additional_headers=AUTHORIZATION, ssl=context) as stream:
+        for value in range(5):
+            stream.send(body(value))
+            assert json.loads(stream.recv(timeout=20))["outputs"][0]["data"][0] == value
+
+
+def test_grpc_is_as_secure(secure: Serving):
+    authority = Path(secure.authority).read_bytes()
+    metadata = (("authorization", AUTHORIZATION["Authorization"]),)
+    with grpc.secure_channel(f"localhost:{secure.grpc_port}", grpc.ssl_channel_credentials(authority)) as channel:
+        call = channel.unary_unary(f"/{SERVICE}/ServerMetadata")
+        assert (
+            MESSAGES["ServerMetadataResponse"].FromString(call(b"", metadata=metadata, timeout=20)).name == "modelyard"
+        )
+    with grpc.insecure_channel(f"localhost:{secure.grpc_port}") as channel, pytest.raises(grpc.RpcError):
+        channel.unary_unary(f"/{SERVICE}/ServerLive")(b"", timeout=2)
 
 
 def test_plain_http_is_not_answered(secure: Serving):

@@ -99,6 +99,16 @@ def invalid_csv(stage: Stage) -> httpx.Response:
     return post(stage, INVOKE, b"value,seconds\n1\n", content_type="text/csv")
 
 
+@provokes("model_not_suitable")
+def model_not_suitable(stage: Stage) -> httpx.Response:
+    return post(stage, "/v1/embeddings", b'{"model": "echo", "input": "some text"}')
+
+
+@provokes("invalid_body")
+def invalid_body(stage: Stage) -> httpx.Response:
+    return post(stage, INVOKE, b"\x89PNG\r\n", content_type="application/x-npy")
+
+
 @provokes("not_acceptable")
 def not_acceptable(stage: Stage) -> httpx.Response:
     return post(stage, INVOKE, b"[[1, 0, 0]]", accept="image/png")

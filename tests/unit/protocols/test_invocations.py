@@ -1,5 +1,6 @@
 """Bodies of /invocations: rows, records, columns and CSV mean the same tensors."""
 
+import io
 import json
 import math
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from modelyard.dataplane.gateway.dialect import AnswerContext, Operation, Target
+from modelyard.dataplane.errors import NotAcceptableError
+from modelyard.dataplane.gateway.dialect import AnswerContext, Operation, Target, UndecodedError
 from modelyard.dataplane.tensors import OutputRows, WireTensor, whole
 from modelyard.errors import InvalidInputError
 from modelyard.protocols.invocations.dialect import Invocations
@@ -18,6 +20,8 @@ from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 DIALECT = Invocations()
 CSV = {b"content-type": b"text/csv"}
+LINES = {b"content-type": b"application/jsonlines"}
+NPY = {b"content-type": b"application/x-npy"}
 OUTPUTS = (
     TensorSpec(name="label", datatype=DataType.BYTES, shape=(-1,)),
     TensorSpec(name="probabilities", datatype=DataType.FP32, shape=(-1, 2), columns=("no", "yes")),
@@ -35,6 +39,12 @@ STRICT = Signature(
 )
 IMAGES = Signature(inputs=(TensorSpec(name="images", datatype=DataType.FP32, shape=(-1, 2, 2)),), outputs=OUTPUTS)
 VALUES = Signature(inputs=(TensorSpec(name="v", datatype=DataType.INT64, shape=(-1,)),), outputs=OUTPUTS)
+
+
+def npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
 
 
 def parse(body: Any, signature: Signature = TABLE, headers: dict[bytes, bytes] | None = None) -> dict[str, Any]:
@@ -64,6 +74,27 @@ EXPECTED = {"numeric": [[30, 1.5], [40, 2.5]], "categorical": [["cook"], ["nurse
             },
             {},
         ),
+        ({"instances": [{"features": [30, 1.5, "cook"]}, {"features": [40, 2.5, "nurse"]}]}, {}),
+        (
+            {"instances": [{"data": {"features": {"values": row}}} for row in ([30, 1.5, "cook"], [40, 2.5, "nurse"])]},
+            {},
+        ),
+        ({"dataframe_records": [{"age": 30, "pay": 1.5, "job": "cook"}, {"age": 40, "pay": 2.5, "job": "nurse"}]}, {}),
+        (
+            {
+                "dataframe_split": {
+                    "index": [7, 8],
+                    "columns": ["job", "age", "pay"],
+                    "data": [["cook", 30, 1.5], ["nurse", 40, 2.5]],
+                },
+                "params": {},
+            },
+            {},
+        ),
+        ({"dataframe_split": {"data": [[30, 1.5, "cook"], [40, 2.5, "nurse"]]}}, {}),
+        (b'{"features": [30, 1.5, "cook"]}\n\n{"features": [40, 2.5, "nurse"]}\r\n', LINES),
+        (b'[30, 1.5, "cook"]\n[40, 2.5, "nurse"]', {b"content-type": b"application/x-ndjson; charset=utf-8"}),
+        (b'{"age": 30, "pay": 1.5, "job": "cook"}\n{"job": "nurse", "pay": 2.5, "age": 40}', LINES),
         (b"30,1.5,cook\n40,2.5,nurse\n", CSV),
         (b"\xef\xbb\xbfjob,pay,age\r\ncook,1.5,30\r\nnurse,2.5,40", CSV),
         (b'"age","pay","job"\n30, 1.5 ,"cook"\n\n40,2.5,nurse', {b"content-type": b"text/csv; header=present"}),
@@ -85,6 +116,10 @@ def test_every_form_of_a_table_means_the_same(body: Any, headers: dict[bytes, by
         ([{"images": [[1, 2], [3, 4]]}, {"images": [[5, 6], [7, 8]]}], {}),
         ([[1, 2, 3, 4], [5, 6, 7, 8]], {}),
         (b"1,2,3,4\n5,6,7,8\n", CSV),
+        (b"[[1, 2], [3, 4]]\n[[5, 6], [7, 8]]\n", LINES),
+        (npy(np.arange(1, 9, dtype=np.float32).reshape(2, 2, 2)), NPY),
+        (npy(np.asfortranarray(np.arange(1, 9).reshape(2, 2, 2))), NPY),
+        (npy(np.arange(1, 9, dtype=">f8").reshape(2, 4)), NPY),
     ],
 )
 def test_every_form_of_images_means_the_same(body: Any, headers: dict[bytes, bytes]):
@@ -97,6 +132,17 @@ def test_one_row_needs_no_brackets_around_it():
     assert parse([1, 2, 3, 4], IMAGES) == {"images": [[[1, 2], [3, 4]]]}
     assert parse([1, 2, 3], VALUES) == {"v": [1, 2, 3]}
     assert parse(b"1\n2\n3", VALUES, CSV) == {"v": [1, 2, 3]}
+    assert parse(b"1\n2\n3", VALUES, LINES) == {"v": [1, 2, 3]}
+    assert parse(npy(np.array([[1, 2], [3, 4]], np.uint8)), IMAGES, NPY) == {"images": [[[1, 2], [3, 4]]]}
+    assert parse({"features": [30, 1.5, "cook"]}) == {"numeric": [[30, 1.5]], "categorical": [["cook"]]}
+
+
+def test_names_of_the_model_come_before_forms_of_the_protocol():
+    spec = TensorSpec(name="features", datatype=DataType.FP32, shape=(-1, 2))
+    named = Signature(inputs=(spec,), outputs=OUTPUTS)
+    assert parse({"instances": [{"features": [1, 2]}]}, named) == {"features": [[1, 2]]}
+    column = TensorSpec(name="numeric", datatype=DataType.FP32, shape=(-1, 1), columns=("instances",))
+    assert parse({"instances": 5}, Signature(inputs=(column,), outputs=OUTPUTS)) == {"numeric": [[5]]}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +203,26 @@ def test_a_category_written_as_a_number_is_text():
         (b"inf,2", CSV, STRICT, "invalid_csv", "'inf' is no number"),
         (b"age;pay;job\n1;2,5;x", CSV, TABLE, "invalid_csv", "'2,5' is no number"),
         (b"1,2,3", CSV, IMAGES, "tensor_shape", "images"),
-        (b"{}", {b"content-type": b"image/png"}, TABLE, "unsupported_media_type", "image/png"),
+        (b"{}", {b"content-type": b"text/html"}, TABLE, "unsupported_media_type", "text/html"),
+        (b"{}", {b"content-type": b"image/png"}, TABLE, "unsupported_media_type", "takes no images"),
+        ({"instances": [], "params": {"a": 1}}, {}, TABLE, "invalid_json", "nothing else"),
+        ({"dataframe_split": [1]}, {}, TABLE, "invalid_json", "'data'"),
+        ({"dataframe_split": {"columns": ["age"], "data": [[1, 2]]}}, {}, TABLE, "invalid_json", "row 0"),
+        ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, {}, TABLE, "invalid_json", "same name"),
+        ({"dataframe_records": {}}, {}, TABLE, "invalid_json", "dataframe_records"),
+        (b"1\n2", LINES, TABLE, "invalid_json", "one row on each line"),
+        (b'{"age": 1}\n{"age', LINES, TABLE, "invalid_json", "JSON"),
+        (b"", LINES, TABLE, "tensor_shape", "no row"),
+        (npy(np.zeros((1, 2), np.float32)), NPY, TABLE, "tensor_shape", "Parquet"),
+        (npy(np.array([[1.5]])), NPY, VALUES, "tensor_type", "INT64"),
+        (npy(np.array([["a", "b"]])), NPY, STRICT, "tensor_type", "FP32"),
+        (npy(np.array([[1j, 1]])), NPY, STRICT, "invalid_body", "complex"),
+        (npy(np.zeros((3, 2)))[:-1], NPY, STRICT, "invalid_body", "47 came"),
+        (npy(np.zeros((3, 2))).replace(b"(3, 2)", b"(3,-2)"), NPY, STRICT, "invalid_body", "bytes of data"),
+        (npy(np.zeros((3, 3), np.float32)), NPY, STRICT, "tensor_shape", "numeric"),
+        (npy(np.array([[np.inf, 1]])), NPY, STRICT, "tensor_value", "inf"),
+        (b"PK", NPY, STRICT, "invalid_body", "numpy.save"),
+        (b"\x93NUMPY\x07\x00", NPY, STRICT, "invalid_body", "npy"),
         (b"[]", {b"accept": b"image/png"}, TABLE, "not_acceptable", "image/png"),
     ],
 )
@@ -172,6 +237,11 @@ def test_what_does_not_fit_is_refused_in_words(
     assert refused.value.code == code
     assert word in f"{refused.value.message} {refused.value.hint}"
     assert refused.value.hint
+
+
+def npy_head(header: str) -> bytes:
+    content = header.encode("utf-8", "surrogatepass")
+    return b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content
 
 
 json_values = st.recursive(
@@ -189,13 +259,29 @@ json_values = st.recursive(
     | json_values.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
     | json_values.map(lambda value: json.dumps({"instances": value}).encode("utf-8", "surrogatepass"))
     | json_values.map(lambda value: json.dumps({"inputs": value}).encode("utf-8", "surrogatepass"))
+    | json_values.map(lambda value: json.dumps({"dataframe_split": value}).encode("utf-8", "surrogatepass"))
+    | st.lists(json_values, max_size=4).map(lambda lines: "\n".join(map(json.dumps, lines)).encode())
+    | st.binary(max_size=120).map(lambda junk: b"\x93NUMPY\x01\x00" + junk)
+    | st.tuples(st.text(max_size=30), st.binary(max_size=40)).map(
+        lambda parts: npy_head("{'descr': '<f4', 'fortran_order': False, 'shape': (" + parts[0] + ")}") + parts[1]
+    )
     | st.lists(st.lists(st.text("0123456789.,\"'age\r\n- ", max_size=6), max_size=4), max_size=4).map(
         lambda rows: "\n".join(",".join(row) for row in rows).encode()
     ),
-    st.sampled_from([b"text/csv", b"text/csv; header=present", b"application/json"]),
+    st.sampled_from(
+        [b"text/csv", b"text/csv; header=present", b"application/json", b"application/jsonlines", b"application/x-npy"]
+    ),
     st.sampled_from([TABLE, STRICT, IMAGES, VALUES]),
 )
 @example(b"[" * 100_000, b"application/json", TABLE)
+@example(b"[" * 100_000, b"application/jsonlines", TABLE)
+@example(npy_head("[" * 5000), b"application/x-npy", STRICT)
+@example(npy_head("{'descr': '<f4', 'fortran_order': False, 'shape': (1 << 60,)}"), b"application/x-npy", STRICT)
+@example(npy_head(f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({10**18},)}}"), b"application/x-npy", STRICT)
+@example(npy_head("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}"), b"application/x-npy", STRICT)
+@example(npy_head("{'descr': '<f4', 'fortran_order': False, 'shape': (1L,)}"), b"application/x-npy", STRICT)
+@example(npy(np.zeros((0, 2), np.float32)), b"application/x-npy", STRICT)
+@example(npy(np.array(3.0)), b"application/x-npy", STRICT)
 @example(b"1" * 5000, b"text/csv", VALUES)
 @example(b"[1" + b"0" * 5000 + b"]", b"application/json", VALUES)
 def test_no_body_whatever_gets_past_or_breaks_the_parser(body: bytes, media_type: bytes, signature: Signature):
@@ -207,18 +293,55 @@ def test_no_body_whatever_gets_past_or_breaks_the_parser(body: bytes, media_type
     assert all(tensor.to_array().shape[0] == call.rows for tensor in call.inputs)
 
 
-def wire(name: str, array: np.ndarray) -> OutputRows:
+columns_of_tables = st.dictionaries(
+    st.sampled_from(["age", "pay", "job", "numeric", "categorical", "images", "v", "x"]),
+    st.sampled_from(
+        [
+            np.array([1.5, np.nan]),
+            np.array([1, 2], np.int8),
+            np.array([2**60, -(2**60)]),
+            np.array([True, False]),
+            np.array(["a", ""], object),
+            np.array([[1, 2], [3, 4]], np.float32),
+            np.zeros((2, 2, 2)),
+            np.full((2,), np.inf),
+            np.full((2,), 1e300),
+        ]
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(columns_of_tables, st.sampled_from([TABLE, STRICT, IMAGES, VALUES]))
+def test_no_table_whatever_gets_past_the_check(columns: dict[str, np.ndarray], signature: Signature):
+    with pytest.raises(UndecodedError) as undecoded:
+        DIALECT.parse(b"", {b"content-type": b"application/x-parquet"}, signature)
+    try:
+        call = undecoded.value.finish([wire(name, array) for name, array in columns.items()])
+    except InvalidInputError:
+        return
+    assert call.rows == 2
+    assert [tensor.name for tensor in call.inputs] == [spec.name for spec in signature.inputs]
+    assert [tensor.datatype for tensor in call.inputs] == [spec.datatype for spec in signature.inputs]
+
+
+def wire(name: str, array: np.ndarray) -> WireTensor:
     raw = to_raw(name, array)
-    return whole(WireTensor(raw.name, raw.datatype, raw.shape, raw.data))
+    return WireTensor(raw.name, raw.datatype, raw.shape, raw.data)
+
+
+def output(name: str, array: np.ndarray) -> OutputRows:
+    return whole(wire(name, array))
 
 
 def answer(accept: bytes | None = None, signature: Signature = TABLE) -> tuple[bytes, bytes]:
     outputs = (
-        wire("label", np.array(["yes", "no"], object)),
-        wire("probabilities", np.array([[0.1, 0.9], [0.8, 0.2]], np.float32)),
+        output("label", np.array(["yes", "no"], object)),
+        output("probabilities", np.array([[0.1, 0.9], [0.8, 0.2]], np.float32)),
     )
     if signature is STRICT:
-        outputs = (wire("prediction", np.array([1.5, np.nan], np.float32)),)
+        outputs = (output("prediction", np.array([1.5, np.nan], np.float32)),)
     content = b"[[1,2],[3,4]]" if signature is STRICT else b'[[1,2,"x"],[3,4,"y"]]'
     call = DIALECT.parse(content, {b"accept": accept} if accept else {}, signature)
     reply = call.reply(outputs, "inf-1", AnswerContext("e", "m", "1", signature))
@@ -251,10 +374,57 @@ def test_csv_answers(accept: bytes, body: bytes):
 
 
 @pytest.mark.parametrize(
-    "accept", [b"*/*", b"text/html, */*;q=0.1", b"text/csv;q=0.2, application/json", b"text/csv;q=x, */*"]
+    ("accept", "media_type"),
+    [
+        (b"*/*", b"application/json"),
+        (b"", b"application/json"),
+        (b"text/html, */*;q=0.1", b"application/json"),
+        (b"text/csv;q=0.2, application/json", b"application/json"),
+        (b"text/csv;q=x, */*", b"application/json"),
+        (b"text/csv;q=0, text/*, application/json;q=0.5", b"application/json"),
+        (b"application/*", b"application/json"),
+        (b"application/json;q=0, application/*", b"application/jsonlines"),
+        (b"application/json, text/csv", b"application/json"),
+        (b"*/*, text/csv", b"text/csv; charset=utf-8"),
+        (b"text/*;q=0.9, application/x-npy;q=0.95", b"application/x-npy"),
+        (b"application/x-ndjson", b"application/x-ndjson"),
+        (b"application/jsonlines;q=0.5, application/x-npy;q=0.4", b"application/jsonlines"),
+    ],
 )
-def test_json_is_preferred_where_it_may_be(accept: bytes):
-    assert answer(accept)[0] == b"application/json"
+def test_the_preferred_form_is_chosen(accept: bytes, media_type: bytes):
+    assert answer(accept)[0] == media_type
+
+
+@pytest.mark.parametrize("accept", [b"image/png", b"application/json;q=0", b"*/*;q=0", b"text/html, ,;;", b"q=1"])
+def test_what_cannot_be_sent_is_not_acceptable(accept: bytes):
+    with pytest.raises(InvalidInputError) as refused:
+        answer(accept)
+    assert refused.value.code == "not_acceptable"
+
+
+@given(st.binary(max_size=60) | st.lists(st.sampled_from([b"*/*", b"text/csv", b";q=", b"0.5", b","])).map(b"".join))
+def test_no_accept_header_whatever_breaks_the_choice(accept: bytes):
+    try:
+        media_type = answer(accept)[0]
+    except NotAcceptableError:
+        return
+    assert media_type.startswith((b"application/", b"text/csv"))
+
+
+def test_json_lines_answer_one_prediction_on_each_line():
+    lines = answer(b"application/jsonlines")[1].splitlines()
+    assert [json.loads(line)["label"] for line in lines] == ["yes", "no"]
+
+
+def test_npy_answers_the_only_output_or_the_probabilities():
+    array = np.load(io.BytesIO(answer(b"application/x-npy")[1]), allow_pickle=False)
+    assert (array.dtype, array.tolist()) == (np.float32, np.array([[0.1, 0.9], [0.8, 0.2]], np.float32).tolist())
+    array = np.load(io.BytesIO(answer(b"application/x-npy", STRICT)[1]), allow_pickle=False)
+    assert array[0] == 1.5
+    several = Signature(inputs=STRICT.inputs, outputs=(*STRICT.outputs, *STRICT.inputs))
+    with pytest.raises(InvalidInputError) as refused:
+        DIALECT.parse(b"[[1,2]]", {b"accept": b"application/x-npy"}, several)
+    assert refused.value.code == "not_acceptable"
 
 
 def test_paths():

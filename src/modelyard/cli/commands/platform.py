@@ -53,6 +53,9 @@ def up(
     session: Session,
     host: Host = None,
     port: Port = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(help="Port for gRPC (needs the extra `grpc`); 0 lets the system choose, -1: none.")
+    ] = None,
     tls_certificate: Certificate = None,
     tls_key: Key = None,
     insecure: Insecure = False,
@@ -62,6 +65,7 @@ def up(
         "--home": session.home,
         "--host": host,
         "--port": port,
+        "--grpc-port": grpc_port,
         "--tls-certificate": tls_certificate,
         "--tls-key": tls_key,
     }

@@ -59,6 +59,15 @@ class Caller(NamedTuple):
     role: Role
     rate: Rate | None = None
 
+    def count_call(self) -> None:
+        """Note that a model is called.
+
+        Raises:
+            RateExceededError: the token has called as often as it may.
+        """
+        if self.rate is not None:
+            self.rate.take()
+
 
 class Access:
     """The tokens in force. Every role may call models: VIEWER "reads and calls models" and the others include it."""

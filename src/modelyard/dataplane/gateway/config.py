@@ -63,6 +63,7 @@ class GatewayConfig:
         spool: folder for capture segments.
         address_file: written when the gateway is ready: {"host", "port", "url", "pid"}; port 0 is resolved there.
         is_insecure_allowed: listen beyond loopback without TLS.
+        grpc_port: port for gRPC; 0: the system's choice, published in `address_file`; None: no gRPC.
     """
 
     control_socket: str
@@ -75,6 +76,7 @@ class GatewayConfig:
     tls_certificate: str | None = None
     tls_key: str | None = None
     is_insecure_allowed: bool = False
+    grpc_port: int | None = None
     limits: Limits = field(default_factory=Limits)
 
 

@@ -4,11 +4,14 @@ A dialect keeps no state about requests and does no input or output. All of it r
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from modelyard.dataplane.decoding.messages import Job
+from modelyard.dataplane.errors import RouteNotFoundError
 from modelyard.dataplane.tensors import OutputRows, WireTensor
+from modelyard.errors import ModelyardError
 from modelyard.types.signatures import Signature
 
 Headers = Mapping[bytes, bytes]
@@ -24,14 +27,22 @@ class Operation(StrEnum):
     ENDPOINT_READY = "endpoint_ready"
     ENDPOINT_METADATA = "endpoint_metadata"
     INFER = "infer"
+    INFER_NAMED = "infer_named"
+    ENDPOINTS = "endpoints"
+    STREAM = "stream"
+    PAGE = "page"
 
 
 class Target(NamedTuple):
-    """A path, understood. `version` is a model version number or a variant name; empty: by traffic weights."""
+    """A path, understood. `version` is a model version number or a variant name; empty: by traffic weights.
+
+    `detail` is the dialect's own: which of several descriptions, or which file of a page.
+    """
 
     operation: Operation
     endpoint: str = ""
     version: str = ""
+    detail: str = ""
 
 
 class Reply(NamedTuple):
@@ -48,6 +59,22 @@ class AnswerContext(NamedTuple):
     endpoint: str
     model: str
     version: str
+    signature: Signature
+
+
+class VersionView(NamedTuple):
+    """A model version that an endpoint serves, and whether a replica of it takes requests."""
+
+    number: str
+    is_live: bool
+
+
+class EndpointView(NamedTuple):
+    """An endpoint, as far as a description shows it. `version` and `signature` are those of the version asked about."""
+
+    name: str
+    version: str
+    versions: Sequence[VersionView]
     signature: Signature
 
 
@@ -71,6 +98,18 @@ class InferenceCall(ABC):
         """The answer as the caller asked for it; `outputs` hold exactly this request's rows."""
 
 
+class UndecodedError(Exception):
+    """Raised by `parse` for a body that takes a library which the gateway must not load (Parquet, images).
+
+    The body is decoded in another process; `finish` makes the call of what comes back.
+    """
+
+    def __init__(self, job: Job, finish: Callable[[Sequence[WireTensor]], InferenceCall]) -> None:
+        super().__init__(job.kind)
+        self.job = job
+        self.finish = finish
+
+
 class Dialect(Protocol):
     """A wire format."""
 
@@ -85,13 +124,62 @@ class Dialect(Protocol):
 
         Raises:
             InvalidInputError: what is wrong, where, and what to send instead.
+            UndecodedError: it must be decoded elsewhere first.
+        """
+
+    def locate(self, body: bytes) -> Target:
+        """The INFER that an INFER_NAMED means: its body names the endpoint.
+
+        Raises:
+            InvalidInputError: it names none.
         """
 
     def describe_server(self) -> Mapping[str, object]:
         """Answer to SERVER_METADATA, JSON."""
 
-    def describe_endpoint(self, endpoint: str, versions: Sequence[str], signature: Signature) -> Mapping[str, object]:
+    def describe_endpoints(self, endpoints: Sequence[EndpointView]) -> Mapping[str, object]:
+        """Answer to ENDPOINTS, JSON."""
+
+    def describe_endpoint(self, target: Target, endpoint: EndpointView) -> Mapping[str, object]:
         """Answer to ENDPOINT_METADATA, JSON."""
 
-    def error_fields(self, message: str) -> Mapping[str, object]:
+    def page(self, target: Target) -> Reply:
+        """Answer to PAGE: the same for everybody, so it is given without a token.
+
+        Raises:
+            RouteNotFoundError: there is no such page.
+        """
+
+    def error_fields(self, error: ModelyardError) -> Mapping[str, object]:
         """What this format adds to the uniform error body."""
+
+
+class PlainDialect:
+    """What most dialects leave out: descriptions that no path of theirs asks for."""
+
+    def locate(self, body: bytes) -> Target:
+        """See Dialect."""
+        del body
+        raise RouteNotFoundError("this path names no endpoint", hint="See the reference of the REST API.")
+
+    def describe_server(self) -> Mapping[str, object]:
+        """See Dialect."""
+        return {}
+
+    def describe_endpoints(self, endpoints: Sequence[EndpointView]) -> Mapping[str, object]:
+        """See Dialect."""
+        return {"endpoints": [endpoint.name for endpoint in endpoints]}
+
+    def describe_endpoint(self, target: Target, endpoint: EndpointView) -> Mapping[str, object]:
+        """See Dialect."""
+        del target
+        return {"name": endpoint.name, "versions": [version.number for version in endpoint.versions]}
+
+    def page(self, target: Target) -> Reply:
+        """See Dialect."""
+        raise RouteNotFoundError(f"there is no page '{target.detail[:80]}'", hint="See the reference of the REST API.")
+
+    def error_fields(self, error: ModelyardError) -> Mapping[str, object]:
+        """See Dialect: the uniform body says it all."""
+        del error
+        return {}

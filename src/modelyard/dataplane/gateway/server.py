@@ -7,10 +7,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import uvicorn
@@ -22,6 +23,7 @@ from modelyard.dataplane.gateway.dialect import Dialect
 from modelyard.dataplane.gateway.http.protocol import GatewayProtocol
 from modelyard.dataplane.gateway.http.proxy import ControlProxy
 from modelyard.dataplane.gateway.http.service import InferenceService
+from modelyard.dataplane.gateway.inference import Inference
 from modelyard.dataplane.routing import POLL_SECONDS, TableFollower
 from modelyard.errors import ModelyardError
 from modelyard.kit.addresses import local_url
@@ -34,7 +36,21 @@ _BACKLOG = 2048
 _logger = logging.getLogger(__name__)
 
 
-def run(config: GatewayConfig, dialects: Sequence[Dialect]) -> int:
+class Companion(Protocol):
+    """Another server on the gateway's event loop, for a protocol that does not go over HTTP/1.1."""
+
+    async def start(self, inference: Inference, config: GatewayConfig) -> Mapping[str, object]:
+        """Listen; returns what is to be added to the address file.
+
+        Raises:
+            OSError: that is not possible.
+        """
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Finish what is under way, for `grace_seconds` at most."""
+
+
+def run(config: GatewayConfig, dialects: Sequence[Dialect], companions: Sequence[Companion] = ()) -> int:
     """Serve until SIGTERM or SIGINT, then finish what is under way. Returns the exit code."""
     try:
         listener = _listen(config.host, config.port)
@@ -42,20 +58,27 @@ def run(config: GatewayConfig, dialects: Sequence[Dialect]) -> int:
         sys.stderr.write(f"gateway: cannot listen on {config.host}:{config.port}: {error}\n")
         return EXIT_BIND_FAILED
     try:
-        uvloop.run(_serve(config, dialects, listener))
+        uvloop.run(_serve(config, dialects, companions, listener))
+    except CompanionFailedError as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        return EXIT_BIND_FAILED
     finally:
         Path(config.address_file).unlink(missing_ok=True)
     return 0
 
 
-async def _serve(config: GatewayConfig, dialects: Sequence[Dialect], listener: socket.socket) -> None:
+async def _serve(
+    config: GatewayConfig, dialects: Sequence[Dialect], companions: Sequence[Companion], listener: socket.socket
+) -> None:
     spool = SpoolWriter(Path(config.spool), SpoolLimits(spool_bytes=config.spool_limit_bytes))
     service = InferenceService(dialects, config.limits, spool)
     proxy = ControlProxy(config.control_socket)
     uvicorn_config = uvicorn.Config(
         proxy,
         http=partial(GatewayProtocol, service),  # type: ignore[arg-type] # it is only ever called
-        ws="none",
+        ws="none",  # the gateway's protocol hands streams over itself, after their handshake was admitted
+        ws_max_size=config.limits.max_request_bytes,
+        ws_per_message_deflate=False,
         lifespan="off",
         interface="asgi3",
         log_config=None,
@@ -67,18 +90,35 @@ async def _serve(config: GatewayConfig, dialects: Sequence[Dialect], listener: s
         ssl_keyfile=config.tls_key,
         timeout_graceful_shutdown=int(config.limits.drain_seconds),
     )
-    server = _Server(uvicorn_config, ready=lambda: _announce(config, listener))
+    further = await _start(companions, service, config)
+    server = _Server(uvicorn_config, ready=lambda: _announce(config, listener, further))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     clock = loop.create_task(_tick(service, server, TableFollower(Path(config.routing))))
     try:
         await server.serve(sockets=[listener])
+        await asyncio.gather(*(companion.stop(config.limits.drain_seconds) for companion in companions))
     finally:
         clock.cancel()
         service.fleet.close()
+        service.decoder.close()
         await proxy.close()
         spool.close()
+
+
+class CompanionFailedError(Exception):
+    """A further server cannot listen; the message says why."""
+
+
+async def _start(companions: Sequence[Companion], inference: Inference, config: GatewayConfig) -> Mapping[str, object]:
+    further: dict[str, object] = {}
+    try:
+        for companion in companions:
+            further |= await companion.start(inference, config)
+    except OSError as error:
+        raise CompanionFailedError(str(error)) from error
+    return further
 
 
 async def _tick(service: InferenceService, server: "_Server", follower: TableFollower) -> None:
@@ -140,10 +180,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(config: GatewayConfig, listener: socket.socket) -> None:
+def _announce(config: GatewayConfig, listener: socket.socket, further: Mapping[str, object]) -> None:
     port = listener.getsockname()[1]
     url = local_url(config.host, port, has_tls=config.tls_certificate is not None)
-    address = {"host": config.host, "port": port, "url": url, "pid": os.getpid()}
+    address = {"host": config.host, "port": port, "url": url, "pid": os.getpid(), **further}
     write_atomic(Path(config.address_file), msgspec.json.encode(address))
     sys.stdout.write(f"gateway ready on {address['url']}\n")
     sys.stdout.flush()

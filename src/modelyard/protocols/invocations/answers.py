@@ -1,4 +1,4 @@
-"""Answers of /invocations: {"predictions": [...]} or CSV."""
+"""Answers of /invocations: {"predictions": [...]}, a prediction on each line, CSV, or npy."""
 
 import csv
 import io
@@ -7,59 +7,43 @@ from typing import Any
 
 import orjson
 
-from modelyard.dataplane.errors import NotAcceptableError
 from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
 from modelyard.dataplane.tensors import OutputRows, WireTensor
+from modelyard.protocols.invocations.media_types import Format, Wanted
+from modelyard.protocols.invocations.npy import format_npy
 from modelyard.protocols.outputs import nested_values
 
 _LABEL, _PROBABILITIES = "label", "probabilities"
-_ANY = (b"*/*", b"application/*", b"application/json")
-_CSV = (b"text/csv", b"text/*")
-
-
-def accepted(accept: bytes | None) -> tuple[bool, bool]:
-    """What an Accept header asks for: is it CSV, and is it CSV with a header line.
-
-    Raises:
-        NotAcceptableError: it names neither JSON nor CSV.
-    """
-    if accept is None or accept in _ANY:
-        return False, False
-    choices = []
-    for position, part in enumerate(accept.lower().split(b",")):
-        media_type, *parameters = (piece.strip() for piece in part.split(b";"))
-        if media_type in _ANY or media_type in _CSV:
-            choices.append((-_quality(parameters), position, media_type in _CSV, b"header=present" in parameters))
-    if not choices or min(choices)[0] == 0:
-        raise NotAcceptableError(
-            f"this path cannot answer with '{accept.decode('latin-1')[:80]}'",
-            hint="Accept application/json or text/csv.",
-        )
-    return min(choices)[2:]
+_LINE = orjson.OPT_APPEND_NEWLINE
 
 
 class Call(InferenceCall):
-    """One invocation."""
+    """One invocation. `npy_output`: the output that an npy answer holds."""
 
-    __slots__ = ("_has_header", "_is_csv")
+    __slots__ = ("_npy_output", "_wanted")
 
-    def __init__(self, inputs: tuple[WireTensor, ...], rows: int, *, is_csv: bool, has_header: bool) -> None:
+    def __init__(self, inputs: tuple[WireTensor, ...], rows: int, wanted: Wanted, npy_output: str = "") -> None:
         self.inputs = inputs
         self.rows = rows
         self.timeout_seconds = None
-        self._is_csv = is_csv
-        self._has_header = has_header
+        self._wanted = wanted
+        self._npy_output = npy_output
 
     def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
         """See InferenceCall; the inference id is in the headers."""
         del inference_id
-        predictions = _predictions(outputs, context.signature.class_names)
-        if self._is_csv:
-            return Reply(b"text/csv; charset=utf-8", _csv(predictions, has_header=self._has_header))
-        return Reply(b"application/json", orjson.dumps({"predictions": predictions}))
+        chosen, media_type, has_header = self._wanted
+        if chosen is Format.NPY:
+            return Reply(media_type.encode(), format_npy(outputs, self._npy_output))
+        rows = predictions(outputs, context.signature.class_names)
+        if chosen is Format.CSV:
+            return Reply(b"text/csv; charset=utf-8", _csv(rows, has_header=has_header))
+        if chosen is Format.JSON_LINES:
+            return Reply(media_type.encode(), b"".join(orjson.dumps(row, option=_LINE) for row in rows))
+        return Reply(b"application/json", orjson.dumps({"predictions": rows}))
 
 
-def _predictions(outputs: Sequence[OutputRows], classes: Sequence[str]) -> list[dict[str, Any]]:
+def predictions(outputs: Sequence[OutputRows], classes: Sequence[str]) -> list[dict[str, Any]]:
     """One object per row: label, confidence and probabilities of a classifier; else every output by its name."""
     values = {tensor.name: nested_values(tensor) for tensor in outputs}
     if classes and values.keys() == {_LABEL, _PROBABILITIES}:
@@ -87,13 +71,3 @@ def _csv(predictions: list[dict[str, Any]], *, has_header: bool) -> bytes:
 
 def _flat(value: Any) -> list[Any]:
     return [leaf for item in value for leaf in _flat(item)] if isinstance(value, list) else [value]
-
-
-def _quality(parameters: Sequence[bytes]) -> float:
-    for parameter in parameters:
-        if parameter.startswith(b"q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
-    return 1.0

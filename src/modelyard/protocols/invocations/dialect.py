@@ -1,23 +1,33 @@
 """The paths of /invocations, as a dialect of the gateway."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from modelyard.dataplane.errors import UnsupportedMediaTypeError
-from modelyard.dataplane.gateway.dialect import Headers, InferenceCall, Operation, Target
+from modelyard.dataplane.gateway.dialect import (
+    Headers,
+    InferenceCall,
+    Operation,
+    PlainDialect,
+    Target,
+    UndecodedError,
+)
+from modelyard.dataplane.tensors import WireTensor
 from modelyard.protocols.inputs import checked
-from modelyard.protocols.invocations.answers import Call, accepted
+from modelyard.protocols.invocations.answers import Call
 from modelyard.protocols.invocations.csv_body import parse_csv
-from modelyard.protocols.invocations.json_body import parse_json
+from modelyard.protocols.invocations.encoded import from_parquet, from_pixels, image_job, parquet_job
+from modelyard.protocols.invocations.json_body import parse_json, parse_lines
+from modelyard.protocols.invocations.media_types import Format, Wanted, format_of, wanted
+from modelyard.protocols.invocations.npy import output_of, parse_npy
 from modelyard.types.signatures import Signature
 
 _PATH = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/(?P<verb>invocations|ping)")
 _VERBS = {"invocations": Operation.INFER, "ping": Operation.ENDPOINT_READY}
-_JSON_TYPES = ("application/json", "application/x-json", "")
 
 
-class Invocations:
-    """SageMaker's way to call a model, and TensorFlow Serving's bodies."""
+class Invocations(PlainDialect):
+    """SageMaker's and MLflow's way to call a model."""
 
     prefixes: tuple[str, ...] = ("/endpoints/",)
 
@@ -28,30 +38,35 @@ class Invocations:
 
     def parse(self, body: bytes, headers: Headers, signature: Signature) -> InferenceCall:
         """See Dialect."""
-        is_csv, has_header = accepted(headers.get(b"accept"))
+        answer = wanted(headers.get(b"accept"))
+        npy_output = output_of(signature) if answer.format is Format.NPY else ""
         sent = headers.get(b"content-type", b"").decode("latin-1")
-        media_type, _, parameters = sent.partition(";")
-        media_type = media_type.strip().lower()
-        if media_type == "text/csv":
-            tensors = parse_csv(body, signature, parameters.lower())
-        elif media_type in _JSON_TYPES or media_type.endswith("+json"):
+        media, parameters = format_of(sent)
+        if media is Format.JSON:
             tensors = parse_json(body, signature)
+        elif media is Format.CSV:
+            tensors = parse_csv(body, signature, parameters)
+        elif media is Format.JSON_LINES:
+            tensors = parse_lines(body, signature)
+        elif media is Format.NPY:
+            tensors = parse_npy(body, signature)
+        elif media is Format.PARQUET:
+            raise UndecodedError(parquet_job(body), _finish(from_parquet, signature, answer, npy_output))
+        elif media is Format.IMAGE:
+            raise UndecodedError(image_job(body, signature), _finish(from_pixels, signature, answer, npy_output))
         else:
             raise UnsupportedMediaTypeError(
-                f"Content-Type '{sent[:80]}' is not what this path takes", hint="Send application/json or text/csv."
+                f"Content-Type '{sent[:80]}' is not what this path takes",
+                hint=f"Send {', '.join(Format)}.",
             )
-        inputs, rows = checked(signature, tensors)
-        return Call(inputs, rows, is_csv=is_csv, has_header=has_header)
+        return Call(*checked(signature, tensors), answer, npy_output)
 
-    def describe_server(self) -> Mapping[str, object]:
-        """See Dialect: no path asks for it."""
-        return {}
 
-    def describe_endpoint(self, endpoint: str, versions: Sequence[str], signature: Signature) -> Mapping[str, object]:
-        """See Dialect: no path asks for it."""
-        return {"name": endpoint, "versions": list(versions), "inputs": [spec.name for spec in signature.inputs]}
-
-    def error_fields(self, message: str) -> Mapping[str, object]:
-        """See Dialect: the uniform body says it all."""
-        del message
-        return {}
+def _finish(
+    tensors_of: Callable[[Signature, Sequence[WireTensor]], list[WireTensor]],
+    signature: Signature,
+    answer: Wanted,
+    npy_output: str,
+) -> Callable[[Sequence[WireTensor]], InferenceCall]:
+    """What makes a call of a decoded body."""
+    return lambda decoded: Call(*checked(signature, tensors_of(signature, decoded)), answer, npy_output)

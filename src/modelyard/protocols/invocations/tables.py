@@ -86,6 +86,21 @@ def from_columns(signature: Signature, columns: Mapping[str, Any]) -> list[WireT
     return from_records(signature, [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)])
 
 
+def check_columns(signature: Signature, columns: Mapping[str, Any]) -> None:
+    """Return if the names are those of the model's inputs or columns, and none is missing that must be there.
+
+    Raises:
+        TensorUnknownError: a name that the model does not have.
+        TensorMissingError: one that it needs.
+    """
+    inputs = {spec.name for spec in signature.inputs}
+    cells = columns_of(signature)
+    if columns.keys() <= inputs or not cells:
+        _check_keys([columns], [spec.name for spec in signature.inputs], required=inputs)
+        return
+    _check_keys([columns], [c.name for c in cells], required={c.name for c in cells if not c.spec.allows_missing})
+
+
 def _whole(spec: TensorSpec, rows: Sequence[Any]) -> WireTensor:
     """One tensor whose rows are `rows`; a row may be flat where the signature fixes its shape."""
     shape, data = flatten(list(rows), f"inputs.{spec.name}")

@@ -40,9 +40,9 @@ def parse(body: bytes, headers: Headers, signature: Signature) -> Call:
         message, binary = decode(_decoder, view[:end]), view[end:]
     inputs, rows = (not binary and _plain(message, signature)) or checked(signature, _tensors(message.inputs, binary))
     parameters = message.parameters
-    call = Call(inputs, rows, message.id, _wanted(message, signature))
+    call = Call(inputs, rows, message.id, wanted_of(message, signature))
     if parameters:
-        call.timeout_seconds = _timeout(parameters)
+        call.timeout_seconds = timeout_of(parameters)
     return call
 
 
@@ -94,8 +94,12 @@ def _binary_size(message: InputMessage) -> int:
     return size
 
 
-def _wanted(message: RequestMessage, signature: Signature) -> Wanted:
-    """Output name -> is it to be binary; empty: all outputs as JSON."""
+def wanted_of(message: RequestMessage, signature: Signature) -> Wanted:
+    """Output name -> is it to be binary; empty: all outputs as JSON.
+
+    Raises:
+        InvalidInputError: an output that the model does not have, or a parameter that is not supported.
+    """
     if not message.outputs and not message.parameters:
         return {}
     is_binary = bool(message.parameters and message.parameters.get("binary_data_output"))
@@ -118,7 +122,12 @@ def _wanted(message: RequestMessage, signature: Signature) -> Wanted:
     return wanted
 
 
-def _timeout(parameters: Parameters) -> float | None:
+def timeout_of(parameters: Parameters) -> float | None:
+    """The time that a request allows, in seconds.
+
+    Raises:
+        InvalidInputError: no number.
+    """
     microseconds: Any = parameters.get("timeout")
     if microseconds is None or microseconds == 0:
         return None

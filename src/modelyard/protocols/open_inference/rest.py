@@ -1,10 +1,18 @@
 """The protocol's paths and descriptions, as a dialect of the gateway."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 
-from modelyard.dataplane.gateway.dialect import Headers, InferenceCall, Operation, Target
+from modelyard.dataplane.gateway.dialect import (
+    EndpointView,
+    Headers,
+    InferenceCall,
+    Operation,
+    PlainDialect,
+    Target,
+)
+from modelyard.errors import ModelyardError
 from modelyard.protocols.open_inference.requests import parse
 from modelyard.types.signatures import Signature, TensorSpec
 
@@ -18,7 +26,7 @@ _MODEL = re.compile(r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+)
 _VERBS = {"infer": Operation.INFER, "ready": Operation.ENDPOINT_READY, None: Operation.ENDPOINT_METADATA}
 
 
-class OpenInferenceRest:
+class OpenInferenceRest(PlainDialect):
     """Open Inference Protocol v2 over REST. The protocol's "model" is an endpoint here."""
 
     prefixes: tuple[str, ...] = ("/v2/",)
@@ -42,19 +50,25 @@ class OpenInferenceRest:
         """See Dialect."""
         return {"name": "modelyard", "version": self._version, "extensions": ["binary_tensor_data"]}
 
-    def describe_endpoint(self, endpoint: str, versions: Sequence[str], signature: Signature) -> Mapping[str, object]:
+    def describe_endpoint(self, target: Target, endpoint: EndpointView) -> Mapping[str, object]:
         """See Dialect."""
-        return {
-            "name": endpoint,
-            "versions": list(versions),
-            "platform": "modelyard",
-            "inputs": [_tensor(spec) for spec in signature.inputs],
-            "outputs": [_tensor(spec) for spec in signature.outputs],
-        }
+        del target
+        return describe(endpoint)
 
-    def error_fields(self, message: str) -> Mapping[str, object]:
+    def error_fields(self, error: ModelyardError) -> Mapping[str, object]:
         """See Dialect: `$inference_error_response` has the one field "error"."""
-        return {"error": message}
+        return {"error": error.message}
+
+
+def describe(endpoint: EndpointView) -> Mapping[str, object]:
+    """`$metadata_model_response`."""
+    return {
+        "name": endpoint.name,
+        "versions": [version.number for version in endpoint.versions],
+        "platform": "modelyard",
+        "inputs": [_tensor(spec) for spec in endpoint.signature.inputs],
+        "outputs": [_tensor(spec) for spec in endpoint.signature.outputs],
+    }
 
 
 def _tensor(spec: TensorSpec) -> Mapping[str, object]:

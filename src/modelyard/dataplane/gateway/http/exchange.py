@@ -1,10 +1,11 @@
 """One inference request over HTTP and its place in the line of its connection."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from modelyard.dataplane.gateway.access import Caller
-from modelyard.dataplane.gateway.dialect import Dialect, Headers, InferenceCall, Target
+from modelyard.dataplane.gateway.dialect import Dialect, Headers, Target
 from modelyard.dataplane.gateway.fleet import Endpoint
 from modelyard.dataplane.gateway.requests import PendingRequest, Served
 from modelyard.dataplane.tensors import OutputRows
@@ -37,15 +38,16 @@ class Exchange:
         target, dialect: what the path asks for; `dialect` None: the gateway's own paths.
         error: why it will be refused once it has been read.
         is_last: the connection ends after the answer.
+        decoding: what makes tensors of a body that this process cannot read itself.
         payload: the answer, once it is known; written when the ones before it have been.
     """
 
     __slots__ = (
         "_parts",
         "_service",
-        "call",
         "caller",
         "connection",
+        "decoding",
         "dialect",
         "endpoint",
         "error",
@@ -80,7 +82,7 @@ class Exchange:
         self.payload: bytes | None = None
         self.caller: Caller | None = None
         self.endpoint: Endpoint | None = None
-        self.call: InferenceCall | None = None
+        self.decoding: asyncio.Task[None] | None = None
         self.request: PendingRequest | None = None
         self.received_bytes = 0
         self._parts: list[bytes] = []
@@ -111,6 +113,8 @@ class Exchange:
         """The client has gone."""
         if self.request is not None:
             self.request.cancel()
+        elif self.decoding is not None:
+            self.decoding.cancel()
         self.release()
 
     def release(self) -> None:
@@ -127,4 +131,4 @@ class Exchange:
 
     def failed(self, request: PendingRequest, error: ModelyardError) -> None:
         """See requests.Caller."""
-        self._service.failed(self, error, request)
+        self._service.fail(self, error, request)

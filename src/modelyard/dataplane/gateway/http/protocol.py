@@ -31,6 +31,7 @@ from modelyard.dataplane.gateway.http.heads import (
 )
 from modelyard.dataplane.gateway.http.repeats import KnownHead, learn
 from modelyard.dataplane.gateway.http.service import InferenceService
+from modelyard.dataplane.gateway.http.streams import is_handshake, stream_protocol
 from modelyard.errors import ModelyardError, OverloadedError
 
 _MAX_TURNS = 64
@@ -73,6 +74,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._service = service
         self._turns: deque[Exchange | _ApplicationTurn] = deque()
         self._receiving: Exchange | None = None
+        self._opening: Exchange | None = None
         self._is_application = False
         self._phase = _IDLE
         self._continued_head_bytes = 0
@@ -154,6 +156,9 @@ class GatewayProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
+            if self._opening is not None:
+                self._open_stream(self._opening, data[upgrade.args[0] :])
+                return
             self._ignore_upgrade()
             self.data_received(data[upgrade.args[0] :])
             return
@@ -211,7 +216,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if problem is not None:
             self.refuse(problem)
             return
-        self._is_body_after_upgrade = b"upgrade" in fields and self.parser.should_upgrade() and has_body(fields)
+        is_upgrade = b"upgrade" in fields and self.parser.should_upgrade()
+        self._is_body_after_upgrade = is_upgrade and has_body(fields)
         route = self._service.route(self.url)
         if route is None:
             self._begin_application()
@@ -223,6 +229,9 @@ class GatewayProtocol(HttpToolsProtocol):
         if not is_version_1_1:
             self.expect_100_continue = False  # RFC 9110 10.1.1: an older client does not wait for it
         self._admit(exchange)
+        if is_upgrade and is_handshake(exchange) and len(self._turns) == 1 and not self._is_body_after_upgrade:
+            self._turns.clear()
+            self._receiving, self._opening = None, exchange
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
@@ -307,7 +316,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._turns.append(exchange)
         self._receiving = None
         exchange.is_last = True
-        self._service.failed(exchange, error)
+        self._service.fail(exchange, error)
 
     def shutdown(self) -> None:
         """See uvicorn: finish what is under way and close."""
@@ -414,6 +423,15 @@ class GatewayProtocol(HttpToolsProtocol):
             self.loop.call_later(_LINGER_SECONDS, self.transport.close)
         else:
             self.transport.close()
+
+    def _open_stream(self, exchange: Exchange, rest: bytes) -> None:
+        """Hand the connection over to the WebSocket protocol, which sees the handshake once more."""
+        self.connections.discard(self)
+        head = b"".join(b"%b: %b\r\n" % line for line in self.headers)
+        protocol = stream_protocol(self._service, exchange, self.config, self.server_state, self.app_state)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        protocol.data_received(b"GET %b HTTP/1.1\r\n%b\r\n%b" % (self.url, head, rest))
 
     def _ignore_upgrade(self) -> None:
         """Go on with HTTP/1.1 after a request that wished for another protocol, as RFC 9110 7.8 allows.

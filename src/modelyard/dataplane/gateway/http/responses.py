@@ -61,6 +61,8 @@ def error_body(error: errors.ModelyardError, extra: Mapping[str, object] | None 
 
 
 def _printable(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _printable(item) for key, item in value.items()}
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 

@@ -1,10 +1,9 @@
-"""What the gateway answers itself: from an admitted request to the bytes of its answer. Knows HTTP, but no socket."""
+"""What the gateway answers over HTTP itself: from an admitted request to the bytes of its answer. Knows no socket."""
 
+import asyncio
 import logging
-import random
-import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from email.utils import formatdate
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -12,7 +11,7 @@ from urllib.parse import unquote
 import httptools
 import orjson
 
-from modelyard.dataplane.captures import SpoolWriter, WireCapture
+from modelyard.dataplane.captures import SpoolWriter
 from modelyard.dataplane.errors import (
     EndpointNotReadyError,
     MethodNotAllowedError,
@@ -20,27 +19,25 @@ from modelyard.dataplane.errors import (
     RouteNotFoundError,
     UnsupportedMediaTypeError,
 )
-from modelyard.dataplane.gateway.access import PROJECT_HEADER, Access, project_of
+from modelyard.dataplane.gateway.access import PROJECT_HEADER, project_of
 from modelyard.dataplane.gateway.config import Limits, is_loopback
-from modelyard.dataplane.gateway.dialect import AnswerContext, Dialect, Operation, Target
-from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
+from modelyard.dataplane.gateway.decoder import Decoder
+from modelyard.dataplane.gateway.dialect import Dialect, EndpointView, Operation, Target, UndecodedError, VersionView
+from modelyard.dataplane.gateway.fleet import Endpoint
 from modelyard.dataplane.gateway.http.exchange import Exchange
 from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_headers, render, status_of
-from modelyard.dataplane.gateway.metrics import CONTENT_TYPE, Metrics, VariantFigures
+from modelyard.dataplane.gateway.inference import Inference
+from modelyard.dataplane.gateway.metrics import CONTENT_TYPE
 from modelyard.dataplane.gateway.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest, Served
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, ModelyardError, OverloadedError, TooLargeError
-from modelyard.kit.ids import new_id
-from modelyard.types.routing import RoutingTable
 
 METRICS_PATH = "/metrics"
 
-_OPEN_OPERATIONS = (Operation.SERVER_LIVE, Operation.SERVER_READY)
+_OPEN_OPERATIONS = (Operation.SERVER_LIVE, Operation.SERVER_READY, Operation.PAGE)
 _CACHED_ROUTES = 4096
-_IDS_PER_PREFIX = 1 << 24
-_PREFIX_SECONDS = 1.0
-_HEAD = b"HTTP/1.1 200 OK\r\n%bx-modelyard-variant: %b\r\nx-modelyard-model: %b:%d\r\nx-modelyard-inference-id: "
+_HEAD = b"HTTP/1.1 200 OK\r\n%b%bx-modelyard-inference-id: "
 _ANSWER = b"%b%b\r\ncontent-type: %b\r\n%bcontent-length: %d\r\n\r\n%b"
 _logger = logging.getLogger(__name__)
 
@@ -52,57 +49,32 @@ class Route(NamedTuple):
     dialect: Dialect | None
 
 
-class _View(NamedTuple):
-    """What is the same for all answers of a variant until the next tick."""
-
-    figures: VariantFigures
-    head: bytes
-    context: AnswerContext
-
-
-class InferenceService:
-    """Admits, parses, routes, answers and records inference requests.
+class InferenceService(Inference):
+    """Admits, parses, routes, answers and records inference requests that come over HTTP.
 
     Attributes:
-        buffered_bytes: inference bodies held now.
         date_line: the Date header, renewed by `tick`.
-        now: `time.monotonic()` of the last tick; good enough for time-outs of seconds.
     """
 
     def __init__(self, dialects: Sequence[Dialect], limits: Limits, spool: SpoolWriter) -> None:
-        self.limits = limits
-        self.access = Access()
-        self.metrics = Metrics()
-        self.fleet = Fleet(limits, self._fleet_changed)
+        super().__init__(limits, spool)
         self.max_request_bytes, self.max_buffered_bytes = limits.max_request_bytes, limits.max_buffered_bytes
-        self.buffered_bytes = 0
         self.connections = 0
-        self.has_table = False
         self.date_line = b""
-        self.now = 0.0
+        self._heads: dict[Served, bytes] = {}  # of answers, until the next second
+        self.decoder = Decoder(limits.max_request_bytes)
         self._dialects = tuple(dialects)
-        self._prefixes = tuple(prefix for dialect in dialects for prefix in dialect.prefixes)
-        self._spool = spool
         self._routes: dict[bytes, Route | None] = {}
-        self._views: dict[Served, _View] = {}
-        self._id_prefix, self._id_count, self._id_until = "", _IDS_PER_PREFIX, 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
         self.tick()
 
-    def follow(self, table: RoutingTable) -> None:
-        """Change to a new routing table."""
-        self.access.follow(table.tokens)
-        self.fleet.follow(table)
-        self.has_table = True
-
     def tick(self) -> None:
-        """Let time act; call it 20 times a second."""
-        self.now = time.monotonic()
+        """See Inference."""
+        super().tick()
         date_line = f"date: {formatdate(usegmt=True)}\r\n".encode()
         if date_line != self.date_line:
             self.date_line = date_line
-            self._views.clear()  # their heads have the date in them
-        self.fleet.sweep()
-        self._spool.flush()
+            self._heads.clear()
 
     def route(self, url: bytes) -> Route | None:
         """Who answers a request target: the gateway (a Route), or the application behind it (None)."""
@@ -124,7 +96,8 @@ class InferenceService:
         target, fields = exchange.target, exchange.fields
         if target is None:
             raise RouteNotFoundError("the data plane has no such path", hint="See the reference of the serving API.")
-        methods = (b"POST",) if target.operation is Operation.INFER else (b"GET", b"HEAD")
+        takes_body = target.operation is Operation.INFER or target.operation is Operation.INFER_NAMED
+        methods = (b"POST",) if takes_body else (b"GET", b"HEAD")
         if exchange.method not in methods:
             allowed = b", ".join(methods).decode()
             raise MethodNotAllowedError(exchange.method.decode("ascii", "replace"), "this path", allowed)
@@ -132,7 +105,7 @@ class InferenceService:
             exchange.caller = self.access.authenticate(fields.get(b"authorization"))
         size = int(fields.get(b"content-length", b"0"))
         if size > self.max_request_bytes:
-            raise self._too_large(size)
+            raise self.too_large(size)
 
     def admit_again(self, exchange: Exchange) -> None:
         """Admit a request whose head was admitted before on its connection: tokens may have changed since.
@@ -147,7 +120,7 @@ class InferenceService:
     def refuse_size(self, exchange: Exchange) -> None:
         """A body has become too large for the limit of one request, or for that of all."""
         if exchange.received_bytes > self.max_request_bytes:
-            exchange.connection.refuse(self._too_large(exchange.received_bytes))
+            exchange.connection.refuse(self.too_large(exchange.received_bytes))
         else:
             exchange.error = OverloadedError(
                 "the gateway holds as much unanswered input as it may", hint="Send it again, or send smaller batches."
@@ -157,7 +130,7 @@ class InferenceService:
     def complete(self, exchange: Exchange) -> None:
         """The whole request is here: answer it, or start to."""
         if exchange.error is not None:
-            self.failed(exchange, exchange.error)
+            self.fail(exchange, exchange.error)
             return
         try:
             assert exchange.target is not None  # noqa: S101 - `admit` refused it otherwise
@@ -166,39 +139,34 @@ class InferenceService:
             else:
                 self._describe(exchange, exchange.target)
         except ModelyardError as error:
-            self.failed(exchange, error)
+            self.fail(exchange, error)
         except Exception:
             _logger.exception("a request could not be handled")
-            self.failed(exchange, InternalError("the gateway failed on this request", hint="See the gateway's log."))
+            self.fail(exchange, InternalError("the gateway failed on this request", hint="See the gateway's log."))
 
     def answered(
         self, exchange: Exchange, request: PendingRequest, outputs: Sequence[OutputRows], served: Served
     ) -> None:
-        """Write an answer. A fault in writing one answer must not touch the others of its batch."""
-        endpoint, call = exchange.endpoint, exchange.call
-        assert endpoint is not None and call is not None  # noqa: S101, PT018 - set before it was submitted
-        inference_id = self._new_id()
-        view = self._views.get(served) or self._view(endpoint, served)
+        """Write an answer."""
+        endpoint, holder = exchange.endpoint, exchange.caller
+        assert endpoint is not None and holder is not None  # noqa: S101, PT018 - set before it was submitted
         try:
-            reply = call.reply(outputs, inference_id, view.context)
-        except Exception:
-            _logger.exception("an answer of %s:%s could not be written", served.model, served.number)
-            self.failed(exchange, InternalError("the model's answer could not be written", hint="See the log."))
+            reply, inference_id, view = self.answer(endpoint, holder, request, outputs, served)
+        except InternalError as error:
+            self.fail(exchange, error, request)
             return
-        seconds = time.monotonic() - request.arrived_at
-        view.figures.answered(seconds, call.rows)
-        share = endpoint.capture_share
-        if share >= 1.0 or (share > 0.0 and random.random() < share):  # noqa: S311 - a sample, not a secret
-            self._capture(exchange, request, outputs, served, inference_id, seconds)
+        head = self._heads.get(served)
+        if head is None:
+            head = self._heads[served] = _HEAD % (self.date_line, view.headers)
         more, content = reply.headers, reply.body
         if exchange.is_last or exchange.connection.is_closing_soon:
             more += b"connection: close\r\n"
-        exchange.respond(_ANSWER % (view.head, inference_id.encode(), reply.content_type, more, len(content), content))
+        exchange.respond(_ANSWER % (head, inference_id.encode(), reply.content_type, more, len(content), content))
 
-    def failed(self, exchange: Exchange, error: ModelyardError, request: PendingRequest | None = None) -> None:
+    def fail(self, exchange: Exchange, error: ModelyardError, request: PendingRequest | None = None) -> None:
         """Write an error."""
-        self._figures_of(exchange, request).failed(error.code)
-        extra = exchange.dialect.error_fields(error.message) if exchange.dialect else None
+        self.failed(error.code, exchange.endpoint, request)
+        extra = exchange.dialect.error_fields(error) if exchange.dialect else None
         lines = b"".join(b"%b: %b\r\n" % header for header in error_headers(error))
         self._respond(exchange, status_of(error), error_body(error, extra), headers=lines)
 
@@ -217,36 +185,63 @@ class InferenceService:
         return Route(None, owner) if owner else None
 
     def _infer(self, exchange: Exchange, target: Target) -> None:
-        assert exchange.caller is not None and exchange.dialect is not None  # noqa: S101, PT018 - `admit` saw to it
+        assert exchange.dialect is not None and exchange.caller is not None  # noqa: S101, PT018 - `admit` saw to it
         endpoint = self._endpoint(exchange, target)
         exchange.endpoint = endpoint
-        if exchange.caller.rate is not None:
-            exchange.caller.rate.take()
+        exchange.caller.count_call()
         pool = endpoint.choose(target.version)
-        body = exchange.body
-        encoding = exchange.fields.get(b"content-encoding")
-        if encoding is not None:
-            body = _decompressed(body, encoding.strip().lower(), self.max_request_bytes)
-        call = exchange.dialect.parse(body, exchange.fields, pool.signature)
-        exchange.call = call
-        now = time.monotonic()
-        timeout = call.timeout_seconds or self.limits.deadline_seconds
-        deadline = now + min(timeout, self.limits.max_deadline_seconds)
-        exchange.request = PendingRequest(call, exchange, now, deadline, exchange.caller.token_id)
+        body = self._body(exchange)
         try:
-            pool.submit(exchange.request)
-        except EndpointNotReadyError as error:
-            raise endpoint.not_ready() if endpoint.reason else error from None
+            call = exchange.dialect.parse(body, exchange.fields, pool.signature)
+        except UndecodedError as undecoded:
+            self._start_decoding(exchange, endpoint, pool, undecoded)
+            return
+        exchange.request = self.submit(call, endpoint, pool, exchange, exchange.caller)
+
+    def _body(self, exchange: Exchange) -> bytes:
+        encoding = exchange.fields.get(b"content-encoding")
+        if encoding is None:
+            return exchange.body
+        return _decompressed(exchange.body, encoding.strip().lower(), self.max_request_bytes)
+
+    def _start_decoding(
+        self, exchange: Exchange, endpoint: Endpoint, pool: VariantPool, undecoded: UndecodedError
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(self._decode(exchange, endpoint, pool, undecoded))
+        self._tasks.add(task)  # the loop itself keeps no strong reference
+        task.add_done_callback(self._tasks.discard)
+        exchange.decoding = task
+
+    async def _decode(
+        self, exchange: Exchange, endpoint: Endpoint, pool: VariantPool, undecoded: UndecodedError
+    ) -> None:
+        """Have a body decoded outside this process, then go on with it as with any other."""
+        assert exchange.caller is not None  # noqa: S101 - `admit` saw to it
+        try:
+            call = undecoded.finish(await self.decoder.decode(undecoded.job, self.limits.deadline_seconds))
+            exchange.request = self.submit(call, endpoint, pool, exchange, exchange.caller)
+        except ModelyardError as error:
+            self.fail(exchange, error)
+        except Exception:
+            _logger.exception("a decoded request could not be handled")
+            self.fail(exchange, InternalError("the gateway failed on this request", hint="See the gateway's log."))
+        finally:
+            exchange.decoding = None
 
     def _endpoint(self, exchange: Exchange, target: Target) -> Endpoint:
         assert exchange.caller is not None  # noqa: S101 - `admit` saw to it
-        return self.fleet.find(project_of(exchange.caller, exchange.fields.get(PROJECT_HEADER)), target.endpoint)
+        return self.find(exchange.caller, exchange.fields.get(PROJECT_HEADER), target.endpoint)
+
+    def _endpoints(self, exchange: Exchange) -> list[Endpoint]:
+        assert exchange.caller is not None  # noqa: S101 - `admit` saw to it
+        project = project_of(exchange.caller, exchange.fields.get(PROJECT_HEADER))
+        return [endpoint for endpoint in self.fleet if endpoint.project == project and not endpoint.is_stopped]
 
     def _describe(self, exchange: Exchange, target: Target) -> None:
         dialect, operation = exchange.dialect, target.operation
         if dialect is None:
             pools = [(e.project, e.name, pool) for e in self.fleet for pool in e.pools.values()]
-            body = self.metrics.render(pools, self.connections, self._spool.written, self._spool.dropped)
+            body = self.metrics.render(pools, self.connections, self.spool.written, self.spool.dropped)
             self._respond(exchange, 200, body, content_type=CONTENT_TYPE)
         elif operation is Operation.SERVER_LIVE:
             self._respond(exchange, 200, b'{"live":true}')
@@ -256,6 +251,16 @@ class InferenceService:
             self._respond(exchange, 200, b'{"ready":true}')
         elif operation is Operation.SERVER_METADATA:
             self._respond(exchange, 200, orjson.dumps(dialect.describe_server()))
+        elif operation is Operation.INFER_NAMED:
+            self._infer(exchange, dialect.locate(self._body(exchange)))
+        elif operation is Operation.ENDPOINTS:
+            views = [view_of(each, each.primary()) for each in self._endpoints(exchange) if each.pools]
+            self._respond(exchange, 200, orjson.dumps(dialect.describe_endpoints(views)))
+        elif operation is Operation.STREAM:
+            raise RequestInvalidError("this path is a WebSocket", hint="Open it with a WebSocket client (ws://).")
+        elif operation is Operation.PAGE:
+            page = dialect.page(target)
+            self._respond(exchange, 200, page.body, content_type=page.content_type, headers=page.headers)
         else:
             self._describe_endpoint(exchange, dialect, target)
 
@@ -267,8 +272,8 @@ class InferenceService:
                 raise endpoint.not_ready()
             self._respond(exchange, 200, orjson.dumps({"name": endpoint.name, "ready": True}))
             return
-        versions = [str(each.number) for each in endpoint.pools.values()]
-        self._respond(exchange, 200, orjson.dumps(dialect.describe_endpoint(endpoint.name, versions, pool.signature)))
+        view = view_of(endpoint, pool)
+        self._respond(exchange, 200, orjson.dumps(dialect.describe_endpoint(target, view)))
 
     def _respond(
         self, exchange: Exchange, status: int, body: bytes, *, content_type: bytes = JSON, headers: bytes = b""
@@ -279,71 +284,16 @@ class InferenceService:
         )
         exchange.respond(payload[: len(payload) - len(body)] if exchange.method == b"HEAD" else payload)
 
-    def _capture(
-        self,
-        exchange: Exchange,
-        request: PendingRequest,
-        outputs: Sequence[OutputRows],
-        served: Served,
-        inference_id: str,
-        seconds: float,
-    ) -> None:
-        assert exchange.endpoint is not None and exchange.caller is not None  # noqa: S101, PT018 - as in `answered`
-        record = WireCapture(
-            inference_id,
-            time.time_ns() - int(seconds * 1e9),
-            exchange.endpoint.project,
-            exchange.endpoint.name,
-            served.name,
-            served.model,
-            served.number,
-            request.call.rows,
-            int(seconds * 1e6),
-            int((request.sent_at - request.arrived_at) * 1e6),
-            exchange.caller.token_id,
-            request.call.inputs,
-            tuple([rows.to_wire() for rows in outputs]),
-        )
-        self._spool.append(record)
-
-    def _view(self, endpoint: Endpoint, served: Served) -> _View:
-        head = _HEAD % (self.date_line, served.name.encode(), served.model.encode(), served.number)
-        context = AnswerContext(endpoint.name, served.model, str(served.number), served.signature)
-        view = _View(self.metrics.of(endpoint.project, endpoint.name, served.name), head, context)
-        self._views[served] = view
-        return view
-
-    def _figures_of(self, exchange: Exchange, request: PendingRequest | None) -> VariantFigures:
-        endpoint = exchange.endpoint
-        if endpoint is None or request is None:
-            return self.metrics.refused
-        return self.metrics.of(endpoint.project, endpoint.name, "")
-
-    def _fleet_changed(self, fleet: Fleet) -> None:
-        pools: Iterable[tuple[Endpoint, VariantPool]] = [(e, pool) for e in fleet for pool in e.pools.values()]
-        present = {pool for _, pool in pools}
-        self._views = {served: view for served, view in self._views.items() if served in present}
-        keys = {(e.project, e.name, name) for e, pool in pools for name in (pool.name, "")}
-        self.metrics.forget_all_but(keys)
-
     def _is_local_metrics(self, exchange: Exchange) -> bool:
         """/metrics needs no token from this machine, unless a proxy on this machine speaks for somebody else."""
         is_forwarded = b"x-forwarded-for" in exchange.fields or b"forwarded" in exchange.fields
         return exchange.dialect is None and not is_forwarded and is_loopback(exchange.connection.peer_host)
 
-    def _too_large(self, size: int) -> TooLargeError:
-        return TooLargeError(
-            f"the request has {size} bytes, the limit is {self.max_request_bytes}",
-            hint="Send fewer rows in a request, or raise max_request_bytes.",
-        )
 
-    def _new_id(self) -> str:
-        """`inf-` and 26 characters, sortable by the second; 0.2 us where `new_id` takes 5."""
-        self._id_count += 1
-        if self._id_count >= _IDS_PER_PREFIX or self.now >= self._id_until:
-            self._id_prefix, self._id_count = new_id("inf")[:-6], 0
-            self._id_until = self.now + _PREFIX_SECONDS
-        return f"{self._id_prefix}{self._id_count:06x}"
+def view_of(endpoint: Endpoint, pool: VariantPool) -> EndpointView:
+    """An endpoint as dialects describe it; `pool` serves the version that was asked about."""
+    versions = [VersionView(str(each.number), each.is_live) for each in endpoint.pools.values()]
+    return EndpointView(endpoint.name, str(pool.number), versions, pool.signature)
 
 
 def _decompressed(body: bytes, encoding: bytes, limit: int) -> bytes:

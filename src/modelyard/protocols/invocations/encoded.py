@@ -1,0 +1,77 @@
+"""Parquet and images: decoded in another process, and what comes back as the tensors of a signature."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from modelyard.dataplane.decoding.messages import ImageForm, Job, JobKind
+from modelyard.dataplane.errors import UnsupportedMediaTypeError
+from modelyard.dataplane.tensors import WireTensor
+from modelyard.protocols.arrays import from_array, from_arrays
+from modelyard.protocols.invocations.tables import check_columns
+from modelyard.types.signatures import DataType, Signature
+
+_CHANNELS = (1, 3)
+_GREY_RANK, _COLOUR_RANK = 2, 3
+_NUMBERS = frozenset(DataType) - {DataType.BOOL, DataType.BYTES}
+
+
+class _Layout(NamedTuple):
+    """How a signature holds an image: the form, and where its channels are ("": there is no such dimension)."""
+
+    form: ImageForm
+    channels: str
+
+
+def parquet_job(body: bytes) -> Job:
+    """What decodes a table."""
+    return Job(JobKind.PARQUET, body)
+
+
+def from_parquet(signature: Signature, columns: Sequence[WireTensor]) -> list[WireTensor]:
+    """The tensors of a decoded table, whose columns are the model's columns or inputs.
+
+    Raises:
+        InvalidInputError: unknown or missing columns, values of another type.
+    """
+    arrays = {column.name: column.to_array() for column in columns}
+    check_columns(signature, arrays)
+    return from_arrays(signature, arrays)
+
+
+def image_job(body: bytes, signature: Signature) -> Job:
+    """What decodes an image into the size that the model takes.
+
+    Raises:
+        UnsupportedMediaTypeError: the model takes no images.
+    """
+    return Job(JobKind.IMAGE, body, _layout(signature).form)
+
+
+def from_pixels(signature: Signature, columns: Sequence[WireTensor]) -> list[WireTensor]:
+    """A batch of one image, values 0 to 255, as training on image data sets has them."""
+    pixels = columns[0].to_array()
+    channels = _layout(signature).channels
+    if not channels:
+        pixels = pixels[:, :, 0]
+    elif channels == "first":
+        pixels = np.moveaxis(pixels, -1, 0)
+    return from_array(signature, pixels[np.newaxis])
+
+
+def _layout(signature: Signature) -> _Layout:
+    spec = signature.inputs[0]
+    rest = spec.shape[1:]
+    if len(signature.inputs) == 1 and spec.datatype in _NUMBERS and spec.shape[:1] in {(-1,), (1,)}:
+        if len(rest) == _GREY_RANK:
+            return _Layout(ImageForm(_size(rest[0]), _size(rest[1]), 1), "")
+        if len(rest) == _COLOUR_RANK and rest[2] in _CHANNELS:
+            return _Layout(ImageForm(_size(rest[0]), _size(rest[1]), rest[2]), "last")
+        if len(rest) == _COLOUR_RANK and rest[0] in _CHANNELS:
+            return _Layout(ImageForm(_size(rest[1]), _size(rest[2]), rest[0]), "first")
+    raise UnsupportedMediaTypeError("this model takes no images", hint="Send application/json or text/csv.")
+
+
+def _size(size: int) -> int:
+    return max(size, 0)

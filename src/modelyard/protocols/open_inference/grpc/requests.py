@@ -1,0 +1,115 @@
+"""ModelInferRequest to a call, and its outputs to ModelInferResponse."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modelyard.dataplane.errors import RequestInvalidError
+from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
+from modelyard.dataplane.tensors import OutputRows, WireTensor
+from modelyard.protocols.inputs import checked, datatype_named, encode_list
+from modelyard.protocols.open_inference.grpc.messages import MESSAGES
+from modelyard.protocols.open_inference.messages import OutputMessage, RequestMessage
+from modelyard.protocols.open_inference.requests import timeout_of, wanted_of
+from modelyard.runtimes.tensors import TensorInvalidError
+from modelyard.types.signatures import DataType, Signature
+
+INFERENCE_ID = "inference_id"
+
+_Response = MESSAGES["ModelInferResponse"]
+_CONTENTS = {
+    DataType.BOOL: "bool_contents",
+    DataType.INT8: "int_contents",
+    DataType.INT16: "int_contents",
+    DataType.INT32: "int_contents",
+    DataType.INT64: "int64_contents",
+    DataType.UINT8: "uint_contents",
+    DataType.UINT16: "uint_contents",
+    DataType.UINT32: "uint_contents",
+    DataType.UINT64: "uint64_contents",
+    DataType.FP32: "fp32_contents",
+    DataType.FP64: "fp64_contents",
+    DataType.BYTES: "bytes_contents",
+}
+
+
+class Call(InferenceCall):
+    """One request over gRPC. Answers hold raw bytes, as Triton's do."""
+
+    __slots__ = ("_id", "_names")
+
+    def __init__(self, inputs: tuple[WireTensor, ...], rows: int, id: str, names: Sequence[str]) -> None:
+        self.inputs = inputs
+        self.rows = rows
+        self.timeout_seconds = None
+        self._id = id
+        self._names = names
+
+    def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
+        """See InferenceCall: a serialised ModelInferResponse."""
+        response = _Response(model_name=context.endpoint, model_version=context.version, id=self._id or inference_id)
+        response.parameters[INFERENCE_ID].string_param = inference_id
+        by_name = {tensor.name: tensor for tensor in outputs}
+        for name in self._names or by_name:
+            tensor = by_name[name]
+            response.outputs.add(name=name, datatype=tensor.datatype.value, shape=tensor.shape)
+            response.raw_output_contents.append(bytes(tensor.data))
+        return Reply(b"application/grpc", response.SerializeToString())
+
+
+def parse(message: Any, signature: Signature, seconds_left: float | None) -> Call:
+    """The call in a ModelInferRequest whose client waits `seconds_left`.
+
+    Raises:
+        InvalidInputError: what is wrong, where, and what to send instead.
+    """
+    inputs, rows = checked(signature, _tensors(message))
+    parameters = _parameters(message.parameters)
+    outputs = [OutputMessage(each.name, _parameters(each.parameters)) for each in message.outputs]
+    wanted = wanted_of(RequestMessage([], parameters=parameters, outputs=outputs), signature)
+    call = Call(inputs, rows, message.id, tuple(wanted))
+    limits = [limit for limit in (timeout_of(parameters), seconds_left) if limit is not None]
+    call.timeout_seconds = max(min(limits), 0.001) if limits else None
+    return call
+
+
+def _tensors(message: Any) -> list[WireTensor]:
+    raw = message.raw_input_contents
+    if raw and len(raw) != len(message.inputs):
+        raise RequestInvalidError(
+            f"{len(message.inputs)} inputs came with {len(raw)} raw contents",
+            hint="Send raw_input_contents for all inputs, in their order, or for none.",
+            field="raw_input_contents",
+        )
+    return [_tensor(tensor, raw[index] if raw else None) for index, tensor in enumerate(message.inputs)]
+
+
+def _tensor(tensor: Any, raw: bytes | None) -> WireTensor:
+    datatype, shape = datatype_named(tensor.datatype, tensor.name), tuple(tensor.shape)
+    if raw is not None:
+        return WireTensor(tensor.name, datatype, shape, raw)
+    field = _CONTENTS.get(datatype)
+    if field is None:
+        raise TensorInvalidError(
+            f"input '{tensor.name[:80]}' is {datatype}, which has no contents of its own",
+            hint="Send its bytes in raw_input_contents.",
+            field=f"inputs.{tensor.name[:80]}",
+        )
+    values = list(getattr(tensor.contents, field))
+    if datatype is DataType.BYTES:
+        values = [_text(value, tensor.name) for value in values]
+    return encode_list(tensor.name, datatype, shape, values)
+
+
+def _text(value: bytes, name: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise TensorInvalidError(
+            f"input '{name[:80]}' holds a string that is no UTF-8", hint="Send UTF-8.", field=f"inputs.{name[:80]}"
+        ) from None
+
+
+def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values; one without a value is None."""
+    chosen = ((name, value, value.WhichOneof("parameter_choice")) for name, value in parameters.items())
+    return {name: getattr(value, kind) if kind else None for name, value, kind in chosen}
