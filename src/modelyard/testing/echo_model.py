@@ -24,19 +24,20 @@ _ECHOED = (
 SIGNATURE = Signature(
     inputs=_ECHOED, outputs=(*_ECHOED, TensorSpec(name="version", datatype=DataType.INT64, shape=(-1,)))
 )
-_SLOW_SHARE, _SLOW_SECONDS = 0.02, 0.02
+_SLOW_SECONDS = 0.02
 
 
 class EchoPredictor(Predictor):
-    """See the module. Some batches take long, so that others pile up behind them."""
+    """See the module. A share of the batches takes long, so that others pile up behind them."""
 
-    def __init__(self, version: int) -> None:
+    def __init__(self, version: int, slow_share: float = 0.02) -> None:
         self._version = version
+        self._slow_share = slow_share
         self._chance = random.Random(version)  # noqa: S311
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """See Predictor."""
-        if self._chance.random() < _SLOW_SHARE:
+        if self._chance.random() < self._slow_share:
             time.sleep(_SLOW_SECONDS)
         rows = len(inputs["id"])
         return {**inputs, "version": np.full(rows, self._version, np.int64)}
