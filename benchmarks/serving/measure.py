@@ -59,7 +59,7 @@ def _load(peer: Peer, work: Work, plan: Plan, records: Records, own: dict) -> No
     file = peer.folder / f"{work.name}.requests"
     write_requests(file, peer.requests(work.rows))
     apply_load(peer.url, file, connections=_WARM_UP_CONNECTIONS, seconds=_WARM_UP_SECONDS, pids=peer.serving_pids)
-    for connections in plan.connections:
+    for connections in sorted({*plan.connections} & {*work.connections}):
         watch = _Watch(peer, work.rows)
         load = apply_load(peer.url, file, connections=connections, seconds=plan.seconds, pids=peer.serving_pids)
         right, wrong = watch.stop()

@@ -21,6 +21,7 @@ class Work:
         rows: rows in a request.
         artifact: what every server loads.
         title: a line for the report.
+        connections: numbers of connections that tell something; large requests fill a machine with few.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Work:
     rows: int
     artifact: Artifact
     title: str
+    connections: tuple[int, ...] = (1, 16, 64)
 
 
 MIX = "mix"
@@ -38,7 +40,7 @@ ALL = {
     for work in (
         Work("W1", "linear", 1, Artifact.ESTIMATOR, "logistic regression, 30 features, 1 row"),
         Work("W2", "forest", 1, Artifact.ESTIMATOR, "random forest, 100 trees, 1 row"),
-        Work("W3", "forest", 100, Artifact.ESTIMATOR, "random forest, 100 trees, 100 rows"),
+        Work("W3", "forest", 100, Artifact.ESTIMATOR, "random forest, 100 trees, 100 rows", (16,)),
         Work("W4", "cnn", 1, Artifact.ONNX, "small convolutional network, one image of 28 x 28"),
         Work("W5", MIX, 1, Artifact.ONNX, f"{MIX_SIZE} linear models behind one server, skewed popularity, 1 row"),
         Work("W6", "forest", 1, Artifact.ONNX, "the forest of W2 as an ONNX file for everybody, 1 row"),
