@@ -28,7 +28,8 @@ class RayServe(Peer):
 
     def variables(self) -> Mapping[str, str]:
         """See Peer."""
-        return {"RAY_USAGE_STATS_ENABLED": "0", "RAY_FOLDER": str(self._ray_folder)}
+        patience = {"RAY_raylet_start_wait_time_s": "100"}  # its own 30 s are short on a busy machine
+        return {"RAY_USAGE_STATS_ENABLED": "0", "RAY_FOLDER": str(self._ray_folder), **patience}
 
     def deploy(self, version: int) -> bool:
         """See Peer."""
