@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-fast check lint types contracts docs format chaos clean
+.PHONY: help quickstart install install-torch test test-torch test-fast check lint types contracts docs format chaos soak fuzz bench-serving clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -49,6 +49,19 @@ format: $(VENV)/.dev ## Format the code
 
 chaos: $(VENV)/.dev ## Kill control, gateway, workers and jobs at random, 200 times, and look for lies and losses
 	@$(PYTHON) scripts/chaos.py --kills 200
+
+soak: $(VENV)/.dev ## Ten minutes of load on a gateway whose workers are killed and replaced: no answer lost or mixed
+	@$(PYTHON) scripts/soak.py $(or $(MINUTES),10)
+
+fuzz: $(VENV)/.dev ## Any bytes whatever against every parser of the data plane, a minute each
+	@$(UV) sync --quiet --frozen --inexact --group fuzz
+	@$(PYTHON) scripts/fuzz.py --seconds $(or $(SECONDS),60) $(TARGETS)
+
+bench-serving: $(VENV)/.dev ## Measure the data plane beside other model servers (PEERS=all WORKS=W1,W2 SECONDS=2 REPETITIONS=3)
+	@command -v wrk > /dev/null || apt-get install -y -qq wrk || { apt-get update -qq && apt-get install -y -qq wrk; }
+	@$(PYTHON) -m benchmarks.serving $(if $(PEERS),--peers $(PEERS)) $(if $(WORKS),--works $(WORKS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(REPETITIONS),--repetitions $(REPETITIONS)) \
+		$(if $(OUTPUT),--output $(OUTPUT))
 
 clean: ## Remove everything that make has built
 	@rm -rf $(VENV) .venv-torch .uv build dist

@@ -156,6 +156,19 @@ def test_an_early_refusal_reaches_the_client(serving: Serving, control: Control)
     assert (answer.status_code, answer.content) == (413, b"no!")
 
 
+def test_a_request_is_passed_on_once_though_another_is_answered_behind_it(serving: Serving, control: Control):
+    first = b"POST /registry/digest HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\n\r\n"
+    live = b"GET /v2/health/live HTTP/1.1\r\nHost: here\r\n\r\n"
+    with RawClient(serving.port) as raw:
+        raw.send(first + b"bytes" + live + live)
+        answers = [raw.answer() for _ in range(3)]
+        raw.send(live)
+        assert raw.answer().status == 200
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert answers[0].body == hashlib.sha256(b"bytes").hexdigest().encode()
+    assert len(control.seen) == 1
+
+
 def test_without_control_models_answer_and_the_rest_says_when_to_come_back(serving: Serving):
     with client(serving) as http:
         for method in ("GET", "POST"):

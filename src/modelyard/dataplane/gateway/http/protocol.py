@@ -356,9 +356,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """See uvicorn: called for every request of the application; it starts when its turn comes."""
-        self._turns.append(_ApplicationTurn(cycle, app))
+        turn = _ApplicationTurn(cycle, app)
+        self._turns.append(turn)
         if len(self._turns) == 1:
-            super()._start_asgi_task(cycle, app)
+            self._start_application(turn)
         else:
             self.flow.pause_reading()
 

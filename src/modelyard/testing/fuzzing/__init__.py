@@ -1,0 +1,1 @@
+"""What must hold for any bytes whatever that reach the data plane, one function a parser."""
