@@ -80,7 +80,8 @@ class _Waiting:
         if self.answer.done():
             return
         try:
-            self.answer.set_result(self._inference.answer(self._endpoint, self._holder, request, outputs, served))
+            answer = self._inference.answer(self._endpoint, self._holder, request, outputs, served)
+            self.answer.set_result(Answer(*answer))
         except ModelyardError as error:
             self.failed(request, error)
 

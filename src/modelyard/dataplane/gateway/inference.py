@@ -115,8 +115,8 @@ class Inference:
         request: PendingRequest,
         outputs: Sequence[OutputRows],
         served: Served,
-    ) -> Answer:
-        """Write, count and capture an answer.
+    ) -> tuple[Reply, str, View]:
+        """Write, count and capture an answer: the fields of an Answer, as a plain tuple for the hot path.
 
         Raises:
             InternalError: it could not be written; a fault in one answer must not touch the others of its batch.
@@ -134,7 +134,7 @@ class Inference:
         share = endpoint.capture_share
         if share >= 1.0 or (share > 0.0 and random.random() < share):  # noqa: S311 - a sample, not a secret
             self._capture(endpoint, holder, request, outputs, served, inference_id, seconds)
-        return Answer(reply, inference_id, view)
+        return reply, inference_id, view
 
     def failed(self, code: str, endpoint: Endpoint | None, request: PendingRequest | None) -> None:
         """Count an error: of the endpoint if the request got that far, else of the gateway."""
