@@ -51,7 +51,7 @@ def assemble(
     """
     timing = timing or Timing()
     tasks = Tasks(clock)
-    launcher = Launcher(engine, BundleCache(home.cache / "bundles", registry), home.sockets)
+    launcher = Launcher(engine, BundleCache(home.cache / "bundles", registry), home.sockets, timing)
     keeper = ReplicaKeeper(
         database=database,
         repository=ReplicaRepository(),
