@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     from modelyard.runtimes.golden import nan_free_outputs  # noqa: PLC0415
 
     try:
-        manifest, predictor = load_bundle(options.bundle, threads=options.threads)
+        manifest, predictor = load_bundle(options.bundle, threads=options.threads, python=options.python)
         nan_free = nan_free_outputs(read_golden(options.bundle))
     except ModelyardError as error:
         return _fail(EXIT_LOAD_FAILED, f"cannot load the bundle: {error.code}: {error.message}. {error.hint}")
@@ -55,6 +55,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--bundle", type=Path, required=True, help="folder of the model version")
     parser.add_argument("--socket", required=True, help="Unix socket path, or host:port")
     parser.add_argument("--threads", type=int, default=1, help="threads that the model may use")
+    parser.add_argument("--python", type=Path, help="interpreter of the model's own environment, if it is a program")
     parser.add_argument(
         "--hang-seconds",
         type=float,

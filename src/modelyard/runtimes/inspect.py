@@ -13,16 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
-from modelyard.errors import InternalError, ModelyardError, TooLargeError
-from modelyard.kit.files import write_atomic
+from modelyard.errors import ModelyardError, TooLargeError
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Tensors
 from modelyard.runtimes.bundle import write_environment_lock, write_golden, write_manifest
 from modelyard.runtimes.catalog import runtime_for, sniff
 from modelyard.runtimes.convert import ConversionFailedError, convert_artifact
 from modelyard.runtimes.golden import make_golden
 from modelyard.runtimes.parity import check_parity, synthetic_inputs
+from modelyard.runtimes.reports import report
 from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Parity, Task
 from modelyard.types.signatures import Signature, TensorSpec
 
@@ -195,18 +193,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--name", default="")
     parser.add_argument("--max-bytes", type=int, default=MAX_ARTIFACT_BYTES)
     options = parser.parse_args(arguments)
-    try:
-        inspect(options.artifact, options.output, name=options.name, max_bytes=options.max_bytes)
-    except ModelyardError as error:
-        found = error
-    except Exception as error:  # noqa: BLE001 - a strange file meets large libraries: any end of it is told
-        found = InternalError(f"inspection failed: {type(error).__name__}: {str(error)[:300]}")
-    else:
-        return 0
-    report = {"code": found.code, "message": found.message, "hint": found.hint}
-    write_atomic(options.output / "error.json", msgspec.json.encode(report))
-    sys.stderr.write(f"{found.code}: {found.message}\n")
-    return 1
+    return report(
+        options.output,
+        lambda: inspect(options.artifact, options.output, name=options.name, max_bytes=options.max_bytes),
+    )
 
 
 if __name__ == "__main__":

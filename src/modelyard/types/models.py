@@ -17,12 +17,21 @@ class Task(StrEnum):
 
 
 class ArtifactFormat(StrEnum):
-    """Formats that load without running code from the file."""
+    """How an artifact is loaded. The first four load without running code from the file; the others are programs."""
 
     ONNX = "onnx"
     SKOPS = "skops"
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
+    SCRIPT = "script"
+
+    @property
+    def runs_code(self) -> bool:
+        """True if loading it runs code that came with it: a project must permit that in writing."""
+        return self in _PROGRAMS
+
+
+_PROGRAMS = {ArtifactFormat.SCRIPT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,10 @@ from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.proving import prove
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.records import ReplicaRecord
-from modelyard.engines.base import Engine
-from modelyard.runtimes.bundle import read_golden
+from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.engines.base import Engine, check_fence
+from modelyard.runtimes.bundle import read_golden, read_manifest
+from modelyard.runtimes.foreign.kinds import own_environment
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec
 
 _FOLDER_PREFIX = "r-"
@@ -25,13 +27,17 @@ class Launcher:
     Args:
         engine: runs the workers.
         bundles: what they serve.
+        environments: packages of those that are programs.
         folder: parent of the replicas' folders; short, because a socket's path holds 107 bytes.
         timing: how long a batch and the warm-up may take.
     """
 
-    def __init__(self, engine: Engine, bundles: BundleCache, folder: Path, timing: Timing) -> None:
+    def __init__(
+        self, engine: Engine, bundles: BundleCache, environments: EnvironmentBuilder, folder: Path, timing: Timing
+    ) -> None:
         self._engine = engine
         self._bundles = bundles
+        self._environments = environments
         self._folder = folder
         self._timing = timing
 
@@ -59,13 +65,22 @@ class Launcher:
             "hang-seconds": self._timing.hang_seconds,
             "threads": max(1, math.ceil(slot.resources.cpus or 1)),
         }
+        mounts = [Mount(path=str(bundle))]
+        is_program = read_manifest(bundle).artifact_format.runs_code
+        if is_program:
+            check_fence(self._engine)
+        lock = own_environment(bundle) if is_program else None
+        if lock is not None:
+            python = self._environments.ensure(lock)
+            options = {"python": python, **options}
+            mounts.append(Mount(path=str(python.parent.parent)))
         command = (sys.executable, "-m", "modelyard.dataplane.worker")
         self._engine.submit(
             replica.id,
             ProcessSpec(
                 command=(*command, *(word for name, value in options.items() for word in (f"--{name}", str(value)))),
                 work_directory=str(folder),
-                mounts=(Mount(path=str(bundle)),),
+                mounts=tuple(mounts),
                 resources=slot.resources,
                 labels={
                     "replica": replica.id,
