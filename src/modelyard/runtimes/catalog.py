@@ -15,6 +15,7 @@ _RUNTIMES = {
     ArtifactFormat.XGBOOST: ("modelyard.runtimes.formats.xgboost", "XgboostRuntime"),
     ArtifactFormat.LIGHTGBM: ("modelyard.runtimes.formats.lightgbm", "LightgbmRuntime"),
     ArtifactFormat.SCRIPT: ("modelyard.runtimes.formats.script", "ScriptRuntime"),
+    ArtifactFormat.MLFLOW: ("modelyard.runtimes.formats.mlflow", "MlflowRuntime"),
 }
 
 

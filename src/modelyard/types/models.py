@@ -24,6 +24,7 @@ class ArtifactFormat(StrEnum):
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
     SCRIPT = "script"
+    MLFLOW = "mlflow"
 
     @property
     def runs_code(self) -> bool:
@@ -31,7 +32,7 @@ class ArtifactFormat(StrEnum):
         return self in _PROGRAMS
 
 
-_PROGRAMS = {ArtifactFormat.SCRIPT}
+_PROGRAMS = {ArtifactFormat.SCRIPT, ArtifactFormat.MLFLOW}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from modelyard.types.models import ArtifactFormat
 REQUIREMENTS = "requirements.txt"
 LOCK = "environment.lock"
 SIGNATURE = "signature.json"
-PROGRAM_FILES = {"model.py": ArtifactFormat.SCRIPT}
+PROGRAM_FILES = {"MLmodel": ArtifactFormat.MLFLOW, "model.py": ArtifactFormat.SCRIPT}
 """The file that makes a folder a program of that kind, and is its artifact."""
 
 

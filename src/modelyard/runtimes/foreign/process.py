@@ -97,6 +97,8 @@ class ProcessPredictor(Predictor):
             data = body[position : position + size]
             position += size
             outputs[name] = from_raw(RawTensor(name=name, datatype=DataType(datatype), shape=tuple(shape), data=data))
+        if "" in outputs and len(self._signature.outputs) == 1:  # its only output came without a name
+            outputs[self._signature.outputs[0].name] = outputs[""]
         try:
             return {spec.name: _fitting(spec, outputs.get(spec.name)) for spec in self._signature.outputs}
         except TensorInvalidError as error:
