@@ -16,6 +16,7 @@ _RUNTIMES = {
     ArtifactFormat.LIGHTGBM: ("modelyard.runtimes.formats.lightgbm", "LightgbmRuntime"),
     ArtifactFormat.SCRIPT: ("modelyard.runtimes.formats.script", "ScriptRuntime"),
     ArtifactFormat.MLFLOW: ("modelyard.runtimes.formats.mlflow", "MlflowRuntime"),
+    ArtifactFormat.HTTP: ("modelyard.runtimes.formats.http", "HttpRuntime"),
 }
 
 

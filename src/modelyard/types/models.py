@@ -25,6 +25,7 @@ class ArtifactFormat(StrEnum):
     LIGHTGBM = "lightgbm"
     SCRIPT = "script"
     MLFLOW = "mlflow"
+    HTTP = "http"
 
     @property
     def runs_code(self) -> bool:
@@ -32,7 +33,7 @@ class ArtifactFormat(StrEnum):
         return self in _PROGRAMS
 
 
-_PROGRAMS = {ArtifactFormat.SCRIPT, ArtifactFormat.MLFLOW}
+_PROGRAMS = {ArtifactFormat.SCRIPT, ArtifactFormat.MLFLOW, ArtifactFormat.HTTP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

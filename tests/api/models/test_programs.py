@@ -145,3 +145,34 @@ def test_a_script_gets_the_packages_it_asks_for_locked_once_and_no_others(regist
     assert len(list(python.parent.parent.parent.glob("[0-9a-f]*"))) == 1, "built once"
     with pytest.raises(EnvironmentBuildFailedError, match="installing the packages failed"):
         registry.environments.ensure("inflection==0.5.1 --hash=sha256:" + "0" * 64)
+
+
+SERVER = """
+import json, os, urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer({})
+
+    def do_POST(self):
+        rows = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["instances"]
+        self.answer({"predictions": [sum(row) for row in rows]})
+
+    def answer(self, content):
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def test_a_model_server_answers_inside_the_sandbox_which_has_no_network(registry: LocalRegistry, tmp_path: Path):
+    permit(registry)
+    server = json.dumps({"command": ["python", "serve.py"]})
+    files = {"serve_py": SERVER, "server_json": server, "signature_json": json.dumps(SIGNATURE)}
+    version = register(registry, tmp_path / "bare", **files)
+    assert version.manifest.artifact_format is ArtifactFormat.HTTP

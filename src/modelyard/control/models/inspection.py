@@ -15,7 +15,7 @@ from modelyard.engines.base import Engine, check_fence
 from modelyard.errors import ModelyardError, TooLargeError
 from modelyard.kit.ids import new_id
 from modelyard.runtimes.base import ArtifactInvalidError
-from modelyard.runtimes.foreign.kinds import LOCK, REQUIREMENTS
+from modelyard.runtimes.foreign.kinds import LOCK, REQUIREMENTS, needs_loopback, program_format
 from modelyard.runtimes.formats.skops import TypesUntrustedError
 from modelyard.runtimes.sniff import ArtifactArchiveUnsafeError, PickleRefusedError
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, Resources
@@ -119,7 +119,8 @@ class ArtifactInspector:
                 command.append(f"--python={python}")
                 readable.append(python.parent.parent)
             size = sum(path.stat().st_size for path in files.values())
-            self._run(process_id, tuple(command), work, output, size, readable)
+            has_loopback = needs_loopback(program_format(files))
+            self._run(process_id, tuple(command), work, output, size, readable, has_loopback=has_loopback)
             yield output
 
     def _environment(self, bundle: Path) -> Path:
@@ -153,6 +154,8 @@ class ArtifactInspector:
         output: Path,
         size_bytes: int,
         readable: Sequence[Path],
+        *,
+        has_loopback: bool = False,
     ) -> None:
         spec = ProcessSpec(
             command=command,
@@ -164,6 +167,7 @@ class ArtifactInspector:
                 time_limit_seconds=self._time_limit_seconds,
                 disk_bytes=8 * size_bytes + (1 << 30),
             ),
+            has_loopback=has_loopback,
             labels=_LABELS,
         )
         self._engine.submit(process_id, spec)

@@ -8,6 +8,7 @@ only ever in a sandbox without network.
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from modelyard.errors import ModelyardError
@@ -40,8 +41,8 @@ def inspect_program(bundle: Path, *, python: Path | None = None, name: str = "")
         raise TypeError(f"{kind} is no runtime of programs")
     runtime.python = python or runtime.python
     signature = runtime.infer_signature(artifact)
-    predictor = runtime.load(artifact, signature)
-    _complete_golden(bundle, predictor, signature)
+    with closing(runtime.load(artifact, signature)) as predictor:
+        _complete_golden(bundle, predictor, signature)
     if not (bundle / LOCK).exists():
         write_environment_lock(bundle)
     manifest = Manifest(

@@ -8,7 +8,11 @@ from modelyard.types.models import ArtifactFormat
 REQUIREMENTS = "requirements.txt"
 LOCK = "environment.lock"
 SIGNATURE = "signature.json"
-PROGRAM_FILES = {"MLmodel": ArtifactFormat.MLFLOW, "model.py": ArtifactFormat.SCRIPT}
+PROGRAM_FILES = {
+    "MLmodel": ArtifactFormat.MLFLOW,
+    "server.json": ArtifactFormat.HTTP,
+    "model.py": ArtifactFormat.SCRIPT,
+}
 """The file that makes a folder a program of that kind, and is its artifact."""
 
 
@@ -16,6 +20,11 @@ def program_format(names: Iterable[str]) -> ArtifactFormat | None:
     """The kind of program that files of these names are; None if they are none."""
     present = set(names)
     return next((kind for name, kind in PROGRAM_FILES.items() if name in present), None)
+
+
+def needs_loopback(kind: ArtifactFormat | None) -> bool:
+    """True for programs that the worker speaks HTTP with."""
+    return kind is ArtifactFormat.HTTP
 
 
 def own_environment(bundle: Path) -> str | None:

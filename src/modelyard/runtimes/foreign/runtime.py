@@ -1,13 +1,14 @@
 """What runtimes of programs share: an interpreter of their own, and a signature that somebody wrote down."""
 
 import sys
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
-from modelyard.runtimes.base import ArtifactInvalidError, Runtime
+from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Runtime
 from modelyard.runtimes.foreign.kinds import SIGNATURE
 from modelyard.types.signatures import Signature, TensorSpec
 
@@ -27,6 +28,14 @@ class WrittenSignature:
     is_pure: bool = False
 
 
+class ProgramPredictor(Predictor):
+    """A model in another process. Not thread-safe."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the model's process."""
+
+
 class ProgramRuntime(Runtime):
     """A runtime whose artifact is a program. Loading it runs that program: only ever in a sandbox.
 
@@ -38,6 +47,14 @@ class ProgramRuntime(Runtime):
 
     def __init__(self) -> None:
         self.python = Path(sys.executable)
+
+    @abstractmethod
+    def load(self, artifact: Path, signature: Signature, *, threads: int = 1) -> ProgramPredictor:
+        """Start the program.
+
+        Raises:
+            ArtifactInvalidError: it is damaged, or does not get ready.
+        """
 
     def infer_signature(self, artifact: Path) -> Signature:
         """What `signature.json` beside the artifact says.

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from modelyard.runtimes.base import ArtifactInvalidError, Predictor
+from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.runtimes.foreign import adapters
 from modelyard.runtimes.foreign.kinds import SIGNATURE
 from modelyard.runtimes.foreign.process import ProcessPredictor
-from modelyard.runtimes.foreign.runtime import ProgramRuntime
+from modelyard.runtimes.foreign.runtime import ProgramPredictor, ProgramRuntime
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
@@ -47,7 +47,7 @@ class MlflowRuntime(ProgramRuntime):
 
     format: ClassVar[ArtifactFormat] = ArtifactFormat.MLFLOW
 
-    def load(self, artifact: Path, signature: Signature, *, threads: int = 1) -> Predictor:
+    def load(self, artifact: Path, signature: Signature, *, threads: int = 1) -> ProgramPredictor:
         """A predictor; not thread-safe.
 
         Raises:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import ClassVar
 
-from modelyard.runtimes.base import ArtifactInvalidError, Predictor
+from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.runtimes.foreign.process import ProcessPredictor
-from modelyard.runtimes.foreign.runtime import ProgramRuntime
+from modelyard.runtimes.foreign.runtime import ProgramPredictor, ProgramRuntime
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import Signature
 
@@ -15,7 +15,7 @@ class ScriptRuntime(ProgramRuntime):
 
     format: ClassVar[ArtifactFormat] = ArtifactFormat.SCRIPT
 
-    def load(self, artifact: Path, signature: Signature, *, threads: int = 1) -> Predictor:
+    def load(self, artifact: Path, signature: Signature, *, threads: int = 1) -> ProgramPredictor:
         """A predictor; not thread-safe.
 
         Raises:

@@ -13,7 +13,7 @@ from modelyard.control.endpoints.records import ReplicaRecord
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.engines.base import Engine, check_fence
 from modelyard.runtimes.bundle import read_golden, read_manifest
-from modelyard.runtimes.foreign.kinds import own_environment
+from modelyard.runtimes.foreign.kinds import needs_loopback, own_environment
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec
 
 _FOLDER_PREFIX = "r-"
@@ -66,10 +66,10 @@ class Launcher:
             "threads": max(1, math.ceil(slot.resources.cpus or 1)),
         }
         mounts = [Mount(path=str(bundle))]
-        is_program = read_manifest(bundle).artifact_format.runs_code
-        if is_program:
+        kind = read_manifest(bundle).artifact_format
+        if kind.runs_code:
             check_fence(self._engine)
-        lock = own_environment(bundle) if is_program else None
+        lock = own_environment(bundle) if kind.runs_code else None
         if lock is not None:
             python = self._environments.ensure(lock)
             options = {"python": python, **options}
@@ -82,6 +82,7 @@ class Launcher:
                 work_directory=str(folder),
                 mounts=tuple(mounts),
                 resources=slot.resources,
+                has_loopback=needs_loopback(kind),
                 labels={
                     "replica": replica.id,
                     "project": replica.project,
