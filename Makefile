@@ -23,7 +23,7 @@ test: $(VENV)/.dev ## Run all tests
 test-torch: $(VENV)/.dev ## Run the tests of what the torch extra adds, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-torch $(UV) sync --quiet --frozen --inexact
 	@sh scripts/install_torch.sh .venv-torch/bin/python
-	@.venv-torch/bin/python -m pytest -q tests/unit/algorithms/test_cnn.py
+	@.venv-torch/bin/python -m pytest -q tests/unit/algorithms/test_cnn.py tests/unit/runtimes/test_torch_programs.py
 
 test-fast: $(VENV)/.dev ## Run the tests that need no server and no seconds
 	@$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/api tests/architecture

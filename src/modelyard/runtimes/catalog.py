@@ -17,6 +17,7 @@ _RUNTIMES = {
     ArtifactFormat.SCRIPT: ("modelyard.runtimes.formats.script", "ScriptRuntime"),
     ArtifactFormat.MLFLOW: ("modelyard.runtimes.formats.mlflow", "MlflowRuntime"),
     ArtifactFormat.HTTP: ("modelyard.runtimes.formats.http", "HttpRuntime"),
+    ArtifactFormat.TORCH: ("modelyard.runtimes.formats.torch", "TorchRuntime"),
 }
 
 

@@ -26,6 +26,7 @@ class ArtifactFormat(StrEnum):
     SCRIPT = "script"
     MLFLOW = "mlflow"
     HTTP = "http"
+    TORCH = "torch"
 
     @property
     def runs_code(self) -> bool:
@@ -33,7 +34,7 @@ class ArtifactFormat(StrEnum):
         return self in _PROGRAMS
 
 
-_PROGRAMS = {ArtifactFormat.SCRIPT, ArtifactFormat.MLFLOW, ArtifactFormat.HTTP}
+_PROGRAMS = {ArtifactFormat.SCRIPT, ArtifactFormat.MLFLOW, ArtifactFormat.HTTP, ArtifactFormat.TORCH}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

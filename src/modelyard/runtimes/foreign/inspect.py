@@ -32,10 +32,11 @@ def inspect_program(bundle: Path, *, python: Path | None = None, name: str = "")
     Raises:
         ArtifactInvalidError: it does not load, or gives no repeatable answers.
     """
-    kind = program_format(path.name for path in bundle.iterdir())
+    present = {path.name for path in bundle.iterdir()}
+    kind = program_format(present)
     if kind is None:
         raise ArtifactInvalidError("the folder holds no program", hint=f"It needs one of: {', '.join(PROGRAM_FILES)}.")
-    artifact = next(bundle / file for file, own in PROGRAM_FILES.items() if own is kind)
+    artifact = next(bundle / name for name, own in PROGRAM_FILES.items() if own is kind and name in present)
     runtime = runtime_for(kind)
     if not isinstance(runtime, ProgramRuntime):
         raise TypeError(f"{kind} is no runtime of programs")

@@ -12,6 +12,8 @@ PROGRAM_FILES = {
     "MLmodel": ArtifactFormat.MLFLOW,
     "server.json": ArtifactFormat.HTTP,
     "model.py": ArtifactFormat.SCRIPT,
+    "model.pt2": ArtifactFormat.TORCH,
+    "model.pt": ArtifactFormat.TORCH,
 }
 """The file that makes a folder a program of that kind, and is its artifact."""
 

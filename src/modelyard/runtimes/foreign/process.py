@@ -72,7 +72,7 @@ class ProcessPredictor(ProgramPredictor):
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """What the model's `predict` returns, as the signature says it."""
-        raw = [to_raw(name, array) for name, array in inputs.items()]
+        raw = [to_raw(spec.name, inputs[spec.name]) for spec in self._signature.inputs]
         head = {
             "seconds": seconds_left(),
             "tensors": [[t.name, t.datatype.value, list(t.shape), len(t.data)] for t in raw],
@@ -89,8 +89,9 @@ class ProcessPredictor(ProgramPredictor):
             data = body[position : position + size]
             position += size
             outputs[name] = from_raw(RawTensor(name=name, datatype=DataType(datatype), shape=tuple(shape), data=data))
-        if "" in outputs and len(self._signature.outputs) == 1:  # its only output came without a name
-            outputs[self._signature.outputs[0].name] = outputs[""]
+        names = [spec.name for spec in self._signature.outputs]
+        if list(outputs) == [str(position) for position in range(len(names))]:  # they came without names
+            outputs = dict(zip(names, outputs.values(), strict=True))
         try:
             return {spec.name: fitting(spec, outputs.get(spec.name)) for spec in self._signature.outputs}
         except TensorInvalidError as error:

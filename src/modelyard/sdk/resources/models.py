@@ -16,7 +16,8 @@ from modelyard.types.lineage import LineageGraph
 from modelyard.types.models import Lineage, Model, ModelVersion
 
 _REGISTER_SECONDS = 2400.0  # a bare artifact is inspected and converted first, a program's packages are installed
-_MARKS = ("manifest.json", "model.py", "MLmodel", "server.json")  # what makes a folder a bundle, or a program
+# What makes a folder a bundle, or a program.
+_MARKS = ("manifest.json", "model.py", "MLmodel", "server.json", "model.pt2", "model.pt")
 
 
 class Models(Resource[Mode]):

@@ -22,14 +22,14 @@ def load(folder: str) -> None:
 
 
 def predict(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The answer's columns; one without a name has the empty name."""
+    """The answer's columns; one without a name is named for its position."""
     model = _loaded["model"]
     answer = model.predict(_model_input(model.metadata.get_input_schema(), inputs))
     if isinstance(answer, pd.DataFrame):
         return {str(name): _array(answer[name]) for name in answer.columns}
     if isinstance(answer, dict):
         return {str(name): _array(value) for name, value in answer.items()}
-    return {"": _array(answer)}
+    return {"0": _array(answer)}
 
 
 def _model_input(schema: Any, inputs: dict[str, Any]) -> Any:
