@@ -17,12 +17,13 @@ class Task(StrEnum):
 
 
 class ArtifactFormat(StrEnum):
-    """How an artifact is loaded. The first four load without running code from the file; the others are programs."""
+    """How an artifact is loaded. The first five load without running code from the file; the others are programs."""
 
     ONNX = "onnx"
     SKOPS = "skops"
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
+    GGUF = "gguf"
     SCRIPT = "script"
     MLFLOW = "mlflow"
     HTTP = "http"

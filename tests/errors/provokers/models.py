@@ -1,6 +1,7 @@
 """Errors of bundles, artifacts and what watches models: those that a request to a platform brings about too slowly."""
 
 import json
+import sys
 import threading
 import time
 import zipfile
@@ -116,6 +117,15 @@ def code_not_permitted(stage: Stage) -> None:
     script = stage.folder() / "model.py"
     script.write_text("def load(folder): ...\n")
     stage.registry.registration.register("default", stage.name(), {"model.py": script}, Submission())
+
+
+@provokes("gguf_runtime_missing")
+def gguf_runtime_missing(stage: Stage) -> None:
+    artifact = stage.folder() / "model.gguf"
+    artifact.write_bytes(b"GGUF")
+    runtime = runtime_for(ArtifactFormat.GGUF)
+    with mock.patch.dict(sys.modules, {"xllamacpp": None}):
+        runtime.load(artifact, runtime.infer_signature(artifact))
 
 
 @provokes("inspections_busy")

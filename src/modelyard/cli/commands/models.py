@@ -41,7 +41,7 @@ def register(
     name: Name,
     artifact: Annotated[
         Path,
-        typer.Option(help="ONNX, skops, XGBoost or LightGBM file made anywhere, or the folder of a bundle or program."),
+        typer.Option(help="ONNX, skops, XGBoost, LightGBM or GGUF file, or the folder of a bundle or of a program."),
     ],
     signature: Annotated[
         Path | None, typer.Option(help="A program's signature.json, if it is not in its folder.", exists=True)

@@ -38,8 +38,8 @@ class Models(Resource[Mode]):
 
         Args:
             name: of the model.
-            artifact: an ONNX, skops, XGBoost or LightGBM file (signature, golden requests and ONNX form are inferred),
-                the folder of a whole bundle, or that of a program ("Serve code of your own" in the documentation).
+            artifact: an ONNX, skops, XGBoost, LightGBM or GGUF file (signature and golden requests are inferred), the
+                folder of a whole bundle, or that of a program ("Serve code of your own" in the documentation).
             signature: a program's `signature.json`, if it does not lie in its folder.
             card: fields of the model card to set (task, description, licence, metrics, tags, ...).
             lineage: where the version came from.
