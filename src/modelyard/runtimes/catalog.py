@@ -19,6 +19,7 @@ _RUNTIMES = {
     ArtifactFormat.MLFLOW: ("modelyard.runtimes.formats.mlflow", "MlflowRuntime"),
     ArtifactFormat.HTTP: ("modelyard.runtimes.formats.http", "HttpRuntime"),
     ArtifactFormat.TORCH: ("modelyard.runtimes.formats.torch", "TorchRuntime"),
+    ArtifactFormat.TENSORFLOW: ("modelyard.runtimes.formats.tensorflow", "TensorflowRuntime"),
 }
 
 

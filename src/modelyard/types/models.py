@@ -28,6 +28,7 @@ class ArtifactFormat(StrEnum):
     MLFLOW = "mlflow"
     HTTP = "http"
     TORCH = "torch"
+    TENSORFLOW = "tensorflow"
 
     @property
     def runs_code(self) -> bool:
@@ -35,7 +36,13 @@ class ArtifactFormat(StrEnum):
         return self in _PROGRAMS
 
 
-_PROGRAMS = {ArtifactFormat.SCRIPT, ArtifactFormat.MLFLOW, ArtifactFormat.HTTP, ArtifactFormat.TORCH}
+_PROGRAMS = {
+    ArtifactFormat.SCRIPT,
+    ArtifactFormat.MLFLOW,
+    ArtifactFormat.HTTP,
+    ArtifactFormat.TORCH,
+    ArtifactFormat.TENSORFLOW,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,5 @@
-"""What needs torch runs where it is installed: `make test-torch`."""
+"""What needs torch or TensorFlow runs where it is installed: `make test-torch`, `make test-tensorflow`."""
 
 import importlib.util
 
-collect_ignore = [] if importlib.util.find_spec("torch") else ["test_torch_programs.py"]
+collect_ignore = [f"test_{name}_programs.py" for name in ("torch", "tensorflow") if not importlib.util.find_spec(name)]

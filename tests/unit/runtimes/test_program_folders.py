@@ -11,6 +11,7 @@ from modelyard.runtimes.catalog import runtime_for
 from modelyard.runtimes.foreign.inspect import inspect_program
 from modelyard.runtimes.foreign.kinds import PROGRAM_FILES, program_format
 from modelyard.runtimes.foreign.runtime import ProgramRuntime
+from modelyard.runtimes.formats.tensorflow import TensorflowRuntime
 from modelyard.runtimes.formats.torch import TorchRuntime
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import Signature
@@ -45,6 +46,12 @@ def test_a_signature_that_cannot_be_used_is_refused_before_the_program_runs(tmp_
     with pytest.raises(ArtifactInvalidError) as refused:
         inspect_program(tmp_path)
     assert words in refused.value.message
+
+
+def test_a_tensorflow_model_without_requirements_says_which_to_add(tmp_path: Path):
+    with pytest.raises(ArtifactInvalidError, match="and the platform has no TensorFlow") as refused:
+        TensorflowRuntime().load(tmp_path / "model.keras", Signature(inputs=(), outputs=()))
+    assert "tensorflow-cpu" in refused.value.hint
 
 
 def test_a_torch_program_without_torch_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -14,6 +14,8 @@ PROGRAM_FILES = {
     "model.py": ArtifactFormat.SCRIPT,
     "model.pt2": ArtifactFormat.TORCH,
     "model.pt": ArtifactFormat.TORCH,
+    "model.keras": ArtifactFormat.TENSORFLOW,
+    "saved_model.pb": ArtifactFormat.TENSORFLOW,
 }
 """The file that makes a folder a program of that kind, and is its artifact."""
 

@@ -17,7 +17,16 @@ from modelyard.types.models import Lineage, Model, ModelVersion
 
 _REGISTER_SECONDS = 2400.0  # a bare artifact is inspected and converted first, a program's packages are installed
 # What makes a folder a bundle, or a program.
-_MARKS = ("manifest.json", "model.py", "MLmodel", "server.json", "model.pt2", "model.pt")
+_MARKS = (
+    "manifest.json",
+    "model.py",
+    "MLmodel",
+    "server.json",
+    "model.pt2",
+    "model.pt",
+    "model.keras",
+    "saved_model.pb",
+)
 
 
 class Models(Resource[Mode]):

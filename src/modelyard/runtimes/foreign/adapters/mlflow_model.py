@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import mlflow.pyfunc
-import pandas as pd
-
 _loaded: dict[str, Any] = {}
 
 
 def load(folder: str) -> None:
     """Load the model in `folder`."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow.pyfunc  # noqa: PLC0415 - in the model's environment only
+
     _loaded["model"] = mlflow.pyfunc.load_model(folder)
 
 
 def predict(inputs: dict[str, Any]) -> dict[str, Any]:
     """The answer's columns; one without a name is named for its position."""
+    import pandas as pd  # noqa: PLC0415 - likewise
+
     model = _loaded["model"]
     answer = model.predict(_model_input(model.metadata.get_input_schema(), inputs))
     if isinstance(answer, pd.DataFrame):
@@ -37,6 +37,8 @@ def _model_input(schema: Any, inputs: dict[str, Any]) -> Any:
         return next(iter(inputs.values())) if len(inputs) == 1 else inputs  # signature.json says it otherwise
     if schema.is_tensor_spec():
         return dict(inputs) if schema.has_input_names() else next(iter(inputs.values()))
+    import pandas as pd  # noqa: PLC0415 - likewise
+
     taken: Counter[str] = Counter()
     columns = {}
     for position, column in enumerate(schema.inputs):
