@@ -1,6 +1,6 @@
 """Completes the folder of a program to a bundle: golden requests, manifest, environment lock.
 
-    python -m modelyard.runtimes.foreign.inspect --bundle DIR [--python INTERPRETER] [--name NAME]
+    python -m modelyard.runtimes.foreign.inspect --bundle DIR [--python INTERPRETER]
 
 Exit code 0: DIR is a bundle. 1: it is refused, DIR/error.json has `code`, `message` and `hint`. This runs the program:
 only ever in a sandbox without network.
@@ -26,7 +26,7 @@ from modelyard.types.signatures import Signature
 _GOLDEN_ROWS = 16
 
 
-def inspect_program(bundle: Path, *, python: Path | None = None, name: str = "") -> Manifest:
+def inspect_program(bundle: Path, *, python: Path | None = None) -> Manifest:
     """Write what is missing of a bundle into the folder of a program.
 
     Raises:
@@ -52,7 +52,7 @@ def inspect_program(bundle: Path, *, python: Path | None = None, name: str = "")
         signature=signature,
         card=ModelCard(
             task=Task.OTHER,
-            description=f"Registered from the {kind} folder {name}".strip() + ".",
+            description=f"Registered from the folder of a program ({kind}).",
             limitations="No quality is known: the model came without measurements.",
         ),
         is_pure=runtime.is_declared_pure(artifact),
@@ -99,9 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m modelyard.runtimes.foreign.inspect", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--python", type=Path)
-    parser.add_argument("--name", default="")
     options = parser.parse_args(arguments)
-    return report(options.bundle, lambda: inspect_program(options.bundle, python=options.python, name=options.name))
+    return report(options.bundle, lambda: inspect_program(options.bundle, python=options.python))
 
 
 if __name__ == "__main__":
