@@ -101,6 +101,7 @@ class Home:
         self.spool = self.captures / "spool"
         self.logs = self.root / "logs"
         self.cache = self.root / "cache"
+        self.environments = self.root / "environments"
         self.run = self.root / "run"
         self.processes = self.run / "processes"
         self.routing = self.run / "routing.json"

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from modelyard.engines.base import SandboxTooWeakError
 from modelyard.engines.local import cgroups
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.local.records import Records
@@ -54,3 +57,32 @@ class TestLocalEngineWithLimitsOnly(EngineConformance):
     @pytest.fixture
     def case(self, tmp_path):
         return make_case(tmp_path, SandboxLevel.RLIMITS, HAS_GROUPS)
+
+
+LOOPBACK = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(listener.getsockname(), 5).sendall(b"hello")
+assert listener.accept()[0].recv(9) == b"hello"
+for make in (lambda: socket.create_connection(("127.0.0.1", PORT), 2), lambda: socket.socket(socket.AF_PACKET)):
+    try:
+        make()
+    except OSError as error:
+        print(error)
+    else:
+        sys.exit(3)
+"""
+
+
+def test_a_loopback_of_its_own_reaches_itself_and_nobody_else(tmp_path: Path):
+    case = make_case(tmp_path, SandboxLevel.BUBBLEWRAP, HAS_GROUPS)
+    with socket.create_server(("127.0.0.1", 0)) as outside:
+        source = LOOPBACK.replace("PORT", str(outside.getsockname()[1]))
+        end = case.run(replace(case.python(source), has_loopback=True))
+        assert end.exit_code == 0, end
+
+
+def test_a_sandbox_that_cannot_give_a_loopback_says_so(tmp_path: Path):
+    case = make_case(tmp_path, SandboxLevel.LANDLOCK, False)
+    with pytest.raises(SandboxTooWeakError, match="no loopback of its own"):
+        case.run(replace(case.python("pass"), has_loopback=True))

@@ -42,6 +42,7 @@ class WorkerClient:
 
     def __init__(self, address: str, timeout_seconds: float = 30.0) -> None:
         self.address = address
+        self._timeout_seconds = timeout_seconds
         self._reader = FrameReader()
         self._frames: list[tuple[Header, memoryview]] = []
         self._last_id = 0
@@ -66,7 +67,9 @@ class WorkerClient:
         self._last_id += 1
         raw = [to_raw(name, array) for name, array in inputs.items()]
         heads = tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in raw)
-        self._send(encode_frame(Infer(self._last_id, heads), (t.data for t in raw)))
+        self._send(
+            encode_frame(Infer(self._last_id, heads, patience_seconds=self._timeout_seconds), (t.data for t in raw))
+        )
         while True:
             header, body = self._next_frame()
             if isinstance(header, Failure) and header.id == self._last_id:

@@ -47,19 +47,28 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, tag="hello"):
 
 
 class Infer(msgspec.Struct, array_like=True, frozen=True, tag="infer", gc=False):
-    """One batch. `is_checked`: the caller has checked it against the signature that Hello gave."""
+    """One batch. `is_checked`: the caller has checked it against the signature that Hello gave.
+
+    `patience_seconds` is how long the callers wait: a model that takes longer than that, and than the worker allows
+    every batch, hangs.
+    """
 
     id: int
     inputs: tuple[TensorHead, ...]
     is_checked: bool = False
+    patience_seconds: float = 0.0
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True, tag="answer", gc=False):
-    """The outputs of the batch `id`; `service_us` is the time the model took."""
+    """The outputs of the batch `id`; `service_us` is the time the model took.
+
+    `nan_rows` counts rows with NaN in an output that has none in any golden answer.
+    """
 
     id: int
     outputs: tuple[TensorHead, ...]
     service_us: int
+    nan_rows: int = 0
 
 
 class Failure(msgspec.Struct, array_like=True, frozen=True, tag="failure"):

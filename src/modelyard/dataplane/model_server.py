@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import uvloop
 
 from modelyard.dataplane.errors import ModelFailedError
@@ -30,6 +31,7 @@ from modelyard.dataplane.frames import (
     encode_frame,
     tensors_of,
 )
+from modelyard.dataplane.vitals import BEAT_SECONDS, HANG_SECONDS, LifeSigns
 from modelyard.errors import InvalidInputError, ModelyardError
 from modelyard.runtimes.base import PredictionFailedError, Predictor, Tensors
 from modelyard.runtimes.tensors import to_raw
@@ -41,12 +43,31 @@ _DRAIN_LIMIT_SECONDS = 30.0
 
 
 class ModelServer:
-    """Answers Infer frames with one predictor."""
+    """Answers Infer frames with one predictor.
 
-    def __init__(self, signature: Signature, predictor: Predictor, *, is_pure: bool) -> None:
+    Args:
+        signature: of the model.
+        predictor: the model.
+        is_pure: whether a batch may be sent twice.
+        nan_free: float outputs that hold no NaN in any golden answer: one in them now is noted.
+        hang_seconds: a batch that takes longer than this, and than its callers wait, ends the process with SIGALRM.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        predictor: Predictor,
+        *,
+        is_pure: bool,
+        nan_free: frozenset[str] = frozenset(),
+        hang_seconds: float = HANG_SECONDS,
+    ) -> None:
         self._signature = signature
         self._predictor = predictor
         self._connections: set[_Connection] = set()
+        self._nan_free = nan_free
+        self._hang_seconds = hang_seconds
+        self._signs: LifeSigns
         self._last_frame_at = 0.0
         self.is_draining = False
         self.hello = encode_frame(Hello(PROTOCOL_VERSION, os.getpid(), signature, is_pure))
@@ -57,9 +78,11 @@ class ModelServer:
         Raises:
             OSError: the address cannot be bound.
         """
+        self._signs = LifeSigns(address, self._hang_seconds)
         uvloop.run(self._run(address))
         if "/" in address:
             Path(address).unlink(missing_ok=True)
+        self._signs.close()
 
     def connected(self, connection: "_Connection") -> None:
         """A caller came."""
@@ -83,9 +106,11 @@ class ModelServer:
             inputs = {tensor.name: tensor.to_array() for tensor in tensors}
             if not header.is_checked:
                 check_inputs(self._signature, inputs)
+            self._signs.begin_batch(header.patience_seconds)
             started = time.perf_counter_ns()
             outputs = self._predictor.predict(inputs)
-            return _answer_frame(header.id, outputs, (time.perf_counter_ns() - started) // 1000)
+            service_us = (time.perf_counter_ns() - started) // 1000
+            return _answer_frame(header.id, outputs, service_us, self._nan_rows(outputs))
         except PredictionFailedError as error:
             return encode_frame(Failure(header.id, ModelFailedError.code, error.message, error.hint))
         except ModelyardError as error:
@@ -94,12 +119,30 @@ class ModelServer:
         except Exception as error:  # noqa: BLE001 - the caller gets the reason; the worker serves the others
             hint = "The model raised this on inputs that fit its signature; look at the replica's log."
             return encode_frame(Failure(header.id, ModelFailedError.code, f"{type(error).__name__}: {error}", hint))
+        finally:
+            self._signs.end_batch()
+
+    def _nan_rows(self, outputs: Tensors) -> int:
+        """Rows with NaN in an output that should have none."""
+        most = 0
+        for name in self._nan_free & outputs.keys():
+            is_nan = np.isnan(outputs[name])
+            if is_nan.any():
+                self._signs.note_nan(name)
+                most = max(most, int(is_nan.reshape(len(is_nan), -1).any(axis=1).sum()) if is_nan.ndim else 1)
+        return most
+
+    async def _beat(self) -> None:
+        while True:
+            self._signs.beat()
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def _run(self, address: str) -> None:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        beating = loop.create_task(self._beat())
         server = await _listen(loop, lambda: _Connection(self), address)
         # Everything up to here lives as long as the process: keep the collector from walking it again and again.
         gc.collect()
@@ -109,6 +152,7 @@ class ModelServer:
         await stop.wait()
         server.close()
         await self._drain()
+        beating.cancel()
 
     async def _drain(self) -> None:
         """Wait until all callers have left, or none has sent anything for a while."""
@@ -160,10 +204,10 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-def _answer_frame(id: int, outputs: Tensors, service_us: int) -> bytes:
+def _answer_frame(id: int, outputs: Tensors, service_us: int, nan_rows: int) -> bytes:
     raw = [to_raw(name, array) for name, array in outputs.items()]
     heads = tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in raw)
-    return encode_frame(Answer(id, heads, service_us), (t.data for t in raw))
+    return encode_frame(Answer(id, heads, service_us, nan_rows), (t.data for t in raw))
 
 
 async def _listen(

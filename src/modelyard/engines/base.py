@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from modelyard.errors import NotFoundError
+from modelyard.errors import NotFoundError, UnavailableError
 from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
 
@@ -11,6 +11,12 @@ class ProcessNotFoundError(NotFoundError):
     """No process of that id was ever submitted here, or it was removed."""
 
     code = "process_not_found"
+
+
+class SandboxTooWeakError(UnavailableError):
+    """A program that came with a model may only run where it cannot read other people's files."""
+
+    code = "sandbox_too_weak"
 
 
 class Engine(ABC):
@@ -81,3 +87,16 @@ class Engine(ABC):
     @abstractmethod
     def sandbox_level(self) -> SandboxLevel:
         """The level that `submit` will use on this machine now."""
+
+
+def check_fence(engine: Engine) -> None:
+    """Nothing if code of strangers may run in this engine's sandbox.
+
+    Raises:
+        SandboxTooWeakError: it limits resources only.
+    """
+    if engine.sandbox_level() is SandboxLevel.RLIMITS:
+        raise SandboxTooWeakError(
+            "this machine has no sandbox that hides files, so models that are programs do not run on it",
+            hint="`modelyard doctor` says what to do for a stronger one.",
+        )

@@ -9,6 +9,7 @@ import msgspec
 from modelyard.kit.files import inside, write_atomic
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor
 from modelyard.runtimes.catalog import runtime_for
+from modelyard.runtimes.foreign.runtime import ProgramRuntime
 from modelyard.types.models import Manifest
 from modelyard.types.tensors import GoldenSet
 
@@ -48,8 +49,13 @@ def write_golden(folder: Path, golden: GoldenSet) -> None:
     write_atomic(folder / GOLDEN, _encode(golden))
 
 
-def load_bundle(folder: Path, threads: int = 1) -> tuple[Manifest, Predictor]:
+def load_bundle(folder: Path, threads: int = 1, python: Path | None = None) -> tuple[Manifest, Predictor]:
     """The manifest and a predictor that uses at most `threads` threads.
+
+    Args:
+        folder: of the bundle.
+        threads: for the model.
+        python: interpreter of the bundle's own environment, for a model that is a program; None: this one.
 
     Raises:
         ArtifactInvalidError: the bundle is damaged or its artifact does not fit its signature.
@@ -61,7 +67,10 @@ def load_bundle(folder: Path, threads: int = 1) -> tuple[Manifest, Predictor]:
         raise ArtifactInvalidError(
             f"the bundle has no file '{manifest.artifact}', which its manifest names", hint="Register the model again."
         )
-    return manifest, runtime_for(manifest.artifact_format).load(artifact, manifest.signature, threads=threads)
+    runtime = runtime_for(manifest.artifact_format)
+    if python is not None and isinstance(runtime, ProgramRuntime):
+        runtime.python = python
+    return manifest, runtime.load(artifact, manifest.signature, threads=threads)
 
 
 def environment_lock() -> str:

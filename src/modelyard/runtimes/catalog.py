@@ -14,6 +14,12 @@ _RUNTIMES = {
     ArtifactFormat.SKOPS: ("modelyard.runtimes.formats.skops", "SkopsRuntime"),
     ArtifactFormat.XGBOOST: ("modelyard.runtimes.formats.xgboost", "XgboostRuntime"),
     ArtifactFormat.LIGHTGBM: ("modelyard.runtimes.formats.lightgbm", "LightgbmRuntime"),
+    ArtifactFormat.GGUF: ("modelyard.runtimes.formats.gguf", "GgufRuntime"),
+    ArtifactFormat.SCRIPT: ("modelyard.runtimes.formats.script", "ScriptRuntime"),
+    ArtifactFormat.MLFLOW: ("modelyard.runtimes.formats.mlflow", "MlflowRuntime"),
+    ArtifactFormat.HTTP: ("modelyard.runtimes.formats.http", "HttpRuntime"),
+    ArtifactFormat.TORCH: ("modelyard.runtimes.formats.torch", "TorchRuntime"),
+    ArtifactFormat.TENSORFLOW: ("modelyard.runtimes.formats.tensorflow", "TensorflowRuntime"),
 }
 
 

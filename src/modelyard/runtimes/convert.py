@@ -30,6 +30,8 @@ def convert_artifact(format: ArtifactFormat, artifact: Path, signature: Signatur
         ConversionFailedError: the converter cannot; the message says why.
         ArtifactInvalidError: the file is damaged.
     """
+    if format is ArtifactFormat.GGUF:
+        raise ConversionFailedError("llama.cpp is what serves it")
     from modelyard.runtimes.formats import lightgbm, skops, xgboost  # noqa: PLC0415 - names like the frameworks'
 
     if format is ArtifactFormat.SKOPS:

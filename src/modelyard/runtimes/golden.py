@@ -1,6 +1,6 @@
 """Golden requests: inputs with the answers that a version must give before a replica of it counts as ready."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -46,6 +46,35 @@ def mismatches(golden: GoldenSet, infer: Callable[[Tensors], Tensors]) -> list[s
             if difference:
                 found.append(f"golden request {number}: output '{expected.name}' {difference}")
     return found
+
+
+def nan_free_outputs(golden: GoldenSet) -> frozenset[str]:
+    """Float outputs that hold no NaN in any golden answer, so that one in a later answer is worth a word."""
+    outputs = [from_json(tensor) for request in golden.requests for tensor in request.outputs]
+    names = [tensor.name for request in golden.requests for tensor in request.outputs]
+    is_nan = [array.dtype.kind != "f" or bool(np.isnan(array).any()) for array in outputs]
+    return frozenset(names) - {name for name, found in zip(names, is_nan, strict=True) if found}
+
+
+def widened(golden: GoldenSet, rows: int) -> GoldenRequest | None:
+    """The largest golden request, its rows repeated up to `rows`; None if its tensors are no batch of rows."""
+    largest = max(golden.requests, key=_rows)
+    own = _rows(largest)
+    if not own or any(not t.shape or t.shape[0] != own for t in (*largest.inputs, *largest.outputs)):
+        return None
+    index = np.arange(rows) % own
+
+    def repeated(tensors: Iterable[JsonTensor]) -> tuple[JsonTensor, ...]:
+        return tuple(to_json(tensor.name, from_json(tensor)[index]) for tensor in tensors)
+
+    return GoldenRequest(
+        inputs=repeated(largest.inputs), outputs=repeated(largest.outputs), tolerance=largest.tolerance
+    )
+
+
+def _rows(request: GoldenRequest) -> int:
+    first = next(iter(request.inputs), None)
+    return first.shape[0] if first is not None and first.shape else 0
 
 
 def _ask(predictor: Predictor, inputs: Tensors, index: np.ndarray, tolerance: float) -> GoldenRequest:

@@ -13,16 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
-from modelyard.errors import InternalError, ModelyardError, TooLargeError
-from modelyard.kit.files import write_atomic
+from modelyard.errors import ModelyardError, TooLargeError
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Tensors
 from modelyard.runtimes.bundle import write_environment_lock, write_golden, write_manifest
 from modelyard.runtimes.catalog import runtime_for, sniff
 from modelyard.runtimes.convert import ConversionFailedError, convert_artifact
 from modelyard.runtimes.golden import make_golden
 from modelyard.runtimes.parity import check_parity, synthetic_inputs
+from modelyard.runtimes.reports import report
 from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Parity, Task
 from modelyard.types.signatures import Signature, TensorSpec
 
@@ -32,8 +30,10 @@ _EXTENSIONS = {
     ArtifactFormat.SKOPS: ".skops",
     ArtifactFormat.XGBOOST: ".ubj",
     ArtifactFormat.LIGHTGBM: ".txt",
+    ArtifactFormat.GGUF: ".gguf",
 }
 _GOLDEN_ROWS = 16
+_GOLDEN_TEXTS = 2  # a text takes seconds, a row of numbers microseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def inspect(artifact: Path, output: Path, *, name: str = "", max_bytes: int = MA
     """Write a bundle (manifest, artifact, golden requests, environment lock) for `artifact` into the folder `output`.
 
     Args:
-        artifact: an ONNX, skops, XGBoost or LightGBM file.
+        artifact: an ONNX, skops, XGBoost, LightGBM or GGUF file.
         output: existing empty folder.
         name: what people call the file; it stands in the card.
         max_bytes: larger files are refused.
@@ -61,14 +61,15 @@ def inspect(artifact: Path, output: Path, *, name: str = "", max_bytes: int = MA
         ArtifactInvalidError: refused or damaged; the message says why, the hint what to do.
     """
     size = artifact.stat().st_size
-    if size > max_bytes:
+    found = sniff(artifact)
+    if size > max_bytes and found is not ArtifactFormat.GGUF:  # which is mapped, not read
         raise TooLargeError(
             f"the artifact has {size} bytes, {max_bytes} are allowed", hint="Prune or quantise the model."
         )
-    found = sniff(artifact)
     served = _take_onnx(artifact, output) if found is ArtifactFormat.ONNX else _take_other(found, artifact, output)
     predictor = runtime_for(served.format).load(output / served.artifact, served.signature, threads=1)
-    write_golden(output, make_golden(predictor, _answerable(predictor, served.signature)))
+    rows = _GOLDEN_TEXTS if served.format is ArtifactFormat.GGUF else _GOLDEN_ROWS
+    write_golden(output, make_golden(predictor, _answerable(predictor, served.signature, rows)))
     write_environment_lock(output)
     manifest = Manifest(
         artifact=served.artifact,
@@ -139,9 +140,9 @@ def _with_classes(signature: Signature, class_names: tuple[str, ...]) -> Signatu
     return Signature(inputs=signature.inputs, outputs=outputs)
 
 
-def _answerable(predictor: Predictor, signature: Signature) -> Tensors:
+def _answerable(predictor: Predictor, signature: Signature, rows: int) -> Tensors:
     """Rows that the model answers: random ones, else zeros (indices into a table must not be too large)."""
-    random = synthetic_inputs(signature, _GOLDEN_ROWS)
+    random = synthetic_inputs(signature, rows)
     zeros = {name: array if array.dtype.kind == "O" else array * 0 for name, array in random.items()}
     failure: ModelyardError | None = None
     for candidate in (random, zeros):
@@ -195,18 +196,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--name", default="")
     parser.add_argument("--max-bytes", type=int, default=MAX_ARTIFACT_BYTES)
     options = parser.parse_args(arguments)
-    try:
-        inspect(options.artifact, options.output, name=options.name, max_bytes=options.max_bytes)
-    except ModelyardError as error:
-        found = error
-    except Exception as error:  # noqa: BLE001 - a strange file meets large libraries: any end of it is told
-        found = InternalError(f"inspection failed: {type(error).__name__}: {str(error)[:300]}")
-    else:
-        return 0
-    report = {"code": found.code, "message": found.message, "hint": found.hint}
-    write_atomic(options.output / "error.json", msgspec.json.encode(report))
-    sys.stderr.write(f"{found.code}: {found.message}\n")
-    return 1
+    return report(
+        options.output,
+        lambda: inspect(options.artifact, options.output, name=options.name, max_bytes=options.max_bytes),
+    )
 
 
 if __name__ == "__main__":

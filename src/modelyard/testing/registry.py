@@ -4,6 +4,7 @@ from pathlib import Path
 
 from modelyard.control.audit.repository import AuditRepository
 from modelyard.control.audit.service import AuditService
+from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.engines.base import Engine
 from modelyard.kit.clock import Clock, SystemClock
 from modelyard.server.applications.registry import RegistryServices
@@ -41,6 +42,7 @@ class LocalRegistry(RegistryServices):
             database=database,
             objects=objects or open_objects((folder / "objects").as_uri()),
             engine=engine,
+            environments=EnvironmentBuilder(engine, folder / "environments"),
             audit=AuditService(database, AuditRepository()),
             creations=Creations(),
             clock=clock or SystemClock(),

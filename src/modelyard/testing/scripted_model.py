@@ -1,13 +1,17 @@
 """A worker whose model does what its input says, to provoke what real models do seldom.
 
-`python -m modelyard.testing.scripted_model --socket PATH [--impure] [--offset N]`. Input "x" FP32 (-1, 3): value,
+`python -m modelyard.testing.scripted_model --socket PATH [--impure] [--offset N] [--hang-seconds N]`
+
+Input "x" FP32 (-1, 3): value,
 seconds, act. Output "y" FP32 (-1, 2): value + offset, and how often the model was called. It takes the longest
-`seconds` of the batch; an `act` of 1 raises, 2 ends the process, 3 answers NaN.
+`seconds` of the batch; an `act` of 1 raises, 2 ends the process, 3 answers NaN,
+4 hangs in C code that holds Python's lock.
 """
 
 import argparse
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 
@@ -15,6 +19,7 @@ import httpx
 import numpy as np
 
 from modelyard.dataplane.model_server import ModelServer
+from modelyard.dataplane.vitals import HANG_SECONDS
 from modelyard.runtimes.base import Predictor, Tensor, Tensors
 from modelyard.testing.serving import TOKEN, Serving, WorkerProcess
 from modelyard.types.signatures import DataType, Signature, TensorSpec
@@ -25,7 +30,7 @@ SIGNATURE = Signature(
     outputs=(TensorSpec(name="y", datatype=DataType.FP32, shape=(-1, 2)),),
 )
 
-_RAISES, _ENDS, _IS_NAN = 1, 2, 3
+_RAISES, _ENDS, _IS_NAN, _HANGS = 1, 2, 3, 4
 
 
 class ScriptedPredictor(Predictor):
@@ -45,6 +50,8 @@ class ScriptedPredictor(Predictor):
             raise ArithmeticError("told to fail")
         if (act == _ENDS).any():
             os._exit(9)
+        if (act == _HANGS).any():
+            re.fullmatch("(a+)+b", "a" * 64)  # 2**64 ways to try
         value = np.where(act == _IS_NAN, np.nan, value)
         return {"y": np.stack([value, np.full(len(x), self._calls)], axis=1).astype(np.float32)}
 
@@ -84,5 +91,13 @@ if __name__ == "__main__":
     parser.add_argument("--socket", required=True)
     parser.add_argument("--impure", action="store_true")
     parser.add_argument("--offset", type=float, default=0.0)
+    parser.add_argument("--hang-seconds", type=float, default=HANG_SECONDS)
     options = parser.parse_args()
-    ModelServer(SIGNATURE, ScriptedPredictor(options.offset), is_pure=not options.impure).run(options.socket)
+    server = ModelServer(
+        SIGNATURE,
+        ScriptedPredictor(options.offset),
+        is_pure=not options.impure,
+        nan_free=frozenset({"y"}),
+        hang_seconds=options.hang_seconds,
+    )
+    server.run(options.socket)

@@ -30,13 +30,17 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A tenant: everything else belongs to one project. `version` grows with each update and is the ETag."""
+    """A tenant: everything else belongs to one project. `version` grows with each update and is the ETag.
+
+    `code_permission` is the written reason for which models that are programs may be registered; empty: they may not.
+    """
 
     name: str
     description: str
     created_at: datetime
     updated_at: datetime
     version: int
+    code_permission: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

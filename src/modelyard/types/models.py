@@ -17,12 +17,32 @@ class Task(StrEnum):
 
 
 class ArtifactFormat(StrEnum):
-    """Formats that load without running code from the file."""
+    """How an artifact is loaded. The first five load without running code from the file; the others are programs."""
 
     ONNX = "onnx"
     SKOPS = "skops"
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
+    GGUF = "gguf"
+    SCRIPT = "script"
+    MLFLOW = "mlflow"
+    HTTP = "http"
+    TORCH = "torch"
+    TENSORFLOW = "tensorflow"
+
+    @property
+    def runs_code(self) -> bool:
+        """True if loading it runs code that came with it: a project must permit that in writing."""
+        return self in _PROGRAMS
+
+
+_PROGRAMS = {
+    ArtifactFormat.SCRIPT,
+    ArtifactFormat.MLFLOW,
+    ArtifactFormat.HTTP,
+    ArtifactFormat.TORCH,
+    ArtifactFormat.TENSORFLOW,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

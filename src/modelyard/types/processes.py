@@ -73,6 +73,8 @@ class ProcessSpec:
         mounts: further paths it may see. The Python installation and this package are always visible, read-only.
         resources: limits.
         has_network: off unless asked for.
+        has_loopback: its processes may speak with each other over a loopback of their own, though there is no network;
+            needs the level `bubblewrap`.
         labels: free key/value pairs that `list` can be filtered by ("job": "job-1", "replica": ...).
     """
 
@@ -82,6 +84,7 @@ class ProcessSpec:
     mounts: tuple[Mount, ...] = ()
     resources: Resources = field(default_factory=Resources)
     has_network: bool = False
+    has_loopback: bool = False
     labels: dict[str, str] = field(default_factory=dict)
 
 

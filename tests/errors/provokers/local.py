@@ -8,6 +8,8 @@ from stage import Stage
 
 from modelyard.control.clients.http import HttpApplication
 from modelyard.control.datasets.contents import DatasetContents
+from modelyard.engines.base import check_fence
+from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.files import inside
 from modelyard.kit.locks import FileLock
 from modelyard.quickstart.platform import start_platform
@@ -15,11 +17,16 @@ from modelyard.server import up
 from modelyard.server.arguments import read_settings
 from modelyard.server.serve import serve
 from modelyard.server.up import Supervisor, check_listen, check_port
-from modelyard.settings import Settings
+from modelyard.settings import Home, Settings
 from modelyard.storage.objects import content_key, open_objects
 from modelyard.testing.serving import Serving
-from modelyard.types.processes import ProcessSpec
+from modelyard.types.processes import ProcessSpec, SandboxLevel
 from provokers.registration import provokes
+
+
+@provokes("sandbox_too_weak")
+def sandbox_too_weak(stage: Stage) -> None:
+    check_fence(LocalEngine(Home(stage.folder()), level=SandboxLevel.RLIMITS))
 
 
 @provokes("resource_busy")

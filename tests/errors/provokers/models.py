@@ -1,6 +1,7 @@
 """Errors of bundles, artifacts and what watches models: those that a request to a platform brings about too slowly."""
 
 import json
+import sys
 import threading
 import time
 import zipfile
@@ -17,8 +18,10 @@ from modelyard.algorithms.bundles import Trained, write_bundle
 from modelyard.algorithms.run import JobContext
 from modelyard.control.clients.bundle_folders import fetch_checked
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
+from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.models.bundles import check_files
 from modelyard.control.models.inspection import ArtifactInspector
+from modelyard.control.models.registration import Submission
 from modelyard.control.monitors.checks import serving_version
 from modelyard.control.monitors.references import References
 from modelyard.control.retraining.collecting import Collector
@@ -95,9 +98,39 @@ def inspection_unavailable(stage: Stage) -> None:
         thread.join()
 
 
+@provokes("environment_build_failed")
+def environment_build_failed(stage: Stage) -> None:
+    EnvironmentBuilder(stage.engine, stage.folder()).lock("numpy==0.0.0.invalid\n")
+
+
+@provokes("environment_tool_missing")
+def environment_tool_missing(stage: Stage) -> None:
+    with (
+        mock.patch("modelyard.control.environments.building.sys.executable", "/nowhere/python"),
+        mock.patch("modelyard.control.environments.building.shutil.which", return_value=None),
+    ):
+        EnvironmentBuilder(stage.engine, stage.folder()).lock("numpy\n")
+
+
+@provokes("code_not_permitted")
+def code_not_permitted(stage: Stage) -> None:
+    script = stage.folder() / "model.py"
+    script.write_text("def load(folder): ...\n")
+    stage.registry.registration.register("default", stage.name(), {"model.py": script}, Submission())
+
+
+@provokes("gguf_runtime_missing")
+def gguf_runtime_missing(stage: Stage) -> None:
+    artifact = stage.folder() / "model.gguf"
+    artifact.write_bytes(b"GGUF")
+    runtime = runtime_for(ArtifactFormat.GGUF)
+    with mock.patch.dict(sys.modules, {"xllamacpp": None}):
+        runtime.load(artifact, runtime.infer_signature(artifact))
+
+
 @provokes("inspections_busy")
 def inspections_busy(stage: Stage) -> None:
-    inspector = ArtifactInspector(stage.engine, stage.folder())
+    inspector = _inspector(stage)
     while inspector._slots.acquire(blocking=False):
         pass
     with (
@@ -195,10 +228,14 @@ def _version(stage: Stage) -> ModelVersion:
     )
 
 
+def _inspector(stage: Stage, **limits: float) -> ArtifactInspector:
+    return ArtifactInspector(stage.engine, stage.folder(), EnvironmentBuilder(stage.engine, stage.folder()), **limits)
+
+
 def _inspect(stage: Stage, **limits: float) -> None:
     artifact = stage.folder() / "model.onnx"
     artifact.write_bytes(_onnx([helper.make_node("ReduceSum", ["numeric", "shape"], ["prediction"])], shape=[1]))
-    with ArtifactInspector(stage.engine, stage.folder(), **limits).inspected(artifact, "model.onnx"):
+    with _inspector(stage, **limits).inspected(artifact, "model.onnx"):
         pass
 
 

@@ -34,6 +34,8 @@ def _declare_project(group: typer.Typer) -> None:
     command(group, "create")(create_project)
     command(group, "list")(list_projects)
     command(group, "show")(show_project)
+    command(group, "allow-code")(allow_code)
+    command(group, "forbid-code")(forbid_code)
     command(group, "delete")(delete_project)
 
 
@@ -126,8 +128,30 @@ def show_project(session: Session, name: Name) -> None:
     with did_you_mean("project", name, lambda: _names(session)):
         project: Project = session.client.projects.get(name)
     session.out.record(
-        project, {"Name": project.name, "Description": project.description, "Made": when(project.created_at)}
+        project,
+        {
+            "Name": project.name,
+            "Description": project.description,
+            "Code": f"permitted: {project.code_permission}" if project.code_permission else "not permitted",
+            "Made": when(project.created_at),
+        },
     )
+
+
+def allow_code(
+    session: Session, name: Name, reason: Annotated[str, typer.Option(help="Why, in a sentence; it is kept.")]
+) -> None:
+    """Permit models that are programs (scripts, MLflow models, servers) in a project."""
+    with did_you_mean("project", name, lambda: _names(session)):
+        changed = session.client.projects.allow_code(name, reason)
+    session.out.done(changed, f"Project {name} may register models that are programs.")
+
+
+def forbid_code(session: Session, name: Name) -> None:
+    """Permit no more programs in a project; versions that are there stay."""
+    with did_you_mean("project", name, lambda: _names(session)):
+        session.client.projects.forbid_code(name)
+    session.out.done({"forbidden": name}, f"Project {name} registers no more programs.")
 
 
 def delete_project(session: Session, name: Name, yes: Sure = False) -> None:

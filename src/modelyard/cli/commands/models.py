@@ -40,8 +40,12 @@ def register(
     session: Session,
     name: Name,
     artifact: Annotated[
-        Path, typer.Option(help="ONNX, skops, XGBoost or LightGBM file made anywhere, or the folder of a bundle.")
+        Path,
+        typer.Option(help="ONNX, skops, XGBoost, LightGBM or GGUF file, or the folder of a bundle or of a program."),
     ],
+    signature: Annotated[
+        Path | None, typer.Option(help="A program's signature.json, if it is not in its folder.", exists=True)
+    ] = None,
     task: Annotated[str | None, typer.Option(help="What the model does, if it cannot be told.")] = None,
     description: Annotated[str | None, typer.Option(help="What the model is.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX name of the licence.")] = None,
@@ -51,7 +55,7 @@ def register(
     given = {"task": task, "description": description, "licence": licence, "tags": tag or None}
     card = {key: value for key, value in given.items() if value is not None}
     with session.out.progress(f"Uploading {artifact.name}") as progress:
-        version = session.client.models.register(name, artifact, card=card, progress=progress)
+        version = session.client.models.register(name, artifact, signature=signature, card=card, progress=progress)
     session.out.note(f"Registered {version.ref}. Deploy it: modelyard deploy {version.ref} --endpoint {name} --wait")
     _show(session, version)
 

@@ -15,6 +15,7 @@ from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRe
 from modelyard.control.endpoints.rollouts import Rollouts
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.endpoints.views import EndpointViews
+from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.events.service import EventService
 from modelyard.engines.base import Engine
 from modelyard.kit.clock import Clock
@@ -51,7 +52,9 @@ def assemble(
     """
     timing = timing or Timing()
     tasks = Tasks(clock)
-    launcher = Launcher(engine, BundleCache(home.cache / "bundles", registry), home.sockets)
+    bundles = BundleCache(home.cache / "bundles", registry)
+    environments = EnvironmentBuilder(engine, home.environments)
+    launcher = Launcher(engine, bundles, environments, home.sockets, timing)
     keeper = ReplicaKeeper(
         database=database,
         repository=ReplicaRepository(),

@@ -56,10 +56,21 @@ def trouble_of(replicas: Iterable[ReplicaRecord], slots: Iterable[Slot]) -> str:
     return reasons[-1] if reasons else ""
 
 
+def remark_of(ready: Iterable[ReplicaRecord]) -> str:
+    """What was noticed of replicas that work."""
+    remarks = (
+        f"replica {replica.slot.ordinal} of variant '{replica.slot.variant}' "
+        f"({replica.slot.model}:{replica.slot.number}): {replica.reason}"
+        for replica in ready
+        if replica.reason
+    )
+    return next(remarks, "")
+
+
 def status_of(
     record: EndpointRecord, rollout: Rollout | None, replicas: Sequence[ReplicaRecord]
 ) -> tuple[EndpointStatus, str]:
-    """The status and its reason, which is empty only when everything wanted is ready."""
+    """The status and its reason, which is empty only when everything wanted is ready and nothing was noticed of it."""
     if record.is_deleting:
         return EndpointStatus.DELETING, f"{_alive(replicas)} replicas are being ended"
     if record.is_stopped:
@@ -77,7 +88,7 @@ def _serving_status(record: EndpointRecord, replicas: Sequence[ReplicaRecord]) -
     missing = f"{len(ready)} of {len(slots)} replicas are ready" + (f"; {trouble}" if trouble else "")
     ready_variants = {replica.slot.variant for replica in ready}
     if all(variant.name in ready_variants for variant in record.variants if variant.weight > 0):
-        return EndpointStatus.READY, "" if len(ready) == len(slots) else missing
+        return EndpointStatus.READY, remark_of(ready) if len(ready) == len(slots) else missing
     if ready:
         return EndpointStatus.DEGRADED, missing
     if failed_for_good(replicas, slots) is not None:

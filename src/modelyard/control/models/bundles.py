@@ -10,6 +10,7 @@ import msgspec
 
 from modelyard.control.models.errors import BundleInvalidError, BundleTooLargeError
 from modelyard.runtimes.bundle import GOLDEN, MANIFEST
+from modelyard.runtimes.foreign.kinds import program_format
 from modelyard.runtimes.sniff import sniff
 from modelyard.types.models import BundleFile, Manifest, ModelCard
 from modelyard.types.signatures import TensorSpec
@@ -118,7 +119,7 @@ def check_manifest(manifest: Manifest, files: Mapping[str, Path]) -> None:
             hint=f"The files are: {', '.join(sorted(files))}.",
             field="manifest.artifact",
         )
-    found = sniff(files[manifest.artifact])
+    found = program_format([manifest.artifact]) or sniff(files[manifest.artifact])
     if found is not manifest.artifact_format:
         raise BundleInvalidError(
             f"the manifest says that '{manifest.artifact}' is {manifest.artifact_format}, its content is {found}",

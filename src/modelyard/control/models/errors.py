@@ -7,6 +7,7 @@ from modelyard.errors import (
     InvalidStateError,
     NotFoundError,
     OverloadedError,
+    PermissionDeniedError,
     TooLargeError,
     UnavailableError,
 )
@@ -64,6 +65,12 @@ class BundleTooLargeError(TooLargeError):
     """The files are over the limit for one version."""
 
     code = "bundle_too_large"
+
+
+class CodeNotPermittedError(PermissionDeniedError):
+    """A model that is a program, in a project that does not permit code."""
+
+    code = "code_not_permitted"
 
 
 class InspectionFailedError(InvalidInputError):

@@ -6,7 +6,7 @@ after it leaves a complete version: there is no half-registered model.
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from modelyard.control.models.bundles import (
     with_card,
 )
 from modelyard.control.models.contents import BundleContents
-from modelyard.control.models.errors import BundleInvalidError
+from modelyard.control.models.errors import BundleInvalidError, CodeNotPermittedError
 from modelyard.control.models.inspection import ArtifactInspector
 from modelyard.control.models.repository import ModelRepository
 from modelyard.control.models.service import new_model
@@ -30,6 +30,7 @@ from modelyard.control.uploads.service import UploadService
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.runtimes.bundle import MANIFEST
+from modelyard.runtimes.foreign.kinds import program_format
 from modelyard.runtimes.sniff import sniff
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
@@ -58,6 +59,7 @@ class RegistrationService:
         database, repository, creations, contents, clock: as in ModelService.
         uploads: where the files of REST callers wait.
         inspector: makes bundles out of bare artifacts.
+        permits_code: whether a project permits models that are programs.
         folder: for files on their way; made if absent.
         max_bytes: largest version.
     """
@@ -71,6 +73,7 @@ class RegistrationService:
         clock: Clock,
         uploads: UploadService,
         inspector: ArtifactInspector,
+        permits_code: Callable[[str], bool],
         folder: Path,
         max_bytes: int,
     ) -> None:
@@ -81,6 +84,7 @@ class RegistrationService:
         self._clock = clock
         self._uploads = uploads
         self._inspector = inspector
+        self._permits_code = permits_code
         self._folder = folder
         self._max_bytes = max_bytes
 
@@ -116,7 +120,9 @@ class RegistrationService:
         submission: Submission,
         creation: Creation | None = None,
     ) -> ModelVersion:
-        """A version of local files: path in the bundle -> file. One file without a manifest is a bare artifact.
+        """A version of local files: path in the bundle -> file.
+
+        Without a manifest they are a bare artifact: one file of data, or the folder of a program.
 
         The model is made if it is absent. Files that make up a version which the model has already give that version.
 
@@ -124,6 +130,7 @@ class RegistrationService:
             NameInvalidError: not a valid model name.
             BundleInvalidError, BundleTooLargeError: the files are no bundle.
             ArtifactInvalidError: the artifact is refused or damaged.
+            CodeNotPermittedError: it is a program, and the project does not permit code.
             InspectionFailedError, InspectionUnavailableError, InspectionsBusyError: a bare artifact was not inspected.
             IdempotencyKeyReusedError: the key came with another request before.
         """
@@ -131,11 +138,13 @@ class RegistrationService:
         check_files(files, self._max_bytes)
         with ExitStack() as stack:
             if submission.manifest is None and MANIFEST not in files:
-                files = self._inspected(stack, files)
+                files = self._inspected(stack, project, files)
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             scratch = tempfile.TemporaryDirectory(dir=self._folder, prefix="manifest-")
             folder = Path(stack.enter_context(scratch))
             manifest, files = _complete(files, submission, folder)
+            if manifest.artifact_format.runs_code:
+                self._check_code_permitted(project)
             check_manifest(manifest, files)
             stored = self._contents.store(files)
             return self._commit(project, model, files, stored, manifest, submission.lineage, creation)
@@ -146,8 +155,20 @@ class RegistrationService:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._contents.collect_garbage()
 
-    def _inspected(self, stack: ExitStack, files: Mapping[str, Path]) -> Mapping[str, Path]:
+    def _check_code_permitted(self, project: str) -> None:
+        if not self._permits_code(project):
+            raise CodeNotPermittedError(
+                f"the model is a program, and project '{project}' does not permit code",
+                hint="An administrator can permit it: modelyard project allow-code PROJECT --reason '...'. "
+                "Or export the model to a format that is data (ONNX, skops, XGBoost, LightGBM).",
+                field="files",
+            )
+
+    def _inspected(self, stack: ExitStack, project: str, files: Mapping[str, Path]) -> Mapping[str, Path]:
         """The bundle that the inspector makes of a bare artifact."""
+        if program_format(files) is not None:
+            self._check_code_permitted(project)
+            return bundle_files(stack.enter_context(self._inspector.inspected_program(files)))
         if len(files) > 1:
             raise BundleInvalidError(
                 f"{len(files)} files and no manifest",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
 
-from modelyard.control.projects.schemas import ProjectCreate, ProjectUpdate
+from modelyard.control.projects.schemas import CodePermission, ProjectCreate, ProjectUpdate
 from modelyard.control.projects.service import ProjectService
 from modelyard.control.rest.dependencies import Idempotency, IfMatch, PageParameters, set_etag
 from modelyard.control.rest.guard import Guard
@@ -50,6 +50,27 @@ def router(service: ProjectService, guard: Guard) -> APIRouter:
         changed = service.update(project, body.description, expected_version)
         set_etag(response, changed.version)
         return changed
+
+    @routes.put(
+        "/projects/{project}/code-permission",
+        summary="Permit models that are programs",
+        dependencies=[Depends(guard.require(Action.ADMINISTER))],
+    )
+    def permit_code(project: str, body: CodePermission, response: Response) -> Project:
+        """From now on scripts, MLflow models and model servers may be registered. They run in sandboxes only."""
+        changed = service.permit_code(project, body.reason)
+        set_etag(response, changed.version)
+        return changed
+
+    @routes.delete(
+        "/projects/{project}/code-permission",
+        summary="Permit no more programs",
+        status_code=status.HTTP_204_NO_CONTENT,
+        dependencies=[Depends(guard.require(Action.ADMINISTER))],
+    )
+    def forbid_code(project: str) -> None:
+        """Nothing new is registered. Versions that are there stay, and endpoints go on."""
+        service.permit_code(project, "")
 
     @routes.delete(
         "/projects/{project}",

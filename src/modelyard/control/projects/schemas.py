@@ -17,6 +17,19 @@ class ProjectCreate(BaseModel):
     )
 
 
+class CodePermission(BaseModel):
+    """Leave to register models that are programs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="Why this project may run code of its own, in a sentence. It is shown with the project.",
+        examples=["The fraud team reviews its model scripts in its own repository."],
+    )
+
+
 class ProjectUpdate(BaseModel):
     """What may change about a project."""
 

@@ -104,6 +104,26 @@ class ProjectService:
             self._repository.update(connection, changed)
             return changed
 
+    def permit_code(self, name: str, reason: str) -> Project:
+        """Let models that are programs be registered from now on; an empty reason takes the leave back.
+
+        Raises:
+            ProjectNotFoundError: there is none.
+        """
+        with self._database.transaction() as connection:
+            project = self._found(self._repository.get(connection, name), name)
+            changed = replace(
+                project, code_permission=reason, updated_at=self._clock.now(), version=project.version + 1
+            )
+            self._repository.update(connection, changed)
+            return changed
+
+    def permits_code(self, name: str) -> bool:
+        """True if models that are programs may be registered in this project."""
+        with self._database.read() as connection:
+            project = self._repository.get(connection, name)
+        return project is not None and bool(project.code_permission)
+
     def delete(self, name: str, expected_version: int | None) -> None:
         """Remove an empty project.
 

@@ -13,4 +13,5 @@ projects = Table(
     Column("created_at", UtcDateTime(), nullable=False),
     Column("updated_at", UtcDateTime(), nullable=False),
     Column("version", Integer, nullable=False),
+    Column("code_permission", Text, nullable=False, server_default=""),
 )

@@ -45,6 +45,7 @@ class LivePool(Protocol):
     name: str
     batches: int
     batched_requests: int
+    nan_rows: int
 
     @property
     def depth(self) -> int:
@@ -122,13 +123,17 @@ def _pool_families(pools: Iterable[tuple[str, str, LivePool]]) -> Iterator[Metri
     batched = CounterMetricFamily(
         "modelyard_inference_batched_requests", "Requests sent in those batches.", labels=_LABELS
     )
+    nan_rows = CounterMetricFamily(
+        "modelyard_inference_nan_rows", "Rows answered with NaN where no golden answer has any.", labels=_LABELS
+    )
     for project, endpoint, pool in pools:
         labels = (project, endpoint, pool.name)
         waiting.add_metric(labels, pool.depth)
         replicas.add_metric(labels, pool.ready_replicas)
         batches.add_metric(labels, pool.batches)
         batched.add_metric(labels, pool.batched_requests)
-    yield from (waiting, replicas, batches, batched)
+        nan_rows.add_metric(labels, pool.nan_rows)
+    yield from (waiting, replicas, batches, batched, nan_rows)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -35,7 +35,7 @@ class VariantPool:
     batch follows from what batches took (BatchSizer), and idle replicas share it.
 
     Attributes:
-        batches, batched_requests: figures for /metrics.
+        batches, batched_requests, nan_rows: figures for /metrics.
 
     `reroute` offers requests to the endpoint's other variants while this one has no replica, and returns those that
     none could take.
@@ -54,7 +54,7 @@ class VariantPool:
         self.endpoint = endpoint
         self.replicas: list[ReplicaLink] = []
         self._reroute = reroute
-        self.batches = self.batched_requests = 0
+        self.batches = self.batched_requests = self.nan_rows = 0
         self._limits = limits
         self._queue = FairQueue()
         self._sizer = BatchSizer(limits.max_batch_rows)
@@ -195,6 +195,10 @@ class VariantPool:
             for request in alive:
                 request.fail(_error_of(failure, self.model, self.number))
         self._flush_soon()
+
+    def nan_answered(self, rows: int) -> None:
+        """See ReplicaOwner."""
+        self.nan_rows += rows
 
     def _flush_soon(self) -> None:
         if not self._is_flush_due:

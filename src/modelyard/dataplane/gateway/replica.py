@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ReplicaOwner(Protocol):
-    """The pool that a replica works for. A batch that was sent ends in exactly one of the last three calls."""
+    """The pool that a replica works for. A batch that was sent ends in exactly one of the three calls that have it."""
 
     def replica_ready(self) -> None:
         """A replica can take batches now."""
@@ -44,6 +44,9 @@ class ReplicaOwner(Protocol):
 
     def batch_failed(self, batch: Batch, failure: Failure) -> None:
         """The model, or the worker, refused the batch."""
+
+    def nan_answered(self, rows: int) -> None:
+        """That many rows of the batch that is answered next hold NaN where the golden answers have none."""
 
 
 class ReplicaLink:
@@ -90,7 +93,8 @@ class ReplicaLink:
                 chunks += parts
             heads = tuple(described)
         if self._connection is not None:
-            self._connection.send(encode_frame(Infer(self._last_id, heads, is_checked=True), chunks))
+            patience = max(request.deadline for request in batch.requests) - batch.sent_at
+            self._connection.send(encode_frame(Infer(self._last_id, heads, True, patience), chunks))
 
     def retire(self) -> None:
         """Take nothing new; disconnect once everything in flight is answered."""
@@ -124,6 +128,8 @@ class ReplicaLink:
         if isinstance(header, Answer):
             batch = self.in_flight.pop(header.id, None)
             if batch is not None:
+                if header.nan_rows:
+                    self._owner.nan_answered(header.nan_rows)
                 self._owner.batch_answered(self, batch, tensors_of(header.outputs, body), header.service_us)
         elif isinstance(header, Failure):
             batch = self.in_flight.pop(header.id, None)

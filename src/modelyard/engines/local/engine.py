@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.engines.base import Engine, ProcessNotFoundError, SandboxTooWeakError
 from modelyard.engines.local import layout, output_files, remains
 from modelyard.engines.local.records import Record, Records
 from modelyard.engines.local.sandbox import levels, planning
@@ -53,12 +53,18 @@ class LocalEngine(Engine):
 
         Raises:
             InvalidInputError: the work directory or a mount does not exist, or the command is empty.
+            SandboxTooWeakError: it needs a loopback of its own, and this machine cannot give it one.
             SupervisorFailedError: nothing was started; try again.
         """
         if self._records.exists(process_id):
             return
         self._check(spec)
         level = self.sandbox_level()
+        if spec.has_loopback and level is not SandboxLevel.BUBBLEWRAP:
+            raise SandboxTooWeakError(
+                f"at the sandbox level '{level}' a process has no loopback of its own, which this one needs",
+                hint="`modelyard doctor` says what to do for a stronger one.",
+            )
         plan = planning.make_plan(
             spec,
             folder=self._records.path(process_id),

@@ -25,6 +25,7 @@ class StagePlan(TypedDict):
         own_user: run as this user id where the platform runs as root, or None to stay.
         is_confined: drop capabilities and close the network here (bubblewrap has done it already otherwise).
         has_network: False closes the network.
+        has_loopback: with a closed network, leave the sandbox its own loopback.
     """
 
     argv: list[str]
@@ -35,6 +36,7 @@ class StagePlan(TypedDict):
     own_user: int | None
     is_confined: bool
     has_network: bool
+    has_loopback: bool
 
 
 class Plan(TypedDict):

@@ -4,7 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelyard.sdk.calls import Mode, Pages, call, listing
-from modelyard.sdk.resource import REGISTRY, Resource, at, create, decode, delete, encode, pages, read, send, update
+from modelyard.sdk.resource import (
+    REGISTRY,
+    Resource,
+    at,
+    create,
+    decode,
+    delete,
+    encode,
+    pages,
+    put,
+    read,
+    send,
+    update,
+)
 from modelyard.sdk.steps import Flow, Request
 from modelyard.types.access import AuditEntry, Principal, Project, Role, Token
 
@@ -34,6 +47,16 @@ class Projects(Resource[Mode]):
     def update(self, name: str, *, description: str, version: int | None = None) -> Flow[Project]:
         """Change the description; refused if `version` is given and no longer the project's."""
         return update(Project, at(REGISTRY, "projects", name), {"description": description}, version)
+
+    @call
+    def allow_code(self, name: str, reason: str) -> Flow[Project]:
+        """Permit models that are programs (scripts, MLflow models, servers) in a project, for a written reason."""
+        return put(Project, at(REGISTRY, "projects", name, "code-permission"), {"reason": reason})
+
+    @call
+    def forbid_code(self, name: str) -> Flow[None]:
+        """Permit no more programs; versions that are there stay."""
+        return delete(at(REGISTRY, "projects", name, "code-permission"))
 
     @call
     def delete(self, name: str) -> Flow[None]:

@@ -15,7 +15,18 @@ from modelyard.types.discovery import SearchHit, SearchPage
 from modelyard.types.lineage import LineageGraph
 from modelyard.types.models import Lineage, Model, ModelVersion
 
-_REGISTER_SECONDS = 600.0  # a bare artifact is inspected and converted first
+_REGISTER_SECONDS = 2400.0  # a bare artifact is inspected and converted first, a program's packages are installed
+# What makes a folder a bundle, or a program.
+_MARKS = (
+    "manifest.json",
+    "model.py",
+    "MLmodel",
+    "server.json",
+    "model.pt2",
+    "model.pt",
+    "model.keras",
+    "saved_model.pb",
+)
 
 
 class Models(Resource[Mode]):
@@ -27,6 +38,7 @@ class Models(Resource[Mode]):
         name: str,
         artifact: str | Path,
         *,
+        signature: str | Path | None = None,
         card: Mapping[str, Any] | None = None,
         lineage: Lineage | None = None,
         progress: Progress | None = None,
@@ -35,8 +47,9 @@ class Models(Resource[Mode]):
 
         Args:
             name: of the model.
-            artifact: an ONNX, skops, XGBoost or LightGBM file (signature, golden requests and ONNX form are inferred),
-                or the folder of a whole bundle.
+            artifact: an ONNX, skops, XGBoost, LightGBM or GGUF file (signature and golden requests are inferred), the
+                folder of a whole bundle, or that of a program ("Serve code of your own" in the documentation).
+            signature: a program's `signature.json`, if it does not lie in its folder.
             card: fields of the model card to set (task, description, licence, metrics, tags, ...).
             lineage: where the version came from.
             progress: called with (bytes sent, bytes in all).
@@ -45,6 +58,10 @@ class Models(Resource[Mode]):
             InvalidInputError: the artifact is refused (a pickle, say) or damaged; the hint says what to do.
         """
         files = yield Work(partial(_files, Path(artifact)))
+        if signature is not None:
+            written = Path(signature)
+            files = [entry for entry in files if entry[0] != "signature.json"]
+            files.append(("signature.json", written, written.stat().st_size))
         total = sum(size for _, _, size in files)
         sent: dict[str, str] = {}
         done = 0
@@ -168,11 +185,13 @@ def _files(path: Path) -> list[tuple[str, Path, int]]:
         return [(path.name, path, path.stat().st_size)]
     if not path.is_dir():
         raise FileMissingError(f"the file {path} does not exist", hint="Check the path.", field=str(path))
-    if not (path / "manifest.json").is_file():
+    if not any((path / name).is_file() for name in _MARKS):
         raise FileMissingError(
-            f"the folder {path} has no manifest.json, so it is no bundle", hint="Name the model file itself."
+            f"the folder {path} has none of {', '.join(_MARKS)}, so it is neither a bundle nor a program",
+            hint="Name the model file itself.",
         )
-    found = (file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink())
+    files = (file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink())
+    found = [file for file in files if "__pycache__" not in file.parts]
     return [(file.relative_to(path).as_posix(), file, file.stat().st_size) for file in found]
 
 

@@ -18,6 +18,7 @@ from modelyard.control.datasets.contents import DatasetContents
 from modelyard.control.datasets.repository import DatasetRepository
 from modelyard.control.datasets.service import DatasetService
 from modelyard.control.datasets.versions import DatasetVersionService
+from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.models.api import router as models_router
 from modelyard.control.models.contents import BundleContents
 from modelyard.control.models.discovery.api import router as discovery_router
@@ -59,6 +60,7 @@ class RegistryServices:
         database: with the tables of the branches "common" and "registry".
         objects: holds content.
         engine: for the inspection of bare artifacts.
+        environments: for those that are programs.
         audit: takes note of changes.
         creations: idempotency keys.
         clock: for all times.
@@ -72,6 +74,7 @@ class RegistryServices:
         database: Database,
         objects: ObjectStore,
         engine: Engine,
+        environments: EnvironmentBuilder,
         audit: AuditService,
         creations: Creations,
         clock: Clock,
@@ -87,7 +90,8 @@ class RegistryServices:
         self.bundle_contents = BundleContents(database, versions, objects)
         self.models = ModelService(database, versions, creations, self.bundle_contents, clock)
         self.discovery = DiscoveryService(database, DiscoveryRepository(), versions)
-        self.inspector = ArtifactInspector(engine, folder / "inspections")
+        self.environments = environments
+        self.inspector = ArtifactInspector(engine, folder / "inspections", environments)
         self.registration = RegistrationService(
             database,
             versions,
@@ -96,6 +100,7 @@ class RegistryServices:
             clock,
             self.uploads,
             self.inspector,
+            self._permits_code,
             folder / "registrations",
             max_bytes,
         )
@@ -111,6 +116,9 @@ class RegistryServices:
             "tokens": self.access.is_empty,
         }
         self.projects = ProjectService(database, ProjectRepository(), creations, probes, clock)
+
+    def _permits_code(self, project: str) -> bool:
+        return self.projects.permits_code(project)
 
     def client(self) -> InProcessRegistryClient:
         """The registry as other applications in this process see it."""
@@ -151,6 +159,7 @@ class RegistryServices:
         """Before the first request: remove what a killed process left, make the project `default` if there is none."""
         self.dataset_versions.remove_leftovers()
         self.registration.remove_leftovers()
+        self.environments.discard_leftovers()
         self.projects.ensure_default()
 
 
@@ -169,6 +178,7 @@ def build_registry(context: Context) -> Registry:
         database=context.database,
         objects=context.objects,
         engine=context.engine,
+        environments=EnvironmentBuilder(context.engine, context.home.environments),
         audit=context.audit,
         creations=context.creations,
         clock=context.clock,

@@ -19,6 +19,7 @@ from modelyard.dataplane.routing import read_table
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.errors import NotFoundError, UnavailableError
 from modelyard.kit.clock import FakeClock
+from modelyard.runtimes.bundle import write_manifest
 from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.types.endpoints import Endpoint
@@ -127,6 +128,7 @@ class FakeRegistry:
         self._answer()
         self.downloads.append(version.number)
         (target / "m").write_text(str(version.number))
+        write_manifest(target, version.manifest)
 
     def record_deployments(self, project: str, endpoint: str, refs: Sequence[str]) -> None:
         self._answer()

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.models import inspection
 from modelyard.control.models.bundles import bundle_files
 from modelyard.control.models.errors import (
@@ -51,6 +52,10 @@ def report(**fields: str):
     return lambda output: (output / "error.json").write_bytes(msgspec.json.encode(fields))
 
 
+def inspector_of(engine: ScriptedEngine, folder: Path) -> ArtifactInspector:
+    return ArtifactInspector(engine, folder / "work", EnvironmentBuilder(engine, folder / "environments"))
+
+
 @pytest.fixture
 def artifact(tmp_path) -> Path:
     path = tmp_path / "artifact"
@@ -59,7 +64,7 @@ def artifact(tmp_path) -> Path:
 
 
 def inspect(tmp_path: Path, artifact: Path, engine: ScriptedEngine) -> dict[str, Path]:
-    with ArtifactInspector(engine, tmp_path / "work").inspected(artifact, "--name=x") as folder:
+    with inspector_of(engine, tmp_path).inspected(artifact, "--name=x") as folder:
         (spec,) = engine.processes.values()
         assert spec.has_network is False
         assert None not in (spec.resources.memory_bytes, spec.resources.time_limit_seconds)
@@ -105,7 +110,7 @@ def test_a_bundle_is_there_inside_the_block_only(tmp_path, artifact):
 
 def test_no_more_than_two_inspections_run_at_a_time(tmp_path, artifact, monkeypatch):
     monkeypatch.setattr(inspection, "_PATIENCE_SECONDS", 0.01)
-    inspector = ArtifactInspector(ScriptedEngine(ended()), tmp_path / "work")
+    inspector = inspector_of(ScriptedEngine(ended()), tmp_path)
     third = inspector.inspected(artifact, "c")
     with inspector.inspected(artifact, "a"), inspector.inspected(artifact, "b"), pytest.raises(InspectionsBusyError):
         third.__enter__()
@@ -117,6 +122,6 @@ def test_what_a_killed_process_left_is_discarded_at_the_start(tmp_path):
     engine = ScriptedEngine(ended())
     engine.processes = {"inspection-old": object()}
     (tmp_path / "work" / "inspection-old").mkdir(parents=True)
-    ArtifactInspector(engine, tmp_path / "work").discard_leftovers()
+    inspector_of(engine, tmp_path).discard_leftovers()
     assert engine.processes == {}
     assert not (tmp_path / "work").exists()

@@ -9,6 +9,7 @@ import structlog
 from modelyard.control.endpoints.reconciliation.launch import Launcher, account
 from modelyard.control.endpoints.reconciliation.tasks import Tasks
 from modelyard.control.endpoints.reconciliation.timing import Timing
+from modelyard.control.endpoints.reconciliation.watch import ReplicaWatch
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, Slot
 from modelyard.control.endpoints.repository import ReplicaRepository
 from modelyard.control.events.service import EventService
@@ -18,7 +19,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import new_id
 from modelyard.storage.database import Database
 from modelyard.types.endpoints import ReplicaStatus
-from modelyard.types.processes import ProcessState
+from modelyard.types.processes import ProcessEnd, ProcessState
 
 _log = structlog.get_logger(__name__)
 _MAXIMUM_REASON = 2000
@@ -50,6 +51,7 @@ class ReplicaKeeper:
         self._tasks = tasks
         self._clock = clock
         self._timing = timing
+        self._watch = ReplicaWatch(clock, timing.silence_seconds)
         self._out_of_table_since: dict[str, float] = {}
         self._told_to_stop: set[str] = set()
 
@@ -64,13 +66,13 @@ class ReplicaKeeper:
             return replica
         state = self._state(replica.id)
         if state is not None and state.end is not None:
-            if replica.status is ReplicaStatus.DRAINING:
-                return self._change(replica, status=ReplicaStatus.ENDED, reason="it was drained")
-            return self._fail(replica, account(state.end))
+            return self._take_end(replica, state.end)
         if replica.status is ReplicaStatus.STARTING:
             return self._start(replica, state, digest)
         if state is None:
             return self._fail(replica, "its process is gone without a trace")
+        if replica.status is ReplicaStatus.READY:
+            return self._look_at(replica)
         return self._prove(replica, digest) if replica.status is ReplicaStatus.PROVING else replica
 
     def fill(self, record: EndpointRecord, slot: Slot, last: ReplicaRecord | None) -> ReplicaRecord | None:
@@ -128,6 +130,7 @@ class ReplicaKeeper:
         self._launcher.discard(replica.id)
         self._out_of_table_since.pop(replica.id, None)
         self._told_to_stop.discard(replica.id)
+        self._watch.forget(replica.id)
         if is_forgotten:
             with self._database.transaction() as connection:
                 self._repository.delete(connection, replica.id)
@@ -146,6 +149,11 @@ class ReplicaKeeper:
                 else:
                     self._engine.remove(state.id)
                     self._launcher.discard(state.id)
+
+    def _take_end(self, replica: ReplicaRecord, end: ProcessEnd) -> ReplicaRecord:
+        if replica.status is ReplicaStatus.DRAINING:
+            return self._change(replica, status=ReplicaStatus.ENDED, reason="it was drained")
+        return self._fail(replica, account(end))
 
     def _start(self, replica: ReplicaRecord, state: ProcessState | None, digest: str) -> ReplicaRecord:
         key = ("submit", replica.id)
@@ -185,6 +193,21 @@ class ReplicaKeeper:
         message = f"Replica {replica.slot.ordinal} of variant '{replica.slot.variant}' answered its golden requests"
         self._announce(ready, "replica_ready", message)
         return ready
+
+    def _look_at(self, replica: ReplicaRecord) -> ReplicaRecord:
+        """A ready replica: end it if it hangs, say so if it answers what it should not."""
+        address = self._launcher.address(replica.id)
+        fault = self._watch.fault(replica.id, address)
+        if fault:
+            self._stop(replica.id, grace_seconds=0)
+            return self._fail(replica, fault)
+        remark = self._watch.remark(address)
+        if remark in ("", replica.reason):
+            return replica
+        changed = self._change(replica, reason=remark)
+        message = f"Replica {replica.slot.ordinal} of variant '{replica.slot.variant}': {remark}"
+        self._announce(changed, "replica_answered_nan", message)
+        return changed
 
     def _ask_golden(self, replica: ReplicaRecord, digest: str) -> list[str] | None:
         """Wrong answers; None if the process ended meanwhile, whose own account then says more than any error here."""
@@ -232,11 +255,13 @@ class ReplicaKeeper:
         except ProcessNotFoundError:
             return None
 
-    def _stop(self, replica_id: str) -> None:
+    def _stop(self, replica_id: str, grace_seconds: float | None = None) -> None:
         """Ask for the end once: asking again would start the time to finish anew."""
         if replica_id not in self._told_to_stop:
             self._told_to_stop.add(replica_id)
-            self._engine.stop(replica_id, grace_seconds=self._timing.stop_seconds)
+            self._engine.stop(
+                replica_id, grace_seconds=self._timing.stop_seconds if grace_seconds is None else grace_seconds
+            )
 
 
 def _words(error: BaseException) -> str:

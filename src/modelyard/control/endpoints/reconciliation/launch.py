@@ -2,15 +2,18 @@
 
 import math
 import shutil
+import signal
 import sys
 from pathlib import Path
 
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
+from modelyard.control.endpoints.reconciliation.proving import prove
+from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.records import ReplicaRecord
-from modelyard.dataplane.client import WorkerClient
-from modelyard.engines.base import Engine
-from modelyard.runtimes.bundle import read_golden
-from modelyard.runtimes.golden import mismatches
+from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.engines.base import Engine, check_fence
+from modelyard.runtimes.bundle import read_golden, read_manifest
+from modelyard.runtimes.foreign.kinds import needs_loopback, own_environment
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec
 
 _FOLDER_PREFIX = "r-"
@@ -24,13 +27,19 @@ class Launcher:
     Args:
         engine: runs the workers.
         bundles: what they serve.
+        environments: packages of those that are programs.
         folder: parent of the replicas' folders; short, because a socket's path holds 107 bytes.
+        timing: how long a batch and the warm-up may take.
     """
 
-    def __init__(self, engine: Engine, bundles: BundleCache, folder: Path) -> None:
+    def __init__(
+        self, engine: Engine, bundles: BundleCache, environments: EnvironmentBuilder, folder: Path, timing: Timing
+    ) -> None:
         self._engine = engine
         self._bundles = bundles
+        self._environments = environments
         self._folder = folder
+        self._timing = timing
 
     def address(self, replica_id: str) -> str:
         """The replica's socket."""
@@ -50,15 +59,30 @@ class Launcher:
         bundle = self._bundles.fetch(replica.project, slot.model, slot.number, digest)
         folder = self._replica_folder(replica.id)
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-        threads = max(1, math.ceil(slot.resources.cpus or 1))
-        command = (sys.executable, "-m", "modelyard.dataplane.worker", "--bundle", str(bundle))
+        options = {
+            "bundle": bundle,
+            "socket": self.address(replica.id),
+            "hang-seconds": self._timing.hang_seconds,
+            "threads": max(1, math.ceil(slot.resources.cpus or 1)),
+        }
+        mounts = [Mount(path=str(bundle))]
+        kind = read_manifest(bundle).artifact_format
+        if kind.runs_code:
+            check_fence(self._engine)
+        lock = own_environment(bundle) if kind.runs_code else None
+        if lock is not None:
+            python = self._environments.ensure(lock)
+            options = {"python": python, **options}
+            mounts.append(Mount(path=str(python.parent.parent)))
+        command = (sys.executable, "-m", "modelyard.dataplane.worker")
         self._engine.submit(
             replica.id,
             ProcessSpec(
-                command=(*command, "--socket", self.address(replica.id), "--threads", str(threads)),
+                command=(*command, *(word for name, value in options.items() for word in (f"--{name}", str(value)))),
                 work_directory=str(folder),
-                mounts=(Mount(path=str(bundle)),),
+                mounts=tuple(mounts),
                 resources=slot.resources,
+                has_loopback=needs_loopback(kind),
                 labels={
                     "replica": replica.id,
                     "project": replica.project,
@@ -69,14 +93,18 @@ class Launcher:
         )
 
     def prove(self, replica: ReplicaRecord, digest: str, timeout_seconds: float) -> list[str]:
-        """Send the bundle's golden requests to the worker; what it answers otherwise, in sentences.
+        """Send the bundle's golden requests to the worker and warm it up; what it answers otherwise, in sentences.
 
         Raises:
             ModelyardError: the worker does not answer, or the bundle has no golden requests.
         """
         golden = read_golden(self._bundles.path(digest))
-        with WorkerClient(self.address(replica.id), timeout_seconds) as client:
-            return mismatches(golden, client.infer)
+        return prove(
+            self.address(replica.id),
+            golden,
+            timeout_seconds=timeout_seconds,
+            warm_seconds=self._timing.warm_seconds,
+        )
 
     def discard(self, replica_id: str) -> None:
         """Remove the folder of a replica whose process has ended."""
@@ -88,6 +116,13 @@ class Launcher:
 
 def account(end: ProcessEnd) -> str:
     """How a process ended, in a sentence, with the last lines of its output."""
-    lines = [line for line in end.log_tail.strip().splitlines() if line.strip()][-_LOG_LINES:]
+    lines = [line.strip() for line in end.log_tail.splitlines() if line.strip()]
+    if end.signal == signal.SIGALRM:  # the alarm of dataplane.vitals
+        at = [index for index, line in enumerate(lines) if "most recent call first" in line]
+        where = lines[at[-1] + 1 :][:_LOG_LINES] if at else []
+        return "its model hung: it did not answer a batch in time, so its process was ended" + (
+            f"; it was at: {' | '.join(where)}" if where else ""
+        )
+    lines = lines[-_LOG_LINES:]
     cause = "" if end.cause is EndCause.EXIT else f"{end.cause.value}: "
     return f"its process ended ({cause}{end.message})" + (f"; last output: {' | '.join(lines)}" if lines else "")

@@ -13,6 +13,9 @@ class Timing:
         token_seconds: how old the gateway's list of tokens may get.
         start_seconds: a worker that does not listen after this long has failed.
         prove_seconds: the longest that one golden request may take.
+        warm_seconds: a replica is warmed up with the largest batch that it can be expected to answer within this time.
+        hang_seconds: a batch may take this long, or as long as its callers wait; then the worker ends itself.
+        silence_seconds: a worker whose sign of life has been overdue this long is ended.
         first_retry_seconds: pause after a replica's first failure; it doubles with each further one.
         longest_retry_seconds: the longest such pause.
         stable_seconds: a replica that was ready this long starts counting failures anew.
@@ -29,6 +32,9 @@ class Timing:
     token_seconds: float = 1.0
     start_seconds: float = 180.0
     prove_seconds: float = 60.0
+    warm_seconds: float = 10.0
+    hang_seconds: float = 40.0
+    silence_seconds: float = 3.0
     first_retry_seconds: float = 0.5
     longest_retry_seconds: float = 30.0
     stable_seconds: float = 60.0

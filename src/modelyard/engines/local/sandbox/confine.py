@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import socket
 import struct
 
 _PR_SET_PDEATHSIG = 1
@@ -56,6 +57,7 @@ _REFUSED = {
 }
 _AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SOCKET_CALL = {"x86_64": 41, "aarch64": 198}
+_LOOPBACK_FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 _X32_BIT = 0x40000000
 _SECCOMP_ALLOW, _SECCOMP_ERRNO_EACCES, _SECCOMP_ERRNO_ENOSYS = 0x7FFF0000, 0x00050000 | 13, 0x00050000 | 38
 _LOAD_WORD, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
@@ -140,32 +142,41 @@ def refused_calls() -> dict[str, int]:
     return _REFUSED.get(platform.machine(), {})
 
 
-def filter_calls(*, has_network: bool) -> None:
+def filter_calls(*, has_network: bool, has_loopback: bool = False) -> None:
     """From now on the system calls above are absent and, without network, socket() makes Unix sockets only.
+
+    With a loopback of its own it makes internet sockets too, and still none of a kind that leaves name spaces.
 
     On machines with another processor than x86-64 or ARM64 this does nothing.
     """
     machine = platform.machine()
     if machine not in _REFUSED:
         return
-    program = _filter_program(machine, has_network=has_network)
+    families = _LOOPBACK_FAMILIES if has_loopback else (socket.AF_UNIX,)
+    program = _filter_program(machine, None if has_network else families)
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
     header = ctypes.create_string_buffer(struct.pack("H6xP", len(program), ctypes.addressof(code)))
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_SECCOMP, 2, ctypes.addressof(header))
 
 
-def _filter_program(machine: str, *, has_network: bool) -> list[tuple[int, int, int, int]]:
-    """BPF instructions: (code, jump if true, jump if false, operand). Refused calls answer ENOSYS, sockets EACCES."""
+def _filter_program(machine: str, families: tuple[int, ...] | None) -> list[tuple[int, int, int, int]]:
+    """BPF instructions: (code, jump if true, jump if false, operand). Refused calls answer ENOSYS, sockets EACCES.
+
+    Args:
+        machine: the processor.
+        families: kinds of sockets that are allowed; None: every kind.
+    """
     refused = sorted(_REFUSED[machine].values())
+    count = len(families or ())
     socket_check = [
-        (_JUMP_EQUAL, 0, 3, _SOCKET_CALL[machine]),
+        (_JUMP_EQUAL, 0, count + 2, _SOCKET_CALL[machine]),
         (_LOAD_WORD, 0, 0, 16),  # first argument: the family
-        (_JUMP_EQUAL, 1, 0, 1),  # AF_UNIX
+        *((_JUMP_EQUAL, count - index, 0, family) for index, family in enumerate(families or ())),
         (_RETURN, 0, 0, _SECCOMP_ERRNO_EACCES),
     ]
     tail = [
-        *([] if has_network else socket_check),
+        *([] if families is None else socket_check),
         (_RETURN, 0, 0, _SECCOMP_ALLOW),
         (_RETURN, 0, 0, _SECCOMP_ERRNO_ENOSYS),
     ]

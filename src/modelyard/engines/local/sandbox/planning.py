@@ -73,6 +73,7 @@ def _stage(spec: ProcessSpec, temporary: str, level: SandboxLevel, marker: dict[
         own_user=own_user,
         is_confined=not is_wrapped,
         has_network=spec.has_network,
+        has_loopback=spec.has_loopback,
     )
 
 

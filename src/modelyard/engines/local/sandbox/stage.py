@@ -47,7 +47,7 @@ def _apply(plan: StagePlan) -> None:
         else:
             confine.drop_privileges(plan["own_user"])
             confine.restrict_files(*plan["landlock"], has_network=plan["has_network"])
-    confine.filter_calls(has_network=plan["has_network"])
+    confine.filter_calls(has_network=plan["has_network"], has_loopback=plan["has_loopback"])
     os.chdir(plan["work_directory"])
     for name, value in plan["rlimits"].items():
         _lower(getattr(resource, f"RLIMIT_{name}"), value)
