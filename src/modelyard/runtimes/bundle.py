@@ -9,13 +9,15 @@ import msgspec
 from modelyard.kit.files import inside, write_atomic
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor
 from modelyard.runtimes.catalog import runtime_for
-from modelyard.types.models import Manifest
+from modelyard.types.compilation import Compilation
+from modelyard.types.models import ArtifactFormat, Manifest
 from modelyard.types.tensors import GoldenSet
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 REFERENCE = "reference.json"
 ENVIRONMENT_LOCK = "environment.lock"
+COMPILATION = "compilation.json"
 
 _T = TypeVar("_T")
 
@@ -48,20 +50,54 @@ def write_golden(folder: Path, golden: GoldenSet) -> None:
     write_atomic(folder / GOLDEN, _encode(golden))
 
 
+def read_compilation(folder: Path) -> Compilation | None:
+    """The report of a bundle's compilation, if it was compiled.
+
+    Raises:
+        ArtifactInvalidError: the file is damaged.
+    """
+    return _read(folder / COMPILATION, Compilation) if (folder / COMPILATION).is_file() else None
+
+
+def write_compilation(folder: Path, compilation: Compilation) -> None:
+    """Write `compilation.json`."""
+    write_atomic(folder / COMPILATION, _encode(compilation))
+
+
+def served_artifact(manifest: Manifest, compilation: Compilation | None) -> tuple[str, ArtifactFormat]:
+    """File and format of what a worker loads: the fastest variant that agrees, or else the artifact itself.
+
+    Raises:
+        ArtifactInvalidError: the served variant has no file, or an unknown format.
+    """
+    variant = compilation.variant(compilation.served) if compilation is not None else None
+    if variant is None:
+        return manifest.artifact, manifest.artifact_format
+    if not variant.artifact or variant.artifact_format not in set(ArtifactFormat):
+        raise ArtifactInvalidError(
+            f"'{COMPILATION}' says that '{variant.name}' is served, and names no file of a known format for it",
+            hint=f"Remove '{COMPILATION}' from the bundle, and the artifact is served.",
+        )
+    return variant.artifact, ArtifactFormat(variant.artifact_format)
+
+
 def load_bundle(folder: Path, threads: int = 1) -> tuple[Manifest, Predictor]:
     """The manifest and a predictor that uses at most `threads` threads.
+
+    It is the variant that the bundle's compilation chose, or else the artifact.
 
     Raises:
         ArtifactInvalidError: the bundle is damaged or its artifact does not fit its signature.
         PathEscapesError: the manifest names an artifact outside the folder.
     """
     manifest = read_manifest(folder)
-    artifact = inside(folder, manifest.artifact)
+    name, format = served_artifact(manifest, read_compilation(folder))
+    artifact = inside(folder, name)
     if not artifact.is_file():
         raise ArtifactInvalidError(
-            f"the bundle has no file '{manifest.artifact}', which its manifest names", hint="Register the model again."
+            f"the bundle has no file '{name}', which its manifest names", hint="Register the model again."
         )
-    return manifest, runtime_for(manifest.artifact_format).load(artifact, manifest.signature, threads=threads)
+    return manifest, runtime_for(format).load(artifact, manifest.signature, threads=threads)
 
 
 def environment_lock() -> str:

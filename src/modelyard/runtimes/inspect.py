@@ -18,12 +18,14 @@ import msgspec
 from modelyard.errors import InternalError, ModelyardError, TooLargeError
 from modelyard.kit.files import write_atomic
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Tensors
-from modelyard.runtimes.bundle import write_environment_lock, write_golden, write_manifest
+from modelyard.runtimes.bundle import write_compilation, write_environment_lock, write_golden, write_manifest
 from modelyard.runtimes.catalog import runtime_for, sniff
-from modelyard.runtimes.convert import ConversionFailedError, convert_artifact
+from modelyard.runtimes.compilation.compile import ORIGINAL, TOLERANCE, Compiled, compile_original
+from modelyard.runtimes.compilation.forms import Form, load_form
 from modelyard.runtimes.golden import make_golden
-from modelyard.runtimes.parity import check_parity, synthetic_inputs
-from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Parity, Task
+from modelyard.runtimes.parity import synthetic_inputs
+from modelyard.types.compilation import Compilation, Variant, VariantState
+from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Task
 from modelyard.types.signatures import Signature, TensorSpec
 
 MAX_ARTIFACT_BYTES = 2 << 30  # a protobuf file, and so an ONNX model without external data, cannot be larger
@@ -37,24 +39,31 @@ _GOLDEN_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Served:
-    """What will be served: file name, format, signature, and how it came about."""
+class _Original:
+    """The artifact in the bundle: its file, format and signature, and what was noticed."""
 
-    artifact: str
+    file: Path
     format: ArtifactFormat
     signature: Signature
-    findings: tuple[str, ...]
-    parity: Parity | None = None
+    findings: tuple[str, ...] = ()
 
 
-def inspect(artifact: Path, output: Path, *, name: str = "", max_bytes: int = MAX_ARTIFACT_BYTES) -> Manifest:
-    """Write a bundle (manifest, artifact, golden requests, environment lock) for `artifact` into the folder `output`.
+def inspect(
+    artifact: Path,
+    output: Path,
+    *,
+    name: str = "",
+    max_bytes: int = MAX_ARTIFACT_BYTES,
+    not_compiled_because: str = "",
+) -> Manifest:
+    """Write a bundle for `artifact` into the folder `output`: manifest, its forms, golden requests, environment lock.
 
     Args:
         artifact: an ONNX, skops, XGBoost or LightGBM file.
         output: existing empty folder.
         name: what people call the file; it stands in the card.
         max_bytes: larger files are refused.
+        not_compiled_because: given, no other form is tried, and the card says this.
 
     Raises:
         TooLargeError: over `max_bytes`.
@@ -66,22 +75,25 @@ def inspect(artifact: Path, output: Path, *, name: str = "", max_bytes: int = MA
             f"the artifact has {size} bytes, {max_bytes} are allowed", hint="Prune or quantise the model."
         )
     found = sniff(artifact)
-    served = _take_onnx(artifact, output) if found is ArtifactFormat.ONNX else _take_other(found, artifact, output)
-    predictor = runtime_for(served.format).load(output / served.artifact, served.signature, threads=1)
-    write_golden(output, make_golden(predictor, _answerable(predictor, served.signature)))
+    original = _take_onnx(artifact, output) if found is ArtifactFormat.ONNX else _take_other(found, artifact, output)
+    form = load_form(ORIGINAL, original.file, original.format, original.signature)
+    rows = _answerable(form.predictor, original.signature)
+    compiled = _compiled(original, rows, form, not_compiled_because)
+    write_golden(output, make_golden(compiled.form.predictor, rows))
     write_environment_lock(output)
+    write_compilation(output, compiled.compilation)
     manifest = Manifest(
-        artifact=served.artifact,
-        artifact_format=served.format,
-        signature=served.signature,
-        card=_card(served, found, name or artifact.name),
-        is_pure=runtime_for(served.format).is_pure,
+        artifact=compiled.form.file.name,
+        artifact_format=compiled.form.format,
+        signature=original.signature,
+        card=_card(original, compiled, name or artifact.name),
+        is_pure=runtime_for(compiled.form.format).is_pure,
     )
     write_manifest(output, manifest)
     return manifest
 
 
-def _take_onnx(artifact: Path, output: Path) -> _Served:
+def _take_onnx(artifact: Path, output: Path) -> _Original:
     """The model with its outputs under the standard names where they are recognised."""
     import onnx  # noqa: PLC0415 - heavy
 
@@ -106,30 +118,40 @@ def _take_onnx(artifact: Path, output: Path) -> _Served:
         findings = (f"the outputs were recognised as those of a {result.kind} and named in the standard way",)
     signature = runtime_for(ArtifactFormat.ONNX).infer_signature(target)
     signature = _with_classes(signature, result.class_names) if result.kind == "classifier" else signature
-    return _Served(artifact="model.onnx", format=ArtifactFormat.ONNX, signature=signature, findings=findings)
+    return _Original(file=target, format=ArtifactFormat.ONNX, signature=signature, findings=findings)
 
 
-def _take_other(format: ArtifactFormat, artifact: Path, output: Path) -> _Served:
-    """The ONNX form if there is one that agrees with the original, else the original."""
-    original = output / f"original{_EXTENSIONS[format]}"
-    shutil.copyfile(artifact, original)
-    runtime = runtime_for(format)
-    signature = runtime.infer_signature(original)
-    try:
-        (output / "model.onnx").write_bytes(convert_artifact(format, original, signature))
-        converted = runtime_for(ArtifactFormat.ONNX).load(output / "model.onnx", signature)
-        parity = check_parity(runtime.load(original, signature), converted, signature)
-    except (ConversionFailedError, ArtifactInvalidError) as error:
-        parity = Parity(is_equal=False, rows=0, label_mismatches=0, max_abs_difference=0.0, note=error.message)
+def _take_other(format: ArtifactFormat, artifact: Path, output: Path) -> _Original:
+    """The artifact under the name that it has in a bundle."""
+    file = output / f"original{_EXTENSIONS[format]}"
+    shutil.copyfile(artifact, file)
+    return _Original(file=file, format=format, signature=runtime_for(format).infer_signature(file))
+
+
+def _compiled(original: _Original, rows: Tensors, form: Form, reason: str) -> Compiled:
+    """The forms of the original; the original alone if there is a `reason` not to make others."""
+    if not reason:
+        return compile_original(form, original.signature, rows)
+    variant = Variant(
+        name=ORIGINAL,
+        state=VariantState.SERVED,
+        reason=reason,
+        artifact=original.file.name,
+        artifact_format=original.format,
+    )
+    return Compiled(
+        form=form, parity=None, compilation=Compilation(served=ORIGINAL, tolerance=TOLERANCE, variants=(variant,))
+    )
+
+
+def _finding(original: _Original, compiled: Compiled) -> tuple[str, ...]:
+    """What a reader must know of the conversion, in a sentence."""
+    parity = compiled.parity
+    if original.format is ArtifactFormat.ONNX or parity is None:
+        return original.findings
     if parity.is_equal:
-        note = f"converted from {format} to ONNX, equal on {parity.rows} random and edge rows"
-        return _Served(
-            artifact="model.onnx", format=ArtifactFormat.ONNX, signature=signature, findings=(note,), parity=parity
-        )
-    (output / "model.onnx").unlink(missing_ok=True)
-    served = original.rename(output / f"model{_EXTENSIONS[format]}")
-    note = f"served by {format} itself and not as ONNX: {parity.note}"
-    return _Served(artifact=served.name, format=format, signature=signature, findings=(note,), parity=parity)
+        return (f"converted from {original.format} to ONNX, equal on {parity.rows} random and edge rows",)
+    return (f"served by {original.format} itself and not as ONNX: {parity.note}",)
 
 
 def _with_classes(signature: Signature, class_names: tuple[str, ...]) -> Signature:
@@ -164,13 +186,13 @@ def _check_rows(outputs: Mapping[str, object], inputs: Tensors) -> None:
             raise ArtifactInvalidError(f"output '{name}' does not have one entry per row of the batch")
 
 
-def _card(served: _Served, format: ArtifactFormat, name: str) -> ModelCard:
+def _card(original: _Original, compiled: Compiled, name: str) -> ModelCard:
     return ModelCard(
-        task=_task(served.signature),
-        description=f"Registered from the {format} file {name}.",
+        task=_task(original.signature),
+        description=f"Registered from the {original.format} file {name}.",
         limitations="No quality is known: the model was trained elsewhere and came without measurements.",
-        findings=served.findings,
-        parity=served.parity,
+        findings=_finding(original, compiled),
+        parity=compiled.parity,
     )
 
 

@@ -49,6 +49,27 @@ def normalise(model: onnx.ModelProto) -> Normalised:
     return Normalised(model=copy, kind="other")
 
 
+def keep_label_only(model: onnx.ModelProto) -> None:
+    """Let a model that answers a label and scores answer the label alone, under its standard name.
+
+    Scores of models without probabilities (SVC, k-means, outlier detectors) sum up to nothing, so nobody gets them.
+    """
+    labels = [output for output in model.graph.output if _type(output) in (TensorProto.INT64, TensorProto.STRING)]
+    if len(labels) == 1:
+        _set_outputs(model, [(labels[0], "label", (None,))])
+
+
+def narrow_inputs(model: onnx.ModelProto) -> None:
+    """Make 64-bit inputs take 32 bits: a cast stands behind each."""
+    for value in model.graph.input:
+        if _type(value) == TensorProto.DOUBLE:
+            wide = f"modelyard_wide_{value.name}"
+            for node in model.graph.node:
+                node.input[:] = [wide if name == value.name else name for name in node.input]
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+            model.graph.node.insert(0, helper.make_node("Cast", [value.name], [wide], to=TensorProto.DOUBLE))
+
+
 def has_external_data(model: onnx.ModelProto) -> bool:
     """True if weights lie in other files, which a single artifact cannot bring along."""
     return any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer)

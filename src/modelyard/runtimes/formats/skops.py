@@ -46,19 +46,19 @@ class SkopsPredictor(Predictor):
         self._estimator = estimator
         self._outputs = {spec.name: spec for spec in signature.outputs}
         self._threads = threads
+        self._dtype = _working_type(estimator)
+        self._pools = _pools()
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """Label and probabilities of a classifier, the label of a clusterer, the prediction of a regressor."""
-        data = inputs["numeric"]
+        data = inputs["numeric"].astype(self._dtype, copy=False)
         try:
             return self._answer(data)
         except Exception as error:  # estimators raise what they like
             raise PredictionFailedError(error) from error
 
     def _answer(self, data: Tensor) -> Tensors:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415 - scikit-learn's own
-
-        with warnings.catch_warnings(), threadpool_limits(self._threads):
+        with warnings.catch_warnings(), self._pools.limit(limits=self._threads):
             warnings.filterwarnings("ignore", message=_NAMES)  # the signature has checked the columns
             if "label" not in self._outputs:
                 return regress(np.asarray(self._estimator.predict(data)))
@@ -189,6 +189,24 @@ def _refuse_named_columns(estimator: Any) -> None:
                 hint="Convert it with skl2onnx.to_onnx, with the inputs 'numeric' and 'categorical', or pick columns "
                 "by position.",
             )
+
+
+def _pools() -> Any:
+    """The thread pools of this process. To look for them takes milliseconds: once, not with every request."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415 - scikit-learn's own
+
+    return ThreadpoolController()
+
+
+def _working_type(estimator: Any) -> type[np.floating[Any]]:
+    """64 bits, in which scikit-learn's users call it, unless the estimator was fitted on 32 and takes nothing else."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            estimator.predict(np.zeros((1, estimator.n_features_in_), dtype=np.float64))
+        except Exception:  # noqa: BLE001 - estimators raise what they like, also at zeros: 32 bits are what comes in
+            return np.float32
+    return np.float64
 
 
 def _damaged(error: Exception) -> ArtifactInvalidError:
