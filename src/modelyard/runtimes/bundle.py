@@ -91,13 +91,13 @@ def load_bundle(folder: Path, threads: int = 1) -> tuple[Manifest, Predictor]:
         PathEscapesError: the manifest names an artifact outside the folder.
     """
     manifest = read_manifest(folder)
-    name, format = served_artifact(manifest, read_compilation(folder))
+    name, kind = served_artifact(manifest, read_compilation(folder))
     artifact = inside(folder, name)
     if not artifact.is_file():
         raise ArtifactInvalidError(
             f"the bundle has no file '{name}', which its manifest names", hint="Register the model again."
         )
-    return manifest, runtime_for(format).load(artifact, manifest.signature, threads=threads)
+    return manifest, runtime_for(kind).load(artifact, manifest.signature, threads=threads)
 
 
 def environment_lock() -> str:

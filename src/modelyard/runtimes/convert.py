@@ -24,13 +24,13 @@ class ConversionFailedError(InvalidInputError):
     code = "conversion_failed"
 
 
-def convert_artifact(
-    format: ArtifactFormat, artifact: Path, signature: Signature, *, is_double: bool = False
-) -> bytes:
+def convert_artifact(format: ArtifactFormat, artifact: Path, signature: Signature, *, is_double: bool = False) -> bytes:
     """The ONNX form of a skops, XGBoost or LightGBM file.
 
     Args:
-        format, artifact, signature: of the original.
+        format: of the file.
+        artifact: the file.
+        signature: of the original.
         is_double: let the form calculate in 64 bits between its 32-bit inputs and outputs; scikit-learn only.
 
     Raises:
@@ -166,9 +166,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _widened(inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        replace(spec, datatype=DataType.FP64) if spec.datatype is DataType.FP32 else spec for spec in inputs
-    )
+    return tuple(replace(spec, datatype=DataType.FP64) if spec.datatype is DataType.FP32 else spec for spec in inputs)
 
 
 def _initial_types(inputs: tuple[TensorSpec, ...], types: Any) -> list[tuple[str, Any]]:

@@ -1,22 +1,22 @@
 """Builds a complete bundle out of a bare artifact that was made anywhere.
 
     python -m modelyard.runtimes.inspect --artifact FILE --output DIR [--name NAME] [--max-bytes N]
+        [--compile-seconds N]
 
 Exit code 0: DIR holds the bundle. 1: the artifact is refused, DIR/error.json has `code`, `message` and `hint`. The file
-comes from a stranger: run this in a sandbox without network. Pickles are refused before anything is loaded.
+comes from a stranger: run this in a sandbox without network. Pickles are refused before anything is loaded. With
+`--compile-seconds`, compiling that takes longer, or crashes, is left out, and the model is served as it came.
 """
 
 import argparse
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
-from modelyard.errors import InternalError, ModelyardError, TooLargeError
-from modelyard.kit.files import write_atomic
+from modelyard.errors import ModelyardError, TooLargeError
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Tensors
 from modelyard.runtimes.bundle import write_compilation, write_environment_lock, write_golden, write_manifest
 from modelyard.runtimes.catalog import runtime_for, sniff
@@ -24,6 +24,7 @@ from modelyard.runtimes.compilation.compile import ORIGINAL, TOLERANCE, Compiled
 from modelyard.runtimes.compilation.forms import Form, load_form
 from modelyard.runtimes.golden import make_golden
 from modelyard.runtimes.parity import synthetic_inputs
+from modelyard.runtimes.reporting import reported
 from modelyard.types.compilation import Compilation, Variant, VariantState
 from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Task
 from modelyard.types.signatures import Signature, TensorSpec
@@ -216,19 +217,38 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--name", default="")
     parser.add_argument("--max-bytes", type=int, default=MAX_ARTIFACT_BYTES)
+    parser.add_argument("--compile-seconds", type=float, default=0)
     options = parser.parse_args(arguments)
+    given_up = ""
+    if options.compile_seconds:
+        code, given_up = _in_child(options)
+        if not given_up:
+            return code
+        _empty(options.output)
+    given = {"name": options.name, "max_bytes": options.max_bytes, "not_compiled_because": given_up}
+    return reported(lambda: inspect(options.artifact, options.output, **given), options.output, "inspection")
+
+
+def _in_child(options: argparse.Namespace) -> tuple[int, str]:
+    """All of it in a process of its own: exit code, and why that process must not be believed.
+
+    Converters are large native libraries. One that crashes or does not end takes its process along, and the model is
+    served as it came.
+    """
+    given = (
+        f"--{name}={getattr(options, name.replace('-', '_'))}" for name in ("artifact", "output", "name", "max-bytes")
+    )
+    command = [sys.executable, "-m", "modelyard.runtimes.inspect", *given]
     try:
-        inspect(options.artifact, options.output, name=options.name, max_bytes=options.max_bytes)
-    except ModelyardError as error:
-        found = error
-    except Exception as error:  # noqa: BLE001 - a strange file meets large libraries: any end of it is told
-        found = InternalError(f"inspection failed: {type(error).__name__}: {str(error)[:300]}")
-    else:
-        return 0
-    report = {"code": found.code, "message": found.message, "hint": found.hint}
-    write_atomic(options.output / "error.json", msgspec.json.encode(report))
-    sys.stderr.write(f"{found.code}: {found.message}\n")
-    return 1
+        code = subprocess.run(command, timeout=options.compile_seconds, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return 1, f"compiling was given up after {options.compile_seconds:g} s"
+    return code, "" if code in (0, 1) else f"compiling ended with code {code}"
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
 
 
 if __name__ == "__main__":

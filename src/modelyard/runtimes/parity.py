@@ -35,7 +35,8 @@ def check_parity(
     best probabilities are closer to each other than that. Rows that the original itself refuses are left out.
 
     Args:
-        original, converted: the two models.
+        original: the model that is right.
+        converted: the model that shall answer as it does.
         signature: of both.
         sample: real rows, best of all.
         further: more batches, by what a reader would call their rows ("rows at the thresholds").

@@ -76,3 +76,30 @@ class Compilation:
     def variant(self, name: str) -> Variant | None:
         """The variant of that name, if it was tried."""
         return next((variant for variant in self.variants if variant.name == name), None)
+
+
+class Target(StrEnum):
+    """What `modelyard models compile` can make, named by the hardware that it is for."""
+
+    CPU = "cpu"
+    CPU_INT8 = "cpu-int8"
+    CUDA = "cuda"
+    ARM64 = "arm64"
+    C = "c"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """`build.json` beside the files that a target is made of.
+
+    Attributes:
+        target: what was made.
+        is_bundle: the files are a complete bundle, which can be registered as a version.
+        summary: what the files are and how to use them.
+        compilation: how what was made compares with the original, as far as this machine can tell.
+    """
+
+    target: Target
+    is_bundle: bool
+    summary: str
+    compilation: Compilation

@@ -1,10 +1,11 @@
-"""Makes a complete bundle out of a bare artifact, in a sandbox: this process never opens a model file itself."""
+"""Makes bundles out of bare artifacts, and compiles versions, in a sandbox: this process opens no model file itself."""
 
 import shutil
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -16,12 +17,18 @@ from modelyard.kit.ids import new_id
 from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.runtimes.formats.skops import TypesUntrustedError
 from modelyard.runtimes.sniff import ArtifactArchiveUnsafeError, PickleRefusedError
+from modelyard.runtimes.targets.c_library import CompilerMissingError
+from modelyard.runtimes.targets.source import TargetUnfitError
+from modelyard.types.compilation import Target
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, Resources
 
 _LABELS = {"kind": "inspection"}
 _AT_A_TIME = 2
+_BUILD_SECONDS = 500.0
 _MAXIMUM_REPORT_BYTES = 1 << 20
 _PATIENCE_SECONDS = 60.0
+_COMPILING_SHARE = 0.6
+"""Of the time limit; the rest is for a model that is served as it came, after compiling took too long."""
 _REFUSALS: dict[str, type[ModelyardError]] = {
     kind.code: kind
     for kind in (
@@ -30,13 +37,26 @@ _REFUSALS: dict[str, type[ModelyardError]] = {
         PickleRefusedError,
         ArtifactArchiveUnsafeError,
         TooLargeError,
+        TargetUnfitError,
+        CompilerMissingError,
     )
 }
 _OF_THE_ARTIFACT = {EndCause.OUT_OF_MEMORY, EndCause.TIMEOUT, EndCause.DISK_LIMIT, EndCause.SIGNAL}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """A module to run, with what it may read and use; it writes into the folder that it is given as `--output`."""
+
+    module: str
+    options: tuple[str, ...]
+    reads: Path
+    disk_bytes: int
+    time_limit_seconds: float
+
+
 class ArtifactInspector:
-    """Runs `modelyard.runtimes.inspect` through an engine. Safe from any thread; two inspections at a time.
+    """Runs `modelyard.runtimes.inspect` and `.targets.build` through an engine. Safe from any thread; two at a time.
 
     Args:
         engine: where it runs, without network.
@@ -70,6 +90,41 @@ class ArtifactInspector:
             InspectionUnavailableError: the sandbox did not start or was ended from outside.
             InspectionsBusyError: too many at the same time.
         """
+        compiling = self._time_limit_seconds * _COMPILING_SHARE
+        options = (f"--artifact={artifact}", f"--name={name}", f"--compile-seconds={compiling:g}")
+        task = _Task(
+            module="modelyard.runtimes.inspect",
+            options=options,
+            reads=artifact,
+            disk_bytes=8 * artifact.stat().st_size + (1 << 30),
+            time_limit_seconds=self._time_limit_seconds,
+        )
+        with self._done(task) as output:
+            yield output
+
+    @contextmanager
+    def compiled(self, bundle: Path, target: Target, tolerance: float) -> Iterator[Path]:
+        """A folder with what the version in `bundle` is compiled to, which is gone after the block.
+
+        Raises:
+            TargetUnfitError: this model cannot be compiled to this target.
+            CompilerMissingError: what compiles it is not installed.
+            ArtifactInvalidError, InspectionFailedError, InspectionUnavailableError, InspectionsBusyError: as above.
+        """
+        size = sum(file.stat().st_size for file in bundle.rglob("*") if file.is_file())
+        task = _Task(
+            module="modelyard.runtimes.targets.build",
+            options=(f"--bundle={bundle}", f"--target={target}", f"--tolerance={tolerance}"),
+            reads=bundle,
+            disk_bytes=8 * size + (1 << 30),
+            time_limit_seconds=_BUILD_SECONDS,
+        )
+        with self._done(task) as output:
+            yield output
+
+    @contextmanager
+    def _done(self, task: _Task) -> Iterator[Path]:
+        """The folder that a task wrote, once it has ended well."""
         if not self._slots.acquire(timeout=_PATIENCE_SECONDS):
             raise InspectionsBusyError(f"{_AT_A_TIME} artifacts are being inspected already", hint="Try again later.")
         process_id = new_id("inspection")
@@ -77,29 +132,28 @@ class ArtifactInspector:
         try:
             output = work / "bundle"
             output.mkdir(parents=True)
-            self._run(process_id, artifact, work, output, name)
+            self._run(process_id, task, work, output)
             yield output
         finally:
             self._engine.remove(process_id)
             shutil.rmtree(work, ignore_errors=True)
             self._slots.release()
 
-    def _run(self, process_id: str, artifact: Path, work: Path, output: Path, name: str) -> None:
-        options = (f"--artifact={artifact}", f"--output={output}", f"--name={name}")
+    def _run(self, process_id: str, task: _Task, work: Path, output: Path) -> None:
         spec = ProcessSpec(
-            command=(sys.executable, "-m", "modelyard.runtimes.inspect", *options),
+            command=(sys.executable, "-m", task.module, f"--output={output}", *task.options),
             environment={"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
             work_directory=str(work),
-            mounts=(Mount(path=str(artifact)),),
+            mounts=(Mount(path=str(task.reads)),),
             resources=Resources(
                 memory_bytes=self._memory_bytes,
-                time_limit_seconds=self._time_limit_seconds,
-                disk_bytes=8 * artifact.stat().st_size + (1 << 30),
+                time_limit_seconds=task.time_limit_seconds,
+                disk_bytes=task.disk_bytes,
             ),
             labels=_LABELS,
         )
         self._engine.submit(process_id, spec)
-        end = self._engine.wait(process_id, self._time_limit_seconds + 30).end
+        end = self._engine.wait(process_id, task.time_limit_seconds + 30).end
         if end is None or end.cause is not EndCause.EXIT or end.exit_code != 0:
             raise _failure(output / "error.json", end)
 

@@ -26,7 +26,12 @@ def judged(variant: Variant, served: Variant) -> Variant:
     if variant.name == served.name:
         return replace(variant, state=VariantState.SERVED, reason=variant.reason or "the fastest that agrees")
     ratio = pace(variant.timings) / pace(served.timings)
-    reason = f"{_times(ratio)} the time of {served.name}" if ratio >= 1 else f"within the noise of {served.name}, simpler"
+    if ratio > MARGIN:
+        reason = f"{_times(ratio)} the time of {served.name}"
+    elif ratio * MARGIN >= 1:
+        reason = f"no faster than {served.name}, beyond the noise"
+    else:
+        reason = f"faster than {served.name}, and not kept"
     return replace(variant, state=VariantState.SLOWER, reason=variant.reason or reason)
 
 

@@ -41,15 +41,16 @@ class Compiled:
     compilation: Compilation
 
 
-def compile_original(original: Form, signature: Signature, rows: Tensors) -> Compiled:
+def compile_original(original: Form, signature: Signature, rows: Tensors, *, tolerance: float = TOLERANCE) -> Compiled:
     """Make the other forms beside `original`, compare and measure them.
 
     Args:
         original: as it was registered; the others are written into its folder, those that agree stay there.
         signature: of all forms.
         rows: some that the original answers; real ones, best of all.
+        tolerance: how far a number may differ: absolute, and relative above 1.
     """
-    trial = _Trial(original, signature, rows)
+    trial = _Trial(original, signature, rows, tolerance)
     if original.format is ArtifactFormat.ONNX:
         trial.attempt(OPTIMISED, OPTIMISED_FILE, optimiser(original.file))
         return trial.outcome(simplest_first=[ORIGINAL, OPTIMISED])
@@ -65,13 +66,14 @@ def compile_original(original: Form, signature: Signature, rows: Tensors) -> Com
 class _Trial:
     """The forms of one model, as they are tried."""
 
-    def __init__(self, original: Form, signature: Signature, rows: Tensors) -> None:
+    def __init__(self, original: Form, signature: Signature, rows: Tensors, tolerance: float) -> None:
         self._original = original
         self._signature = signature
         self._rows = rows
+        self._tolerance = tolerance
         self._forms = {ORIGINAL: original}
         self._parities: dict[str, Parity] = {}
-        self._variants = {ORIGINAL: self._timed(_described(original), original)}
+        self._variants = {ORIGINAL: self._timed(described(original), original)}
 
     def attempt(self, name: str, file: str, make: Maker) -> None:
         """Make a form, compare it, and measure it if it agrees; otherwise its file goes."""
@@ -83,7 +85,7 @@ class _Trial:
         parity = self._compared(form)
         self._parities[name] = parity
         variant = replace(
-            _described(form),
+            described(form),
             rows=parity.rows,
             label_mismatches=parity.label_mismatches,
             max_abs_difference=parity.max_abs_difference,
@@ -107,13 +109,13 @@ class _Trial:
 
     def outcome(self, simplest_first: list[str]) -> Compiled:
         """The choice among the forms that agree."""
-        usable = [self._variants[name] for name in simplest_first if name in self._forms and self._variants[name].timings]
-        served = self._variants[choose(usable)] if usable else self._variants[ORIGINAL]
-        variants = [
-            judged(variant, served) if variant in usable else variant for variant in self._variants.values()
+        usable = [
+            self._variants[name] for name in simplest_first if name in self._forms and self._variants[name].timings
         ]
+        served = self._variants[choose(usable)] if usable else self._variants[ORIGINAL]
+        variants = [judged(variant, served) if variant in usable else variant for variant in self._variants.values()]
         compilation = Compilation(
-            served=served.name, tolerance=TOLERANCE, machine=machine(), variants=tuple(variants)
+            served=served.name, tolerance=self._tolerance, machine=machine(), variants=tuple(variants)
         )
         form = next(self._forms[name] for name in simplest_first if name in self._forms)
         parity = self._parities.get(form.name) or self._parities.get(ONNX) or self._without_form()
@@ -132,7 +134,7 @@ class _Trial:
         if on_thresholds is not None:
             further["rows at the thresholds of the trees"] = on_thresholds
         return check_parity(
-            self._original.predictor, form.predictor, self._signature, further=further, tolerance=TOLERANCE
+            self._original.predictor, form.predictor, self._signature, further=further, tolerance=self._tolerance
         )
 
     def _timed(self, variant: Variant, form: Form) -> Variant:
@@ -142,5 +144,6 @@ class _Trial:
             return replace(variant, reason=f"not measured: {error.message}")
 
 
-def _described(form: Form) -> Variant:
+def described(form: Form) -> Variant:
+    """A form that agrees, before it is known how it compares."""
     return Variant(name=form.name, state=VariantState.SLOWER, artifact=form.file.name, artifact_format=form.format)

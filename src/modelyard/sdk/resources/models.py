@@ -1,5 +1,7 @@
 """Models: registering, finding, downloading."""
 
+import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -7,15 +9,30 @@ from typing import Any
 
 from modelyard.kit.files import inside
 from modelyard.sdk.calls import Mode, Pages, call, listing
-from modelyard.sdk.resource import REGISTRY, Resource, create, delete, pages, put, read, split_ref, update
+from modelyard.sdk.resource import (
+    REGISTRY,
+    Resource,
+    create,
+    decode,
+    delete,
+    encode,
+    pages,
+    put,
+    read,
+    send,
+    split_ref,
+    update,
+)
 from modelyard.sdk.resources.uploads import FileMissingError, upload
-from modelyard.sdk.steps import Download, Flow, Progress, Work
+from modelyard.sdk.steps import Download, Flow, Progress, Request, Work
 from modelyard.sdk.transfers import download
+from modelyard.types.compilation import Build
 from modelyard.types.discovery import SearchHit, SearchPage
 from modelyard.types.lineage import LineageGraph
 from modelyard.types.models import Lineage, Model, ModelVersion
 
 _REGISTER_SECONDS = 600.0  # a bare artifact is inspected and converted first
+_BUILD = "build.json"
 
 
 class Models(Resource[Mode]):
@@ -118,6 +135,30 @@ class Models(Resource[Mode]):
         return version
 
     @call
+    def compile(self, ref: str, target: str, folder: str | Path, *, tolerance: float = 1e-5) -> Flow[Build]:
+        """Compile a version to a target and write the files into `folder`; the version stays as it is.
+
+        Args:
+            ref: of the version.
+            target: "cpu", "cpu-int8", "cuda", "arm64" or "c".
+            folder: for the files; made if absent. If the build is a bundle, `register` takes this folder.
+            tolerance: how far numbers may differ from the original's: absolute, and relative above 1.
+
+        Raises:
+            InvalidInputError: there is no such target, or the model cannot be compiled to it; the message says why.
+        """
+        request = Request(
+            method="POST",
+            path=f"{self._version(ref)}/builds",
+            headers={"Content-Type": "application/json"},
+            content=encode({"target": target, "tolerance": tolerance}),
+            timeout_seconds=_REGISTER_SECONDS,
+        )
+        response = yield from send(request)
+        report: bytes = yield Work(partial(_unpacked, response.content, Path(folder)))
+        return decode(report, Build)
+
+    @call
     def set_alias(self, name: str, alias: str, number: int) -> Flow[Model]:
         """Point `name@alias` to a version."""
         return put(Model, self._path(REGISTRY, "models", name, "aliases", alias), {"number": number})
@@ -160,6 +201,16 @@ class Models(Resource[Mode]):
     def _version(self, ref: str) -> str:
         name, selector = split_ref(ref)
         return self._path(REGISTRY, "models", name, "versions", selector)
+
+
+def _unpacked(content: bytes, folder: Path) -> bytes:
+    """Write the files of a build into `folder`; what its report says."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in archive.namelist():
+            target = inside(folder, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(name))
+        return archive.read(_BUILD)
 
 
 def _files(path: Path) -> list[tuple[str, Path, int]]:
