@@ -17,6 +17,7 @@ from modelyard.errors import InvalidStateError
 from modelyard.runtimes.base import PredictionFailedError, Predictor, Tensor, Tensors
 from modelyard.runtimes.compilation.choice import judged
 from modelyard.runtimes.compilation.compile import described
+from modelyard.runtimes.compilation.thresholds import threshold_rows
 from modelyard.runtimes.compilation.timing import machine, time_batches
 from modelyard.runtimes.formats.answers import classify, regress
 from modelyard.runtimes.parity import check_parity
@@ -73,7 +74,7 @@ def build_c(source: Source, output: Path, tolerance: float) -> Build:
     signature = source.manifest.signature
     library = CLibraryPredictor(output / LIBRARY, signature)
     parity = check_parity(
-        source.original.predictor, library, signature, further={"golden rows": source.rows}, tolerance=tolerance
+        source.original.predictor, library, signature, further=_further_rows(source), tolerance=tolerance
     )
     compiled = Variant(
         name=NAME,
@@ -91,7 +92,7 @@ def build_c(source: Source, output: Path, tolerance: float) -> Build:
     original = replace(judged(original, compiled), artifact="", artifact_format="")
     summary = (
         f"A C library for this processor: {LIBRARY} with {_HEADER}, and its sources for any other. Call predict() with "
-        f"one row of union Entry, then postprocess()."
+        f"one row of union Entry, then postprocess(). Its times here include the way through Python."
     )
     compilation = Compilation(
         served=NAME if parity.is_equal else original.name,
@@ -100,6 +101,15 @@ def build_c(source: Source, output: Path, tolerance: float) -> Build:
         variants=(original, compiled),
     )
     return Build(target=Target.C, is_bundle=False, summary=summary, compilation=compilation)
+
+
+def _further_rows(source: Source) -> dict[str, Tensors]:
+    """Golden rows, and those at the thresholds of the trees where an ONNX form tells them."""
+    further = {"golden rows": source.rows}
+    if source.manifest.artifact_format is ArtifactFormat.ONNX:
+        rows = threshold_rows(source.portable, source.manifest.signature)
+        further |= {"rows at the thresholds of the trees": rows} if rows is not None else {}
+    return further
 
 
 def _read(source: Source) -> Any:
@@ -159,5 +169,6 @@ def _write_library(model: Any, output: Path) -> None:
 def _unfit(error: Exception) -> TargetUnfitError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     return TargetUnfitError(
-        f"treelite does not read this model: {reason}", hint="Use the target cpu: ONNX Runtime is as fast for trees."
+        f"treelite does not read this model: {reason}",
+        hint="The target c takes single tree models; others have the target cpu.",
     )

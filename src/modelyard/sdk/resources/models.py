@@ -155,8 +155,8 @@ class Models(Resource[Mode]):
             timeout_seconds=_REGISTER_SECONDS,
         )
         response = yield from send(request)
-        report: bytes = yield Work(partial(_unpacked, response.content, Path(folder)))
-        return decode(report, Build)
+        build: Build = yield Work(partial(_unpacked, response.content, Path(folder)))
+        return build
 
     @call
     def set_alias(self, name: str, alias: str, number: int) -> Flow[Model]:
@@ -203,14 +203,17 @@ class Models(Resource[Mode]):
         return self._path(REGISTRY, "models", name, "versions", selector)
 
 
-def _unpacked(content: bytes, folder: Path) -> bytes:
-    """Write the files of a build into `folder`; what its report says."""
+def _unpacked(content: bytes, folder: Path) -> Build:
+    """Write the files of a build into `folder`; its report stays outside a bundle, whose own report it repeats."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        build = decode(archive.read(_BUILD), Build)
         for name in archive.namelist():
+            if name == _BUILD and build.is_bundle:
+                continue
             target = inside(folder, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(archive.read(name))
-        return archive.read(_BUILD)
+    return build
 
 
 def _files(path: Path) -> list[tuple[str, Path, int]]:
