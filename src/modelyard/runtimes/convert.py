@@ -67,6 +67,10 @@ def convert_estimator(estimator: Any, signature: Signature, *, is_double: bool =
         from modelyard.runtimes.formats.onnx_graph import narrow_inputs  # noqa: PLC0415 - imports onnx
         from modelyard.runtimes.formats.sklearn_boosting import histogram_converters  # noqa: PLC0415 - 2 s
         from modelyard.runtimes.formats.sklearn_trees import route_missing_values  # noqa: PLC0415 - imports onnx
+        from modelyard.runtimes.formats.tree_thresholds import (  # noqa: PLC0415 - beside the others
+            histogram_splits,
+            round_thresholds_down,
+        )
 
         model = convert_sklearn(
             estimator,
@@ -77,6 +81,7 @@ def convert_estimator(estimator: Any, signature: Signature, *, is_double: bool =
             target_opset={"": 18, "ai.onnx.ml": 3},
         )
         route_missing_values(model, estimator)
+        round_thresholds_down(model, histogram_splits(estimator))
         if is_double:
             narrow_inputs(model)
         return model
@@ -117,12 +122,15 @@ def convert_lightgbm(booster: Any, signature: Signature) -> bytes:
         from onnxmltools import convert_lightgbm as to_onnx  # noqa: PLC0415 - 1 s
         from onnxmltools.convert.common import data_types  # noqa: PLC0415 - 1 s
 
-        from modelyard.runtimes.formats.lightgbm_trees import round_thresholds_down  # noqa: PLC0415 - beside the others
+        from modelyard.runtimes.formats.tree_thresholds import (  # noqa: PLC0415 - beside the others
+            lightgbm_splits,
+            round_thresholds_down,
+        )
 
         model = to_onnx(
             booster, name=_GRAPH_NAME, initial_types=_initial_types(signature.inputs, data_types), zipmap=False
         )
-        round_thresholds_down(model, booster)
+        round_thresholds_down(model, lightgbm_splits(booster))
         return model
 
     return _converted(convert, signature)

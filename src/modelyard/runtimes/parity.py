@@ -189,13 +189,15 @@ def _rows_of(batch: Tensors, indices: list[int]) -> Tensors:
 
 
 def _compare(want: Mapping[str, Tensor], got: Mapping[str, Tensor], tolerance: float) -> _Difference:
+    if any(np.shape(got[name]) != tensor.shape for name, tensor in want.items()):
+        return _Difference(labels=0, has_gaps=True)
     labels = _label_mismatches(want, got, tolerance)
     absolute = scaled = 0.0
     for name, tensor in want.items():
         if tensor.dtype.kind != "f" or not tensor.size:
             continue
         expected, answer = tensor.astype(np.float64), np.asarray(got[name], dtype=np.float64)
-        if expected.shape != answer.shape or not np.array_equal(np.isfinite(expected), np.isfinite(answer)):
+        if not np.array_equal(np.isfinite(expected), np.isfinite(answer)):
             return _Difference(labels=labels, absolute=absolute, scaled=scaled, has_gaps=True)
         finite = np.isfinite(expected)
         gaps = np.abs(expected[finite] - answer[finite])

@@ -107,7 +107,7 @@ def open_estimator(artifact: Path) -> Any:
     import skops.io  # noqa: PLC0415 - 2.3 s with scikit-learn, needed by this format only
 
     try:
-        untrusted = set(skops.io.get_untrusted_types(file=artifact)) - set(_TRUSTED)
+        untrusted = set(skops.io.get_untrusted_types(file=artifact)) - trusted_types()
     except Exception as error:  # skops raises whatever a damaged schema leads to
         raise _damaged(error) from error
     if untrusted:
@@ -124,6 +124,11 @@ def open_estimator(artifact: Path) -> Any:
             return skops.io.load(artifact, trusted=list(_TRUSTED))
     except Exception as error:  # the same
         raise _damaged(error) from error
+
+
+def trusted_types() -> set[str]:
+    """Names of the types that are loaded beside those that skops itself trusts."""
+    return set(_TRUSTED)
 
 
 def estimator_signature(estimator: Any) -> Signature:

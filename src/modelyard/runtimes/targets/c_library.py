@@ -92,7 +92,7 @@ def build_c(source: Source, output: Path, tolerance: float) -> Build:
     original = replace(judged(original, compiled), artifact="", artifact_format="")
     summary = (
         f"A C library for this processor: {LIBRARY} with {_HEADER}, and its sources for any other. Call predict() with "
-        f"one row of union Entry, then postprocess(). Its times here include the way through Python."
+        f"one row of union Entry, 0, and room for the result. Its times here include the way through Python."
     )
     compilation = Compilation(
         served=NAME if parity.is_equal else original.name,
