@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-fast check lint types contracts docs format chaos clean
+.PHONY: help quickstart install install-torch test test-torch test-catboost test-fast check lint types contracts docs format chaos clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -23,7 +23,11 @@ test: $(VENV)/.dev ## Run all tests
 test-torch: $(VENV)/.dev ## Run the tests of what the torch extra adds, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-torch $(UV) sync --quiet --frozen --inexact
 	@sh scripts/install_torch.sh .venv-torch/bin/python
-	@.venv-torch/bin/python -m pytest -q tests/unit/algorithms/test_cnn.py
+	@.venv-torch/bin/python -m pytest -q tests/unit/algorithms/test_cnn.py tests/contract/compilation/test_torch.py
+
+test-catboost: $(VENV)/.dev ## Run the tests of the catboost extra, in an environment of their own
+	@UV_PROJECT_ENVIRONMENT=.venv-catboost $(UV) sync --quiet --frozen --extra catboost
+	@.venv-catboost/bin/python -m pytest -q tests/contract/compilation/test_catboost.py
 
 test-fast: $(VENV)/.dev ## Run the tests that need no server and no seconds
 	@$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/api tests/architecture
@@ -51,7 +55,7 @@ chaos: $(VENV)/.dev ## Kill control, gateway, workers and jobs at random, 200 ti
 	@$(PYTHON) scripts/chaos.py --kills 200
 
 clean: ## Remove everything that make has built
-	@rm -rf $(VENV) .venv-torch .uv build dist
+	@rm -rf $(VENV) .venv-torch .venv-catboost .uv build dist
 
 # A stamp is written only after everything is in place, so an interrupted run is simply done again.
 $(VENV)/.core: pyproject.toml uv.lock

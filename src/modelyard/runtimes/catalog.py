@@ -14,6 +14,7 @@ _RUNTIMES = {
     ArtifactFormat.SKOPS: ("modelyard.runtimes.formats.skops", "SkopsRuntime"),
     ArtifactFormat.XGBOOST: ("modelyard.runtimes.formats.xgboost", "XgboostRuntime"),
     ArtifactFormat.LIGHTGBM: ("modelyard.runtimes.formats.lightgbm", "LightgbmRuntime"),
+    ArtifactFormat.CATBOOST: ("modelyard.runtimes.formats.catboost", "CatboostRuntime"),
 }
 
 

@@ -4,6 +4,7 @@ Imports scikit-learn and the converters only when called: it runs where models a
 """
 
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ class ConversionFailedError(InvalidInputError):
 
 
 def convert_artifact(format: ArtifactFormat, artifact: Path, signature: Signature, *, is_double: bool = False) -> bytes:
-    """The ONNX form of a skops, XGBoost or LightGBM file.
+    """The ONNX form of a skops, XGBoost, LightGBM or CatBoost file.
 
     Args:
         format: of the file.
@@ -37,7 +38,7 @@ def convert_artifact(format: ArtifactFormat, artifact: Path, signature: Signatur
         ConversionFailedError: the converter cannot; the message says why.
         ArtifactInvalidError: the file is damaged.
     """
-    from modelyard.runtimes.formats import lightgbm, skops, xgboost  # noqa: PLC0415 - names like the frameworks'
+    from modelyard.runtimes.formats import catboost, lightgbm, skops, xgboost  # noqa: PLC0415 - names like the frameworks'
 
     if format is ArtifactFormat.SKOPS:
         return convert_estimator(skops.open_estimator(artifact), signature, is_double=is_double)
@@ -45,6 +46,8 @@ def convert_artifact(format: ArtifactFormat, artifact: Path, signature: Signatur
         return convert_xgboost(xgboost.open_booster(artifact), signature)
     if format is ArtifactFormat.LIGHTGBM:
         return convert_lightgbm(lightgbm.open_booster(artifact), signature)
+    if format is ArtifactFormat.CATBOOST:
+        return convert_catboost(catboost.open_model(artifact), signature)
     return artifact.read_bytes()
 
 
@@ -132,6 +135,29 @@ def convert_lightgbm(booster: Any, signature: Signature) -> bytes:
         )
         round_thresholds_down(model, lightgbm_splits(booster))
         return model
+
+    return _converted(convert, signature)
+
+
+def convert_catboost(model: Any, signature: Signature) -> bytes:
+    """The ONNX form of a catboost.CatBoost, which writes it by itself.
+
+    Raises:
+        ConversionFailedError: CatBoost cannot.
+    """
+
+    def convert() -> Any:
+        import onnx  # noqa: PLC0415 - heavy
+
+        from modelyard.runtimes.formats.onnx_graph import rename_input  # noqa: PLC0415 - imports onnx
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "model.onnx"
+            model.save_model(str(file), format="onnx")
+            made = onnx.load(str(file))
+        made.graph.name = _GRAPH_NAME
+        rename_input(made, signature.inputs[0].name)
+        return made
 
     return _converted(convert, signature)
 

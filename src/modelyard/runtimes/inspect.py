@@ -35,6 +35,7 @@ _EXTENSIONS = {
     ArtifactFormat.SKOPS: ".skops",
     ArtifactFormat.XGBOOST: ".ubj",
     ArtifactFormat.LIGHTGBM: ".txt",
+    ArtifactFormat.CATBOOST: ".cbm",
 }
 _GOLDEN_ROWS = 16
 
@@ -60,7 +61,7 @@ def inspect(
     """Write a bundle for `artifact` into the folder `output`: manifest, its forms, golden requests, environment lock.
 
     Args:
-        artifact: an ONNX, skops, XGBoost or LightGBM file.
+        artifact: an ONNX, skops, XGBoost, LightGBM or CatBoost file.
         output: existing empty folder.
         name: what people call the file; it stands in the card.
         max_bytes: larger files are refused.

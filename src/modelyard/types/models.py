@@ -24,6 +24,7 @@ class ArtifactFormat(StrEnum):
     SKOPS = "skops"
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
+    CATBOOST = "catboost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,7 +107,7 @@ def inspections_busy(stage: Stage) -> None:
         pass
     with (
         mock.patch("modelyard.control.models.inspection._PATIENCE_SECONDS", 0.01),
-        inspector.inspected(stage.folder() / "model.onnx", "model.onnx"),
+        inspector.inspected(_artifact(stage), "model.onnx"),
     ):
         pass
 

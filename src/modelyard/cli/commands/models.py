@@ -43,7 +43,8 @@ def register(
     session: Session,
     name: Name,
     artifact: Annotated[
-        Path, typer.Option(help="ONNX, skops, XGBoost or LightGBM file made anywhere, or the folder of a bundle.")
+        Path,
+        typer.Option(help="ONNX, skops, XGBoost, LightGBM or CatBoost file made anywhere, or the folder of a bundle."),
     ],
     task: Annotated[str | None, typer.Option(help="What the model does, if it cannot be told.")] = None,
     description: Annotated[str | None, typer.Option(help="What the model is.")] = None,

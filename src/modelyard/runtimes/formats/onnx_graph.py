@@ -59,6 +59,11 @@ def keep_label_only(model: onnx.ModelProto) -> None:
         _set_outputs(model, [(labels[0], "label", (None,))])
 
 
+def rename_input(model: onnx.ModelProto, name: str) -> None:
+    """Call the only input `name`."""
+    _rename(model.graph, model.graph.input[0].name, name)
+
+
 def narrow_inputs(model: onnx.ModelProto) -> None:
     """Make 64-bit inputs take 32 bits: a cast stands behind each."""
     for value in model.graph.input:
@@ -135,7 +140,9 @@ def _set_outputs(model: onnx.ModelProto, outputs: Iterable[tuple[Any, str, tuple
         if _type(value) == TensorProto.DOUBLE:
             graph.node.append(helper.make_node("Cast", [source], [f"modelyard_cast_{number}"], to=TensorProto.FLOAT))
             source = f"modelyard_cast_{number}"
-        if len(shape) == 1 and len(_sizes(value)) == _MATRIX:
+        # CatBoost declares a vector and answers a column.
+        is_column = len(_sizes(value)) == _MATRIX or (model.producer_name == "CatBoost" and _is_float(value))
+        if len(shape) == 1 and is_column:
             graph.initializer.append(helper.make_tensor("modelyard_vector", TensorProto.INT64, [1], [-1]))
             graph.node.append(helper.make_node("Reshape", [source, "modelyard_vector"], ["modelyard_reshaped"]))
             source = "modelyard_reshaped"
