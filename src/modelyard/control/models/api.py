@@ -107,8 +107,9 @@ def _add_versions(routes: APIRouter, service: ModelService, registration: Regist
     ) -> ModelVersion:
         """Upload the files first (POST /projects/{project}/uploads), then name their uploads here.
 
-        ONNX, skops, XGBoost, LightGBM and CatBoost files are taken, told by their content. Pickles are refused, for loading one
-        runs code; the answer says how to save the model as data. The same files again give the same version again.
+        ONNX, skops, XGBoost, LightGBM and CatBoost files are taken, told by their content. Pickles are refused, for
+        loading one runs code; the answer says how to save the model as data. The same files again give the same version
+        again.
         """
         submission = Submission(
             manifest=body.manifest,

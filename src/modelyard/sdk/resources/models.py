@@ -52,8 +52,8 @@ class Models(Resource[Mode]):
 
         Args:
             name: of the model.
-            artifact: an ONNX, skops, XGBoost, LightGBM or CatBoost file (signature, golden requests and ONNX form are inferred),
-                or the folder of a whole bundle.
+            artifact: an ONNX, skops, XGBoost, LightGBM or CatBoost file (signature, golden requests and ONNX form are
+                inferred), or the folder of a whole bundle.
             card: fields of the model card to set (task, description, licence, metrics, tags, ...).
             lineage: where the version came from.
             progress: called with (bytes sent, bytes in all).
