@@ -1,6 +1,6 @@
 """Does the converted model answer as the original does? Random, edge and given rows decide."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 TOLERANCE = 1e-4
 _FREE_SIZE = 16
-_EDGES = (0.0, 1.0, -1.0, 0.5, 255.0, 1e3, -1e3, 1e6, -1e6, 1e-30)
+_EDGES = (0.0, 1.0, -1.0, 0.5, 255.0, 1e3, -1e3, 1e-30)
+_EXTREMES = (1e6, -1e6)
 _WHOLE_ROWS = 100
 _SINGLE_ROWS = 100
 _FEWEST_ROWS = 8
@@ -111,7 +112,13 @@ def synthetic_inputs(signature: Signature, rows: int, *, seed: int = 0) -> Tenso
 def edge_inputs(signature: Signature) -> Tensors:
     """Rows of equal values: zero, one, negative, large, tiny, and all missing where that is allowed."""
     rows = _rows(signature, len(_EDGES) + 1)
-    return {spec.name: _edges(spec, rows) for spec in signature.inputs}
+    return {spec.name: _edges(spec, _EDGES, rows, with_missing=True) for spec in signature.inputs}
+
+
+def extreme_inputs(signature: Signature) -> Tensors:
+    """Rows of a million and minus a million: far outside of any data, where arithmetic in 32 bits begins to show."""
+    rows = _rows(signature, len(_EXTREMES))
+    return {spec.name: _edges(spec, _EXTREMES, rows) for spec in signature.inputs}
 
 
 def whole_inputs(signature: Signature, rows: int, *, seed: int = 0) -> Tensors:
@@ -148,17 +155,17 @@ def _random(spec: TensorSpec, rows: int, generator: np.random.Generator) -> Tens
     return values
 
 
-def _edges(spec: TensorSpec, rows: int) -> Tensor:
+def _edges(spec: TensorSpec, edges: Sequence[float], rows: int, *, with_missing: bool = False) -> Tensor:
     shape, dtype = _shape(spec, rows), numpy_dtype(spec.datatype)
     if spec.datatype is DataType.BYTES:
         array = np.full(shape, "unseen category", dtype=object)
         array[:1] = "" if spec.allows_missing else "é"
         return array
-    values = np.resize(np.array(_EDGES), rows).reshape(rows, *[1] * (len(shape) - 1))
+    values = np.resize(np.array(edges), rows).reshape(rows, *[1] * (len(shape) - 1))
     if dtype.kind in "iub":
         return np.broadcast_to(np.clip(values, 0, 1), shape).astype(dtype)
     array = np.broadcast_to(values, shape).astype(dtype)
-    if spec.allows_missing:
+    if spec.allows_missing and with_missing:
         array[-1] = np.nan
     return array
 

@@ -13,8 +13,7 @@ from recipes import NO_TABLE, PIPELINES, fitted
 from modelyard.errors import ModelyardError
 from modelyard.runtimes.base import Predictor, Tensors
 from modelyard.runtimes.catalog import runtime_for
-from modelyard.runtimes.compilation.compile import TOLERANCE
-from modelyard.runtimes.compilation.thresholds import threshold_rows
+from modelyard.runtimes.compilation.compile import TOLERANCE, further_rows
 from modelyard.runtimes.convert import convert_estimator
 from modelyard.runtimes.formats.skops import trusted_types
 from modelyard.runtimes.parity import check_parity
@@ -75,10 +74,7 @@ def _tried(
             form = runtime_for(ArtifactFormat.ONNX).load(file, signature)
         except ModelyardError as error:
             return UNCONVERTED, error.message
-        further = {"real rows": rows}
-        on_thresholds = threshold_rows(file, signature)
-        if on_thresholds is not None:
-            further["rows at the thresholds of the trees"] = on_thresholds
+        further = further_rows(file, signature, rows)
         parity = check_parity(original, form, signature, further=further, tolerance=TOLERANCE)
     note = f"{parity.max_abs_difference:.1e} on {parity.rows} rows" if parity.is_equal else parity.note
     return (AGREES if parity.is_equal else DIFFERS), note

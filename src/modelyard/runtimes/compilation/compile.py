@@ -1,6 +1,7 @@
 """From an original to a choice: forms made, proven, timed. Nothing that fails here keeps a model from being served."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from modelyard.errors import ModelyardError
 from modelyard.runtimes.base import Tensors
@@ -17,7 +18,7 @@ from modelyard.runtimes.compilation.forms import (
 )
 from modelyard.runtimes.compilation.thresholds import threshold_rows
 from modelyard.runtimes.compilation.timing import machine, time_batches
-from modelyard.runtimes.parity import check_parity
+from modelyard.runtimes.parity import check_parity, extreme_inputs
 from modelyard.types.compilation import Compilation, Variant, VariantState
 from modelyard.types.models import ArtifactFormat, Parity
 from modelyard.types.signatures import Signature
@@ -129,12 +130,12 @@ class _Trial:
         return Parity(is_equal=False, rows=0, label_mismatches=0, max_abs_difference=0.0, note=variant.reason)
 
     def _compared(self, form: Form) -> Parity:
-        further = {"golden rows": self._rows}
-        on_thresholds = threshold_rows(form.file, self._signature)
-        if on_thresholds is not None:
-            further["rows at the thresholds of the trees"] = on_thresholds
         return check_parity(
-            self._original.predictor, form.predictor, self._signature, further=further, tolerance=self._tolerance
+            self._original.predictor,
+            form.predictor,
+            self._signature,
+            further=further_rows(form.file, self._signature, self._rows),
+            tolerance=self._tolerance,
         )
 
     def _timed(self, variant: Variant, form: Form) -> Variant:
@@ -142,6 +143,13 @@ class _Trial:
             return replace(variant, timings=time_batches(form.predictor, self._signature, self._rows))
         except ModelyardError as error:
             return replace(variant, reason=f"not measured: {error.message}")
+
+
+def further_rows(onnx_file: Path, signature: Signature, golden: Tensors) -> dict[str, Tensors]:
+    """What a form is compared on beside the edge and random rows of every comparison."""
+    further = {"golden rows": golden, "rows of extreme values": extreme_inputs(signature)}
+    on_thresholds = threshold_rows(onnx_file, signature)
+    return further if on_thresholds is None else {**further, "rows at the thresholds of the trees": on_thresholds}
 
 
 def described(form: Form) -> Variant:
