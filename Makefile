@@ -4,8 +4,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-fast check lint types contracts docs \
-	format chaos soak fuzz bench-serving clean
+.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-fast check lint types \
+	contracts docs format chaos soak fuzz bench-serving clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -24,12 +24,17 @@ test: $(VENV)/.dev ## Run all tests
 test-torch: $(VENV)/.dev ## Run the tests of what the torch extra adds, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-torch $(UV) sync --quiet --frozen --inexact
 	@sh scripts/install_torch.sh .venv-torch/bin/python
-	@.venv-torch/bin/python -m pytest -q tests/unit/algorithms/test_cnn.py tests/unit/runtimes/test_torch_programs.py
+	@.venv-torch/bin/python -m pytest -q tests/unit/algorithms/test_cnn.py tests/unit/runtimes/test_torch_programs.py \
+		tests/contract/compilation/test_torch.py
 
 test-tensorflow: $(VENV)/.dev ## Run the tests of TensorFlow and Keras models, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-tensorflow $(UV) sync --quiet --frozen --inexact
 	@$(UV) pip install --quiet --python .venv-tensorflow/bin/python tensorflow-cpu
 	@.venv-tensorflow/bin/python -m pytest -q -n 0 tests/unit/runtimes/test_tensorflow_programs.py
+
+test-catboost: $(VENV)/.dev ## Run the tests of the catboost extra, in an environment of their own
+	@UV_PROJECT_ENVIRONMENT=.venv-catboost $(UV) sync --quiet --frozen --extra catboost
+	@.venv-catboost/bin/python -m pytest -q tests/contract/compilation/test_catboost.py
 
 test-fast: $(VENV)/.dev ## Run the tests that need no server and no seconds
 	@$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/api tests/architecture
@@ -70,7 +75,7 @@ bench-serving: $(VENV)/.dev ## Measure the data plane beside other model servers
 		$(if $(OUTPUT),--output $(OUTPUT))
 
 clean: ## Remove everything that make has built
-	@rm -rf $(VENV) .venv-torch .venv-tensorflow .uv build dist
+	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .uv build dist
 
 # A stamp is written only after everything is in place, so an interrupted run is simply done again.
 $(VENV)/.core: pyproject.toml uv.lock

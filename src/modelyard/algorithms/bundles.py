@@ -13,10 +13,21 @@ from modelyard.algorithms.evaluation.metrics import measure
 from modelyard.drift.reference import ReferenceSketch, build_reference
 from modelyard.kit.files import write_atomic
 from modelyard.runtimes.base import Predictor, Tensors
-from modelyard.runtimes.bundle import REFERENCE, write_environment_lock, write_golden, write_manifest
+from modelyard.runtimes.bundle import (
+    REFERENCE,
+    write_compilation,
+    write_environment_lock,
+    write_golden,
+    write_manifest,
+)
 from modelyard.runtimes.catalog import runtime_for
+from modelyard.runtimes.compilation.choice import judged
+from modelyard.runtimes.compilation.compile import ONNX, ORIGINAL
+from modelyard.runtimes.compilation.timing import machine, time_batches
 from modelyard.runtimes.golden import make_golden
+from modelyard.runtimes.parity import TOLERANCE as PARITY_TOLERANCE
 from modelyard.runtimes.parity import check_parity
+from modelyard.types.compilation import Compilation, Variant, VariantState
 from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Parity
 from modelyard.types.signatures import Signature
 
@@ -67,6 +78,7 @@ def write_bundle(trained: Trained, context: TrainingContext) -> None:
     context.log(f"the ONNX form agrees with the original on {parity.rows:,} rows")
     card = replace(trained.card, metrics=metrics, parity=parity)
     write_golden(folder, make_golden(predictor, held_out))
+    write_compilation(folder, _compilation(trained, predictor, held_out, parity))
     write_atomic(folder / REFERENCE, _reference(trained, held_out, outputs).to_json())
     write_environment_lock(folder)
     manifest = Manifest(artifact=ARTIFACT, artifact_format=ArtifactFormat.ONNX, signature=signature, card=card)
@@ -92,6 +104,28 @@ def _checked_parity(trained: Trained, predictor: Predictor, held_out: Tensors) -
         f"The ONNX form does not answer as the trained model: {parity.note}",
         hint="This is a defect of the algorithm: report it with the job's hyper-parameters.",
     )
+
+
+def _compilation(trained: Trained, predictor: Predictor, held_out: Tensors, parity: Parity) -> Compilation:
+    """ONNX beside the library that trained it: served because a worker then needs no library, and measured to tell."""
+    served = Variant(
+        name=ONNX,
+        state=VariantState.SERVED,
+        reason="the only form in the bundle",
+        artifact=ARTIFACT,
+        artifact_format=ArtifactFormat.ONNX,
+        rows=parity.rows,
+        label_mismatches=parity.label_mismatches,
+        max_abs_difference=parity.max_abs_difference,
+        timings=time_batches(predictor, trained.signature, held_out),
+    )
+    original = Variant(
+        name=ORIGINAL,
+        state=VariantState.SLOWER,
+        timings=time_batches(trained.original, trained.signature, held_out),
+    )
+    variants = (judged(original, served), served)
+    return Compilation(served=ONNX, tolerance=PARITY_TOLERANCE, machine=machine(), variants=variants)
 
 
 def _reference(trained: Trained, held_out: Tensors, outputs: Tensors) -> ReferenceSketch:

@@ -10,13 +10,15 @@ from modelyard.kit.files import inside, write_atomic
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor
 from modelyard.runtimes.catalog import runtime_for
 from modelyard.runtimes.foreign.runtime import ProgramRuntime
-from modelyard.types.models import Manifest
+from modelyard.types.compilation import Compilation
+from modelyard.types.models import ArtifactFormat, Manifest
 from modelyard.types.tensors import GoldenSet
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 REFERENCE = "reference.json"
 ENVIRONMENT_LOCK = "environment.lock"
+COMPILATION = "compilation.json"
 
 _T = TypeVar("_T")
 
@@ -49,8 +51,41 @@ def write_golden(folder: Path, golden: GoldenSet) -> None:
     write_atomic(folder / GOLDEN, _encode(golden))
 
 
+def read_compilation(folder: Path) -> Compilation | None:
+    """The report of a bundle's compilation, if it was compiled.
+
+    Raises:
+        ArtifactInvalidError: the file is damaged.
+    """
+    return _read(folder / COMPILATION, Compilation) if (folder / COMPILATION).is_file() else None
+
+
+def write_compilation(folder: Path, compilation: Compilation) -> None:
+    """Write `compilation.json`."""
+    write_atomic(folder / COMPILATION, _encode(compilation))
+
+
+def served_artifact(manifest: Manifest, compilation: Compilation | None) -> tuple[str, ArtifactFormat]:
+    """File and format of what a worker loads: the fastest variant that agrees, or else the artifact itself.
+
+    Raises:
+        ArtifactInvalidError: the served variant has no file, or an unknown format.
+    """
+    variant = compilation.variant(compilation.served) if compilation is not None else None
+    if variant is None:
+        return manifest.artifact, manifest.artifact_format
+    if not variant.artifact or variant.artifact_format not in set(ArtifactFormat):
+        raise ArtifactInvalidError(
+            f"'{COMPILATION}' says that '{variant.name}' is served, and names no file of a known format for it",
+            hint=f"Remove '{COMPILATION}' from the bundle, and the artifact is served.",
+        )
+    return variant.artifact, ArtifactFormat(variant.artifact_format)
+
+
 def load_bundle(folder: Path, threads: int = 1, python: Path | None = None) -> tuple[Manifest, Predictor]:
     """The manifest and a predictor that uses at most `threads` threads.
+
+    It is the variant that the bundle's compilation chose, or else the artifact.
 
     Args:
         folder: of the bundle.
@@ -62,12 +97,13 @@ def load_bundle(folder: Path, threads: int = 1, python: Path | None = None) -> t
         PathEscapesError: the manifest names an artifact outside the folder.
     """
     manifest = read_manifest(folder)
-    artifact = inside(folder, manifest.artifact)
+    name, kind = served_artifact(manifest, read_compilation(folder))
+    artifact = inside(folder, name)
     if not artifact.is_file():
         raise ArtifactInvalidError(
-            f"the bundle has no file '{manifest.artifact}', which its manifest names", hint="Register the model again."
+            f"the bundle has no file '{name}', which its manifest names", hint="Register the model again."
         )
-    runtime = runtime_for(manifest.artifact_format)
+    runtime = runtime_for(kind)
     if python is not None and isinstance(runtime, ProgramRuntime):
         runtime.python = python
     return manifest, runtime.load(artifact, manifest.signature, threads=threads)

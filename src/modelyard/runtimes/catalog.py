@@ -20,6 +20,7 @@ _RUNTIMES = {
     ArtifactFormat.HTTP: ("modelyard.runtimes.formats.http", "HttpRuntime"),
     ArtifactFormat.TORCH: ("modelyard.runtimes.formats.torch", "TorchRuntime"),
     ArtifactFormat.TENSORFLOW: ("modelyard.runtimes.formats.tensorflow", "TensorflowRuntime"),
+    ArtifactFormat.CATBOOST: ("modelyard.runtimes.formats.catboost", "CatboostRuntime"),
 }
 
 

@@ -4,9 +4,11 @@ Imports scikit-learn and the converters only when called: it runs where models a
 """
 
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,14 @@ class ConversionFailedError(InvalidInputError):
     code = "conversion_failed"
 
 
-def convert_artifact(format: ArtifactFormat, artifact: Path, signature: Signature) -> bytes:
-    """The ONNX form of a skops, XGBoost or LightGBM file.
+def convert_artifact(format: ArtifactFormat, artifact: Path, signature: Signature, *, is_double: bool = False) -> bytes:
+    """The ONNX form of a skops, XGBoost, LightGBM or CatBoost file.
+
+    Args:
+        format: of the file.
+        artifact: the file.
+        signature: of the original.
+        is_double: let the form calculate in 64 bits between its 32-bit inputs and outputs; scikit-learn only.
 
     Raises:
         ConversionFailedError: the converter cannot; the message says why.
@@ -32,23 +40,31 @@ def convert_artifact(format: ArtifactFormat, artifact: Path, signature: Signatur
     """
     if format is ArtifactFormat.GGUF:
         raise ConversionFailedError("llama.cpp is what serves it")
-    from modelyard.runtimes.formats import lightgbm, skops, xgboost  # noqa: PLC0415 - names like the frameworks'
+    from modelyard.runtimes.formats import (  # noqa: PLC0415 - names like the frameworks'
+        catboost,
+        lightgbm,
+        skops,
+        xgboost,
+    )
 
     if format is ArtifactFormat.SKOPS:
-        return convert_estimator(skops.open_estimator(artifact), signature)
+        return convert_estimator(skops.open_estimator(artifact), signature, is_double=is_double)
     if format is ArtifactFormat.XGBOOST:
         return convert_xgboost(xgboost.open_booster(artifact), signature)
     if format is ArtifactFormat.LIGHTGBM:
         return convert_lightgbm(lightgbm.open_booster(artifact), signature)
+    if format is ArtifactFormat.CATBOOST:
+        return convert_catboost(catboost.open_model(artifact), signature)
     return artifact.read_bytes()
 
 
-def convert_estimator(estimator: Any, signature: Signature) -> bytes:
+def convert_estimator(estimator: Any, signature: Signature, *, is_double: bool = False) -> bytes:
     """The ONNX form of a fitted scikit-learn estimator or pipeline.
 
     Args:
         estimator: fitted; it takes the signature's inputs side by side, in their order.
         signature: its inputs name the ONNX inputs; its outputs must be those of a classifier or a regressor.
+        is_double: calculate in 64 bits, as scikit-learn itself does; inputs and outputs stay as the signature says.
 
     Raises:
         ConversionFailedError: skl2onnx cannot convert a part of it.
@@ -58,16 +74,26 @@ def convert_estimator(estimator: Any, signature: Signature) -> bytes:
         from skl2onnx import convert_sklearn  # noqa: PLC0415 - 1 s
         from skl2onnx.common import data_types  # noqa: PLC0415 - 1 s
 
+        from modelyard.runtimes.formats.onnx_graph import narrow_inputs  # noqa: PLC0415 - imports onnx
+        from modelyard.runtimes.formats.sklearn_boosting import histogram_converters  # noqa: PLC0415 - 2 s
         from modelyard.runtimes.formats.sklearn_trees import route_missing_values  # noqa: PLC0415 - imports onnx
+        from modelyard.runtimes.formats.tree_thresholds import (  # noqa: PLC0415 - beside the others
+            histogram_splits,
+            round_thresholds_down,
+        )
 
         model = convert_sklearn(
             estimator,
             name=_GRAPH_NAME,
-            initial_types=_initial_types(signature.inputs, data_types),
+            initial_types=_initial_types(_widened(signature.inputs) if is_double else signature.inputs, data_types),
             options={id(estimator): {"zipmap": False}} if signature.class_names else None,
+            custom_conversion_functions=histogram_converters(),
             target_opset={"": 18, "ai.onnx.ml": 3},
         )
         route_missing_values(model, estimator)
+        round_thresholds_down(model, histogram_splits(estimator))
+        if is_double:
+            narrow_inputs(model)
         return model
 
     return _converted(convert, signature)
@@ -106,15 +132,45 @@ def convert_lightgbm(booster: Any, signature: Signature) -> bytes:
         from onnxmltools import convert_lightgbm as to_onnx  # noqa: PLC0415 - 1 s
         from onnxmltools.convert.common import data_types  # noqa: PLC0415 - 1 s
 
-        return to_onnx(
+        from modelyard.runtimes.formats.tree_thresholds import (  # noqa: PLC0415 - beside the others
+            lightgbm_splits,
+            round_thresholds_down,
+        )
+
+        model = to_onnx(
             booster, name=_GRAPH_NAME, initial_types=_initial_types(signature.inputs, data_types), zipmap=False
         )
+        round_thresholds_down(model, lightgbm_splits(booster))
+        return model
+
+    return _converted(convert, signature)
+
+
+def convert_catboost(model: Any, signature: Signature) -> bytes:
+    """The ONNX form of a catboost.CatBoost, which writes it by itself.
+
+    Raises:
+        ConversionFailedError: CatBoost cannot.
+    """
+
+    def convert() -> Any:
+        import onnx  # noqa: PLC0415 - heavy
+
+        from modelyard.runtimes.formats.onnx_graph import rename_input  # noqa: PLC0415 - imports onnx
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "model.onnx"
+            model.save_model(str(file), format="onnx")
+            made = onnx.load(str(file))
+        made.graph.name = _GRAPH_NAME
+        rename_input(made, signature.inputs[0].name)
+        return made
 
     return _converted(convert, signature)
 
 
 def _converted(convert: Callable[[], Any], signature: Signature) -> bytes:
-    from modelyard.runtimes.formats.onnx_graph import normalise  # noqa: PLC0415 - imports onnx, 0.3 s
+    from modelyard.runtimes.formats.onnx_graph import keep_label_only, normalise  # noqa: PLC0415 - imports onnx, 0.3 s
 
     try:
         with _quiet():
@@ -125,10 +181,9 @@ def _converted(convert: Callable[[], Any], signature: Signature) -> bytes:
             f"no ONNX form: {reason[:300]}", hint="It is served by its own framework."
         ) from error
     expected = [spec.name for spec in signature.outputs]
-    made = {output.name: output for output in result.model.graph.output}
-    if expected == ["label"] and "probabilities" in made:
-        # The scores of a classifier without probabilities (SVC): they sum up to nothing, so nobody gets them.
-        result.model.graph.output.remove(made.pop("probabilities"))
+    if expected == ["label"]:
+        keep_label_only(result.model)
+    made = [output.name for output in result.model.graph.output]
     if sorted(expected) != sorted(made):
         raise ConversionFailedError(
             f"the ONNX form answers {sorted(made)}, the signature says {expected}",
@@ -149,6 +204,10 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(previous)
+
+
+def _widened(inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+    return tuple(replace(spec, datatype=DataType.FP64) if spec.datatype is DataType.FP32 else spec for spec in inputs)
 
 
 def _initial_types(inputs: tuple[TensorSpec, ...], types: Any) -> list[tuple[str, Any]]:

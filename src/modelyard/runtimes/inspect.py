@@ -1,13 +1,16 @@
 """Builds a complete bundle out of a bare artifact that was made anywhere.
 
     python -m modelyard.runtimes.inspect --artifact FILE --output DIR [--name NAME] [--max-bytes N]
+        [--compile-seconds N]
 
 Exit code 0: DIR holds the bundle. 1: the artifact is refused, DIR/error.json has `code`, `message` and `hint`. The file
-comes from a stranger: run this in a sandbox without network. Pickles are refused before anything is loaded.
+comes from a stranger: run this in a sandbox without network. Pickles are refused before anything is loaded. With
+`--compile-seconds`, compiling that takes longer, or crashes, is left out, and the model is served as it came.
 """
 
 import argparse
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,13 +18,15 @@ from pathlib import Path
 
 from modelyard.errors import ModelyardError, TooLargeError
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Tensors
-from modelyard.runtimes.bundle import write_environment_lock, write_golden, write_manifest
+from modelyard.runtimes.bundle import write_compilation, write_environment_lock, write_golden, write_manifest
 from modelyard.runtimes.catalog import runtime_for, sniff
-from modelyard.runtimes.convert import ConversionFailedError, convert_artifact
+from modelyard.runtimes.compilation.compile import ORIGINAL, TOLERANCE, Compiled, compile_original
+from modelyard.runtimes.compilation.forms import Form, load_form
 from modelyard.runtimes.golden import make_golden
-from modelyard.runtimes.parity import check_parity, synthetic_inputs
-from modelyard.runtimes.reports import report
-from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Parity, Task
+from modelyard.runtimes.parity import synthetic_inputs
+from modelyard.runtimes.reporting import reported
+from modelyard.types.compilation import Compilation, Variant, VariantState
+from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Task
 from modelyard.types.signatures import Signature, TensorSpec
 
 MAX_ARTIFACT_BYTES = 2 << 30  # a protobuf file, and so an ONNX model without external data, cannot be larger
@@ -31,30 +36,38 @@ _EXTENSIONS = {
     ArtifactFormat.XGBOOST: ".ubj",
     ArtifactFormat.LIGHTGBM: ".txt",
     ArtifactFormat.GGUF: ".gguf",
+    ArtifactFormat.CATBOOST: ".cbm",
 }
 _GOLDEN_ROWS = 16
 _GOLDEN_TEXTS = 2  # a text takes seconds, a row of numbers microseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Served:
-    """What will be served: file name, format, signature, and how it came about."""
+class _Original:
+    """The artifact in the bundle: its file, format and signature, and what was noticed."""
 
-    artifact: str
+    file: Path
     format: ArtifactFormat
     signature: Signature
-    findings: tuple[str, ...]
-    parity: Parity | None = None
+    findings: tuple[str, ...] = ()
 
 
-def inspect(artifact: Path, output: Path, *, name: str = "", max_bytes: int = MAX_ARTIFACT_BYTES) -> Manifest:
-    """Write a bundle (manifest, artifact, golden requests, environment lock) for `artifact` into the folder `output`.
+def inspect(
+    artifact: Path,
+    output: Path,
+    *,
+    name: str = "",
+    max_bytes: int = MAX_ARTIFACT_BYTES,
+    not_compiled_because: str = "",
+) -> Manifest:
+    """Write a bundle for `artifact` into the folder `output`: manifest, its forms, golden requests, environment lock.
 
     Args:
-        artifact: an ONNX, skops, XGBoost, LightGBM or GGUF file.
+        artifact: an ONNX, skops, XGBoost, LightGBM, CatBoost or GGUF file.
         output: existing empty folder.
         name: what people call the file; it stands in the card.
         max_bytes: larger files are refused.
+        not_compiled_because: given, no other form is tried, and the card says this.
 
     Raises:
         TooLargeError: over `max_bytes`.
@@ -66,23 +79,27 @@ def inspect(artifact: Path, output: Path, *, name: str = "", max_bytes: int = MA
         raise TooLargeError(
             f"the artifact has {size} bytes, {max_bytes} are allowed", hint="Prune or quantise the model."
         )
-    served = _take_onnx(artifact, output) if found is ArtifactFormat.ONNX else _take_other(found, artifact, output)
-    predictor = runtime_for(served.format).load(output / served.artifact, served.signature, threads=1)
-    rows = _GOLDEN_TEXTS if served.format is ArtifactFormat.GGUF else _GOLDEN_ROWS
-    write_golden(output, make_golden(predictor, _answerable(predictor, served.signature, rows)))
+    original = _take_onnx(artifact, output) if found is ArtifactFormat.ONNX else _take_other(found, artifact, output)
+    form = load_form(ORIGINAL, original.file, original.format, original.signature)
+    count = _GOLDEN_TEXTS if original.format is ArtifactFormat.GGUF else _GOLDEN_ROWS
+    rows = _answerable(form.predictor, original.signature, count)
+    reason = not_compiled_because or ("llama.cpp serves it" if original.format is ArtifactFormat.GGUF else "")
+    compiled = _compiled(original, rows, form, reason)
+    write_golden(output, make_golden(compiled.form.predictor, rows))
     write_environment_lock(output)
+    write_compilation(output, compiled.compilation)
     manifest = Manifest(
-        artifact=served.artifact,
-        artifact_format=served.format,
-        signature=served.signature,
-        card=_card(served, found, name or artifact.name),
-        is_pure=runtime_for(served.format).is_pure,
+        artifact=compiled.form.file.name,
+        artifact_format=compiled.form.format,
+        signature=original.signature,
+        card=_card(original, compiled, name or artifact.name),
+        is_pure=runtime_for(compiled.form.format).is_pure,
     )
     write_manifest(output, manifest)
     return manifest
 
 
-def _take_onnx(artifact: Path, output: Path) -> _Served:
+def _take_onnx(artifact: Path, output: Path) -> _Original:
     """The model with its outputs under the standard names where they are recognised."""
     import onnx  # noqa: PLC0415 - heavy
 
@@ -107,30 +124,40 @@ def _take_onnx(artifact: Path, output: Path) -> _Served:
         findings = (f"the outputs were recognised as those of a {result.kind} and named in the standard way",)
     signature = runtime_for(ArtifactFormat.ONNX).infer_signature(target)
     signature = _with_classes(signature, result.class_names) if result.kind == "classifier" else signature
-    return _Served(artifact="model.onnx", format=ArtifactFormat.ONNX, signature=signature, findings=findings)
+    return _Original(file=target, format=ArtifactFormat.ONNX, signature=signature, findings=findings)
 
 
-def _take_other(format: ArtifactFormat, artifact: Path, output: Path) -> _Served:
-    """The ONNX form if there is one that agrees with the original, else the original."""
-    original = output / f"original{_EXTENSIONS[format]}"
-    shutil.copyfile(artifact, original)
-    runtime = runtime_for(format)
-    signature = runtime.infer_signature(original)
-    try:
-        (output / "model.onnx").write_bytes(convert_artifact(format, original, signature))
-        converted = runtime_for(ArtifactFormat.ONNX).load(output / "model.onnx", signature)
-        parity = check_parity(runtime.load(original, signature), converted, signature)
-    except (ConversionFailedError, ArtifactInvalidError) as error:
-        parity = Parity(is_equal=False, rows=0, label_mismatches=0, max_abs_difference=0.0, note=error.message)
+def _take_other(format: ArtifactFormat, artifact: Path, output: Path) -> _Original:
+    """The artifact under the name that it has in a bundle."""
+    file = output / f"original{_EXTENSIONS[format]}"
+    shutil.copyfile(artifact, file)
+    return _Original(file=file, format=format, signature=runtime_for(format).infer_signature(file))
+
+
+def _compiled(original: _Original, rows: Tensors, form: Form, reason: str) -> Compiled:
+    """The forms of the original; the original alone if there is a `reason` not to make others."""
+    if not reason:
+        return compile_original(form, original.signature, rows)
+    variant = Variant(
+        name=ORIGINAL,
+        state=VariantState.SERVED,
+        reason=reason,
+        artifact=original.file.name,
+        artifact_format=original.format,
+    )
+    return Compiled(
+        form=form, parity=None, compilation=Compilation(served=ORIGINAL, tolerance=TOLERANCE, variants=(variant,))
+    )
+
+
+def _finding(original: _Original, compiled: Compiled) -> tuple[str, ...]:
+    """What a reader must know of the conversion, in a sentence."""
+    parity = compiled.parity
+    if original.format is ArtifactFormat.ONNX or parity is None:
+        return original.findings
     if parity.is_equal:
-        note = f"converted from {format} to ONNX, equal on {parity.rows} random and edge rows"
-        return _Served(
-            artifact="model.onnx", format=ArtifactFormat.ONNX, signature=signature, findings=(note,), parity=parity
-        )
-    (output / "model.onnx").unlink(missing_ok=True)
-    served = original.rename(output / f"model{_EXTENSIONS[format]}")
-    note = f"served by {format} itself and not as ONNX: {parity.note}"
-    return _Served(artifact=served.name, format=format, signature=signature, findings=(note,), parity=parity)
+        return (f"converted from {original.format} to ONNX, equal on {parity.rows} random and edge rows",)
+    return (f"served by {original.format} itself and not as ONNX: {parity.note}",)
 
 
 def _with_classes(signature: Signature, class_names: tuple[str, ...]) -> Signature:
@@ -165,13 +192,13 @@ def _check_rows(outputs: Mapping[str, object], inputs: Tensors) -> None:
             raise ArtifactInvalidError(f"output '{name}' does not have one entry per row of the batch")
 
 
-def _card(served: _Served, format: ArtifactFormat, name: str) -> ModelCard:
+def _card(original: _Original, compiled: Compiled, name: str) -> ModelCard:
     return ModelCard(
-        task=_task(served.signature),
-        description=f"Registered from the {format} file {name}.",
+        task=_task(original.signature),
+        description=f"Registered from the {original.format} file {name}.",
         limitations="No quality is known: the model was trained elsewhere and came without measurements.",
-        findings=served.findings,
-        parity=served.parity,
+        findings=_finding(original, compiled),
+        parity=compiled.parity,
     )
 
 
@@ -195,11 +222,38 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--name", default="")
     parser.add_argument("--max-bytes", type=int, default=MAX_ARTIFACT_BYTES)
+    parser.add_argument("--compile-seconds", type=float, default=0)
     options = parser.parse_args(arguments)
-    return report(
-        options.output,
-        lambda: inspect(options.artifact, options.output, name=options.name, max_bytes=options.max_bytes),
+    given_up = ""
+    if options.compile_seconds:
+        code, given_up = _in_child(options)
+        if not given_up:
+            return code
+        _empty(options.output)
+    given = {"name": options.name, "max_bytes": options.max_bytes, "not_compiled_because": given_up}
+    return reported(lambda: inspect(options.artifact, options.output, **given), options.output, "inspection")
+
+
+def _in_child(options: argparse.Namespace) -> tuple[int, str]:
+    """All of it in a process of its own: exit code, and why that process must not be believed.
+
+    Converters are large native libraries. One that crashes or does not end takes its process along, and the model is
+    served as it came.
+    """
+    given = (
+        f"--{name}={getattr(options, name.replace('-', '_'))}" for name in ("artifact", "output", "name", "max-bytes")
     )
+    command = [sys.executable, "-m", "modelyard.runtimes.inspect", *given]
+    try:
+        code = subprocess.run(command, timeout=options.compile_seconds, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return 1, f"compiling was given up after {options.compile_seconds:g} s"
+    return code, "" if code in (0, 1) else f"compiling ended with code {code}"
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Does the converted model answer as the original does? Random, edge and given rows decide."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from modelyard.types.signatures import DataType, Signature, TensorSpec
 TOLERANCE = 1e-4
 _FREE_SIZE = 16
 _EDGES = (0.0, 1.0, -1.0, 0.5, 255.0, 1e3, -1e3, 1e-30)
+_EXTREMES = (1e6, -1e6)
+_WHOLE_ROWS = 100
+_SINGLE_ROWS = 100
+_FEWEST_ROWS = 8
 
 
 def check_parity(
@@ -20,35 +25,82 @@ def check_parity(
     signature: Signature,
     *,
     sample: Tensors | None = None,
+    further: Mapping[str, Tensors] | None = None,
+    has_made_up_rows: bool = True,
     rows: int = 500,
     seed: int = 0,
     tolerance: float = TOLERANCE,
 ) -> Parity:
-    """Compare on `rows` random rows, the edge rows, and `sample` (real rows, best of all) if there are some.
+    """Compare on the edge rows, `rows` random rows, rows of small whole numbers, `sample`, and `further` batches.
 
     Numbers may differ by `tolerance` (absolute, and relative above 1). A label may differ only where the original's two
-    best probabilities are closer to each other than that.
+    best probabilities are closer to each other than that. Rows that the original itself refuses are left out.
+
+    Args:
+        original: the model that is right.
+        converted: the model that shall answer as it does.
+        signature: of both.
+        sample: real rows, best of all.
+        further: more batches, by what a reader would call their rows ("rows at the thresholds").
+        has_made_up_rows: edge rows, random rows and rows of whole numbers count too; real rows alone if not.
+        rows: how many random rows.
+        seed: of the random rows.
+        tolerance: see above.
     """
-    batches = [edge_inputs(signature), synthetic_inputs(signature, rows, seed=seed)]
-    if sample is not None:
-        batches.append(sample)
+    batches = _made_up(signature, rows, seed) if has_made_up_rows else {}
+    batches |= ({"real rows": sample} if sample is not None else {}) | dict(further or {})
     compared = mismatched = 0
-    largest = worst = 0.0
-    has_gaps = False
-    for batch in batches:
+    largest = 0.0
+    notes: list[str] = []
+    for name, batch in batches.items():
+        want, asked = _answers(original, batch)
+        if want is None:
+            continue
         try:
-            want, got = original.predict(batch), converted.predict(batch)
+            got = converted.predict(asked)
         except ModelyardError as error:
-            return Parity(is_equal=False, rows=compared, label_mismatches=0, max_abs_difference=0.0, note=error.message)
-        compared += len(next(iter(batch.values())))
-        mismatched += _label_mismatches(want, got, tolerance)
-        absolute, scaled, has_gap = _difference(want, got)
-        largest, worst, has_gaps = max(largest, absolute), max(worst, scaled), has_gaps or has_gap
-    is_equal = mismatched == 0 and worst <= tolerance and not has_gaps
-    note = "" if is_equal else f"differs by {worst:.3g} (allowed {tolerance:g}), {mismatched} other labels"
-    if has_gaps:
-        note += ", and has other shapes, or NaN at other places"
-    return Parity(is_equal=is_equal, rows=compared, label_mismatches=mismatched, max_abs_difference=largest, note=note)
+            note = f"{name}: the original answers, the converted form does not: {error.message}"
+            return Parity(is_equal=False, rows=compared, label_mismatches=0, max_abs_difference=largest, note=note)
+        count = len(next(iter(asked.values())))
+        found = _compare(want, got, tolerance)
+        compared, mismatched, largest = compared + count, mismatched + found.labels, max(largest, found.absolute)
+        notes += [f"{name}: {reason}" for reason in found.reasons(count, tolerance)]
+    if compared < _FEWEST_ROWS:
+        notes.append(f"the original answers only {compared} of the rows that were tried")
+    return Parity(
+        is_equal=not notes,
+        rows=compared,
+        label_mismatches=mismatched,
+        max_abs_difference=largest,
+        note="; ".join(notes),
+    )
+
+
+def _made_up(signature: Signature, rows: int, seed: int) -> dict[str, Tensors]:
+    return {
+        "edge rows": edge_inputs(signature),
+        "random rows": synthetic_inputs(signature, rows, seed=seed),
+        "rows of small whole numbers": whole_inputs(signature, rows=_WHOLE_ROWS, seed=seed),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Difference:
+    """Other labels, the largest gap of a number, the largest relative to max(1, |value|), and gaps of another kind."""
+
+    labels: int
+    absolute: float = 0.0
+    scaled: float = 0.0
+    has_gaps: bool = False
+
+    def reasons(self, rows: int, tolerance: float) -> Iterator[str]:
+        """What is not allowed of it, in words."""
+        if self.labels:
+            yield f"{self.labels} of {rows} labels differ"
+        if self.scaled > tolerance:
+            yield f"numbers differ by up to {self.scaled:.3g} ({tolerance:g} is allowed)"
+        if self.has_gaps:
+            yield "shapes differ, or NaN and infinities stand at other places"
 
 
 def synthetic_inputs(signature: Signature, rows: int, *, seed: int = 0) -> Tensors:
@@ -60,7 +112,23 @@ def synthetic_inputs(signature: Signature, rows: int, *, seed: int = 0) -> Tenso
 def edge_inputs(signature: Signature) -> Tensors:
     """Rows of equal values: zero, one, negative, large, tiny, and all missing where that is allowed."""
     rows = _rows(signature, len(_EDGES) + 1)
-    return {spec.name: _edges(spec, rows) for spec in signature.inputs}
+    return {spec.name: _edges(spec, _EDGES, rows, with_missing=True) for spec in signature.inputs}
+
+
+def extreme_inputs(signature: Signature) -> Tensors:
+    """Rows of a million and minus a million: far outside of any data, where arithmetic in 32 bits begins to show."""
+    rows = _rows(signature, len(_EXTREMES))
+    return {spec.name: _edges(spec, _EXTREMES, rows) for spec in signature.inputs}
+
+
+def whole_inputs(signature: Signature, rows: int, *, seed: int = 0) -> Tensors:
+    """Rows of the numbers 0 to 4, as counts, codes and flags are; other tensors are random."""
+    generator = np.random.default_rng(seed)
+    random = synthetic_inputs(signature, rows, seed=seed)
+    return {
+        name: array if array.dtype.kind in "Ob" else generator.integers(0, 5, array.shape).astype(array.dtype)
+        for name, array in random.items()
+    }
 
 
 def _rows(signature: Signature, wanted: int) -> int:
@@ -87,19 +155,63 @@ def _random(spec: TensorSpec, rows: int, generator: np.random.Generator) -> Tens
     return values
 
 
-def _edges(spec: TensorSpec, rows: int) -> Tensor:
+def _edges(spec: TensorSpec, edges: Sequence[float], rows: int, *, with_missing: bool = False) -> Tensor:
     shape, dtype = _shape(spec, rows), numpy_dtype(spec.datatype)
     if spec.datatype is DataType.BYTES:
         array = np.full(shape, "unseen category", dtype=object)
         array[:1] = "" if spec.allows_missing else "é"
         return array
-    values = np.resize(np.array(_EDGES), rows).reshape(rows, *[1] * (len(shape) - 1))
+    values = np.resize(np.array(edges), rows).reshape(rows, *[1] * (len(shape) - 1))
     if dtype.kind in "iub":
         return np.broadcast_to(np.clip(values, 0, 1), shape).astype(dtype)
     array = np.broadcast_to(values, shape).astype(dtype)
-    if spec.allows_missing:
+    if spec.allows_missing and with_missing:
         array[-1] = np.nan
     return array
+
+
+def _answers(original: Predictor, batch: Tensors) -> tuple[Tensors | None, Tensors]:
+    """What the original answers and the rows that it answers; it may refuse single rows (negative counts, say)."""
+    try:
+        return original.predict(batch), batch
+    except ModelyardError:
+        rows = len(next(iter(batch.values())))
+    taken = [index for index in range(min(rows, _SINGLE_ROWS)) if _takes(original, _rows_of(batch, [index]))]
+    if not taken:
+        return None, batch
+    kept = _rows_of(batch, taken)
+    return original.predict(kept), kept
+
+
+def _takes(original: Predictor, row: Tensors) -> bool:
+    try:
+        original.predict(row)
+    except ModelyardError:
+        return False
+    return True
+
+
+def _rows_of(batch: Tensors, indices: list[int]) -> Tensors:
+    return {name: array[indices] for name, array in batch.items()}
+
+
+def _compare(want: Mapping[str, Tensor], got: Mapping[str, Tensor], tolerance: float) -> _Difference:
+    if any(np.shape(got[name]) != tensor.shape for name, tensor in want.items()):
+        return _Difference(labels=0, has_gaps=True)
+    labels = _label_mismatches(want, got, tolerance)
+    absolute = scaled = 0.0
+    for name, tensor in want.items():
+        if tensor.dtype.kind != "f" or not tensor.size:
+            continue
+        expected, answer = tensor.astype(np.float64), np.asarray(got[name], dtype=np.float64)
+        if not np.array_equal(np.isfinite(expected), np.isfinite(answer)):
+            return _Difference(labels=labels, absolute=absolute, scaled=scaled, has_gaps=True)
+        finite = np.isfinite(expected)
+        gaps = np.abs(expected[finite] - answer[finite])
+        if gaps.size:
+            absolute = max(absolute, float(gaps.max()))
+            scaled = max(scaled, float((gaps / np.maximum(1.0, np.abs(expected[finite]))).max()))
+    return _Difference(labels=labels, absolute=absolute, scaled=scaled)
 
 
 def _label_mismatches(want: Mapping[str, Tensor], got: Mapping[str, Tensor], tolerance: float) -> int:
@@ -110,20 +222,3 @@ def _label_mismatches(want: Mapping[str, Tensor], got: Mapping[str, Tensor], tol
         best = np.sort(want["probabilities"], axis=1)
         differs = differs & (best[:, -1] - best[:, -2] > tolerance)
     return int(differs.sum())
-
-
-def _difference(want: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> tuple[float, float, bool]:
-    """The largest absolute difference, the largest relative to max(1, |value|), and whether shapes or NaN differ."""
-    absolute = scaled = 0.0
-    for name, tensor in want.items():
-        if tensor.dtype.kind != "f" or not tensor.size:
-            continue
-        expected, answer = tensor.astype(np.float64), np.asarray(got[name], dtype=np.float64)
-        if expected.shape != answer.shape or not np.array_equal(np.isfinite(expected), np.isfinite(answer)):
-            return absolute, scaled, True
-        finite = np.isfinite(expected)
-        gaps = np.abs(expected[finite] - answer[finite])
-        if gaps.size:
-            absolute = max(absolute, float(gaps.max()))
-            scaled = max(scaled, float((gaps / np.maximum(1.0, np.abs(expected[finite]))).max()))
-    return absolute, scaled, False

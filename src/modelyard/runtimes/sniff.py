@@ -13,7 +13,7 @@ MAX_UNPACKED_BYTES = 8 << 30
 MAX_COMPRESSION = 200
 MAX_ENTRIES = 20_000
 _HEAD_BYTES = 4096
-_KNOWN = "ONNX, skops, XGBoost (JSON or UBJ), LightGBM (text) or GGUF"
+_KNOWN = "ONNX, skops, XGBoost (JSON or UBJ), LightGBM (text), CatBoost (cbm) or GGUF"
 _WAY_OUT = (
     "Save it as data instead: ONNX (skl2onnx.to_onnx, torch.onnx.export), skops.io.dump for scikit-learn, "
     "save_model('model.ubj') for XGBoost, save_model('model.txt') for LightGBM."
@@ -51,6 +51,8 @@ def sniff(path: Path) -> ArtifactFormat:
         return ArtifactFormat.GGUF
     if head.startswith(b"tree\n") and b"version=v" in head:
         return ArtifactFormat.LIGHTGBM
+    if head.startswith(b"CBM1"):
+        return ArtifactFormat.CATBOOST
     if _is_xgboost(path, head):
         return ArtifactFormat.XGBOOST
     if _is_onnx(path, head):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelyard.types.compilation import Compilation
 from modelyard.types.signatures import Scalar, Signature
 
 
@@ -23,6 +24,7 @@ class ArtifactFormat(StrEnum):
     SKOPS = "skops"
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
+    CATBOOST = "catboost"
     GGUF = "gguf"
     SCRIPT = "script"
     MLFLOW = "mlflow"
@@ -120,6 +122,7 @@ class ModelCard:
         training_data: the dataset versions that it was trained on.
         findings: what training noticed about the data ("12 rows without a target were left out").
         parity: how the served form compares with the original, for an artifact that was converted.
+        compilation: the forms of the model that were tried, measured at registration; kept in `compilation.json`.
         tags: words to find it by.
         custom: anything else, as name and value.
     """
@@ -135,6 +138,7 @@ class ModelCard:
     training_data: tuple[DataReference, ...] = ()
     findings: tuple[str, ...] = ()
     parity: Parity | None = None
+    compilation: Compilation | None = None
     tags: tuple[str, ...] = ()
     custom: dict[str, Scalar] = field(default_factory=dict)
 
@@ -174,7 +178,8 @@ class Manifest:
     """`manifest.json` of a bundle: a folder that is a complete model version.
 
     Fixed file names in a bundle: `manifest.json`, the artifact (`artifact`), `golden.json` (GoldenSet),
-    `reference.json` (drift reference sketch), `environment.lock`; `original.<ext>` when the artifact was converted.
+    `reference.json` (drift reference sketch), `environment.lock`; `original.<ext>` when the artifact was converted;
+    `compilation.json` (Compilation), which names the variant that workers load, when it is not the artifact.
 
     Attributes:
         artifact: file name of the artifact in the bundle.

@@ -75,6 +75,58 @@ def test_a_bare_onnx_file_becomes_a_whole_version(caller):
     assert again["number"] == 1
 
 
+def test_measured_times_are_on_the_card_and_no_part_of_what_a_version_is(caller, local_registry):
+    first = caller.registered("linear", {"linear.onnx": onnx_model()})
+    compilation = first["manifest"]["card"]["compilation"]
+    (original, optimised) = compilation["variants"]
+    assert (compilation["served"], original["state"]) == ("original", "served")
+    assert [timing["batch"] for timing in original["timings"]] == [1, 8, 64]
+    assert (optimised["name"], optimised["state"]) == ("onnx-optimised", "skipped")
+
+    content = next(file["digest"] for file in first["files"] if file["path"] == "compilation.json")
+    report = caller.client.get(f"{MODELS}/linear/versions/1/files/compilation.json").json()
+    report["variants"][0]["timings"][0]["microseconds"] += 1000
+    files = {
+        file["path"]: caller.client.get(f"{MODELS}/linear/versions/1/files/{file['path']}").content
+        for file in first["files"]
+    }
+    slower = {**files, "compilation.json": json.dumps(report).encode()}
+    again = caller.registered("linear", slower)
+    assert (again["number"], again["digest"]) == (1, first["digest"])
+    assert next(file["digest"] for file in again["files"] if file["path"] == "compilation.json") == content
+    assert len([*local_registry.objects.list("models/")]) == len(files) + 1
+    local_registry.registration.remove_leftovers()
+    assert len([*local_registry.objects.list("models/")]) == len(files)
+
+
+def test_a_report_that_serves_what_is_not_in_the_bundle_is_refused(caller):
+    first = caller.registered("linear", {"linear.onnx": onnx_model()})
+    files = {
+        file["path"]: caller.client.get(f"{MODELS}/linear/versions/1/files/{file['path']}").content
+        for file in first["files"]
+    }
+    for changes in ({"artifact": "other.onnx"}, {"artifact": "golden.json"}, {"artifact_format": "skops"}):
+        report = json.loads(files["compilation.json"])
+        report["variants"][0] |= changes
+        answer = caller.register("other", {**files, "compilation.json": json.dumps(report).encode()})
+        assert code(answer) in ((400, "bundle_invalid"), (400, "artifact_invalid")), changes
+
+
+def test_a_version_is_compiled_to_a_target_and_stays_as_it_is(caller):
+    first = caller.registered("linear", {"linear.onnx": onnx_model()})
+    answer = caller.client.post(f"{MODELS}/linear/versions/1/builds", json={"target": "cuda"})
+    assert answer.status_code == 200, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert sorted(archive.namelist()) == ["build.json", "model.onnx"]
+        build = json.loads(archive.read("build.json"))
+    assert (build["target"], build["is_bundle"]) == ("cuda", False)
+    assert caller.client.get(f"{MODELS}/linear/versions/1").json() == first
+    refused = caller.client.post(f"{MODELS}/linear/versions/1/builds", json={"target": "c"})
+    assert code(refused) == (400, "target_unfit")
+    assert "cpu-int8" in caller.client.post(f"{MODELS}/linear/versions/1/builds", json={"target": "x"}).json()["hint"]
+    assert code(caller.client.post(f"{MODELS}/nobody/versions/1/builds", json={"target": "c"}))[0] == 404
+
+
 def test_a_bare_skops_file_is_converted_and_its_parity_is_told(caller):
     rows = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     model = LogisticRegression().fit(rows, rows[:, 0] > 0)

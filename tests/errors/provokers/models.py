@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -29,7 +30,10 @@ from modelyard.drift.reference import ReferenceSketch
 from modelyard.runtimes.base import Predictor, Tensor, Tensors
 from modelyard.runtimes.catalog import runtime_for
 from modelyard.runtimes.convert import convert_xgboost
+from modelyard.runtimes.inspect import inspect
 from modelyard.runtimes.sniff import sniff
+from modelyard.runtimes.targets.build import build
+from modelyard.types.compilation import Target
 from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.models import ArtifactFormat, Lineage, ModelCard, ModelVersion
 from modelyard.types.signatures import DataType, Signature, TensorSpec
@@ -135,7 +139,7 @@ def inspections_busy(stage: Stage) -> None:
         pass
     with (
         mock.patch("modelyard.control.models.inspection._PATIENCE_SECONDS", 0.01),
-        inspector.inspected(stage.folder() / "model.onnx", "model.onnx"),
+        inspector.inspected(_artifact(stage), "model.onnx"),
     ):
         pass
 
@@ -144,6 +148,21 @@ def inspections_busy(stage: Stage) -> None:
 def conversion_failed(_stage: Stage) -> None:
     booster = mock.Mock(feature_types=["c", "q"])
     convert_xgboost(booster, SIGNATURE)
+
+
+@provokes("target_unfit")
+def target_unfit(stage: Stage) -> None:
+    bundle, output = stage.folder(), stage.folder()
+    inspect(_artifact(stage), bundle)
+    build(bundle, output, Target.C, 1e-5)
+
+
+@provokes("compiler_missing")
+def compiler_missing(stage: Stage) -> None:
+    bundle, output = stage.folder(), stage.folder()
+    inspect(_artifact(stage), bundle)
+    with mock.patch.dict(sys.modules, {"treelite": None}):
+        build(bundle, output, Target.C, 1e-5)
 
 
 @provokes("types_untrusted")
@@ -237,6 +256,15 @@ def _inspect(stage: Stage, **limits: float) -> None:
     artifact.write_bytes(_onnx([helper.make_node("ReduceSum", ["numeric", "shape"], ["prediction"])], shape=[1]))
     with _inspector(stage, **limits).inspected(artifact, "model.onnx"):
         pass
+
+
+def _artifact(stage: Stage) -> Path:
+    """A small model that answers."""
+    path = stage.folder() / "model.onnx"
+    path.write_bytes(
+        _onnx([helper.make_node("ReduceSum", ["numeric", "shape"], ["prediction"], keepdims=0)], shape=[1])
+    )
+    return path
 
 
 def _onnx(nodes: list[onnx.NodeProto], shape: list[int]) -> bytes:

@@ -20,6 +20,13 @@ def bundle_invalid(stage: Stage) -> httpx.Response:
     return stage.register(stage.name(), {"../model.txt": LIGHTGBM, "manifest.json": json.dumps(MANIFEST).encode()})
 
 
+@provokes("target_unknown")
+def target_unknown(stage: Stage) -> httpx.Response:
+    name = stage.name()
+    stage.register(name)
+    return stage.registry_call("POST", f"/models/{name}/versions/1/builds", json={"target": "gpu"})
+
+
 @provokes("dataset_exists")
 def dataset_exists(stage: Stage) -> httpx.Response:
     stage.registry_call("POST", "/datasets", json={"name": "digits"})

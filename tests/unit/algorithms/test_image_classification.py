@@ -7,7 +7,7 @@ from modelyard.algorithms.errors import TargetInvalidError, TooFewRowsError, Tor
 from modelyard.algorithms.images.augmentation import CHOICES, augment
 from modelyard.data.holdout import held_out_mask_images
 from modelyard.drift.reference import ReferenceSketch
-from modelyard.runtimes.bundle import load_bundle, read_golden
+from modelyard.runtimes.bundle import load_bundle, read_compilation, read_golden
 from modelyard.runtimes.golden import mismatches
 
 NAME = "image-classification"
@@ -32,7 +32,12 @@ def test_the_bundle_is_complete_and_its_golden_requests_hold(workshop, digits):
     folder, figures = workshop.train(NAME, channel, hyperparameters=MLP | {"epochs": 5})
     manifest, predictor = load_bundle(folder)
     files = {path.name for path in folder.iterdir()}
-    assert files == {"manifest.json", "model.onnx", "golden.json", "reference.json", "environment.lock"}
+    assert files == {
+        "manifest.json", "model.onnx", "golden.json", "reference.json", "environment.lock", "compilation.json",
+    }  # fmt: skip
+    compilation = read_compilation(folder)
+    assert compilation.served == "onnx"
+    assert all(len(variant.timings) == 3 for variant in compilation.variants)
     assert mismatches(read_golden(folder), predictor.predict) == []
     card = manifest.card
     assert (card.task, card.algorithm, card.training_data) == (NAME, NAME, (channel.reference,))

@@ -65,7 +65,7 @@ def test_a_forest_in_skops_is_served_as_onnx_because_it_agrees(artifact, output)
     assert manifest.card.parity.is_equal
     assert manifest.card.parity.rows > 500
     assert sorted(path.name for path in output.iterdir()) == [
-        "environment.lock", "golden.json", "manifest.json", "model.onnx", "original.skops",
+        "compilation.json", "environment.lock", "golden.json", "manifest.json", "model.onnx", "original.skops",
     ]  # fmt: skip
     assert read_manifest(output) == manifest
     answer = load_bundle(output)[1].predict({"numeric": ROWS})

@@ -1,11 +1,13 @@
 """models: register, find and look at models."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.compilation import compilation_fields
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, pairs, size, when
 from modelyard.cli.session import Session
@@ -32,6 +34,7 @@ def _declare_models(group: typer.Typer) -> None:
     command(group, "versions")(versions)
     command(group, "lineage")(lineage)
     command(group, "download")(download)
+    command(group, "compile")(compile_)
     command(group, "alias")(set_alias)
     command(group, "delete")(delete)
 
@@ -41,7 +44,9 @@ def register(
     name: Name,
     artifact: Annotated[
         Path,
-        typer.Option(help="ONNX, skops, XGBoost, LightGBM or GGUF file, or the folder of a bundle or of a program."),
+        typer.Option(
+            help="ONNX, skops, XGBoost, LightGBM, CatBoost or GGUF file, or the folder of a bundle or of a program."
+        ),
     ],
     signature: Annotated[
         Path | None, typer.Option(help="A program's signature.json, if it is not in its folder.", exists=True)
@@ -152,6 +157,30 @@ def download(session: Session, ref: Ref, folder: Annotated[Path, typer.Argument(
     session.out.done(version, f"Wrote {version.ref} to {folder}.")
 
 
+def compile_(
+    session: Session,
+    ref: Ref,
+    target: Annotated[str, typer.Option(help="cpu, cpu-int8, cuda, arm64, or c (tree models as a C library).")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write into; NAME-VERSION-TARGET here if left out.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=1e-9, max=1, help="How far numbers may differ: absolute, and relative above 1.")
+    ] = 1e-5,
+) -> None:
+    """Make files of a version for other hardware, compared with the original. The version stays as it is."""
+    with did_you_mean("model", ref, lambda: _names(session)), session.out.waiting(f"Compiling to {target}"):
+        version = session.client.models.get(ref)
+        folder = output or Path(f"{version.model}-{version.number}-{target}")
+        build = session.client.models.compile(version.ref, target, folder, tolerance=tolerance)
+    session.out.note(build.summary)
+    if build.is_bundle:
+        session.out.note(f"Register it: modelyard models register {version.model} --artifact {folder}")
+    files = sorted(path.name for path in folder.iterdir() if path.is_file())
+    fields = {"Folder": folder, "Files": files, **compilation_fields(build.compilation)}
+    session.out.record({**asdict(build), "folder": str(folder), "files": files}, fields)
+
+
 def set_alias(
     session: Session,
     name: Name,
@@ -198,6 +227,7 @@ def _show(session: Session, version: ModelVersion) -> None:
         "Classes": signature.class_names,
         "Format": version.manifest.artifact_format,
         "Parity": f"equal on {parity.rows} rows" if parity and parity.is_equal else parity.note if parity else "",
+        **(compilation_fields(card.compilation) if card.compilation else {}),
         "Findings": "\n".join(card.findings),
         "Evaluations": [f"{each.name}: {'passed' if each.is_passed else 'failed'}" for each in version.evaluations],
         "Endpoints": version.endpoints,

@@ -4,11 +4,14 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response, status
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
+from starlette.background import BackgroundTask
 
+from modelyard.control.models.builds import BuildService
 from modelyard.control.models.registration import RegistrationService, Submission
 from modelyard.control.models.schemas import (
     AliasPut,
+    BuildCreate,
     DeploymentPut,
     EvaluationPut,
     ModelCreate,
@@ -29,12 +32,15 @@ _VERSION = _MODEL + "/versions/{ref}"
 Ref = Annotated[str, Path(description="A number (3), `latest`, or an alias (@champion).", examples=["latest"])]
 
 
-def router(service: ModelService, registration: RegistrationService, guard: Guard, clock: Clock) -> APIRouter:
+def router(
+    service: ModelService, registration: RegistrationService, builds: BuildService, guard: Guard, clock: Clock
+) -> APIRouter:
     """/projects/{project}/models and /projects/{project}/deployments."""
     routes = APIRouter(tags=["models"])
     _add_models(routes, service, guard)
     _add_versions(routes, service, registration, guard)
     _add_contents(routes, service, guard)
+    _add_builds(routes, builds, guard)
     _add_marks(routes, service, guard, clock)
     return routes
 
@@ -101,8 +107,9 @@ def _add_versions(routes: APIRouter, service: ModelService, registration: Regist
     ) -> ModelVersion:
         """Upload the files first (POST /projects/{project}/uploads), then name their uploads here.
 
-        ONNX, skops, XGBoost and LightGBM files are taken, told by their content. Pickles are refused, for loading one
-        runs code; the answer says how to save the model as data. The same files again give the same version again.
+        ONNX, skops, XGBoost, LightGBM and CatBoost files are taken, told by their content. Pickles are refused, for
+        loading one runs code; the answer says how to save the model as data. The same files again give the same version
+        again.
         """
         submission = Submission(
             manifest=body.manifest,
@@ -150,6 +157,23 @@ def _add_contents(routes: APIRouter, service: ModelService, guard: Guard) -> Non
     def get_lineage(project: str, model: str, ref: Ref) -> LineageGraph:
         """A graph of datasets, jobs, versions and endpoints around this version."""
         return service.lineage(project, model, ref)
+
+
+def _add_builds(routes: APIRouter, builds: BuildService, guard: Guard) -> None:
+    @routes.post(
+        f"{_VERSION}/builds",
+        summary="Compile a version to a target",
+        dependencies=[Depends(guard.require(Action.WRITE))],
+        response_class=FileResponse,
+        responses={200: {"content": {"application/zip": {}}}},
+    )
+    def create_build(project: str, model: str, ref: Ref, body: BuildCreate) -> FileResponse:
+        """Answers a zip file with what was made and `build.json`, which says how it compares and how to use it.
+
+        The version stays as it is and nothing is stored: a build that is a bundle can be registered as a new version.
+        """
+        made = builds.build(project, model, ref, body.target, body.tolerance)
+        return FileResponse(made, media_type="application/zip", background=BackgroundTask(made.unlink, missing_ok=True))
 
 
 def _add_marks(routes: APIRouter, service: ModelService, guard: Guard, clock: Clock) -> None:

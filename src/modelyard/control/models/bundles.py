@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from modelyard.control.models.errors import BundleInvalidError, BundleTooLargeError
-from modelyard.runtimes.bundle import GOLDEN, MANIFEST
+from modelyard.runtimes.bundle import COMPILATION, GOLDEN, MANIFEST, served_artifact
 from modelyard.runtimes.foreign.kinds import program_format
 from modelyard.runtimes.sniff import sniff
+from modelyard.types.compilation import Compilation
 from modelyard.types.models import BundleFile, Manifest, ModelCard
 from modelyard.types.signatures import TensorSpec
 from modelyard.types.tensors import GoldenSet
@@ -130,9 +131,37 @@ def check_manifest(manifest: Manifest, files: Mapping[str, Path]) -> None:
         _decode(files[GOLDEN], GoldenSet, GOLDEN)
 
 
+def without_compilation(manifest: Manifest) -> Manifest:
+    """As it stands in `manifest.json`: the report of the compilation is a file of its own."""
+    return replace(manifest, card=replace(manifest.card, compilation=None))
+
+
+def with_compilation(manifest: Manifest, files: Mapping[str, Path]) -> Manifest:
+    """The manifest with the bundle's own report of its compilation on the card, and no other.
+
+    Raises:
+        BundleInvalidError: `compilation.json` is damaged, or serves a file that is not there or of another format.
+        ArtifactInvalidError: the file that it serves is refused.
+    """
+    if COMPILATION not in files:
+        return without_compilation(manifest)
+    compilation = _decode(files[COMPILATION], Compilation, COMPILATION)
+    name, kind = served_artifact(manifest, compilation)
+    if name not in files or sniff(files[name]) is not kind:
+        raise BundleInvalidError(
+            f"'{COMPILATION}' serves '{name[:100]}', which is no {kind} file of the bundle",
+            hint=f"Remove '{COMPILATION}', and the artifact is served.",
+            field=COMPILATION,
+        )
+    return replace(manifest, card=replace(manifest.card, compilation=compilation))
+
+
 def version_digest(files: Iterable[BundleFile]) -> str:
-    """SHA-256 over the sorted paths and digests of the files: equal bundles are one version."""
-    lines = sorted(f"{file.path}\0{file.digest}\n" for file in files)
+    """SHA-256 over the sorted paths and digests of the files: equal bundles are one version.
+
+    Without the report of the compilation: it holds measured times, and the same model compiled twice is one version.
+    """
+    lines = sorted(f"{file.path}\0{file.digest}\n" for file in files if file.path != COMPILATION)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

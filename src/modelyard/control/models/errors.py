@@ -55,6 +55,12 @@ class ModelRefInvalidError(InvalidInputError):
     code = "model_ref_invalid"
 
 
+class TargetUnknownError(InvalidInputError):
+    """Versions cannot be compiled to a target of this name."""
+
+    code = "target_unknown"
+
+
 class BundleInvalidError(InvalidInputError):
     """The files are no bundle: a path, the manifest, or what the manifest says about the files is wrong."""
 

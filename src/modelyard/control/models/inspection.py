@@ -1,10 +1,11 @@
-"""Makes a complete bundle out of a bare artifact, in a sandbox: this process never opens a model file itself."""
+"""Makes bundles out of bare artifacts, and compiles versions, in a sandbox: this process opens no model file itself."""
 
 import shutil
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,13 +19,20 @@ from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.runtimes.foreign.kinds import LOCK, REQUIREMENTS, needs_loopback, program_format
 from modelyard.runtimes.formats.skops import TypesUntrustedError
 from modelyard.runtimes.sniff import ArtifactArchiveUnsafeError, PickleRefusedError
+from modelyard.runtimes.targets.c_library import CompilerMissingError
+from modelyard.runtimes.targets.source import TargetUnfitError
+from modelyard.types.compilation import Target
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, Resources
 
 _LABELS = {"kind": "inspection"}
 _AT_A_TIME = 2
+_OUTPUT = "bundle"
+_BUILD_SECONDS = 500.0
 _MAXIMUM_REPORT_BYTES = 1 << 20
 _PATIENCE_SECONDS = 60.0
 _LAST_LINES = 3
+_COMPILING_SHARE = 0.6
+"""Of the time limit; the rest is for a model that is served as it came, after compiling took too long."""
 _REFUSALS: dict[str, type[ModelyardError]] = {
     kind.code: kind
     for kind in (
@@ -33,6 +41,8 @@ _REFUSALS: dict[str, type[ModelyardError]] = {
         PickleRefusedError,
         ArtifactArchiveUnsafeError,
         TooLargeError,
+        TargetUnfitError,
+        CompilerMissingError,
     )
 }
 _OF_THE_ARTIFACT = {EndCause.OUT_OF_MEMORY, EndCause.TIMEOUT, EndCause.DISK_LIMIT, EndCause.SIGNAL}
@@ -48,8 +58,23 @@ class Environments(Protocol):
         """The interpreter of the environment of this lock."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """A module to run, with what it may read and use; it writes into the folder that it is given as `--output`.
+
+    `size_bytes` is that of what it works on: the disk that it may use follows from it.
+    """
+
+    module: str
+    options: Sequence[str]
+    reads: Sequence[Path]
+    size_bytes: int
+    time_limit_seconds: float
+    has_loopback: bool = False
+
+
 class ArtifactInspector:
-    """Runs `modelyard.runtimes.inspect` through an engine. Safe from any thread; two inspections at a time.
+    """Runs `modelyard.runtimes.inspect` and `.targets.build` through an engine. Safe from any thread; two at a time.
 
     Args:
         engine: where it runs, without network.
@@ -91,13 +116,16 @@ class ArtifactInspector:
             InspectionUnavailableError: the sandbox did not start or was ended from outside.
             InspectionsBusyError: too many at the same time.
         """
-        with self._slot() as (process_id, work):
-            output = work / "bundle"
-            output.mkdir()
-            options = (f"--artifact={artifact}", f"--output={output}", f"--name={name}")
-            command = (sys.executable, "-m", "modelyard.runtimes.inspect", *options)
-            self._run(process_id, command, work, output, artifact.stat().st_size, [artifact])
-            yield output
+        compiling = self._time_limit_seconds * _COMPILING_SHARE
+        task = _Task(
+            module="modelyard.runtimes.inspect",
+            options=(f"--artifact={artifact}", f"--name={name}", f"--compile-seconds={compiling:g}"),
+            reads=(artifact,),
+            size_bytes=artifact.stat().st_size,
+            time_limit_seconds=self._time_limit_seconds,
+        )
+        with self._slot() as work:
+            yield self._done(task, work)
 
     @contextmanager
     def inspected_program(self, files: Mapping[str, Path]) -> Iterator[Path]:
@@ -107,21 +135,40 @@ class ArtifactInspector:
             ModelyardError: as `inspected`, or its environment cannot be made.
         """
         check_fence(self._engine)
-        with self._slot() as (process_id, work):
-            output = work / "bundle"
+        with self._slot() as work:
+            bundle = work / _OUTPUT
             for name, path in files.items():
-                (output / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, output / name)
-            command = [sys.executable, "-m", "modelyard.runtimes.foreign.inspect", f"--bundle={output}"]
-            readable = []
-            if (output / REQUIREMENTS).is_file():
-                python = self._environment(output)
-                command.append(f"--python={python}")
-                readable.append(python.parent.parent)
-            size = sum(path.stat().st_size for path in files.values())
-            has_loopback = needs_loopback(program_format(files))
-            self._run(process_id, tuple(command), work, output, size, readable, has_loopback=has_loopback)
-            yield output
+                (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, bundle / name)
+            python = self._environment(bundle) if (bundle / REQUIREMENTS).is_file() else None
+            task = _Task(
+                module="modelyard.runtimes.foreign.inspect",
+                options=(f"--python={python}",) if python else (),
+                reads=(python.parent.parent,) if python else (),
+                size_bytes=sum(path.stat().st_size for path in files.values()),
+                time_limit_seconds=self._time_limit_seconds,
+                has_loopback=needs_loopback(program_format(files)),
+            )
+            yield self._done(task, work)
+
+    @contextmanager
+    def compiled(self, bundle: Path, target: Target, tolerance: float) -> Iterator[Path]:
+        """A folder with what the version in `bundle` is compiled to, which is gone after the block.
+
+        Raises:
+            TargetUnfitError: this model cannot be compiled to this target.
+            CompilerMissingError: what compiles it is not installed.
+            ArtifactInvalidError, InspectionFailedError, InspectionUnavailableError, InspectionsBusyError: as above.
+        """
+        task = _Task(
+            module="modelyard.runtimes.targets.build",
+            options=(f"--bundle={bundle}", f"--target={target}", f"--tolerance={tolerance}"),
+            reads=(bundle,),
+            size_bytes=sum(file.stat().st_size for file in bundle.rglob("*") if file.is_file()),
+            time_limit_seconds=_BUILD_SECONDS,
+        )
+        with self._slot() as work:
+            yield self._done(task, work)
 
     def _environment(self, bundle: Path) -> Path:
         """The interpreter for the program in `bundle`, whose lock is written if it brings none."""
@@ -132,48 +179,42 @@ class ArtifactInspector:
         return self._environments.ensure(lock.read_text(encoding="utf-8", errors="replace"))
 
     @contextmanager
-    def _slot(self) -> Iterator[tuple[str, Path]]:
-        """Leave to inspect: the id of the process and a folder to work in, both gone after the block."""
+    def _slot(self) -> Iterator[Path]:
+        """Leave to work, in a folder that is gone after the block like the process that worked there."""
         if not self._slots.acquire(timeout=_PATIENCE_SECONDS):
             raise InspectionsBusyError(f"{_AT_A_TIME} artifacts are being inspected already", hint="Try again later.")
         process_id = new_id("inspection")
         work = self._folder / process_id
         try:
             work.mkdir(parents=True)
-            yield process_id, work
+            yield work
         finally:
             self._engine.remove(process_id)
             shutil.rmtree(work, ignore_errors=True)
             self._slots.release()
 
-    def _run(
-        self,
-        process_id: str,
-        command: tuple[str, ...],
-        work: Path,
-        output: Path,
-        size_bytes: int,
-        readable: Sequence[Path],
-        *,
-        has_loopback: bool = False,
-    ) -> None:
+    def _done(self, task: _Task, work: Path) -> Path:
+        """Run a task; the folder that it wrote, once it has ended well."""
+        output = work / _OUTPUT
+        output.mkdir(exist_ok=True)
         spec = ProcessSpec(
-            command=command,
+            command=(sys.executable, "-m", task.module, f"--output={output}", *task.options),
             environment={"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
             work_directory=str(work),
-            mounts=tuple(Mount(path=str(path)) for path in readable),
+            mounts=tuple(Mount(path=str(path)) for path in task.reads),
             resources=Resources(
                 memory_bytes=self._memory_bytes,
-                time_limit_seconds=self._time_limit_seconds,
-                disk_bytes=8 * size_bytes + (1 << 30),
+                time_limit_seconds=task.time_limit_seconds,
+                disk_bytes=8 * task.size_bytes + (1 << 30),
             ),
-            has_loopback=has_loopback,
+            has_loopback=task.has_loopback,
             labels=_LABELS,
         )
-        self._engine.submit(process_id, spec)
-        end = self._engine.wait(process_id, self._time_limit_seconds + 30).end
+        self._engine.submit(work.name, spec)
+        end = self._engine.wait(work.name, task.time_limit_seconds + 30).end
         if end is None or end.cause is not EndCause.EXIT or end.exit_code != 0:
             raise _failure(output / "error.json", end)
+        return output
 
 
 def _failure(report: Path, end: ProcessEnd | None) -> ModelyardError:

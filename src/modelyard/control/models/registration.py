@@ -20,6 +20,8 @@ from modelyard.control.models.bundles import (
     read_manifest,
     version_digest,
     with_card,
+    with_compilation,
+    without_compilation,
 )
 from modelyard.control.models.contents import BundleContents
 from modelyard.control.models.errors import BundleInvalidError, CodeNotPermittedError
@@ -146,6 +148,7 @@ class RegistrationService:
             if manifest.artifact_format.runs_code:
                 self._check_code_permitted(project)
             check_manifest(manifest, files)
+            manifest = with_compilation(manifest, files)
             stored = self._contents.store(files)
             return self._commit(project, model, files, stored, manifest, submission.lineage, creation)
 
@@ -226,6 +229,8 @@ class RegistrationService:
                     owner.model, latest=version.number, updated_at=version.created_at, version=owner.model.version + 1
                 )
                 self._repository.update(connection, owner.id, changed)
+            else:  # the files are there already, but for the times that were measured anew
+                self._repository.leave(connection, {file.digest for file in stored})
             self._creations.record(connection, creation, version_id)
             return self._repository.version_by_id(connection, version_id)
 
@@ -235,7 +240,7 @@ def _complete(files: Mapping[str, Path], submission: Submission, folder: Path) -
     manifest = submission.manifest or read_manifest(files[MANIFEST])
     if submission.manifest is None and not submission.card:
         return manifest, files
-    manifest = with_card(manifest, submission.card)
+    manifest = without_compilation(with_card(manifest, submission.card))
     path = folder / MANIFEST
     path.write_bytes(encode_manifest(manifest))
     return manifest, {**files, MANIFEST: path}

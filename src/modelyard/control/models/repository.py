@@ -285,11 +285,14 @@ class ModelRepository:
         """It was removed, or is in use again."""
         connection.execute(delete(model_garbage).where(model_garbage.c.digest == digest))
 
-    def _discard(self, connection: Connection, which: ColumnElement[bool]) -> None:
-        digests = set(connection.execute(select(model_files.c.digest).where(which)).scalars())
+    def leave(self, connection: Connection, digests: set[str]) -> None:
+        """Content that may be garbage from now on; what a version has is kept when garbage is collected."""
         known = set(self.garbage(connection))
         if digests - known:
             connection.execute(insert(model_garbage), [{"digest": digest} for digest in sorted(digests - known)])
+
+    def _discard(self, connection: Connection, which: ColumnElement[bool]) -> None:
+        self.leave(connection, set(connection.execute(select(model_files.c.digest).where(which)).scalars()))
 
     def _write_tags(self, connection: Connection, model_id: str, tags: Sequence[str]) -> None:
         folded = {fold_value(tag) for tag in tags}

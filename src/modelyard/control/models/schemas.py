@@ -95,6 +95,21 @@ class VersionCreate(BaseModel):
     lineage: Lineage = Field(default=Lineage(), description="Where the version came from.")
 
 
+class BuildCreate(BaseModel):
+    """What to compile a version to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str = Field(description="`cpu`, `cpu-int8`, `cuda`, `arm64` or `c`.", examples=["cpu-int8"], max_length=100)
+    tolerance: FiniteFloat = Field(
+        default=1e-5,
+        gt=0,
+        le=1,
+        description="How far numbers may differ from the original's: absolute, and relative above 1.",
+        examples=[0.01],
+    )
+
+
 class AliasPut(BaseModel):
     """Where an alias points."""
 

@@ -1,6 +1,6 @@
 """Completes the folder of a program to a bundle: golden requests, manifest, environment lock.
 
-    python -m modelyard.runtimes.foreign.inspect --bundle DIR [--python INTERPRETER]
+    python -m modelyard.runtimes.foreign.inspect --output DIR [--python INTERPRETER]
 
 Exit code 0: DIR is a bundle. 1: it is refused, DIR/error.json has `code`, `message` and `hint`. This runs the program:
 only ever in a sandbox without network.
@@ -19,7 +19,7 @@ from modelyard.runtimes.foreign.kinds import LOCK, PROGRAM_FILES, program_format
 from modelyard.runtimes.foreign.runtime import ProgramRuntime
 from modelyard.runtimes.golden import make_golden, mismatches
 from modelyard.runtimes.parity import synthetic_inputs
-from modelyard.runtimes.reports import report
+from modelyard.runtimes.reporting import reported
 from modelyard.types.models import Manifest, ModelCard, Task
 from modelyard.types.signatures import Signature
 
@@ -97,10 +97,12 @@ def _answerable(predictor: Predictor, signature: Signature) -> Tensors:
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m modelyard.runtimes.foreign.inspect", description=__doc__)
-    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--python", type=Path)
     options = parser.parse_args(arguments)
-    return report(options.bundle, lambda: inspect_program(options.bundle, python=options.python))
+    return reported(
+        lambda: inspect_program(options.output, python=options.python), options.output, "inspection of the program"
+    )
 
 
 if __name__ == "__main__":

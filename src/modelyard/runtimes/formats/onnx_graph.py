@@ -49,6 +49,32 @@ def normalise(model: onnx.ModelProto) -> Normalised:
     return Normalised(model=copy, kind="other")
 
 
+def keep_label_only(model: onnx.ModelProto) -> None:
+    """Let a model that answers a label and scores answer the label alone, under its standard name.
+
+    Scores of models without probabilities (SVC, k-means, outlier detectors) sum up to nothing, so nobody gets them.
+    """
+    labels = [output for output in model.graph.output if _type(output) in (TensorProto.INT64, TensorProto.STRING)]
+    if len(labels) == 1:
+        _set_outputs(model, [(labels[0], "label", (None,))])
+
+
+def rename_input(model: onnx.ModelProto, name: str) -> None:
+    """Call the only input `name`."""
+    _rename(model.graph, model.graph.input[0].name, name)
+
+
+def narrow_inputs(model: onnx.ModelProto) -> None:
+    """Make 64-bit inputs take 32 bits: a cast stands behind each."""
+    for value in model.graph.input:
+        if _type(value) == TensorProto.DOUBLE:
+            wide = f"modelyard_wide_{value.name}"
+            for node in model.graph.node:
+                node.input[:] = [wide if name == value.name else name for name in node.input]
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+            model.graph.node.insert(0, helper.make_node("Cast", [value.name], [wide], to=TensorProto.DOUBLE))
+
+
 def has_external_data(model: onnx.ModelProto) -> bool:
     """True if weights lie in other files, which a single artifact cannot bring along."""
     return any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer)
@@ -114,7 +140,9 @@ def _set_outputs(model: onnx.ModelProto, outputs: Iterable[tuple[Any, str, tuple
         if _type(value) == TensorProto.DOUBLE:
             graph.node.append(helper.make_node("Cast", [source], [f"modelyard_cast_{number}"], to=TensorProto.FLOAT))
             source = f"modelyard_cast_{number}"
-        if len(shape) == 1 and len(_sizes(value)) == _MATRIX:
+        # CatBoost declares a vector and answers a column.
+        is_column = len(_sizes(value)) == _MATRIX or (model.producer_name == "CatBoost" and _is_float(value))
+        if len(shape) == 1 and is_column:
             graph.initializer.append(helper.make_tensor("modelyard_vector", TensorProto.INT64, [1], [-1]))
             graph.node.append(helper.make_node("Reshape", [source, "modelyard_vector"], ["modelyard_reshaped"]))
             source = "modelyard_reshaped"

@@ -12,17 +12,28 @@ _SIDES = "nodes_missing_value_tracks_true"
 
 
 def route_missing_values(model: Any, estimator: Any) -> None:
-    """Set the sides in the one tree ensemble of `model`, if `estimator` (or its last step) is a tree or a forest."""
+    """Set the sides in the tree ensembles of `model`, if `estimator` (or its last step) is a tree or made of trees.
+
+    A forest becomes one ensemble, a bag of trees one ensemble each; other ways of nesting are left to parity.
+    """
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     trees = [member.tree_ for member in getattr(last, "estimators_", [last]) if hasattr(member, "tree_")]
     ensembles = [node for node in model.graph.node if node.op_type.startswith("TreeEnsemble")]
-    if len(ensembles) != 1 or not trees or not hasattr(trees[0], "missing_go_to_left"):
+    if not trees or not hasattr(trees[0], "missing_go_to_left"):
         return
-    attributes = {attribute.name: attribute for attribute in ensembles[0].attribute}
+    if len(ensembles) == 1:
+        _set_sides(ensembles[0], trees)
+    elif len(ensembles) == len(trees):
+        for ensemble, tree in zip(ensembles, trees, strict=True):
+            _set_sides(ensemble, [tree])
+
+
+def _set_sides(ensemble: Any, trees: list[Any]) -> None:
+    attributes = {attribute.name: attribute for attribute in ensemble.attribute}
     places = list(zip(attributes["nodes_treeids"].ints, attributes["nodes_nodeids"].ints, strict=True))
     if len(places) != sum(tree.node_count for tree in trees):
         return  # not one ONNX tree per scikit-learn tree (boosting): parity decides
     sides = [int(trees[tree].missing_go_to_left[node]) for tree, node in places]
     if _SIDES in attributes:
-        ensembles[0].attribute.remove(attributes[_SIDES])
-    ensembles[0].attribute.append(helper.make_attribute(_SIDES, sides))
+        ensemble.attribute.remove(attributes[_SIDES])
+    ensemble.attribute.append(helper.make_attribute(_SIDES, sides))

@@ -43,25 +43,23 @@ class SkopsPredictor(Predictor):
     """Not thread-safe."""
 
     def __init__(self, estimator: Any, signature: Signature, threads: int) -> None:
-        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415 - scikit-learn's
-
         self._estimator = estimator
         self._outputs = {spec.name: spec for spec in signature.outputs}
         self._threads = threads
-        # Looks through all loaded libraries, which takes milliseconds: once, not in every call.
-        self._thread_pools = ThreadpoolController()
+        self._dtype = _working_type(estimator)
+        self._pools = _pools()
         self._votes_by_probability = _votes_by_probability(estimator)
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """Label and probabilities of a classifier, the label of a clusterer, the prediction of a regressor."""
-        data = inputs["numeric"]
+        data = inputs["numeric"].astype(self._dtype, copy=False)
         try:
             return self._answer(data)
         except Exception as error:  # estimators raise what they like
             raise PredictionFailedError(error) from error
 
     def _answer(self, data: Tensor) -> Tensors:
-        with warnings.catch_warnings(), self._thread_pools.limit(limits=self._threads):
+        with warnings.catch_warnings(), self._pools.limit(limits=self._threads):
             warnings.filterwarnings("ignore", message=_NAMES)  # the signature has checked the columns
             if "label" not in self._outputs:
                 return regress(np.asarray(self._estimator.predict(data)))
@@ -122,7 +120,7 @@ def open_estimator(artifact: Path) -> Any:
     import skops.io  # noqa: PLC0415 - 2.3 s with scikit-learn, needed by this format only
 
     try:
-        untrusted = set(skops.io.get_untrusted_types(file=artifact)) - set(_TRUSTED)
+        untrusted = set(skops.io.get_untrusted_types(file=artifact)) - trusted_types()
     except Exception as error:  # skops raises whatever a damaged schema leads to
         raise _damaged(error) from error
     if untrusted:
@@ -139,6 +137,11 @@ def open_estimator(artifact: Path) -> Any:
             return skops.io.load(artifact, trusted=list(_TRUSTED))
     except Exception as error:  # the same
         raise _damaged(error) from error
+
+
+def trusted_types() -> set[str]:
+    """Names of the types that are loaded beside those that skops itself trusts."""
+    return set(_TRUSTED)
 
 
 def estimator_signature(estimator: Any) -> Signature:
@@ -204,6 +207,24 @@ def _refuse_named_columns(estimator: Any) -> None:
                 hint="Convert it with skl2onnx.to_onnx, with the inputs 'numeric' and 'categorical', or pick columns "
                 "by position.",
             )
+
+
+def _pools() -> Any:
+    """The thread pools of this process. To look for them takes milliseconds: once, not with every request."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415 - scikit-learn's own
+
+    return ThreadpoolController()
+
+
+def _working_type(estimator: Any) -> type[np.floating[Any]]:
+    """64 bits, in which scikit-learn's users call it, unless the estimator was fitted on 32 and takes nothing else."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            estimator.predict(np.zeros((1, estimator.n_features_in_), dtype=np.float64))
+        except Exception:  # noqa: BLE001 - estimators raise what they like, also at zeros: 32 bits are what comes in
+            return np.float32
+    return np.float64
 
 
 def _damaged(error: Exception) -> ArtifactInvalidError:

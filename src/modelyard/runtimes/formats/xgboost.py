@@ -23,9 +23,10 @@ from modelyard.types.signatures import Signature
 class XgboostPredictor(Predictor):
     """Not thread-safe."""
 
-    def __init__(self, booster: Any, signature: Signature) -> None:
+    def __init__(self, booster: Any, signature: Signature, threads: int) -> None:
         self._booster = booster
         self._signature = signature
+        self._threads = threads
         self._objective = objective(booster)
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
@@ -34,7 +35,10 @@ class XgboostPredictor(Predictor):
 
         booster = self._booster
         data = xgboost.DMatrix(
-            inputs["numeric"], feature_names=booster.feature_names, feature_types=booster.feature_types
+            inputs["numeric"],
+            feature_names=booster.feature_names,
+            feature_types=booster.feature_types,
+            nthread=self._threads,
         )
         try:
             values = booster.predict(data, output_margin=is_classifier(self._objective))
@@ -64,7 +68,7 @@ class XgboostRuntime(Runtime):
                 f"the artifact takes {booster.num_features()} features, its signature says {width}",
                 hint="Register the bare artifact and let the signature be inferred.",
             )
-        return XgboostPredictor(booster, signature)
+        return XgboostPredictor(booster, signature, threads)
 
     def infer_signature(self, artifact: Path) -> Signature:
         """Feature names and classes from the model; class names are the numbers that XGBoost trains on.

@@ -1,5 +1,7 @@
 """Models: registering, finding, downloading."""
 
+import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -7,10 +9,24 @@ from typing import Any
 
 from modelyard.kit.files import inside
 from modelyard.sdk.calls import Mode, Pages, call, listing
-from modelyard.sdk.resource import REGISTRY, Resource, create, delete, pages, put, read, split_ref, update
+from modelyard.sdk.resource import (
+    REGISTRY,
+    Resource,
+    create,
+    decode,
+    delete,
+    encode,
+    pages,
+    put,
+    read,
+    send,
+    split_ref,
+    update,
+)
 from modelyard.sdk.resources.uploads import FileMissingError, upload
-from modelyard.sdk.steps import Download, Flow, Progress, Work
+from modelyard.sdk.steps import Download, Flow, Progress, Request, Work
 from modelyard.sdk.transfers import download
+from modelyard.types.compilation import Build
 from modelyard.types.discovery import SearchHit, SearchPage
 from modelyard.types.lineage import LineageGraph
 from modelyard.types.models import Lineage, Model, ModelVersion
@@ -27,6 +43,7 @@ _MARKS = (
     "model.keras",
     "saved_model.pb",
 )
+_BUILD = "build.json"
 
 
 class Models(Resource[Mode]):
@@ -47,8 +64,9 @@ class Models(Resource[Mode]):
 
         Args:
             name: of the model.
-            artifact: an ONNX, skops, XGBoost, LightGBM or GGUF file (signature and golden requests are inferred), the
-                folder of a whole bundle, or that of a program ("Serve code of your own" in the documentation).
+            artifact: an ONNX, skops, XGBoost, LightGBM, CatBoost or GGUF file (signature, golden requests and ONNX form
+                are inferred), the folder of a whole bundle, or that of a program ("Serve code of your own" in the
+                documentation).
             signature: a program's `signature.json`, if it does not lie in its folder.
             card: fields of the model card to set (task, description, licence, metrics, tags, ...).
             lineage: where the version came from.
@@ -135,6 +153,30 @@ class Models(Resource[Mode]):
         return version
 
     @call
+    def compile(self, ref: str, target: str, folder: str | Path, *, tolerance: float = 1e-5) -> Flow[Build]:
+        """Compile a version to a target and write the files into `folder`; the version stays as it is.
+
+        Args:
+            ref: of the version.
+            target: "cpu", "cpu-int8", "cuda", "arm64" or "c".
+            folder: for the files; made if absent. If the build is a bundle, `register` takes this folder.
+            tolerance: how far numbers may differ from the original's: absolute, and relative above 1.
+
+        Raises:
+            InvalidInputError: there is no such target, or the model cannot be compiled to it; the message says why.
+        """
+        request = Request(
+            method="POST",
+            path=f"{self._version(ref)}/builds",
+            headers={"Content-Type": "application/json"},
+            content=encode({"target": target, "tolerance": tolerance}),
+            timeout_seconds=_REGISTER_SECONDS,
+        )
+        response = yield from send(request)
+        build: Build = yield Work(partial(_unpacked, response.content, Path(folder)))
+        return build
+
+    @call
     def set_alias(self, name: str, alias: str, number: int) -> Flow[Model]:
         """Point `name@alias` to a version."""
         return put(Model, self._path(REGISTRY, "models", name, "aliases", alias), {"number": number})
@@ -177,6 +219,19 @@ class Models(Resource[Mode]):
     def _version(self, ref: str) -> str:
         name, selector = split_ref(ref)
         return self._path(REGISTRY, "models", name, "versions", selector)
+
+
+def _unpacked(content: bytes, folder: Path) -> Build:
+    """Write the files of a build into `folder`; its report stays outside a bundle, whose own report it repeats."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        build = decode(archive.read(_BUILD), Build)
+        for name in archive.namelist():
+            if name == _BUILD and build.is_bundle:
+                continue
+            target = inside(folder, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(name))
+    return build
 
 
 def _files(path: Path) -> list[tuple[str, Path, int]]:

@@ -20,6 +20,7 @@ from modelyard.control.datasets.service import DatasetService
 from modelyard.control.datasets.versions import DatasetVersionService
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.models.api import router as models_router
+from modelyard.control.models.builds import BuildService
 from modelyard.control.models.contents import BundleContents
 from modelyard.control.models.discovery.api import router as discovery_router
 from modelyard.control.models.discovery.service import DiscoveryService
@@ -104,6 +105,7 @@ class RegistryServices:
             folder / "registrations",
             max_bytes,
         )
+        self.builds = BuildService(self.models, self.inspector, folder / "builds")
         rows = DatasetRepository()
         contents = DatasetContents(database, rows, objects)
         self.datasets = DatasetService(database, rows, creations, contents, clock, self.models.trained_on_dataset)
@@ -138,7 +140,7 @@ class RegistryServices:
             access_router(self.access, guard),
             uploads_router(self.uploads, guard),
             datasets_router(self.datasets, self.dataset_versions, guard),
-            models_router(self.models, self.registration, guard, self.clock),
+            models_router(self.models, self.registration, self.builds, guard, self.clock),
             discovery_router(self.discovery, guard),
             audit_router(self.audit, guard),
         ]
@@ -160,6 +162,7 @@ class RegistryServices:
         self.dataset_versions.remove_leftovers()
         self.registration.remove_leftovers()
         self.environments.discard_leftovers()
+        self.builds.remove_leftovers()
         self.projects.ensure_default()
 
 

@@ -1,0 +1,11 @@
+"""Lets the modules of this folder import each other, also for scripts/make_compilation_table.py."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+# What the extras add is tested where they are installed: `make test-torch`, `make test-catboost`.
+_EXTRAS = {"torch": "test_torch.py", "catboost": "test_catboost.py"}
+collect_ignore = [file for package, file in _EXTRAS.items() if importlib.util.find_spec(package) is None]
