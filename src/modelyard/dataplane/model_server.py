@@ -67,7 +67,7 @@ class ModelServer:
         self._connections: set[_Connection] = set()
         self._nan_free = nan_free
         self._hang_seconds = hang_seconds
-        self._signs: LifeSigns
+        self._signs: LifeSigns | None = None  # while it runs
         self._last_frame_at = 0.0
         self.is_draining = False
         self.hello = encode_frame(Hello(PROTOCOL_VERSION, os.getpid(), signature, is_pure))
@@ -78,11 +78,11 @@ class ModelServer:
         Raises:
             OSError: the address cannot be bound.
         """
-        self._signs = LifeSigns(address, self._hang_seconds)
-        uvloop.run(self._run(address))
+        self._signs = signs = LifeSigns(address, self._hang_seconds)
+        uvloop.run(self._run(address, signs))
         if "/" in address:
             Path(address).unlink(missing_ok=True)
-        self._signs.close()
+        signs.close()
 
     def connected(self, connection: "_Connection") -> None:
         """A caller came."""
@@ -106,7 +106,8 @@ class ModelServer:
             inputs = {tensor.name: tensor.to_array() for tensor in tensors}
             if not header.is_checked:
                 check_inputs(self._signature, inputs)
-            self._signs.begin_batch(header.patience_seconds)
+            if self._signs is not None:
+                self._signs.begin_batch(header.patience_seconds)
             started = time.perf_counter_ns()
             outputs = self._predictor.predict(inputs)
             service_us = (time.perf_counter_ns() - started) // 1000
@@ -120,7 +121,8 @@ class ModelServer:
             hint = "The model raised this on inputs that fit its signature; look at the replica's log."
             return encode_frame(Failure(header.id, ModelFailedError.code, f"{type(error).__name__}: {error}", hint))
         finally:
-            self._signs.end_batch()
+            if self._signs is not None:
+                self._signs.end_batch()
 
     def _nan_rows(self, outputs: Tensors) -> int:
         """Rows with NaN in an output that should have none."""
@@ -128,21 +130,22 @@ class ModelServer:
         for name in self._nan_free & outputs.keys():
             is_nan = np.isnan(outputs[name])
             if is_nan.any():
-                self._signs.note_nan(name)
+                if self._signs is not None:
+                    self._signs.note_nan(name)
                 most = max(most, int(is_nan.reshape(len(is_nan), -1).any(axis=1).sum()) if is_nan.ndim else 1)
         return most
 
-    async def _beat(self) -> None:
+    async def _beat(self, signs: LifeSigns) -> None:
         while True:
-            self._signs.beat()
+            signs.beat()
             await asyncio.sleep(BEAT_SECONDS)
 
-    async def _run(self, address: str) -> None:
+    async def _run(self, address: str, signs: LifeSigns) -> None:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        beating = loop.create_task(self._beat())
+        beating = loop.create_task(self._beat(signs))
         server = await _listen(loop, lambda: _Connection(self), address)
         # Everything up to here lives as long as the process: keep the collector from walking it again and again.
         gc.collect()

@@ -26,12 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     # Imported only now: NumPy and the frameworks read the thread variables once, when they are loaded.
     from modelyard.dataplane.model_server import ModelServer  # noqa: PLC0415
     from modelyard.errors import ModelyardError  # noqa: PLC0415
-    from modelyard.runtimes.bundle import load_bundle, read_golden  # noqa: PLC0415
+    from modelyard.runtimes.bundle import GOLDEN, load_bundle, read_golden  # noqa: PLC0415
     from modelyard.runtimes.golden import nan_free_outputs  # noqa: PLC0415
 
     try:
         manifest, predictor = load_bundle(options.bundle, threads=options.threads, python=options.python)
-        nan_free = nan_free_outputs(read_golden(options.bundle))
+        has_golden = (options.bundle / GOLDEN).is_file()
+        nan_free = nan_free_outputs(read_golden(options.bundle)) if has_golden else frozenset()
     except ModelyardError as error:
         return _fail(EXIT_LOAD_FAILED, f"cannot load the bundle: {error.code}: {error.message}. {error.hint}")
     except Exception as error:  # noqa: BLE001 - whatever a framework raises on a file is the reason to report

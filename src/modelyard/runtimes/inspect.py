@@ -19,12 +19,13 @@ from pathlib import Path
 from modelyard.errors import ModelyardError, TooLargeError
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Tensors
 from modelyard.runtimes.bundle import write_compilation, write_environment_lock, write_golden, write_manifest
-from modelyard.runtimes.catalog import runtime_for, sniff
+from modelyard.runtimes.catalog import runtime_for
 from modelyard.runtimes.compilation.compile import ORIGINAL, TOLERANCE, Compiled, compile_original
 from modelyard.runtimes.compilation.forms import Form, load_form
 from modelyard.runtimes.golden import make_golden
 from modelyard.runtimes.parity import synthetic_inputs
 from modelyard.runtimes.reporting import reported
+from modelyard.runtimes.sniff import is_gguf, sniff
 from modelyard.types.compilation import Compilation, Variant, VariantState
 from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Task
 from modelyard.types.signatures import Signature, TensorSpec
@@ -74,11 +75,11 @@ def inspect(
         ArtifactInvalidError: refused or damaged; the message says why, the hint what to do.
     """
     size = artifact.stat().st_size
-    found = sniff(artifact)
-    if size > max_bytes and found is not ArtifactFormat.GGUF:  # which is mapped, not read
+    if size > max_bytes and not is_gguf(artifact):  # which is mapped, not read
         raise TooLargeError(
             f"the artifact has {size} bytes, {max_bytes} are allowed", hint="Prune or quantise the model."
         )
+    found = sniff(artifact)
     original = _take_onnx(artifact, output) if found is ArtifactFormat.ONNX else _take_other(found, artifact, output)
     form = load_form(ORIGINAL, original.file, original.format, original.signature)
     count = _GOLDEN_TEXTS if original.format is ArtifactFormat.GGUF else _GOLDEN_ROWS

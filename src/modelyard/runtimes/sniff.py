@@ -13,6 +13,7 @@ MAX_UNPACKED_BYTES = 8 << 30
 MAX_COMPRESSION = 200
 MAX_ENTRIES = 20_000
 _HEAD_BYTES = 4096
+_GGUF = b"GGUF"
 _KNOWN = "ONNX, skops, XGBoost (JSON or UBJ), LightGBM (text), CatBoost (cbm) or GGUF"
 _WAY_OUT = (
     "Save it as data instead: ONNX (skl2onnx.to_onnx, torch.onnx.export), skops.io.dump for scikit-learn, "
@@ -32,6 +33,12 @@ class ArtifactArchiveUnsafeError(TooLargeError):
     code = "artifact_archive_unsafe"
 
 
+def is_gguf(path: Path) -> bool:
+    """True for a file that begins like GGUF."""
+    with path.open("rb") as file:
+        return file.read(len(_GGUF)) == _GGUF
+
+
 def sniff(path: Path) -> ArtifactFormat:
     """The format of the file at `path`.
 
@@ -47,7 +54,7 @@ def sniff(path: Path) -> ArtifactFormat:
     if head.startswith(b"PK\x03\x04"):
         return _sniff_archive(path)
     _refuse_pickle(head)
-    if head.startswith(b"GGUF"):
+    if head.startswith(_GGUF):
         return ArtifactFormat.GGUF
     if head.startswith(b"tree\n") and b"version=v" in head:
         return ArtifactFormat.LIGHTGBM
