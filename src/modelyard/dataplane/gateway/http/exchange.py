@@ -107,7 +107,7 @@ class Exchange:
         """The answer."""
         self.payload = payload
         self.release()
-        self.connection.advance()
+        self._service.write_soon(self.connection)
 
     def abandon(self) -> None:
         """The client has gone."""

@@ -24,7 +24,7 @@ from modelyard.dataplane.gateway.config import Limits, is_loopback
 from modelyard.dataplane.gateway.decoder import Decoder
 from modelyard.dataplane.gateway.dialect import Dialect, EndpointView, Operation, Target, UndecodedError, VersionView
 from modelyard.dataplane.gateway.fleet import Endpoint
-from modelyard.dataplane.gateway.http.exchange import Exchange
+from modelyard.dataplane.gateway.http.exchange import Connection, Exchange
 from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_headers, render, status_of
 from modelyard.dataplane.gateway.inference import Inference
 from modelyard.dataplane.gateway.metrics import CONTENT_TYPE
@@ -67,6 +67,7 @@ class InferenceService(Inference):
         self.decoder = Decoder(limits.max_request_bytes)
         self._dialects = tuple(dialects)
         self._routes: dict[bytes, Route | None] = {}
+        self._due: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.tick()
 
@@ -146,6 +147,21 @@ class InferenceService(Inference):
         except Exception:
             _logger.exception("a request could not be handled")
             self.fail(exchange, InternalError("the gateway failed on this request", hint="See the gateway's log."))
+
+    def write_soon(self, connection: Connection) -> None:
+        """Let a connection write its answers at the end of this turn of the event loop.
+
+        All answers of a batch go out in one burst then. Written one by one as they are made, each would wake a client
+        that has just fallen asleep again: a third of all CPU time at 64 connections.
+        """
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._write_due)
+        self._due.append(connection)
+
+    def _write_due(self) -> None:
+        due, self._due = self._due, []
+        for connection in due:
+            connection.advance()
 
     def answered(
         self, exchange: Exchange, request: PendingRequest, outputs: Sequence[OutputRows], served: Served
