@@ -19,7 +19,7 @@ from modelyard.testing.serving import TOKEN, endpoint, token
 from modelyard.types.routing import RouteVariant, RoutingTable
 
 _NOT_READY = "endpoint_not_ready"  # there is no worker: what is right in every other way is refused so
-_TURNS = 8
+_WRITING_TURNS, _TURNS = 3, 8
 _MOST_PIECES = 64
 
 
@@ -84,8 +84,9 @@ async def _control(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def _let_applications_run(state: ServerState) -> None:
+    """A few turns of the loop in any case: answers are written at the end of one."""
     turns = 0
-    while state.tasks and turns < _TURNS:
+    while turns < _WRITING_TURNS or (state.tasks and turns < _TURNS):
         turns += 1
         await asyncio.sleep(0)
 
