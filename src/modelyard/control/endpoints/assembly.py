@@ -13,9 +13,11 @@ from modelyard.control.endpoints.reconciliation.tasks import Tasks
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
 from modelyard.control.endpoints.rollouts import Rollouts
+from modelyard.control.endpoints.scaling.autoscaler import Autoscaler
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.endpoints.views import EndpointViews
 from modelyard.control.events.service import EventService
+from modelyard.dataplane.demand import DemandFollower
 from modelyard.engines.base import Engine
 from modelyard.kit.clock import Clock
 from modelyard.settings import Home
@@ -35,6 +37,7 @@ def assemble(
     clock: Clock,
     capture_share: float = 1.0,
     timing: Timing | None = None,
+    saturation: Callable[[], str] = lambda: "",
 ) -> tuple[EndpointService, Reconciler]:
     """The service for routes and other capabilities, and the reconciler, whose `tick` is to be called again and again.
 
@@ -48,6 +51,7 @@ def assemble(
         clock: the time.
         capture_share: of new endpoints that name none.
         timing: how long to wait for what.
+        saturation: why this machine can take no further replica, or "".
     """
     timing = timing or Timing()
     tasks = Tasks(clock)
@@ -69,6 +73,14 @@ def assemble(
         replicas=ReplicaRepository(),
         keeper=keeper,
         rollouts=rollouts,
+        autoscaler=Autoscaler(
+            database=database,
+            repository=EndpointRepository(),
+            demand=DemandFollower(home.demand),
+            saturation=saturation,
+            events=events,
+            clock=clock,
+        ),
         deployments=Deployments(database, EndpointRepository(), registry, tasks, timing),
         routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
         address=launcher.address,

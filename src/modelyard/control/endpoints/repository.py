@@ -37,6 +37,11 @@ class EndpointRepository:
         changed = connection.execute(update(endpoints).where(is_same).values(status=status, reason=reason))
         return changed.rowcount == 1
 
+    def set_variants(self, connection: Connection, record: EndpointRecord, variants: tuple[Variant, ...]) -> bool:
+        """Replace the variants, unless the wish has changed since `record` was read; True if they were."""
+        is_same = and_(_is(record.project, record.name), endpoints.c.version == record.version)
+        return connection.execute(update(endpoints).where(is_same).values(variants=variants)).rowcount == 1
+
     def delete(self, connection: Connection, project: str, name: str) -> None:
         """Remove an endpoint and its rollouts."""
         connection.execute(delete(rollouts).where(rollouts.c.project == project, rollouts.c.endpoint == name))

@@ -40,6 +40,7 @@ class EndpointViews:
             replicas=tuple(_shown(replica) for replica in replicas),
             rollout=rollout,
             capture_share=record.capture_share,
+            scaling=record.scaling,
             url=f"/v2/models/{record.name}",
             created_at=record.created_at,
             updated_at=record.updated_at,

@@ -15,6 +15,7 @@ from modelyard.dataplane.errors import (
 )
 from modelyard.dataplane.frames import Failure
 from modelyard.dataplane.gateway.config import Limits
+from modelyard.dataplane.gateway.demand import DemandMeter
 from modelyard.dataplane.gateway.replica import ReplicaLink
 from modelyard.dataplane.gateway.requests import Batch, PendingRequest
 from modelyard.dataplane.tensors import WireTensor, split_rows, whole
@@ -34,6 +35,7 @@ class VariantPool:
 
     Attributes:
         batches, batched_requests: figures for /metrics.
+        demand: what it was asked for and what its batches took, for whoever scales it.
 
     `reroute` offers requests to the endpoint's other variants while this one has no replica, and returns those that
     none could take.
@@ -53,10 +55,11 @@ class VariantPool:
         self.replicas: list[ReplicaLink] = []
         self._reroute = reroute
         self.batches = self.batched_requests = 0
+        self.demand = DemandMeter()
         self._limits = limits
         self._queue: deque[PendingRequest] = deque()
         self._is_flush_due = False
-        self._is_retired = False
+        self._is_retired = self._is_on_demand = False
         self._down_since: float | None = time.monotonic()
         specs = (*variant.signature.inputs, *variant.signature.outputs)
         self._has_batches = all(spec.shape and spec.shape[0] == -1 for spec in specs)
@@ -68,6 +71,11 @@ class VariantPool:
     def is_live(self) -> bool:
         """True while a replica takes batches."""
         return self._down_since is None
+
+    @property
+    def is_waking(self) -> bool:
+        """True while requests are held for a replica that comes back on demand."""
+        return self._is_on_demand and self._down_since is not None and bool(self._queue)
 
     @property
     def is_drained(self) -> bool:
@@ -105,11 +113,13 @@ class VariantPool:
             )
         if self._down_since is not None and self._is_down_for_good(time.monotonic()):
             raise self._not_ready()
+        self.demand.requests += 1
         self._queue.append(request)
         self._flush_soon()
 
-    def follow(self, replicas: Sequence[RouteReplica]) -> None:
-        """Connect to new replicas, retire those that are gone."""
+    def follow(self, replicas: Sequence[RouteReplica], *, is_on_demand: bool = False) -> None:
+        """Connect to new replicas, retire those that are gone; `is_on_demand`: none may be normal."""
+        self._is_on_demand = is_on_demand
         present = {link.replica for link in self.replicas if not link.is_retired}
         for link in self.replicas:
             if link.replica not in replicas and not link.is_retired:
@@ -133,7 +143,7 @@ class VariantPool:
         """What time alone brings about: deadlines, replicas that hang, the end of holding, the end of draining."""
         for request in self._queue:
             if request.deadline <= now:
-                request.fail(_too_late())
+                request.fail(self._not_ready() if self.is_waking else _too_late())
         for link in self.replicas:
             self._sweep_replica(link, now)
         self.replicas = [link for link in self.replicas if not (link.is_retired and not link.in_flight)]
@@ -162,6 +172,13 @@ class VariantPool:
         if self._queue and self._down_since is not None:
             self._rescue(time.monotonic())
         self._flush_soon()
+
+    def batch_served(self, replica: ReplicaLink, batch: Batch, service_us: int) -> None:
+        """See ReplicaOwner."""
+        now = time.monotonic()
+        seconds = now - max(batch.sent_at, replica.free_at)
+        replica.free_at = now
+        self.demand.served(len(batch.rows), sum(batch.rows), max(seconds, service_us / 1e6))
 
     def batch_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor]) -> None:
         """See ReplicaOwner."""
@@ -266,15 +283,21 @@ class VariantPool:
 
     def _rescue(self, now: float) -> None:
         """No replica takes requests: another variant may; else they are held for a while, then they fail."""
-        waiting = [request for request in self._queue if not request.is_done]
-        self._queue = deque(self._reroute(self, waiting))
-        if self._queue and self._is_down_for_good(now):
-            failed, self._queue = self._queue, deque()
-            for request in failed:
+        waiting = self._reroute(self, [request for request in self._queue if not request.is_done])
+        self._queue = deque(request for request in waiting if not self._is_held_too_long(request, now))
+        for request in waiting:
+            if self._is_held_too_long(request, now):
                 retried = request.attempts and self.replicas
                 request.fail(self._replica_failed(self.replicas[0]) if retried else self._not_ready())
 
+    def _is_held_too_long(self, request: PendingRequest, now: float) -> bool:
+        if self._is_on_demand:
+            return now - request.arrived_at > self._limits.wake_seconds
+        return self._is_down_for_good(now)
+
     def _is_down_for_good(self, now: float) -> bool:
+        if self._is_on_demand:
+            return False
         is_hopeless = not self.replicas
         return self._down_since is not None and (is_hopeless or now - self._down_since > self._limits.hold_seconds)
 
@@ -288,6 +311,7 @@ class VariantPool:
         reasons = "; ".join(f"{link.replica.id}: {link.reason}" for link in self.replicas if link.reason)
         return EndpointNotReadyError(
             f"endpoint '{self.endpoint}' has no replica of variant '{self.name}' that takes requests"
+            + (" yet: it comes back from zero replicas" if self._is_on_demand else "")
             + (f" ({reasons})" if reasons else ""),
             hint="Send it again after the time in Retry-After; the endpoint's page says what its replicas do.",
         )

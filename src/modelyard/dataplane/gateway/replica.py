@@ -31,13 +31,19 @@ _logger = logging.getLogger(__name__)
 
 
 class ReplicaOwner(Protocol):
-    """The pool that a replica works for. A batch that was sent ends in exactly one of the last three calls."""
+    """The pool that a replica works for.
+
+    A batch that was sent ends in exactly one of `replica_lost`, `batch_answered` and `batch_failed`.
+    """
 
     def replica_ready(self) -> None:
         """A replica can take batches now."""
 
     def replica_lost(self, replica: "ReplicaLink", batches: list[Batch]) -> None:
         """Its connection ended with these batches unanswered; it connects again by itself unless it was drained."""
+
+    def batch_served(self, replica: "ReplicaLink", batch: Batch, service_us: int) -> None:
+        """The model has answered the batch after so long; `batch_answered` follows."""
 
     def batch_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor]) -> None:
         """Outputs of the whole batch."""
@@ -53,6 +59,7 @@ class ReplicaLink:
         is_ready: connected, greeted, and not asked to stop.
         reason: why it is not ready, in words.
         in_flight: batches sent and not answered, by frame id.
+        free_at: when its last answer came (`time.monotonic()`).
     """
 
     def __init__(self, replica: RouteReplica, signature: Signature, owner: ReplicaOwner) -> None:
@@ -61,6 +68,7 @@ class ReplicaLink:
         self.is_retired = False
         self.reason = "it is being connected"
         self.in_flight: dict[int, Batch] = {}
+        self.free_at = 0.0
         self._signature = signature
         self._owner = owner
         self._last_id = 0
@@ -124,6 +132,7 @@ class ReplicaLink:
         if isinstance(header, Answer):
             batch = self.in_flight.pop(header.id, None)
             if batch is not None:
+                self._owner.batch_served(self, batch, header.service_us)
                 self._owner.batch_answered(self, batch, tensors_of(header.outputs, body))
         elif isinstance(header, Failure):
             batch = self.in_flight.pop(header.id, None)

@@ -126,7 +126,7 @@ class Endpoints(Resource[Mode]):
     def wait(
         self, name: str, *, timeout_seconds: float | None = 300.0, on_look: OnLook | None = None
     ) -> Flow[Endpoint]:
-        """Come back when the endpoint is ready and no change of its variants is under way.
+        """Come back when the endpoint is ready (or idle: scaled to zero) and no change of its variants is under way.
 
         Raises:
             WaitFailedError: it failed, was stopped, or the change was rolled back.
@@ -139,6 +139,7 @@ class Endpoints(Resource[Mode]):
             is_changing = endpoint.rollout is not None and endpoint.rollout.status is RolloutStatus.RUNNING
             return not is_changing and endpoint.status in (
                 EndpointStatus.READY,
+                EndpointStatus.IDLE,
                 EndpointStatus.FAILED,
                 EndpointStatus.STOPPED,
                 EndpointStatus.DELETING,
@@ -147,7 +148,7 @@ class Endpoints(Resource[Mode]):
         endpoint = yield from wait_for(
             f"endpoint {name}", lambda: Endpoints.get.flow(self, name), is_settled, timeout_seconds
         )
-        if endpoint.status is not EndpointStatus.READY:
+        if endpoint.status not in (EndpointStatus.READY, EndpointStatus.IDLE):
             raise WaitFailedError(
                 f"endpoint {name} is {endpoint.status}: {endpoint.reason}",
                 hint=f"modelyard endpoints show {name} has the replicas; modelyard events --subject endpoint/{name}.",

@@ -12,6 +12,7 @@ from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
+from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
@@ -37,6 +38,8 @@ from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.control.retraining.workflows import RetrainingWorkflow
+from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
+from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
@@ -72,6 +75,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         home=home,
         clock=clock,
         capture_share=context.settings.capture_share,
+        saturation=HostWatch().saturation,
     )
     watch = _watch(context, registry, endpoints, events)
     repository = RetrainingRepository()
@@ -106,9 +110,17 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     asgi = create_application(
         title="Modelyard Operations", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
     )
+    watcher = DemandWatch(DemandFollower(home.demand), reconciler.awake.set)
     keep = timedelta(days=context.settings.capture_retention_days)
     duties = (
-        Duty(name="endpoints.reconcile", interval_seconds=0.3, run=reconciler.tick, awake=reconciler.awake),
+        Duty(
+            name="endpoints.reconcile",
+            interval_seconds=0.3,
+            run=reconciler.tick,
+            pause=lambda: reconciler.pause_seconds,
+            awake=reconciler.awake,
+        ),
+        Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watcher.look),
         Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
