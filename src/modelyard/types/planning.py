@@ -13,7 +13,7 @@ class Measurement:
     Attributes:
         curve: how long a replica is occupied by batches of several sizes.
         cpu_seconds_per_row: processor time for a row that comes alone.
-        memory_bytes: what a replica holds that no other process shares with it.
+        memory_bytes: resident memory of a replica at its peak.
         measured_at: when.
     """
 
@@ -66,8 +66,8 @@ class Plan:
     prediction: Prediction | None
     is_host_saturated: bool
     reason: str
-    memory_bytes: int
-    cpu_seconds_per_1000: float
-    cores_needed: float
-    measured_at: datetime
-    curve: ServiceCurve
+    memory_bytes: int = 0
+    cpu_seconds_per_1000: float = 0.0
+    cores_needed: float = 0.0
+    measured_at: datetime | None = None
+    curve: ServiceCurve = ()

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.endpoints.planning.measuring import Measurer
+from modelyard.control.endpoints.planning.service import PlanningService
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.deployments import Deployments
 from modelyard.control.endpoints.reconciliation.keeper import ReplicaKeeper
@@ -20,6 +22,7 @@ from modelyard.control.events.service import EventService
 from modelyard.dataplane.demand import DemandFollower
 from modelyard.engines.base import Engine
 from modelyard.kit.clock import Clock
+from modelyard.kit.host import observe_host
 from modelyard.settings import Home
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
@@ -92,6 +95,20 @@ def assemble(
     views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine)
     service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
     return service, reconciler
+
+
+def make_planning(
+    *, database: Database, registry: RegistryClient, engine: Engine, home: Home, clock: Clock
+) -> PlanningService:
+    """What says how many replicas a load needs."""
+    bundles = BundleCache(home.cache / "bundles", registry)
+    return PlanningService(
+        database=database,
+        repository=EndpointRepository(),
+        registry=registry,
+        measurer=Measurer(engine, bundles, home.sockets, clock),
+        observe=observe_host,
+    )
 
 
 def make_service(

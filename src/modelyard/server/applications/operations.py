@@ -12,6 +12,8 @@ from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
+from modelyard.control.endpoints.assembly import make_planning
+from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.events.api import router as events_router
@@ -77,6 +79,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         capture_share=context.settings.capture_share,
         saturation=HostWatch().saturation,
     )
+    planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     watch = _watch(context, registry, endpoints, events)
     repository = RetrainingRepository()
     tracking = RunTracking(database, repository, events, clock)
@@ -100,6 +103,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     ingest = CaptureIngest(database, CaptureRepository(), context.objects, home.spool, clock)
     routers = [
         endpoints_router(endpoints, guard),
+        plans_router(planning, guard),
         captures_router(watch.captures, guard),
         feedback_router(watch.feedback, watch.quality, guard),
         monitors_router(watch.monitors, guard),

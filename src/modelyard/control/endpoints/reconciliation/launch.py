@@ -51,11 +51,10 @@ class Launcher:
         folder = self._replica_folder(replica.id)
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         threads = max(1, math.ceil(slot.resources.cpus or 1))
-        command = (sys.executable, "-m", "modelyard.dataplane.worker", "--bundle", str(bundle))
         self._engine.submit(
             replica.id,
             ProcessSpec(
-                command=(*command, "--socket", self.address(replica.id), "--threads", str(threads)),
+                command=worker_command(bundle, self.address(replica.id), threads),
                 work_directory=str(folder),
                 mounts=(Mount(path=str(bundle)),),
                 resources=slot.resources,
@@ -84,6 +83,12 @@ class Launcher:
 
     def _replica_folder(self, replica_id: str) -> Path:
         return self._folder / f"{_FOLDER_PREFIX}{replica_id[-13:]}"  # 65 of the id's 80 random bits
+
+
+def worker_command(bundle: Path, socket: str, threads: int) -> tuple[str, ...]:
+    """How a worker is started."""
+    command = (sys.executable, "-m", "modelyard.dataplane.worker", "--bundle", str(bundle))
+    return (*command, "--socket", socket, "--threads", str(threads))
 
 
 def account(end: ProcessEnd) -> str:
