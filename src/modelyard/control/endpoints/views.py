@@ -56,7 +56,9 @@ class EndpointViews:
             is_alive = False
         if is_alive:
             return replica
-        return replace(replica, status=ReplicaStatus.ENDED, reason="its process has ended; another one follows")
+        is_drained = replica.status is ReplicaStatus.DRAINING
+        reason = "it was drained" if is_drained else "its process has ended; another one follows"
+        return replace(replica, status=ReplicaStatus.ENDED, reason=reason)
 
 
 def _shown(replica: ReplicaRecord) -> Replica:
