@@ -66,7 +66,10 @@ def observe_host(seconds: float = 0.3, proc: Path = PROC) -> HostLoad | None:
 
 
 def _load(before: _Times, after: _Times, runnable: list[int], proc: Path) -> HostLoad:
-    total = max(1, after.total - before.total)
+    total = after.total - before.total
+    if total <= 0:  # no time has passed
+        before = _Times(0, 0, 0)
+        total = after.total or 1
     return HostLoad(
         cores=os.cpu_count() or 1,
         busy_share=1 - (after.idle - before.idle) / total,

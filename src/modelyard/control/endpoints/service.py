@@ -93,7 +93,7 @@ class EndpointService:
         record = EndpointRecord(
             project=project,
             name=name,
-            variants=resolved if scaling is None else fitted(resolved, scaling, ()),
+            variants=check_variants(resolved if scaling is None else fitted(resolved, scaling, ())),
             capture_share=self._default_capture_share if capture_share is None else capture_share,
             scaling=scaling,
             is_stopped=False,
@@ -287,7 +287,7 @@ class EndpointService:
                     is_pure=version.manifest.is_pure,
                 )
             )
-        return check_variants(variants), tuple(versions)
+        return tuple(variants), tuple(versions)
 
     def _keep(self, connection: Connection, versions: Sequence[ServedVersion]) -> None:
         for version in versions:
