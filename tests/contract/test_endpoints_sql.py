@@ -19,9 +19,8 @@ from modelyard.control.rest.pages import PageQuery
 from modelyard.kit.clock import FakeClock
 from modelyard.storage.database import Database
 from modelyard.types.access import AuditEntry, Role
-from modelyard.types.demand import ServicePoint
 from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout, RolloutStatus, Scaling, Variant
-from modelyard.types.planning import Measurement
+from modelyard.types.planning import Measurement, ServicePoint
 from modelyard.types.processes import Resources, SandboxLevel
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 

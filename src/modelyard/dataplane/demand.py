@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.types.demand import DemandTable
+from modelyard.types.planning import DemandTable
 
 POLL_SECONDS = 0.05
 """How often control looks for a new file: a request to an idle endpoint waits this long at most before it is heard."""

@@ -12,7 +12,7 @@ import pytest
 
 from modelyard.testing.scripted_model import client, infer, start_scripted, value_of
 from modelyard.testing.serving import Serving, endpoint, variant
-from modelyard.types.demand import DemandTable, VariantDemand
+from modelyard.types.planning import DemandTable, VariantDemand
 from modelyard.types.routing import RouteEndpoint
 
 HELD = 20

@@ -9,7 +9,7 @@ from modelyard.dataplane.gateway.demand import DemandMeter, service_point
 from modelyard.dataplane.planning.prediction import Predictor
 from modelyard.dataplane.planning.service_times import ServiceTimes
 from modelyard.dataplane.planning.simulation import Batching, poisson_arrivals, simulate
-from modelyard.types.demand import QUANTILES, ServicePoint
+from modelyard.types.planning import QUANTILES, ServicePoint
 
 MEAN = 0.01
 SINGLE = Batching(max_requests=1, in_flight=1)

@@ -76,14 +76,7 @@ def assemble(
         replicas=ReplicaRepository(),
         keeper=keeper,
         rollouts=rollouts,
-        autoscaler=Autoscaler(
-            database=database,
-            repository=EndpointRepository(),
-            demand=DemandFollower(home.demand),
-            saturation=saturation,
-            events=events,
-            clock=clock,
-        ),
+        autoscaler=_autoscaler(database, home, saturation, events, clock),
         deployments=Deployments(database, EndpointRepository(), registry, tasks, timing),
         routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
         address=launcher.address,
@@ -95,6 +88,19 @@ def assemble(
     views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine)
     service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
     return service, reconciler
+
+
+def _autoscaler(
+    database: Database, home: Home, saturation: Callable[[], str], events: EventService, clock: Clock
+) -> Autoscaler:
+    return Autoscaler(
+        database=database,
+        repository=EndpointRepository(),
+        demand=DemandFollower(home.demand),
+        saturation=saturation,
+        events=events,
+        clock=clock,
+    )
 
 
 def make_planning(

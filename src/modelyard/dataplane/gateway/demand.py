@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from modelyard.types.demand import QUANTILES, ServiceCurve, ServicePoint
+from modelyard.types.planning import QUANTILES, ServiceCurve, ServicePoint
 
 ARRIVAL_SECONDS = 30
 """For how many seconds arrivals are told one by one."""

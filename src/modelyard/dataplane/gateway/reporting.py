@@ -9,7 +9,7 @@ from modelyard.dataplane.demand import write_demand
 from modelyard.dataplane.gateway.demand import ARRIVAL_SECONDS
 from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
 from modelyard.dataplane.gateway.pool import VariantPool
-from modelyard.types.demand import DemandTable, VariantDemand
+from modelyard.types.planning import DemandTable, VariantDemand
 
 _REPORT_SECONDS = 1.0
 _logger = logging.getLogger(__name__)

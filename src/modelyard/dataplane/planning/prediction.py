@@ -6,8 +6,7 @@ import numpy as np
 
 from modelyard.dataplane.planning.service_times import ServiceTimes
 from modelyard.dataplane.planning.simulation import Batching, poisson_arrivals, simulate
-from modelyard.types.demand import ServicePoint
-from modelyard.types.planning import Prediction
+from modelyard.types.planning import Prediction, ServicePoint
 
 _WARM_UP_SHARE = 0.1  # of the requests find the queue emptier than it is in the long run
 _SEED = 20_177
@@ -20,7 +19,7 @@ class Predictor:
         curve: at least one point.
         rows_per_request: on average.
         batching: the gateway's rules.
-        requests: how many are simulated. The p99 of 20,000 varies by some 3 % at load 0.5 and by 10 % at load 0.8.
+        requests: how many are simulated. The p99 of few varies: of 1,600 at load 0.8 by a factor of two.
     """
 
     def __init__(
@@ -29,7 +28,7 @@ class Predictor:
         *,
         rows_per_request: float = 1.0,
         batching: Batching | None = None,
-        requests: int = 20_000,
+        requests: int = 40_000,
     ) -> None:
         self._times = ServiceTimes(curve)
         self._rows_per_request = rows_per_request

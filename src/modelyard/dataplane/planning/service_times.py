@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modelyard.types.demand import QUANTILES, ServicePoint
+from modelyard.types.planning import QUANTILES, ServicePoint
 
 TABLE_SIZE = 512
 """Into how many equally likely times a distribution is cut."""

@@ -14,6 +14,7 @@ from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
 from modelyard.control.endpoints.planning.api import plans_router
+from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.events.api import router as events_router
@@ -45,6 +46,7 @@ from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
+from modelyard.settings import Home
 
 DESCRIPTION = """
 What runs: **endpoints** that serve model versions at a stable address, what they answered (**inferences**), what
@@ -114,23 +116,27 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     asgi = create_application(
         title="Modelyard Operations", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
     )
-    watcher = DemandWatch(DemandFollower(home.demand), reconciler.awake.set)
     keep = timedelta(days=context.settings.capture_retention_days)
     duties = (
-        Duty(
-            name="endpoints.reconcile",
-            interval_seconds=0.3,
-            run=reconciler.tick,
-            pause=lambda: reconciler.pause_seconds,
-            awake=reconciler.awake,
-        ),
-        Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watcher.look),
+        *_endpoint_duties(reconciler, home),
         Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
         Duty(name="captures.expire", interval_seconds=3600.0, run=lambda: watch.captures.delete_older(keep)),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
+
+
+def _endpoint_duties(reconciler: Reconciler, home: Home) -> tuple[Duty, ...]:
+    watch = DemandWatch(DemandFollower(home.demand), reconciler.awake.set)
+    reconcile = Duty(
+        name="endpoints.reconcile",
+        interval_seconds=0.3,
+        run=reconciler.tick,
+        pause=lambda: reconciler.pause_seconds,
+        awake=reconciler.awake,
+    )
+    return reconcile, Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
 
 
 def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:

@@ -23,6 +23,7 @@ from modelyard.runtimes.inspect import inspect
 from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.types.models import Lineage, ModelVersion
+from modelyard.types.planning import QUANTILES, Measurement, ServicePoint
 
 QUIET = HostLoad(cores=4, busy_share=0.1, steal_share=0.0, runnable=0.5, pressure=0.0)
 BUSY = replace(QUIET, runnable=17)
@@ -120,9 +121,6 @@ def test_on_a_busy_machine_there_is_no_number(planning: Planning):
 
 def known(planning: Planning, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """A measurement of so many seconds a row."""
-    from modelyard.types.demand import QUANTILES, ServicePoint
-    from modelyard.types.planning import Measurement
-
     point = ServicePoint(rows=1, batches=100, mean_seconds=seconds, quantiles_seconds=(seconds,) * len(QUANTILES))
     measured = Measurement(
         curve=(point,), cpu_seconds_per_row=seconds, memory_bytes=100, measured_at=SystemClock().now()

@@ -9,8 +9,8 @@ from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.scaling.decisions import DOWN_AFTER_SECONDS, expected_rate
 from modelyard.control.rest.pages import PageQuery
 from modelyard.dataplane.demand import DemandFollower, write_demand
-from modelyard.types.demand import QUANTILES, DemandTable, ServicePoint, VariantDemand
 from modelyard.types.endpoints import Scaling
+from modelyard.types.planning import QUANTILES, DemandTable, ServicePoint, VariantDemand
 
 TO_ZERO = Scaling(minimum_replicas=0, maximum_replicas=4, idle_seconds=60)
 CURVE = (ServicePoint(rows=1, batches=128, mean_seconds=0.01, quantiles_seconds=(0.01,) * len(QUANTILES)),)

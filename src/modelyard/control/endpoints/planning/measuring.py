@@ -23,8 +23,7 @@ from modelyard.kit.ids import new_id
 from modelyard.runtimes.base import Tensors
 from modelyard.runtimes.bundle import read_golden
 from modelyard.runtimes.tensors import from_json
-from modelyard.types.demand import ServicePoint
-from modelyard.types.planning import Measurement
+from modelyard.types.planning import Measurement, ServicePoint
 from modelyard.types.processes import Mount, ProcessSpec, Resources
 from modelyard.types.signatures import Signature
 

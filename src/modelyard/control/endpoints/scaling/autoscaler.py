@@ -20,8 +20,8 @@ from modelyard.dataplane.demand import DemandFollower
 from modelyard.dataplane.planning.prediction import Predictor
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
-from modelyard.types.demand import VariantDemand
 from modelyard.types.endpoints import Scaling, Variant
+from modelyard.types.planning import VariantDemand
 
 _PREDICTION_SECONDS = 2.0
 _SIMULATED_REQUESTS = 3000  # 30 ms; a p99 within 15 % is enough to choose among whole replicas

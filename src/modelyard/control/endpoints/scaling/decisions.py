@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Protocol
 
-from modelyard.types.demand import VariantDemand
 from modelyard.types.endpoints import Scaling
-from modelyard.types.planning import Prediction
+from modelyard.types.planning import Prediction, VariantDemand
 
 DOWN_AFTER_SECONDS = 60.0
 """So long fewer replicas must have been enough before one goes."""
