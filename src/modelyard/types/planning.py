@@ -69,6 +69,7 @@ class Measurement:
 
     Attributes:
         curve: how long a replica is occupied by batches of several sizes.
+        wake_seconds: what a batch takes longer when its replica had nothing to do before.
         cpu_seconds_per_row: processor time for a row that comes alone.
         memory_bytes: resident memory of a replica at its peak.
         measured_at: when.
@@ -77,6 +78,7 @@ class Measurement:
     curve: ServiceCurve
     cpu_seconds_per_row: float
     memory_bytes: int
+    wake_seconds: float = 0.0
     measured_at: datetime
 
 

@@ -61,6 +61,12 @@ def test_several_replicas_have_the_mean_of_an_m_m_c_queue(load: float, servers: 
     assert outcome.latencies.mean() == pytest.approx(MEAN + waiting, rel=0.06)
 
 
+def test_a_replica_that_slept_takes_longer_and_one_that_works_does_not():
+    times = ServiceTimes([constant(MEAN)])
+    slept = simulate(times, [0.0, 1.0, 1.001], replicas=1, wake_seconds=0.002)
+    assert slept.latencies == pytest.approx([0.012, 0.012, 0.021])
+
+
 def test_batches_grow_with_the_load_where_they_are_worth_it():
     cheap_batches = Predictor([constant(MEAN), constant(MEAN * 1.1, rows=64)], requests=5000)
     quiet, busy = cheap_batches.predict(20, 1), cheap_batches.predict(2000, 1)

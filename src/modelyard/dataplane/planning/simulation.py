@@ -52,10 +52,14 @@ def simulate(
     replicas: int,
     rows_per_request: float = 1.0,
     batching: Batching | None = None,
+    wake_seconds: float = 0.0,
     seed: int = 0,
 ) -> Outcome:
-    """Answer requests that arrive at `arrivals` (growing). The same arguments give the same outcome."""
-    queue = _Queue(times, arrivals, replicas, rows_per_request, batching or Batching(), seed)
+    """Answer requests that arrive at `arrivals` (growing). The same arguments give the same outcome.
+
+    A batch takes `wake_seconds` longer when its replica had nothing to do before: it was asleep, its caches cold.
+    """
+    queue = _Queue(times, arrivals, replicas, rows_per_request, batching or Batching(), wake_seconds, seed)
     return queue.run()
 
 
@@ -69,12 +73,14 @@ class _Queue:
         replicas: int,
         rows_per_request: float,
         batching: Batching,
+        wake_seconds: float,
         seed: int,
     ) -> None:
         self._times = times
         self._arrivals = arrivals
         self._rows_per_request = rows_per_request
         self._in_flight = batching.in_flight
+        self._wake_seconds = wake_seconds
         self._most = max(1, min(batching.max_requests, int(batching.max_rows / rows_per_request)))
         self._draws = np.random.default_rng(seed + 1).integers(0, TABLE_SIZE, len(arrivals)).tolist()
         self._held: list[deque[tuple[int, int]]] = [deque() for _ in range(replicas)]
@@ -97,7 +103,7 @@ class _Queue:
                 for index in range(first, end):
                     latencies[index] = now - arrivals[index]
                 if self._held[replica]:
-                    self._begin(replica, now)
+                    self._begin(replica, now, 0.0)
             self._send(now)
         busy_share = self._busy_seconds / (now * len(self._held)) if now else 0.0
         return Outcome(latencies=np.array(latencies), busy_share=busy_share, batches=self._batches)
@@ -116,12 +122,12 @@ class _Queue:
             held.append((self._sent, end))
             self._sent = end
             if len(held) == 1:
-                self._begin(replica, now)
+                self._begin(replica, now, self._wake_seconds)
 
-    def _begin(self, replica: int, now: float) -> None:
+    def _begin(self, replica: int, now: float, more_seconds: float) -> None:
         first, end = self._held[replica][0]
         rows = max(1, round((end - first) * self._rows_per_request))
-        seconds = self._times.table(rows)[self._draws[self._batches]]
+        seconds = more_seconds + self._times.table(rows)[self._draws[self._batches]]
         self._batches += 1
         self._busy_seconds += seconds
         heappush(self._ends, (now + seconds, replica))

@@ -3,10 +3,10 @@
 import math
 import shutil
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from modelyard.kit.ids import new_id
 from modelyard.runtimes.base import Tensors
 from modelyard.runtimes.bundle import read_golden
 from modelyard.runtimes.tensors import from_json
-from modelyard.types.planning import Measurement, ServicePoint
+from modelyard.types.planning import Measurement
 from modelyard.types.processes import Mount, ProcessSpec, Resources
 from modelyard.types.signatures import Signature
 
@@ -37,6 +37,7 @@ _SIZE_SECONDS = 0.25
 _LEAST_CALLS, _MOST_CALLS = 5, 600
 _WARM_UP_CALLS = 3
 _BUDGET_SECONDS = 5.0
+_MOST_PAUSE_SECONDS = 0.02
 
 
 class Measurer:
@@ -68,7 +69,7 @@ class Measurer:
         try:
             self._submit(process_id, bundle, folder, resources)
             with self._connected(process_id, str(folder / "w")) as client:
-                curve, cpu_seconds = self._curve(process_id, client, _sample(bundle), version.signature)
+                measurement = self._measure(process_id, client, _sample(bundle), version.signature)
             self._engine.stop(process_id)
             end = self._engine.wait(process_id, _START_SECONDS).end
         finally:
@@ -76,9 +77,7 @@ class Measurer:
                 self._engine.remove(process_id)
             shutil.rmtree(folder, ignore_errors=True)
         memory = end.max_rss_bytes if end is not None and end.max_rss_bytes else 0
-        return Measurement(
-            curve=curve, cpu_seconds_per_row=cpu_seconds, memory_bytes=memory, measured_at=self._clock.now()
-        )
+        return replace(measurement, memory_bytes=memory)
 
     def _submit(self, process_id: str, bundle: Path, folder: Path, resources: Resources) -> None:
         threads = max(1, math.ceil(resources.cpus or 1))
@@ -105,38 +104,44 @@ class Measurer:
             time.sleep(0.02)
         return WorkerClient(address, _START_SECONDS)
 
-    def _curve(
-        self, process_id: str, client: WorkerClient, sample: Tensors, signature: Signature
-    ) -> tuple[tuple[ServicePoint, ...], float]:
-        """The service times, and the processor time of a call with the smallest batch."""
-        pid = self._engine.state(process_id).pid
+    def _measure(self, process_id: str, client: WorkerClient, sample: Tensors, signature: Signature) -> Measurement:
         specs = (*signature.inputs, *signature.outputs)
-        sizes = SIZES if all(spec.shape and spec.shape[0] == -1 for spec in specs) else (0,)
+        is_batched = all(spec.shape and spec.shape[0] == -1 for spec in specs)
+        single = _tiled(sample, 1) if is_batched else sample
         deadline = time.monotonic() + _BUDGET_SECONDS
-        points: list[ServicePoint] = []
-        cpu_seconds = 0.0
-        for size in sizes:
-            if points and time.monotonic() > deadline:
+        _timed(client, single, 0.0, _WARM_UP_CALLS)
+        pid = self._engine.state(process_id).pid
+        before = process_cpu_seconds(pid)
+        times = _timed(client, single, _FIRST_SIZE_SECONDS, _LEAST_CALLS)
+        cpu_seconds = (process_cpu_seconds(pid) - before) / len(times)
+        mean = sum(times) / len(times)
+        woken = _timed(client, single, _SIZE_SECONDS, _LEAST_CALLS, pause_seconds=min(_MOST_PAUSE_SECONDS, 2 * mean))
+        curve = [service_point([(1, each) for each in times])]
+        for size in SIZES[1:] if is_batched else ():
+            if time.monotonic() > deadline:
                 break
-            batch = _tiled(sample, size) if size else sample
-            _timed(lambda batch=batch: client.infer(batch), 0.0, _WARM_UP_CALLS)  # type: ignore[misc]
-            before = process_cpu_seconds(pid)
-            seconds = _SIZE_SECONDS if points else _FIRST_SIZE_SECONDS
-            times = _timed(lambda batch=batch: client.infer(batch), seconds, _LEAST_CALLS)  # type: ignore[misc]
-            if not points:
-                used = process_cpu_seconds(pid) - before
-                cpu_seconds = used / len(times) if used > 0 else sum(times) / len(times)
-            points.append(service_point([(max(1, size), each) for each in times]))
-        return tuple(points), cpu_seconds
+            batch = _tiled(sample, size)
+            _timed(client, batch, 0.0, _WARM_UP_CALLS)
+            curve.append(service_point([(size, each) for each in _timed(client, batch, _SIZE_SECONDS, _LEAST_CALLS)]))
+        return Measurement(
+            curve=tuple(curve),
+            cpu_seconds_per_row=cpu_seconds or mean,
+            memory_bytes=0,
+            wake_seconds=max(0.0, median(woken) - median(times)),
+            measured_at=self._clock.now(),
+        )
 
 
-def _timed(call: Callable[[], object], seconds: float, least: int) -> list[float]:
+def _timed(
+    client: WorkerClient, batch: Tensors, seconds: float, least: int, *, pause_seconds: float = 0.0
+) -> list[float]:
     """Seconds of each call: as many as fit, between `least` and a maximum."""
     times: list[float] = []
     deadline = time.perf_counter() + seconds
     while len(times) < least or (time.perf_counter() < deadline and len(times) < _MOST_CALLS):
+        time.sleep(pause_seconds)
         started = time.perf_counter()
-        call()
+        client.infer(batch)
         times.append(time.perf_counter() - started)
     return times
 

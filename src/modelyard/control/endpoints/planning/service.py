@@ -75,7 +75,9 @@ class PlanningService:
             if host is not None and host.saturation:
                 return self._refused(version, wish, known, host.saturation)
             measurement = known or self._measured(version, resources)
-        predictor = Predictor(measurement.curve, rows_per_request=wish.rows_per_request)
+        predictor = Predictor(
+            measurement.curve, rows_per_request=wish.rows_per_request, wake_seconds=measurement.wake_seconds
+        )
         most = wish.replicas or self._cores
         if wish.replicas is None:
             prediction = predictor.recommend(wish.requests_per_second, wish.p99_ms, most=most)
