@@ -86,6 +86,30 @@ def test_a_request_with_less_time_than_a_start_takes_gets_503_too(serving: Servi
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 
 
+def test_held_requests_go_to_the_version_that_follows(serving: Serving):
+    without, with_worker = idle(serving)
+    serving.publish(without)
+    with client(serving) as http, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(infer, http, 7)
+        until(serving, lambda demand: demand.waiting)
+        newer = replace(with_worker.variants[0], number=2)
+        serving.publish(replace(with_worker, variants=(newer,)))
+        assert (value_of(answer.result()), answer.result().headers["X-Modelyard-Model"]) == (7, "model:2")
+
+
+def test_held_requests_end_when_the_endpoint_is_stopped(serving: Serving):
+    without, _ = idle(serving)
+    serving.publish(without)
+    with client(serving) as http, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(infer, http, 7)
+        until(serving, lambda demand: demand.waiting)
+        started = time.monotonic()
+        serving.publish(endpoint("echo", is_stopped=True))
+        assert answer.result().status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert time.monotonic() - started < 1.0
+        assert infer(http, 7).status_code == httpx.codes.CONFLICT
+
+
 def test_no_more_requests_are_held_than_the_queue_takes(serving: Serving):
     without, _ = idle(serving)
     serving.publish(without)

@@ -159,11 +159,12 @@ class Fleet:
             old = endpoint.pools
             pools = {each.name: self._pool(endpoint, each, route.is_on_demand) for each in route.variants}
             endpoint.follow(route, pools)
-            self._retire(pool for pool in old.values() if pool not in pools.values())
+            gone = (pool for pool in old.values() if pool not in pools.values())
+            self._retire(gone, is_on_demand=route.is_on_demand)
             self._endpoints[key] = endpoint
         for key, endpoint in before.items():
             if key not in self._endpoints:
-                self._retire(iter(endpoint.pools.values()))
+                self._retire(iter(endpoint.pools.values()), is_on_demand=False)
         self._has_changed(self)
 
     def sweep(self) -> None:
@@ -191,9 +192,9 @@ class Fleet:
         pool.follow(variant.replicas, is_on_demand=is_on_demand)
         return pool
 
-    def _retire(self, pools: Iterator[VariantPool]) -> None:
+    def _retire(self, pools: Iterator[VariantPool], *, is_on_demand: bool) -> None:
         for pool in pools:
-            pool.retire()
+            pool.retire(is_on_demand=is_on_demand)
             self._retiring.append(pool)
 
 

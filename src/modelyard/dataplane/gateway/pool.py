@@ -129,9 +129,12 @@ class VariantPool:
                 self.replicas.append(ReplicaLink(replica, self.signature, self))
         self._note_liveness()
 
-    def retire(self) -> None:
-        """Take nothing new: the variant left the table. Its replicas stay connected until the queue is empty."""
-        self._is_retired = True
+    def retire(self, *, is_on_demand: bool = False) -> None:
+        """Take nothing new: the variant left the table. Its replicas stay connected until the queue is empty.
+
+        What it holds without a replica goes to the variant that follows, if the endpoint is still there on demand.
+        """
+        self._is_retired, self._is_on_demand = True, is_on_demand
         self.sweep(time.monotonic())
 
     def close(self) -> None:
