@@ -154,6 +154,7 @@ def test_never_above_the_maximum_and_never_on_a_host_that_has_nothing_left(scali
     for _ in range(10):
         scaling.tick(3)
     assert replicas(scaling) == 1
+    assert scaling.kinds().count("endpoint_scaling_held") == 1, "said once, not every other second"
     monkeypatch.setattr(scaling.reconciler._autoscaler, "_saturation", lambda: "")
     scaling.until(lambda: replicas(scaling) == 3, seconds=3)
 

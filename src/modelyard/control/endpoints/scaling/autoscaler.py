@@ -35,6 +35,7 @@ class _Memory:
     last_request_at: float = float("-inf")
     enough_since: float | None = None
     predicted_at: float = float("-inf")
+    is_held: bool = False
 
 
 class Autoscaler:
@@ -104,12 +105,12 @@ class Autoscaler:
             enough_since=memory.enough_since,
             now=self._clock.monotonic(),
         )
-        decision = bounds(situation) or self._foresee(situation, memory)
+        decision = bounds(situation) or self._foresee(record, variant.name, situation, memory)
         if decision is not None:
             memory.enough_since = None
         return decision
 
-    def _foresee(self, situation: Situation, memory: _Memory) -> Decision | None:
+    def _foresee(self, record: EndpointRecord, variant: str, situation: Situation, memory: _Memory) -> Decision | None:
         """More or fewer by prediction, every other second: it takes tens of milliseconds."""
         demand, scaling = situation.demand, situation.scaling
         is_free = situation.replicas > 0 and scaling.maximum_replicas > 1
@@ -121,12 +122,25 @@ class Autoscaler:
         forecast = Predictor(
             demand.curve, rows_per_request=max(1.0, demand.rows_per_request), requests=_SIMULATED_REQUESTS
         )
-        decision = more(replace(situation, is_host_saturated=bool(self._saturation())), forecast)
+        decision = more(situation, forecast)
         if decision is not None:
-            return decision
+            return decision if self._has_room(record, variant, decision, memory) else None
+        memory.is_held = False
         situation = noted(situation, is_enough=is_fewer_enough(situation, forecast))
         memory.enough_since = situation.enough_since
         return fewer_after_a_while(situation)
+
+    def _has_room(self, record: EndpointRecord, variant: str, decision: Decision, memory: _Memory) -> bool:
+        """True if the machine bears more replicas; else the event says once why there are not more."""
+        why = self._saturation()
+        if why and not memory.is_held:
+            message = (
+                f"Endpoint '{record.name}' needs {decision.replicas} replicas of variant '{variant}' "
+                f"({decision.reason}) and gets none more: host saturated: {why}"
+            )
+            self._events.append(record.project, record.subject, "endpoint_scaling_held", message, {"variant": variant})
+        memory.is_held = bool(why)
+        return not why
 
     def _demand_of(self, key: _Key, variant: Variant) -> VariantDemand | None:
         seen = self._seen.get(key)

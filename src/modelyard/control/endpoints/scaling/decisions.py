@@ -47,7 +47,6 @@ class Situation:
         idle_seconds: since the last request, or since the endpoint was made or changed.
         enough_since: since when (monotonic seconds) fewer would have been enough; None: they are not.
         now: monotonic seconds.
-        is_host_saturated: the machine has nothing left for another replica.
     """
 
     scaling: Scaling
@@ -56,7 +55,6 @@ class Situation:
     idle_seconds: float
     enough_since: float | None
     now: float
-    is_host_saturated: bool = False
 
 
 def bounds(situation: Situation) -> Decision | None:
@@ -82,7 +80,7 @@ def has_figures(demand: VariantDemand | None) -> bool:
 def more(situation: Situation, forecast: Forecast) -> Decision | None:
     """More replicas, if those that are there will not do."""
     scaling, demand = situation.scaling, situation.demand
-    if demand is None or situation.replicas >= scaling.maximum_replicas or situation.is_host_saturated:
+    if demand is None or situation.replicas >= scaling.maximum_replicas:
         return None
     rate = expected_rate(demand.arrivals)
     needed = forecast.recommend(rate, scaling.p99_ms, most=scaling.maximum_replicas)
