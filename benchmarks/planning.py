@@ -5,7 +5,8 @@ Usage: python benchmarks/planning.py [SECONDS]      (at each of four loads, 45 i
 One replica serves a small convolutional network of a few milliseconds. The client is open: requests come by a Poisson
 process whether or not the earlier ones were answered, and a latency counts from the moment at which it was due. At high
 load the p99 of few requests says little: of 1,600 at load 0.8 it varies by a factor of two from run to run. Run it
-on a quiet machine: where the plan finds the host saturated, it says so and the load is left out.
+on a quiet machine: where the plan finds the host saturated, it says so and the load is left out; where it became so
+while the client measured, the line is void.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ import uvloop
 from onnx import TensorProto, helper, numpy_helper
 
 import modelyard
-from modelyard.kit.host import observe_host
+from modelyard.kit.host import HostLoad, observe_host
 from modelyard.quickstart.platform import start_platform, stop_platform
 
 NAME = "network"
@@ -64,25 +65,27 @@ def compare(client: modelyard.Client, token: str, seconds: float) -> None:
         if plan.prediction is None or plan.prediction.p99_ms is None or plan.prediction.p50_ms is None:
             print(f"{load:5.1f} {rate:7.0f}  {plan.reason}")
             continue
-        latencies, busy = uvloop.run(drive(client.url, token, rate, int(rate * seconds)))
+        latencies, host = uvloop.run(drive(client.url, token, rate, int(rate * seconds)))
         p50, p99 = (float(value) * 1000 for value in np.quantile(latencies[len(latencies) // 10 :], [0.5, 0.99]))
         off = plan.prediction.p99_ms / p99 - 1
-        verdict = "" if abs(off) <= TOLERANCE else f"  off by more than {TOLERANCE:.0%}"
+        verdict = "" if abs(off) <= TOLERANCE else f"off by more than {TOLERANCE:.0%}"
+        if host is not None and host.saturation:
+            verdict = f"void: meanwhile {host.saturation}"
         print(
             f"{load:5.1f} {rate:7.0f} {plan.prediction.p50_ms:14.2f} / {p50:12.2f} {plan.prediction.p99_ms:14.2f} / "
-            f"{p99:12.2f} {off:+6.0%}  {busy}{verdict}"
+            f"{p99:12.2f} {off:+6.0%}  {verdict}"
         )
 
 
-async def drive(url: str, token: str, rate: float, count: int) -> tuple[np.ndarray, str]:
-    """Latencies in seconds of `count` requests at `rate`, and how busy the machine was meanwhile."""
+async def drive(url: str, token: str, rate: float, count: int) -> tuple[np.ndarray, HostLoad | None]:
+    """Latencies in seconds of `count` requests at `rate`, and the machine's load meanwhile."""
     loop = asyncio.get_running_loop()
     host, _, port = url.removeprefix("http://").partition(":")
     free: deque[Connection] = deque()
     for _ in range(CONNECTIONS):
         free.append((await loop.create_connection(lambda: Connection(free), host, int(port)))[1])
     request = message(token)
-    watching = loop.run_in_executor(None, observe_host, min(5.0, count / rate))
+    watching = loop.run_in_executor(None, observe_host, count / rate)
     due = loop.time() + 0.1 + np.cumsum(np.random.default_rng(7).exponential(1 / rate, count))
     answers: list[asyncio.Future[float]] = []
     for at in due.tolist():
@@ -92,8 +95,7 @@ async def drive(url: str, token: str, rate: float, count: int) -> tuple[np.ndarr
             free.append((await loop.create_connection(lambda: Connection(free), host, int(port)))[1])
         answers.append(free.popleft().ask(request))
     ends = np.array(await asyncio.gather(*answers))
-    load = await watching
-    return ends - due, "" if load is None else f"(machine {load.busy_share:.0%} busy, {load.saturation or 'quiet'})"
+    return ends - due, await watching
 
 
 class Connection(asyncio.Protocol):
