@@ -105,6 +105,7 @@ class Home:
         self.run = self.root / "run"
         self.processes = self.run / "processes"
         self.routing = self.run / "routing.json"
+        self.demand = self.run / "demand.json"
         self.token = self.root / "admin.token"
 
     @property

@@ -8,7 +8,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from modelyard.control.endpoints import api as endpoints_api
-from modelyard.control.endpoints.assembly import assemble
+from modelyard.control.endpoints.assembly import assemble, make_planning
+from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.events import api as events_api
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
@@ -62,7 +63,12 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
         home=home,
         clock=clock,
     )
-    routers = [endpoints_api.router(service, stub_guard), events_api.router(events, stub_guard)]
+    planning = make_planning(database=database, registry=OneModel(), engine=LocalEngine(home), home=home, clock=clock)
+    routers = [
+        endpoints_api.router(service, stub_guard),
+        plans_router(planning, stub_guard),
+        events_api.router(events, stub_guard),
+    ]
     return create_application(title="Operations", description="Test.", routers=routers, audit=list_audit, version="1")
 
 
@@ -76,7 +82,7 @@ def create(client: TestClient, name: str = "digits", ref: str = "digits@champion
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 10
+    assert assert_protected(application) == 11
 
 
 def test_an_endpoint_is_created_and_its_alias_is_looked_up_once(operator: TestClient):
@@ -92,6 +98,41 @@ def test_an_endpoint_is_created_and_its_alias_is_looked_up_once(operator: TestCl
 def test_what_an_endpoint_shows_can_be_sent_back_as_a_change(operator: TestClient):
     variants = create(operator).json()["variants"]
     assert operator.patch(f"{PATH}/digits", json={"variants": variants}).json()["rollout"] is None
+
+
+def test_scaling_is_set_shown_changed_and_ended(operator: TestClient):
+    scaling = {"minimum_replicas": 0, "maximum_replicas": 4, "idle_seconds": 60.0, "p99_ms": 20.0}
+    made = create(operator, scaling=scaling).json()
+    assert (made["scaling"], made["variants"][0]["replicas"]) == (scaling, 1)
+    assert operator.patch(f"{PATH}/digits", json={"capture_share": 0.5}).json()["scaling"] == scaling
+    fewer = scaling | {"maximum_replicas": 2}
+    changed = operator.patch(f"{PATH}/digits", json={"scaling": fewer}).json()
+    assert (changed["scaling"], changed["rollout"]) == (fewer, None)
+    assert operator.post(f"{PATH}/digits/scale", json={"replicas": 3}).json()["scaling"] is None
+
+
+@pytest.mark.parametrize(
+    ("scaling", "field"),
+    [
+        ({"minimum_replicas": 3, "maximum_replicas": 2}, "scaling"),
+        ({"minimum_replicas": -1}, "scaling.minimum_replicas"),
+        ({"maximum_replicas": 65}, "scaling.maximum_replicas"),
+        ({"p99_ms": 0}, "scaling.p99_ms"),
+        ({"replicas": 1}, "scaling.replicas"),
+    ],
+)
+def test_scaling_that_cannot_be_is_refused(scaling: dict[str, object], field: str, operator: TestClient):
+    answer = create(operator, scaling=scaling)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+def test_plans_need_a_load_and_a_target_that_is_there(operator: TestClient):
+    plans = "/projects/default/plans"
+    assert operator.post(plans, json={"target": "digits", "requests_per_second": 0}).json()["field"] == (
+        "requests_per_second"
+    )
+    missing = operator.post(plans, json={"target": "ghost", "requests_per_second": 1})
+    assert missing.status_code == 404
 
 
 def test_creating_is_idempotent_and_errors_have_their_codes(operator: TestClient):

@@ -19,7 +19,8 @@ from modelyard.control.rest.pages import PageQuery
 from modelyard.kit.clock import FakeClock
 from modelyard.storage.database import Database
 from modelyard.types.access import AuditEntry, Role
-from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout, RolloutStatus, Variant
+from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout, RolloutStatus, Scaling, Variant
+from modelyard.types.planning import Measurement, ServicePoint
 from modelyard.types.processes import Resources, SandboxLevel
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
@@ -53,6 +54,14 @@ REPLICA = ReplicaRecord(
     started_at=None,
     ready_at=None,
     retry_at=None,
+)
+VERSION = ServedVersion(
+    project="default",
+    model="digits",
+    number=2,
+    digest="d" * 64,
+    signature=Signature(inputs=(TensorSpec(name="x", datatype=DataType.FP32, shape=(-1, 2)),), outputs=()),
+    is_pure=False,
 )
 
 
@@ -91,10 +100,7 @@ def test_endpoints_and_rollouts_come_back_as_they_were_put(any_database: Databas
 
 
 def test_replicas_and_served_versions_come_back_as_they_were_put(any_database: Database):
-    signature = Signature(inputs=(TensorSpec(name="x", datatype=DataType.FP32, shape=(-1, 2)),), outputs=())
-    version = ServedVersion(
-        project="default", model="digits", number=2, digest="d" * 64, signature=signature, is_pure=False
-    )
+    version = VERSION
     replicas, endpoints = ReplicaRepository(), EndpointRepository()
     changed = {"status": ReplicaStatus.READY, "pid": 7, "sandbox": SandboxLevel.LANDLOCK, "ready_at": CLOCK.now()}
     with any_database.transaction() as connection:
@@ -107,6 +113,30 @@ def test_replicas_and_served_versions_come_back_as_they_were_put(any_database: D
         endpoints.put_version(connection, version)
         endpoints.put_version(connection, version)
         assert endpoints.versions(connection) == {("default", "digits", 2): version}
+
+
+def test_scaling_and_measurements_come_back_as_they_were_put(any_database: Database):
+    repository, version = EndpointRepository(), replace(VERSION, number=3)
+    scaling = Scaling(minimum_replicas=0, maximum_replicas=4, p99_ms=20.0)
+    scaled = replace(ENDPOINT, scaling=scaling)
+    point = ServicePoint(rows=1.5, batches=7, mean_seconds=0.25, quantiles_seconds=(0.125, 0.5))
+    old, new = (
+        Measurement(curve=(point,) * n, cpu_seconds_per_row=0.5, memory_bytes=1 << 40, measured_at=CLOCK.now())
+        for n in (1, 2)
+    )
+    with any_database.transaction() as connection:
+        repository.insert(connection, scaled)
+        assert repository.get(connection, "default", "digits") == scaled
+        more = (replace(VARIANTS[0], replicas=3),)
+        assert not repository.set_variants(connection, replace(scaled, version=2), more)
+        assert repository.set_variants(connection, scaled, more)
+        assert repository.get(connection, "default", "digits") == replace(scaled, variants=more)
+        assert repository.measurement(connection, version, Resources()) is None
+        for measurement in (old, new):
+            repository.put_measurement(connection, version, Resources(cpus=1.5), measurement)
+        assert repository.measurement(connection, version, Resources(cpus=2)) == new
+        assert repository.measurement(connection, version, Resources(cpus=1)) is None
+        assert repository.measurement(connection, replace(version, number=4), Resources(cpus=2)) is None
 
 
 def test_events_keep_their_order_over_pages(any_database: Database):

@@ -198,7 +198,7 @@ def test_with_a_certificate_every_application_speaks_tls(tmp_path: Path, program
     options = ("--tls-certificate", tls_files.certificate, "--tls-key", tls_files.key)
     secure = programs(tmp_path / "secure", UP)
     url = secure.start("--host", "0.0.0.0", "--port", "0", *options).ready()
-    assert url.startswith("https://0.0.0.0:")
+    assert url.startswith("https://localhost:")
     address = url.replace("0.0.0.0", "127.0.0.1")
     trusted = ssl.create_default_context(cafile=tls_files.authority)
     with Client(address, secure.token, verify=trusted) as client:

@@ -15,11 +15,11 @@ _RUNTIMES = {
     ArtifactFormat.XGBOOST: ("modelyard.runtimes.formats.xgboost", "XgboostRuntime"),
     ArtifactFormat.LIGHTGBM: ("modelyard.runtimes.formats.lightgbm", "LightgbmRuntime"),
     ArtifactFormat.GGUF: ("modelyard.runtimes.formats.gguf", "GgufRuntime"),
-    ArtifactFormat.SCRIPT: ("modelyard.runtimes.formats.script", "ScriptRuntime"),
-    ArtifactFormat.MLFLOW: ("modelyard.runtimes.formats.mlflow", "MlflowRuntime"),
-    ArtifactFormat.HTTP: ("modelyard.runtimes.formats.http", "HttpRuntime"),
-    ArtifactFormat.TORCH: ("modelyard.runtimes.formats.torch", "TorchRuntime"),
-    ArtifactFormat.TENSORFLOW: ("modelyard.runtimes.formats.tensorflow", "TensorflowRuntime"),
+    ArtifactFormat.SCRIPT: ("modelyard.runtimes.formats.programs.script", "ScriptRuntime"),
+    ArtifactFormat.MLFLOW: ("modelyard.runtimes.formats.programs.mlflow", "MlflowRuntime"),
+    ArtifactFormat.HTTP: ("modelyard.runtimes.formats.programs.http", "HttpRuntime"),
+    ArtifactFormat.TORCH: ("modelyard.runtimes.formats.programs.torch", "TorchRuntime"),
+    ArtifactFormat.TENSORFLOW: ("modelyard.runtimes.formats.programs.tensorflow", "TensorflowRuntime"),
     ArtifactFormat.CATBOOST: ("modelyard.runtimes.formats.catboost", "CatboostRuntime"),
 }
 

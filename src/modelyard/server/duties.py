@@ -17,6 +17,7 @@ class Duty:
     Attributes:
         name: for the log.
         interval_seconds: pause between two rounds.
+        pause: asked after each round for the pause until the next; None: always `interval_seconds`.
         run: one round; never called twice at once, and safe to be killed in at any line.
         awake: set by whoever wants the next round now.
     """
@@ -24,6 +25,7 @@ class Duty:
     name: str
     interval_seconds: float
     run: Callable[[], object]
+    pause: Callable[[], float] | None = None
     awake: threading.Event = field(default_factory=threading.Event)
 
 
@@ -59,7 +61,7 @@ class Duties:
             duty.awake.clear()
             try:
                 duty.run()
-                pause = duty.interval_seconds
+                pause = duty.pause() if duty.pause else duty.interval_seconds
             except Exception:  # noqa: BLE001 - a round that fails must not end the duty
                 pause = min(self.MAX_PAUSE_SECONDS, max(1.0, pause * 2))
                 _log.exception("duty failed", duty=duty.name, next_try_in_seconds=pause)

@@ -41,6 +41,7 @@ def write_config(settings: "Settings") -> Path:
         port=settings.port,
         control_socket=str(home.sockets / "control.sock"),
         routing=str(home.routing),
+        demand=str(home.demand),
         spool=str(home.spool),
         address_file=str(home.run / "gateway.json"),
         spool_limit_bytes=settings.spool_limit_bytes,

@@ -100,6 +100,7 @@ class Serving:
             control_socket=str(self.control_socket),
             routing=str(self.folder / "routing.json"),
             spool=str(self.spool),
+            demand=str(self.folder / "demand.json"),
             address_file=str(address_file),
             limits=self._limits,
         )

@@ -8,10 +8,14 @@ from modelyard.types.processes import Resources, SandboxLevel
 
 
 class EndpointStatus(StrEnum):
-    """READY: every variant with traffic has a replica that answered its golden requests."""
+    """READY: every variant with traffic has a replica that answered its golden requests.
+
+    IDLE: scaled to zero; a request is held while a replica comes back.
+    """
 
     CREATING = "CREATING"
     READY = "READY"
+    IDLE = "IDLE"
     UPDATING = "UPDATING"
     DEGRADED = "DEGRADED"
     FAILED = "FAILED"
@@ -50,6 +54,24 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """How many replicas each variant may have, and what decides between the two numbers.
+
+    Attributes:
+        minimum_replicas: as few as this; 0: none at all while nobody asks.
+        maximum_replicas: as many as this.
+        idle_seconds: without a request for this long, it goes down to the minimum.
+        p99_ms: 99 of 100 answers shall come within this time: replicas are added before the prediction says otherwise.
+            None: replicas are added so that each is busy for at most two thirds of the time.
+    """
+
+    minimum_replicas: int = 1
+    maximum_replicas: int = 1
+    idle_seconds: float = 300.0
+    p99_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
     """One worker process."""
 
@@ -82,7 +104,7 @@ class Endpoint:
     """A stable address. `observed` says what really runs; `reason` says why the status is not READY.
 
     `url` is relative to the platform's address: a proxy in front of it has one of its own. `version` is the ETag.
-    `capture_share` is the share of requests that are recorded (0 to 1).
+    `capture_share` is the share of requests that are recorded (0 to 1). `scaling` None: replicas are a fixed number.
     """
 
     project: str
@@ -93,6 +115,7 @@ class Endpoint:
     replicas: tuple[Replica, ...] = ()
     rollout: Rollout | None = None
     capture_share: float = 1.0
+    scaling: Scaling | None = None
     url: str = ""
     created_at: datetime
     updated_at: datetime

@@ -33,7 +33,11 @@ class RouteVariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteEndpoint:
-    """One endpoint. One with no ready replica, or a stopped one, stays in the table with the reason to tell callers."""
+    """One endpoint. One with no ready replica, or a stopped one, stays in the table with the reason to tell callers.
+
+    `is_on_demand`: it may have scaled to zero; a request that finds no replica is held while one comes back. `p99_ms`:
+    its latency objective, which keeps batches short.
+    """
 
     project: str
     name: str
@@ -41,6 +45,8 @@ class RouteEndpoint:
     capture_share: float = 1.0
     reason: str = ""
     is_stopped: bool = False
+    is_on_demand: bool = False
+    p99_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

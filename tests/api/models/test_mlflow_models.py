@@ -12,7 +12,7 @@ from modelyard.control.models.registration import Submission
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.runtimes.bundle import load_bundle, read_manifest, write_manifest
-from modelyard.runtimes.formats.mlflow import MlflowRuntime
+from modelyard.runtimes.formats.programs.mlflow import MlflowRuntime
 from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.testing.registry import LocalRegistry

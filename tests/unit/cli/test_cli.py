@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from modelyard.cli.main import build
 from modelyard.server.exits import EXIT_CODES, exit_code
 from modelyard.testing.fake_platform import Answer, FakePlatform
 from modelyard.types.datasets import Dataset
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Variant
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Scaling, Variant
+from modelyard.types.planning import Plan, Prediction
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ENDPOINTS = "/operations/v1/projects/default/endpoints"
@@ -261,3 +263,48 @@ def test_down_ends_the_supervisor_of_the_state_directory_and_no_other_process(tm
         for process in (supervisor, stranger):
             process.kill()
             process.wait()
+
+
+def test_scaling_by_itself_changes_only_what_was_said(run, platform):
+    scaling = Scaling(minimum_replicas=0, maximum_replicas=3, p99_ms=50.0)
+    platform.prepare("GET", f"{ENDPOINTS}/digits", Answer(body=replace(endpoint("digits"), scaling=scaling)))
+    platform.prepare("PATCH", f"{ENDPOINTS}/digits", Answer(body=endpoint("digits")))
+    done = run("endpoints", "scale", "digits", "--idle", "5m", "--p99", "20ms")
+    assert done.output == "digits READY: 0 to 3 replicas, idle after 300 s, p99 under 20 ms.\n"
+    (sent,) = platform.sent("PATCH", f"{ENDPOINTS}/digits")
+    assert sent.json() == {
+        "scaling": {"minimum_replicas": 0, "maximum_replicas": 3, "idle_seconds": 300.0, "p99_ms": 20.0}
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("2", "--min", "0"), ("--min", "0", "--variant", "a"), ("--idle", "5"), ("--p99", "0ms")]
+)
+def test_scaling_in_two_ways_or_none_is_refused(arguments, run):
+    assert run("endpoints", "scale", "digits", *arguments).exit_code == 2
+
+
+def test_a_plan_is_shown_with_its_figures_or_with_the_reason_for_none(run, platform):
+    prediction = Prediction(
+        replicas=2, requests_per_second=300, p50_ms=4.21, p99_ms=17.5, utilisation=0.61, mean_batch=1.4, capacity=490
+    )
+    plan = Plan(
+        model="digits:2", requests_per_second=300, p99_ms=20, prediction=prediction, is_host_saturated=False, reason="",
+        memory_bytes=200 << 20, cpu_seconds_per_1000=4.1, cores_needed=1.2, measured_at=NOW, curve=(),
+    )  # fmt: skip
+    saturated = replace(plan, prediction=None, is_host_saturated=True, reason="host saturated: 17.0 tasks")
+    platform.prepare("POST", "/operations/v1/projects/default/plans", Answer(body=plan), Answer(body=saturated))
+    shown = run("endpoints", "plan", "digits", "--rps", "300", "--p99", "20ms").output
+    for words in (
+        "it will do",
+        "17.5 ms",
+        "4.21 ms",
+        "61% of the time",
+        "490 requests/s",
+        "200 MiB",
+        "4.1 s for 1,000",
+    ):
+        assert words in shown
+    refused = run("endpoints", "plan", "digits", "--rps", "300").output
+    assert "host saturated: 17.0 tasks" in refused
+    assert "Replicas" not in refused

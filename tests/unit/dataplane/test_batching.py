@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.dataplane.gateway.batching import BatchSizer
-from modelyard.dataplane.gateway.queueing import FairQueue
+from modelyard.dataplane.gateway.pools.batching import BatchSizer
+from modelyard.dataplane.gateway.pools.queueing import FairQueue
 
 
 def settled(cost_us: Any, max_rows: int = 256, objective_seconds: float | None = None) -> int:

@@ -12,7 +12,7 @@ from modelyard.dataplane.errors import ModelFailedError, WorkerUnavailableError
 from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.runtimes.foreign.bodies import CSV, JSON, decode, encode
 from modelyard.runtimes.foreign.inspect import inspect_program
-from modelyard.runtimes.formats.http import HttpRuntime
+from modelyard.runtimes.formats.programs.http import HttpRuntime
 from modelyard.runtimes.tensors import TensorInvalidError
 from modelyard.testing.serving import Serving
 from modelyard.types.signatures import DataType, Signature, TensorSpec

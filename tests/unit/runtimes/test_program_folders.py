@@ -11,8 +11,8 @@ from modelyard.runtimes.catalog import runtime_for
 from modelyard.runtimes.foreign.inspect import inspect_program
 from modelyard.runtimes.foreign.kinds import PROGRAM_FILES, program_format
 from modelyard.runtimes.foreign.runtime import ProgramRuntime
-from modelyard.runtimes.formats.tensorflow import TensorflowRuntime
-from modelyard.runtimes.formats.torch import TorchRuntime
+from modelyard.runtimes.formats.programs.tensorflow import TensorflowRuntime
+from modelyard.runtimes.formats.programs.torch import TorchRuntime
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import Signature
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.scaling import plan, scale, scaling_words
 from modelyard.cli.data import read_data, read_truth, scalar
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, since, when
@@ -36,6 +37,7 @@ def declare(app: typer.Typer) -> None:
 def _declare_endpoints(group: typer.Typer) -> None:
     command(group, "list")(list_)
     command(group, "show")(show)
+    command(group, "plan")(plan)
     command(group, "scale")(scale)
     command(group, "stop")(stop)
     command(group, "start")(start)
@@ -158,6 +160,7 @@ def show(session: Session, name: Name) -> None:
         "Why": endpoint.reason,
         "Address": _address(session, endpoint),
         "Serves": _serves(endpoint),
+        "Scales": scaling_words(endpoint.scaling),
         "Recorded": f"{endpoint.capture_share:.0%} of the requests",
         "Rollout": f"{rollout.status} {rollout.reason}" if rollout else "",
         "Made": when(endpoint.created_at),
@@ -178,18 +181,6 @@ def show(session: Session, name: Name) -> None:
         },
         empty="It has no replicas.",
     )
-
-
-def scale(
-    session: Session,
-    name: Name,
-    replicas: Annotated[int, typer.Argument(min=1, help="Worker processes.")],
-    variant: Annotated[str | None, typer.Option(help="Only of this variant.")] = None,
-) -> None:
-    """Change the number of worker processes."""
-    with did_you_mean("endpoint", name, lambda: _names(session)):
-        endpoint = session.client.endpoints.scale(name, replicas, variant=variant)
-    session.out.done(endpoint, f"{name} {endpoint.status}: {replicas} replicas wanted.")
 
 
 def stop(session: Session, name: Name) -> None:

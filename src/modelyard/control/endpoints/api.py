@@ -37,7 +37,8 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
         It is READY when each replica has loaded the model and answered the version's golden requests as recorded.
         Applications then call it at its `url` through the gateway.
         """
-        endpoint = service.create(project, body.name, body.variants, body.capture_share, creation)
+        scaling = body.scaling.to_scaling() if body.scaling else None
+        endpoint = service.create(project, body.name, body.variants, body.capture_share, creation, scaling)
         set_etag(response, endpoint.version)
         return endpoint
 
@@ -63,6 +64,7 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
             variants=body.variants,
             weights=body.weights,
             capture_share=body.capture_share,
+            scaling=body.scaling.to_scaling() if body.scaling else None,
             expected_version=expected_version,
         )
         set_etag(response, changed.version)
@@ -77,7 +79,10 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
 
     @routes.post("/{endpoint}/scale", summary="Change the number of replicas", dependencies=operating)
     def scale_endpoint(project: str, endpoint: str, body: Scale) -> Endpoint:
-        """More replicas answer more requests at once; fewer leave without a failed request."""
+        """More replicas answer more requests at once; fewer leave without a failed request.
+
+        The number is fixed from then on, also if it was scaled by itself before.
+        """
         return service.scale(project, endpoint, body.replicas, body.variant)
 
     @routes.post("/{endpoint}/stop", summary="Stop an endpoint", dependencies=operating)

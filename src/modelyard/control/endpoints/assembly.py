@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.endpoints.planning.measuring import Measurer
+from modelyard.control.endpoints.planning.service import PlanningService
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.deployments import Deployments
 from modelyard.control.endpoints.reconciliation.keeper import ReplicaKeeper
@@ -13,12 +15,15 @@ from modelyard.control.endpoints.reconciliation.tasks import Tasks
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
 from modelyard.control.endpoints.rollouts import Rollouts
+from modelyard.control.endpoints.scaling.autoscaler import Autoscaler
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.endpoints.views import EndpointViews
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.events.service import EventService
+from modelyard.dataplane.demand import DemandFollower
 from modelyard.engines.base import Engine
 from modelyard.kit.clock import Clock
+from modelyard.kit.host import observe_host
 from modelyard.settings import Home
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
@@ -36,6 +41,7 @@ def assemble(
     clock: Clock,
     capture_share: float = 1.0,
     timing: Timing | None = None,
+    saturation: Callable[[], str] = lambda: "",
 ) -> tuple[EndpointService, Reconciler]:
     """The service for routes and other capabilities, and the reconciler, whose `tick` is to be called again and again.
 
@@ -49,12 +55,12 @@ def assemble(
         clock: the time.
         capture_share: of new endpoints that name none.
         timing: how long to wait for what.
+        saturation: why this machine can take no further replica, or "".
     """
     timing = timing or Timing()
     tasks = Tasks(clock)
     bundles = BundleCache(home.cache / "bundles", registry)
-    environments = EnvironmentBuilder(engine, home.environments)
-    launcher = Launcher(engine, bundles, environments, home.sockets, timing)
+    launcher = Launcher(engine, bundles, EnvironmentBuilder(engine, home.environments), home.sockets, timing)
     keeper = ReplicaKeeper(
         database=database,
         repository=ReplicaRepository(),
@@ -72,6 +78,7 @@ def assemble(
         replicas=ReplicaRepository(),
         keeper=keeper,
         rollouts=rollouts,
+        autoscaler=_autoscaler(database, home, saturation, events, clock),
         deployments=Deployments(database, EndpointRepository(), registry, tasks, timing),
         routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
         address=launcher.address,
@@ -83,6 +90,33 @@ def assemble(
     views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine)
     service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
     return service, reconciler
+
+
+def _autoscaler(
+    database: Database, home: Home, saturation: Callable[[], str], events: EventService, clock: Clock
+) -> Autoscaler:
+    return Autoscaler(
+        database=database,
+        repository=EndpointRepository(),
+        demand=DemandFollower(home.demand),
+        saturation=saturation,
+        events=events,
+        clock=clock,
+    )
+
+
+def make_planning(
+    *, database: Database, registry: RegistryClient, engine: Engine, home: Home, clock: Clock
+) -> PlanningService:
+    """What says how many replicas a load needs."""
+    bundles = BundleCache(home.cache / "bundles", registry)
+    return PlanningService(
+        database=database,
+        repository=EndpointRepository(),
+        registry=registry,
+        measurer=Measurer(engine, bundles, home.sockets, clock),
+        observe=observe_host,
+    )
 
 
 def make_service(

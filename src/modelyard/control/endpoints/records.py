@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Variant
+from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Scaling, Variant
 from modelyard.types.processes import Resources, SandboxLevel
 from modelyard.types.signatures import Signature
 
@@ -13,7 +13,8 @@ class EndpointRecord:
     """An endpoint as it is wanted.
 
     Attributes:
-        variants: what takes the traffic. A rollout replaces them at its end.
+        variants: what takes the traffic. A rollout replaces them at its end, scaling changes their replicas.
+        scaling: between which numbers the replicas of each variant change by themselves; None: they do not.
         is_stopped: wanted without replicas.
         is_deleting: wanted gone; the row goes when the last replica is gone.
         status: as last announced in an event; what is true now is computed from the replicas.
@@ -26,6 +27,7 @@ class EndpointRecord:
     name: str
     variants: tuple[Variant, ...]
     capture_share: float
+    scaling: Scaling | None = None
     is_stopped: bool
     is_deleting: bool
     status: EndpointStatus

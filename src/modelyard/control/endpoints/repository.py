@@ -1,16 +1,18 @@
 """All SQL of endpoints, their rollouts and replicas, and the versions that they serve."""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
 
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, ServedVersion, Slot
-from modelyard.control.endpoints.tables import endpoints, replicas, rollouts, served_versions
+from modelyard.control.endpoints.tables import endpoints, measurements, replicas, rollouts, served_versions
 from modelyard.control.rest.pages import PageQuery
 from modelyard.storage.keyset import keyset
 from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout, RolloutStatus, Variant
-from modelyard.types.processes import SandboxLevel
+from modelyard.types.planning import Measurement
+from modelyard.types.processes import Resources, SandboxLevel
 
 _SLOT = ("variant", "model", "number", "resources", "ordinal")
 
@@ -36,6 +38,11 @@ class EndpointRepository:
         is_same = and_(_is(record.project, record.name), endpoints.c.version == record.version)
         changed = connection.execute(update(endpoints).where(is_same).values(status=status, reason=reason))
         return changed.rowcount == 1
+
+    def set_variants(self, connection: Connection, record: EndpointRecord, variants: tuple[Variant, ...]) -> bool:
+        """Replace the variants, unless the wish has changed since `record` was read; True if they were."""
+        is_same = and_(_is(record.project, record.name), endpoints.c.version == record.version)
+        return connection.execute(update(endpoints).where(is_same).values(variants=variants)).rowcount == 1
 
     def delete(self, connection: Connection, project: str, name: str) -> None:
         """Remove an endpoint and its rollouts."""
@@ -90,6 +97,19 @@ class EndpointRepository:
         found = [ServedVersion(**row) for row in connection.execute(select(served_versions)).mappings()]
         return {(version.project, version.model, version.number): version for version in found}
 
+    def measurement(self, connection: Connection, version: ServedVersion, resources: Resources) -> Measurement | None:
+        """What the version was measured to cost with so many processors."""
+        where = _is_measured(version, resources)
+        return connection.execute(select(measurements.c.measurement).where(where)).scalar_one_or_none()
+
+    def put_measurement(
+        self, connection: Connection, version: ServedVersion, resources: Resources, measurement: Measurement
+    ) -> None:
+        """Keep the newest measurement."""
+        connection.execute(delete(measurements).where(_is_measured(version, resources)))
+        key = {"project": version.project, "model": version.model, "number": version.number}
+        connection.execute(insert(measurements).values(key | {"cpus": _cpus(resources), "measurement": measurement}))
+
     def list_rollouts(self, connection: Connection, project: str, name: str, page: PageQuery) -> list[Rollout]:
         """Rollouts of an endpoint, newest first."""
         statement = select(rollouts).where(rollouts.c.project == project, rollouts.c.endpoint == name)
@@ -132,6 +152,20 @@ class ReplicaRepository:
 
 def _is(project: str, name: str) -> ColumnElement[bool]:
     return and_(endpoints.c.project == project, endpoints.c.name == name)
+
+
+def _is_measured(version: ServedVersion, resources: Resources) -> ColumnElement[bool]:
+    return and_(
+        measurements.c.project == version.project,
+        measurements.c.model == version.model,
+        measurements.c.number == version.number,
+        measurements.c.cpus == _cpus(resources),
+    )
+
+
+def _cpus(resources: Resources) -> int:
+    """The number of threads that a worker gets."""
+    return max(1, ceil(resources.cpus or 1))
 
 
 def _values(record: EndpointRecord | Rollout | ServedVersion) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 """Request bodies of endpoints."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from modelyard.control.endpoints.variants import MAXIMUM_REPLICAS
+from modelyard.types.endpoints import Scaling
 from modelyard.types.processes import Resources
 
 _SHARE = "Share of the requests that are recorded, 0 to 1: what monitors and retraining look at."
@@ -35,6 +39,43 @@ class VariantSpec(BaseModel):
         return self.model if self.number is None else f"{self.model}:{self.number}"
 
 
+class ScalingSpec(BaseModel):
+    """Between which numbers the replicas of each variant change by themselves, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    minimum_replicas: int = Field(
+        default=1, ge=0, le=MAXIMUM_REPLICAS, description="As few as this; 0: none while nobody asks.", examples=[0]
+    )
+    maximum_replicas: int = Field(
+        default=1, ge=1, le=MAXIMUM_REPLICAS, description="As many as this, however many requests come.", examples=[4]
+    )
+    idle_seconds: float = Field(
+        default=300.0, ge=1, description="Without a request for this long it goes down to the minimum."
+    )
+    p99_ms: float | None = Field(
+        default=None,
+        gt=0,
+        description="99 of 100 answers shall come within this time: replicas are added before the prediction says "
+        "otherwise. Null: they are added so that each is busy for two thirds of the time at most.",
+        examples=[20.0],
+    )
+
+    @model_validator(mode="after")
+    def check_order(self) -> Self:
+        """The minimum is not above the maximum."""
+        if self.minimum_replicas > self.maximum_replicas:
+            raise ValueError("minimum_replicas is above maximum_replicas")
+        return self
+
+    def to_scaling(self) -> Scaling:
+        """As plain data."""
+        return Scaling(**self.model_dump())
+
+
+_SCALING = "Let the number of replicas follow the requests; null"
+
+
 class EndpointCreate(BaseModel):
     """A new endpoint."""
 
@@ -45,6 +86,7 @@ class EndpointCreate(BaseModel):
     capture_share: float | None = Field(
         default=None, ge=0, le=1, description=f"{_SHARE} Null: the platform's setting.", examples=[1.0]
     )
+    scaling: ScalingSpec | None = Field(default=None, description=f"{_SCALING}: each variant's number is fixed.")
 
 
 class EndpointUpdate(BaseModel):
@@ -63,10 +105,11 @@ class EndpointUpdate(BaseModel):
         examples=[{"main": 9, "new": 1}],
     )
     capture_share: float | None = Field(default=None, ge=0, le=1, description=_SHARE, examples=[0.1])
+    scaling: ScalingSpec | None = Field(default=None, description=f"{_SCALING}: as it was. `scale` fixes it again.")
 
 
 class Scale(BaseModel):
-    """Another number of replicas."""
+    """Another number of replicas, which then stays: the end of scaling by itself."""
 
     model_config = ConfigDict(extra="forbid")
 

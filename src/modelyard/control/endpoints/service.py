@@ -11,7 +11,14 @@ from modelyard.control.endpoints.repository import EndpointRepository
 from modelyard.control.endpoints.rollouts import Rollouts
 from modelyard.control.endpoints.schemas import VariantSpec
 from modelyard.control.endpoints.status import is_running
-from modelyard.control.endpoints.variants import check_replicas, check_variant, check_variants, rescaled, reweighted
+from modelyard.control.endpoints.variants import (
+    check_replicas,
+    check_variant,
+    check_variants,
+    fitted,
+    rescaled,
+    reweighted,
+)
 from modelyard.control.endpoints.views import EndpointViews
 from modelyard.control.events.service import EventService
 from modelyard.control.rest.pages import Page, PageQuery
@@ -20,7 +27,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, Variant
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, Scaling, Variant
 
 
 class EndpointService:
@@ -70,6 +77,7 @@ class EndpointService:
         variants: Sequence[VariantSpec],
         capture_share: float | None,
         creation: Creation | None,
+        scaling: Scaling | None = None,
     ) -> Endpoint:
         """A new endpoint; its replicas start in a moment.
 
@@ -85,8 +93,9 @@ class EndpointService:
         record = EndpointRecord(
             project=project,
             name=name,
-            variants=resolved,
+            variants=check_variants(resolved if scaling is None else fitted(resolved, scaling, ())),
             capture_share=self._default_capture_share if capture_share is None else capture_share,
+            scaling=scaling,
             is_stopped=False,
             is_deleting=False,
             status=EndpointStatus.CREATING,
@@ -121,8 +130,9 @@ class EndpointService:
         weights: dict[str, float] | None,
         capture_share: float | None,
         expected_version: int | None,
+        scaling: Scaling | None = None,
     ) -> Endpoint:
-        """Change variants, weights or the share that is captured; other variants come by a rollout.
+        """Change variants, weights, scaling or the share that is captured; other variants come by a rollout.
 
         Raises:
             EndpointNotFoundError: there is none.
@@ -137,14 +147,20 @@ class EndpointService:
             self._keep(connection, versions)
             wanted = self._wanted(connection, record)
             target = wanted if resolved is None else resolved
-            target = check_variants(reweighted(target, weights or {}))
+            target = reweighted(target, weights or {})
+            record = replace(record, scaling=scaling or record.scaling)
+            if record.scaling is not None:
+                target = fitted(target, record.scaling, wanted)
+            if target != wanted:
+                check_variants(target)
             if capture_share is not None:
                 record = replace(record, capture_share=capture_share)
             if target != wanted and record.is_stopped:
                 record = replace(record, variants=target)
             elif target != wanted:
                 self._rollouts.begin(connection, record, target)
-                record = replace(self._found(connection, project, name), capture_share=record.capture_share)
+                begun = self._found(connection, project, name)
+                record = replace(begun, capture_share=record.capture_share, scaling=record.scaling)
             return self._save(connection, record, "endpoint_updated", f"Endpoint '{name}' was changed")
 
     def scale(self, project: str, name: str, replicas: int, variant: str | None) -> Endpoint:
@@ -165,7 +181,7 @@ class EndpointService:
             rollout = self._repository.last_rollout(connection, project, name)
             if rollout is not None and is_running(rollout):
                 self._repository.set_rollout_target(connection, rollout.id, rescaled(wanted, variant, replicas))
-            record = replace(record, variants=rescaled(record.variants, variant, replicas))
+            record = replace(record, variants=rescaled(record.variants, variant, replicas), scaling=None)
             what = f"Endpoint '{name}' was scaled to {replicas} replicas"
             return self._save(connection, record, "endpoint_scaled", what)
 
@@ -271,7 +287,7 @@ class EndpointService:
                     is_pure=version.manifest.is_pure,
                 )
             )
-        return check_variants(variants), tuple(versions)
+        return tuple(variants), tuple(versions)
 
     def _keep(self, connection: Connection, versions: Sequence[ServedVersion]) -> None:
         for version in versions:
@@ -291,6 +307,7 @@ class EndpointService:
             record.name,
             variants=saved.variants,
             capture_share=saved.capture_share,
+            scaling=saved.scaling,
             is_stopped=saved.is_stopped,
             is_deleting=saved.is_deleting,
             status=saved.status,

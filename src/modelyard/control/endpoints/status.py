@@ -83,6 +83,8 @@ def status_of(
 
 def _serving_status(record: EndpointRecord, replicas: Sequence[ReplicaRecord]) -> tuple[EndpointStatus, str]:
     slots = slots_of(record.variants)
+    if not slots:
+        return EndpointStatus.IDLE, "it has scaled to zero; the next request brings it back"
     ready = ready_in(replicas, slots)
     trouble = trouble_of(replicas, slots)
     missing = f"{len(ready)} of {len(slots)} replicas are ready" + (f"; {trouble}" if trouble else "")
@@ -93,7 +95,9 @@ def _serving_status(record: EndpointRecord, replicas: Sequence[ReplicaRecord]) -
         return EndpointStatus.DEGRADED, missing
     if failed_for_good(replicas, slots) is not None:
         return EndpointStatus.FAILED, missing
-    is_new = record.status in (EndpointStatus.CREATING, EndpointStatus.STOPPED)
+    if record.status is EndpointStatus.IDLE and record.scaling is not None:
+        return EndpointStatus.IDLE, f"a request brings it back from zero: {missing}"
+    is_new = record.status in (EndpointStatus.CREATING, EndpointStatus.STOPPED, EndpointStatus.IDLE)
     return (EndpointStatus.CREATING if is_new else EndpointStatus.DEGRADED), missing
 
 

@@ -4,7 +4,8 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Te
 
 from modelyard.storage.columns import DataclassJson, StringTuple, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
-from modelyard.types.endpoints import Variant
+from modelyard.types.endpoints import Scaling, Variant
+from modelyard.types.planning import Measurement
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Signature
 
@@ -15,6 +16,7 @@ endpoints = Table(
     Column("name", String(63), primary_key=True),
     Column("variants", DataclassJson(tuple[Variant, ...]), nullable=False),
     Column("capture_share", Float, nullable=False),
+    Column("scaling", DataclassJson(Scaling)),
     Column("is_stopped", Boolean, nullable=False),
     Column("is_deleting", Boolean, nullable=False),
     Column("status", String(20), nullable=False),
@@ -61,6 +63,16 @@ replicas = Table(
     Column("ready_at", UtcDateTime()),
     Column("retry_at", UtcDateTime()),
     Index("ix_replicas_project_endpoint", "project", "endpoint"),
+)
+
+measurements = Table(
+    "service_measurements",
+    operations_metadata,
+    Column("project", String(63), primary_key=True),
+    Column("model", String(63), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("cpus", Integer, primary_key=True),
+    Column("measurement", DataclassJson(Measurement), nullable=False),
 )
 
 served_versions = Table(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from modelyard.control.endpoints.errors import VariantNotFoundError, VariantsInvalidError
 from modelyard.kit.ids import check_name
-from modelyard.types.endpoints import Variant
+from modelyard.types.endpoints import Scaling, Variant
 
 MAXIMUM_REPLICAS = 64
 MAXIMUM_VARIANTS = 16
@@ -76,6 +76,21 @@ def rescaled(variants: Sequence[Variant], name: str | None, replicas: int) -> tu
     return tuple(
         replace(variant, replicas=replicas) if name in (None, variant.name) else variant for variant in variants
     )
+
+
+def fitted(variants: Sequence[Variant], scaling: Scaling, present: Sequence[Variant]) -> tuple[Variant, ...]:
+    """The same variants with as many replicas as those of the same name in `present` have, within the bounds.
+
+    A variant that is another one than before gets a replica at least: nothing takes traffic before it was proven.
+    """
+    counts = {variant.name: variant.replicas for variant in present}
+    kept = tuple(replace(each, replicas=counts.get(each.name, each.replicas)) for each in variants)
+    return kept if kept == tuple(present) else tuple(_bounded(variant, scaling) for variant in kept)
+
+
+def _bounded(variant: Variant, scaling: Scaling) -> Variant:
+    fewest = max(1, scaling.minimum_replicas)
+    return replace(variant, replicas=min(max(variant.replicas, fewest), scaling.maximum_replicas))
 
 
 def check_variant(variants: Sequence[Variant], name: str, field: str) -> None:

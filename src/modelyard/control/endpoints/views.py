@@ -40,6 +40,7 @@ class EndpointViews:
             replicas=tuple(_shown(replica) for replica in replicas),
             rollout=rollout,
             capture_share=record.capture_share,
+            scaling=record.scaling,
             url=f"/v2/models/{record.name}",
             created_at=record.created_at,
             updated_at=record.updated_at,
@@ -55,7 +56,9 @@ class EndpointViews:
             is_alive = False
         if is_alive:
             return replica
-        return replace(replica, status=ReplicaStatus.ENDED, reason="its process has ended; another one follows")
+        is_drained = replica.status is ReplicaStatus.DRAINING
+        reason = "it was drained" if is_drained else "its process has ended; another one follows"
+        return replace(replica, status=ReplicaStatus.ENDED, reason=reason)
 
 
 def _shown(replica: ReplicaRecord) -> Replica:

@@ -24,8 +24,7 @@ from modelyard.control.rest.guard import Guard
 from modelyard.control.rest.pages import Page
 from modelyard.kit.clock import Clock
 from modelyard.types.access import Action, Principal, Role
-from modelyard.types.lineage import LineageGraph
-from modelyard.types.models import Evaluation, Lineage, Model, ModelVersion
+from modelyard.types.models import Evaluation, Lineage, LineageGraph, Model, ModelVersion
 
 _MODEL = "/projects/{project}/models/{model}"
 _VERSION = _MODEL + "/versions/{ref}"

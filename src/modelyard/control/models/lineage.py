@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from modelyard.types.lineage import LineageEdge, LineageGraph, LineageKind, LineageNode
-from modelyard.types.models import DataReference, ModelVersion
+from modelyard.types.models import DataReference, LineageEdge, LineageGraph, LineageKind, LineageNode, ModelVersion
 
 _MAXIMUM_ANCESTORS = 100
 

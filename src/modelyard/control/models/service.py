@@ -20,8 +20,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
-from modelyard.types.lineage import LineageGraph
-from modelyard.types.models import BundleFile, Evaluation, Model, ModelVersion
+from modelyard.types.models import BundleFile, Evaluation, LineageGraph, Model, ModelVersion
 
 
 class ModelService:

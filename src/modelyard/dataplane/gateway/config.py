@@ -31,6 +31,7 @@ class Limits:
         deadline_seconds: time for an answer when the request names none.
         max_deadline_seconds: longest time that a request may name.
         hold_seconds: how long requests wait for a replica to come back before they fail.
+        wake_seconds: the same for an endpoint that has scaled to zero.
         header_seconds: time to send a request's head.
         receive_seconds: time to send an inference body; longest pause in any other body.
         idle_seconds: a connection without a request is closed after this.
@@ -47,6 +48,7 @@ class Limits:
     deadline_seconds: float = 30.0
     max_deadline_seconds: float = 600.0
     hold_seconds: float = 1.0
+    wake_seconds: float = 20.0
     header_seconds: float = 10.0
     receive_seconds: float = 60.0
     idle_seconds: float = 75.0
@@ -62,6 +64,7 @@ class GatewayConfig:
         routing: the routing table that control writes.
         spool: folder for capture segments.
         address_file: written when the gateway is ready: {"host", "port", "url", "pid"}; port 0 is resolved there.
+        demand: what every variant is asked for is written here, for whoever scales; empty: it is not.
         is_insecure_allowed: listen beyond loopback without TLS.
         grpc_port: port for gRPC; 0: the system's choice, published in `address_file`; None: no gRPC.
     """
@@ -72,6 +75,7 @@ class GatewayConfig:
     address_file: str
     host: str = "127.0.0.1"
     port: int = 0
+    demand: str = ""
     spool_limit_bytes: int = 1 << 30
     tls_certificate: str | None = None
     tls_key: str | None = None

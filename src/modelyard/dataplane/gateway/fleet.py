@@ -14,7 +14,7 @@ from modelyard.dataplane.errors import (
     VariantNotFoundError,
 )
 from modelyard.dataplane.gateway.config import Limits
-from modelyard.dataplane.gateway.pool import VariantPool
+from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest
 from modelyard.errors import ModelyardError
 from modelyard.types.routing import RouteEndpoint, RouteVariant, RoutingTable
@@ -27,6 +27,7 @@ class Endpoint:
         capture_share: share of answers that are recorded.
         reason: why it is not ready, from the table.
         is_stopped: only its owner can bring it back.
+        is_on_demand: a request brings it back from zero replicas.
         pools: variant name -> pool.
     """
 
@@ -34,7 +35,7 @@ class Endpoint:
         self.project, self.name = project, name
         self.capture_share = 0.0
         self.reason = ""
-        self.is_stopped = False
+        self.is_stopped = self.is_on_demand = False
         self.pools: dict[str, VariantPool] = {}
         self._weighted: list[VariantPool] = []
         self._bounds: list[float] = []
@@ -42,15 +43,15 @@ class Endpoint:
     def follow(self, route: RouteEndpoint, pools: dict[str, VariantPool]) -> None:
         """Take over another state of the same endpoint."""
         self.capture_share, self.reason, self.pools = route.capture_share, route.reason, pools
-        self.is_stopped = route.is_stopped
+        self.is_stopped, self.is_on_demand = route.is_stopped, route.is_on_demand
         weights = {variant.name: variant.weight for variant in route.variants if variant.weight > 0}
         self._weighted = [pools[name] for name in weights]
         self._bounds = list(accumulate(weights.values()))
 
     @property
     def is_ready(self) -> bool:
-        """True if a variant with traffic has a replica that takes requests."""
-        return any(pool.is_live for pool in self._weighted)
+        """True if a variant with traffic has a replica that takes requests, or gets one as soon as a request comes."""
+        return bool(self._weighted and self.is_on_demand) or any(pool.is_live for pool in self._weighted)
 
     def choose(self, version: str = "") -> VariantPool:
         """The pool for the next request: the named version or variant, else by weight among those that are up.
@@ -156,13 +157,14 @@ class Fleet:
             key = (route.project, route.name)
             endpoint = before.get(key) or Endpoint(*key)
             old = endpoint.pools
-            pools = {variant.name: self._pool(endpoint, variant) for variant in route.variants}
+            pools = {each.name: self._pool(endpoint, each, route) for each in route.variants}
             endpoint.follow(route, pools)
-            self._retire(pool for pool in old.values() if pool not in pools.values())
+            gone = (pool for pool in old.values() if pool not in pools.values())
+            self._retire(gone, is_on_demand=route.is_on_demand)
             self._endpoints[key] = endpoint
         for key, endpoint in before.items():
             if key not in self._endpoints:
-                self._retire(iter(endpoint.pools.values()))
+                self._retire(iter(endpoint.pools.values()), is_on_demand=False)
         self._has_changed(self)
 
     def sweep(self) -> None:
@@ -183,16 +185,16 @@ class Fleet:
         for pool in self._retiring:
             pool.close()
 
-    def _pool(self, endpoint: Endpoint, variant: RouteVariant) -> VariantPool:
+    def _pool(self, endpoint: Endpoint, variant: RouteVariant, route: RouteEndpoint) -> VariantPool:
         pool = endpoint.pools.get(variant.name)
         if pool is None or not pool.is_same(variant):
             pool = VariantPool(variant, endpoint.name, self._limits, endpoint.reroute)
-        pool.follow(variant.replicas)
+        pool.follow(variant.replicas, is_on_demand=route.is_on_demand, p99_ms=route.p99_ms)
         return pool
 
-    def _retire(self, pools: Iterator[VariantPool]) -> None:
+    def _retire(self, pools: Iterator[VariantPool], *, is_on_demand: bool) -> None:
         for pool in pools:
-            pool.retire()
+            pool.retire(is_on_demand=is_on_demand)
             self._retiring.append(pool)
 
 

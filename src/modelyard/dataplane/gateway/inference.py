@@ -17,7 +17,7 @@ from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
 from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
 from modelyard.dataplane.gateway.metrics import Metrics, VariantFigures
-from modelyard.dataplane.gateway.pool import VariantPool
+from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.requests import Caller, PendingRequest, Served
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, TooLargeError

@@ -24,6 +24,7 @@ from modelyard.dataplane.gateway.http.protocol import GatewayProtocol
 from modelyard.dataplane.gateway.http.proxy import ControlProxy
 from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.dataplane.gateway.inference import Inference
+from modelyard.dataplane.gateway.reporting import DemandReporter
 from modelyard.dataplane.routing import POLL_SECONDS, TableFollower
 from modelyard.errors import ModelyardError
 from modelyard.kit.addresses import local_url
@@ -95,7 +96,8 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
-    clock = loop.create_task(_tick(service, server, TableFollower(Path(config.routing))))
+    reporter = DemandReporter(Path(config.demand) if config.demand else None, service.fleet)
+    clock = loop.create_task(_tick(service, server, TableFollower(Path(config.routing)), reporter))
     try:
         await server.serve(sockets=[listener])
         await asyncio.gather(*(companion.stop(config.limits.drain_seconds) for companion in companions))
@@ -121,8 +123,10 @@ async def _start(companions: Sequence[Companion], inference: Inference, config: 
     return further
 
 
-async def _tick(service: InferenceService, server: "_Server", follower: TableFollower) -> None:
-    """The gateway's clock: the routing table, deadlines, captures, and idle connections."""
+async def _tick(
+    service: InferenceService, server: "_Server", follower: TableFollower, reporter: DemandReporter
+) -> None:
+    """The gateway's clock: the routing table, deadlines, captures, demand, and idle connections."""
     count = 0
     while True:
         try:
@@ -132,6 +136,7 @@ async def _tick(service: InferenceService, server: "_Server", follower: TableFol
         except ModelyardError as error:
             _logger.warning("%s", error.message)
         service.tick()
+        reporter.tick()
         count += 1
         if count % _TICKS_PER_SWEEP == 0:
             for connection in list(server.server_state.connections):

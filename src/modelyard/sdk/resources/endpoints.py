@@ -9,8 +9,9 @@ from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.sdk.resource import OPERATIONS, Resource, act, create, delete, pages, read, update, wait_for
 from modelyard.sdk.steps import Flow
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutStatus, Variant
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutStatus, Scaling, Variant
 from modelyard.types.monitoring import FeedbackReceipt, Inference, LiveMetrics
+from modelyard.types.planning import Plan
 from modelyard.types.signatures import Scalar
 
 OnLook = Callable[[Endpoint], None]
@@ -85,9 +86,10 @@ class Endpoints(Resource[Mode]):
         variants: Sequence[Variant] | None = None,
         weights: Mapping[str, float] | None = None,
         capture_share: float | None = None,
+        scaling: Scaling | None = None,
         version: int | None = None,
     ) -> Flow[Endpoint]:
-        """Change variants, their traffic weights, or what is recorded; what is left out stays.
+        """Change variants, their traffic weights, what is recorded or how it scales; what is left out stays.
 
         `version` is that of the endpoint you read: the change is refused if somebody else came first.
         """
@@ -95,14 +97,46 @@ class Endpoints(Resource[Mode]):
             "variants": None if variants is None else [asdict(variant) for variant in variants],
             "weights": None if weights is None else dict(weights),
             "capture_share": capture_share,
+            "scaling": None if scaling is None else asdict(scaling),
         }
         return update(Endpoint, self._path(OPERATIONS, "endpoints", name), changes, version)
 
     @call
     def scale(self, name: str, replicas: int, *, variant: str | None = None) -> Flow[Endpoint]:
-        """Change the number of worker processes, of one variant or of all."""
+        """Fix the number of worker processes, of one variant or of all; `update(scaling=...)` lets it vary."""
         body = {"replicas": replicas, "variant": variant}
         return act(Endpoint, self._path(OPERATIONS, "endpoints", name, "scale"), body)
+
+    @call
+    def plan(
+        self,
+        target: str,
+        *,
+        requests_per_second: float,
+        p99_ms: float | None = None,
+        rows_per_request: float = 1.0,
+        replicas: int | None = None,
+        is_measured_anew: bool = False,
+    ) -> Flow[Plan]:
+        """What a load needs on the platform's machine: replicas, p50 and p99 to expect, processor time and memory.
+
+        Args:
+            target: an endpoint, or a model version ("digits", "digits:2").
+            requests_per_second: the load.
+            p99_ms: the objective; if left out, as many replicas as keep up.
+            rows_per_request: on average.
+            replicas: predict for so many, not for the smallest number.
+            is_measured_anew: measure the version again, for some seconds.
+        """
+        body = {
+            "target": target,
+            "requests_per_second": requests_per_second,
+            "p99_ms": p99_ms,
+            "rows_per_request": rows_per_request,
+            "replicas": replicas,
+            "is_measured_anew": is_measured_anew,
+        }
+        return act(Plan, self._path(OPERATIONS, "plans"), body)
 
     @call
     def stop(self, name: str) -> Flow[Endpoint]:
@@ -126,7 +160,7 @@ class Endpoints(Resource[Mode]):
     def wait(
         self, name: str, *, timeout_seconds: float | None = 300.0, on_look: OnLook | None = None
     ) -> Flow[Endpoint]:
-        """Come back when the endpoint is ready and no change of its variants is under way.
+        """Come back when the endpoint is ready (or idle: scaled to zero) and no change of its variants is under way.
 
         Raises:
             WaitFailedError: it failed, was stopped, or the change was rolled back.
@@ -139,6 +173,7 @@ class Endpoints(Resource[Mode]):
             is_changing = endpoint.rollout is not None and endpoint.rollout.status is RolloutStatus.RUNNING
             return not is_changing and endpoint.status in (
                 EndpointStatus.READY,
+                EndpointStatus.IDLE,
                 EndpointStatus.FAILED,
                 EndpointStatus.STOPPED,
                 EndpointStatus.DELETING,
@@ -147,7 +182,7 @@ class Endpoints(Resource[Mode]):
         endpoint = yield from wait_for(
             f"endpoint {name}", lambda: Endpoints.get.flow(self, name), is_settled, timeout_seconds
         )
-        if endpoint.status is not EndpointStatus.READY:
+        if endpoint.status not in (EndpointStatus.READY, EndpointStatus.IDLE):
             raise WaitFailedError(
                 f"endpoint {name} is {endpoint.status}: {endpoint.reason}",
                 hint=f"modelyard endpoints show {name} has the replicas; modelyard events --subject endpoint/{name}.",

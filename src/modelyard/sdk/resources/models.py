@@ -28,8 +28,7 @@ from modelyard.sdk.steps import Download, Flow, Progress, Request, Work
 from modelyard.sdk.transfers import download
 from modelyard.types.compilation import Build
 from modelyard.types.discovery import SearchHit, SearchPage
-from modelyard.types.lineage import LineageGraph
-from modelyard.types.models import Lineage, Model, ModelVersion
+from modelyard.types.models import Lineage, LineageGraph, Model, ModelVersion
 
 _REGISTER_SECONDS = 2400.0  # a bare artifact is inspected and converted first, a program's packages are installed
 # What makes a folder a bundle, or a program.

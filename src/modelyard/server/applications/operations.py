@@ -12,6 +12,10 @@ from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
+from modelyard.control.endpoints.assembly import make_planning
+from modelyard.control.endpoints.planning.api import plans_router
+from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
+from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
@@ -37,9 +41,12 @@ from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.control.retraining.workflows import RetrainingWorkflow
+from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
+from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
+from modelyard.settings import Home
 
 DESCRIPTION = """
 What runs: **endpoints** that serve model versions at a stable address, what they answered (**inferences**), what
@@ -72,7 +79,9 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         home=home,
         clock=clock,
         capture_share=context.settings.capture_share,
+        saturation=HostWatch().saturation,
     )
+    planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     watch = _watch(context, registry, endpoints, events)
     repository = RetrainingRepository()
     tracking = RunTracking(database, repository, events, clock)
@@ -96,6 +105,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     ingest = CaptureIngest(database, CaptureRepository(), context.objects, home.spool, clock)
     routers = [
         endpoints_router(endpoints, guard),
+        plans_router(planning, guard),
         captures_router(watch.captures, guard),
         feedback_router(watch.feedback, watch.quality, guard),
         monitors_router(watch.monitors, guard),
@@ -108,13 +118,25 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     )
     keep = timedelta(days=context.settings.capture_retention_days)
     duties = (
-        Duty(name="endpoints.reconcile", interval_seconds=0.3, run=reconciler.tick, awake=reconciler.awake),
+        *_endpoint_duties(reconciler, home),
         Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
         Duty(name="captures.expire", interval_seconds=3600.0, run=lambda: watch.captures.delete_older(keep)),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
+
+
+def _endpoint_duties(reconciler: Reconciler, home: Home) -> tuple[Duty, ...]:
+    watch = DemandWatch(DemandFollower(home.demand), reconciler.awake.set)
+    reconcile = Duty(
+        name="endpoints.reconcile",
+        interval_seconds=0.3,
+        run=reconciler.tick,
+        pause=lambda: reconciler.pause_seconds,
+        awake=reconciler.awake,
+    )
+    return reconcile, Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
 
 
 def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:

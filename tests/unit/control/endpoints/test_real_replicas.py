@@ -32,7 +32,7 @@ from modelyard.server.gateway import write_config
 from modelyard.settings import Home, Settings
 from modelyard.storage.database import Database
 from modelyard.types.access import Role
-from modelyard.types.endpoints import Endpoint
+from modelyard.types.endpoints import Endpoint, Scaling
 from modelyard.types.models import Lineage, ModelVersion
 from modelyard.types.routing import RouteToken
 
@@ -260,3 +260,18 @@ def test_no_request_fails_while_versions_change_and_workers_are_killed(platform:
     assert callers.faults == []
     assert set(callers.answers) == {(1, 3.0), (2, 6.0)}, "each answer is the one of the version that it names"
     assert sum(callers.answers.values()) > 500
+
+
+def test_an_idle_endpoint_is_woken_by_the_request_that_waits_for_it(platform: Platform, gateway: str):
+    scaling = Scaling(minimum_replicas=0, idle_seconds=1)
+    platform.service.create("default", "linear", [VariantSpec(model="linear:1")], None, None, scaling)
+    platform.until(lambda: platform.endpoint().status == "READY")
+    platform.until(lambda: platform.endpoint().status == "IDLE" and not platform.engine.list())
+    callers = Callers(gateway)
+    try:
+        platform.until(lambda: sum(callers.answers.values()) > 20)
+        assert len(platform.engine.list()) == 1
+    finally:
+        callers.stop()
+    assert (callers.faults, set(callers.answers)) == ([], {(1, 3.0)})
+    platform.until(lambda: platform.endpoint().status == "IDLE" and not platform.engine.list())

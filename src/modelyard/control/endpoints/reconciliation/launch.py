@@ -4,6 +4,7 @@ import math
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
@@ -59,12 +60,7 @@ class Launcher:
         bundle = self._bundles.fetch(replica.project, slot.model, slot.number, digest)
         folder = self._replica_folder(replica.id)
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-        options = {
-            "bundle": bundle,
-            "socket": self.address(replica.id),
-            "hang-seconds": self._timing.hang_seconds,
-            "threads": max(1, math.ceil(slot.resources.cpus or 1)),
-        }
+        options: dict[str, object] = {"hang-seconds": self._timing.hang_seconds}
         mounts = [Mount(path=str(bundle))]
         kind = read_manifest(bundle).artifact_format
         if kind.runs_code:
@@ -72,13 +68,13 @@ class Launcher:
         lock = own_environment(bundle) if kind.runs_code else None
         if lock is not None:
             python = self._environments.ensure(lock)
-            options = {"python": python, **options}
+            options["python"] = python
             mounts.append(Mount(path=str(python.parent.parent)))
-        command = (sys.executable, "-m", "modelyard.dataplane.worker")
+        threads = max(1, math.ceil(slot.resources.cpus or 1))
         self._engine.submit(
             replica.id,
             ProcessSpec(
-                command=(*command, *(word for name, value in options.items() for word in (f"--{name}", str(value)))),
+                command=worker_command(bundle, self.address(replica.id), threads, options),
                 work_directory=str(folder),
                 mounts=tuple(mounts),
                 resources=slot.resources,
@@ -112,6 +108,15 @@ class Launcher:
 
     def _replica_folder(self, replica_id: str) -> Path:
         return self._folder / f"{_FOLDER_PREFIX}{replica_id[-13:]}"  # 65 of the id's 80 random bits
+
+
+def worker_command(
+    bundle: Path, socket: str, threads: int, options: Mapping[str, object] | None = None
+) -> tuple[str, ...]:
+    """How a worker is started; `options` are further ones of its command line."""
+    every = {"bundle": bundle, "socket": socket, "threads": threads, **(options or {})}
+    words = [word for name, value in every.items() for word in (f"--{name}", str(value))]
+    return (sys.executable, "-m", "modelyard.dataplane.worker", *words)
 
 
 def account(end: ProcessEnd) -> str:

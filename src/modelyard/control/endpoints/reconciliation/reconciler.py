@@ -18,6 +18,7 @@ from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, ServedVersion, Slot
 from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
 from modelyard.control.endpoints.rollouts import Rollouts
+from modelyard.control.endpoints.scaling.autoscaler import Autoscaler
 from modelyard.control.endpoints.status import is_running, status_of, wanted_slots
 from modelyard.control.events.service import EventService
 from modelyard.engines.base import Engine
@@ -42,6 +43,7 @@ class Reconciler:
         keeper: ReplicaKeeper,
         rollouts: Rollouts,
         deployments: Deployments,
+        autoscaler: Autoscaler,
         routing: RoutingFile,
         address: Callable[[str], str],
         engine: Engine,
@@ -55,6 +57,7 @@ class Reconciler:
         self._keeper = keeper
         self._rollouts = rollouts
         self._deployments = deployments
+        self._autoscaler = autoscaler
         self._routing = routing
         self._address = address
         self._engine = engine
@@ -66,10 +69,12 @@ class Reconciler:
         }
         self._reaped_at = float("-inf")
         self.awake = threading.Event()  # set: look now
+        self._is_busy = False
 
     def tick(self) -> None:
         """One round."""
         self._reap()
+        self._autoscaler.look()
         with self._database.read() as connection:
             records = self._endpoints.all(connection)
             rollouts = self._endpoints.running_rollouts(connection)
@@ -77,21 +82,28 @@ class Reconciler:
             replicas: dict[tuple[str, str], list[ReplicaRecord]] = defaultdict(list)
             for replica in self._replicas.all(connection):
                 replicas[replica.project, replica.endpoint].append(replica)
-        draining: list[ReplicaRecord] = []
+        found: list[ReplicaRecord] = []
         routes: dict[tuple[str, str], RouteEndpoint | None] = {}
         for record in records:
             key = (record.project, record.name)
             try:
                 present = self._reconcile(record, rollouts.get(key), replicas[key], versions)
                 routes[key] = present.route
-                draining += (each for each in present.replicas if each.status is ReplicaStatus.DRAINING)
+                found += present.replicas
             except Exception:  # noqa: BLE001 - one endpoint's trouble must not keep the others waiting
                 _log.exception("endpoint_round_failed", project=record.project, endpoint=record.name)
                 routes[key] = self._last_routes.get(key)
         self._routing.write(tuple(each for each in routes.values() if each is not None))
         self._last_routes = routes
-        for replica in draining:
-            self._keeper.drain(replica)
+        for replica in found:
+            if replica.status is ReplicaStatus.DRAINING:
+                self._keeper.drain(replica)
+        self._is_busy = any(each.status in (ReplicaStatus.STARTING, ReplicaStatus.PROVING) for each in found)
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long the next round may wait, unless somebody wakes it: less while a replica is on its way."""
+        return self._timing.busy_seconds if self._is_busy else self._timing.interval_seconds
 
     def _reconcile(
         self, record: EndpointRecord, rollout: Rollout | None, replicas: list[ReplicaRecord], versions: _Versions
@@ -105,6 +117,7 @@ class Reconciler:
         deadline = timedelta(seconds=self._timing.rollout_seconds)
         if rollout is not None and self._rollouts.advance(record, rollout, replicas, deadline):
             record, rollout = self._again(record)
+        record = self._autoscaler.settle(record, is_rolling_out=is_running(rollout))
         replicas = self._fit(record, wanted_slots(record, rollout), replicas)
         status, reason = status_of(record, rollout, replicas)
         self._announce(record, status, reason)

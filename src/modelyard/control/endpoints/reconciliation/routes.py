@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, ServedVersion
-from modelyard.control.endpoints.status import ready_in, slots_of
+from modelyard.control.endpoints.status import failed_for_good, ready_in, slots_of
 from modelyard.dataplane.errors import RoutingTableInvalidError
 from modelyard.dataplane.routing import read_table, write_table
 from modelyard.errors import TemporaryError
@@ -90,7 +90,10 @@ def route(
     """
     if record.is_stopped:
         return RouteEndpoint(project=record.project, name=record.name, variants=(), reason=reason, is_stopped=True)
-    ready = ready_in(replicas, slots_of(record.variants))
+    slots = slots_of(record.variants)
+    replicas = list(replicas)
+    ready = ready_in(replicas, slots)
+    may_be_zero = record.scaling is not None and record.scaling.minimum_replicas == 0
     return RouteEndpoint(
         project=record.project,
         name=record.name,
@@ -100,6 +103,8 @@ def route(
         ),
         capture_share=record.capture_share,
         reason="" if ready else reason,
+        is_on_demand=may_be_zero and failed_for_good(replicas, slots) is None,
+        p99_ms=record.scaling.p99_ms if record.scaling is not None else None,
     )
 
 

@@ -28,7 +28,7 @@ from modelyard.dataplane.gateway.http.exchange import Connection, Exchange
 from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_headers, render, status_of
 from modelyard.dataplane.gateway.inference import Inference
 from modelyard.dataplane.gateway.metrics import CONTENT_TYPE
-from modelyard.dataplane.gateway.pool import VariantPool
+from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest, Served
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, ModelyardError, OverloadedError, TooLargeError

@@ -50,7 +50,7 @@ def _model_input(schema: Any, inputs: dict[str, Any]) -> Any:
 
 
 def _tensor_names(schema: Any) -> list[str]:
-    """As `runtimes/formats/mlflow.py` names them: columns of one type are one tensor, named for the type."""
+    """As `runtimes/formats/programs/mlflow.py` names them: columns of one type are one tensor, named for the type."""
     if schema.is_tensor_spec():
         return [spec.name or "input" for spec in schema.inputs]
     return [getattr(spec.type, "name", "") for spec in schema.inputs]

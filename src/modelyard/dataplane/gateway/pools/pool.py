@@ -13,10 +13,11 @@ from modelyard.dataplane.errors import (
     ReplicaFailedError,
 )
 from modelyard.dataplane.frames import Failure
-from modelyard.dataplane.gateway.batching import BatchSizer
 from modelyard.dataplane.gateway.config import Limits
-from modelyard.dataplane.gateway.queueing import FairQueue
-from modelyard.dataplane.gateway.replica import ReplicaLink
+from modelyard.dataplane.gateway.pools.batching import BatchSizer
+from modelyard.dataplane.gateway.pools.demand import DemandMeter
+from modelyard.dataplane.gateway.pools.queueing import FairQueue
+from modelyard.dataplane.gateway.pools.replica import ReplicaLink
 from modelyard.dataplane.gateway.requests import Batch, PendingRequest
 from modelyard.dataplane.tensors import WireTensor, split_rows, whole
 from modelyard.errors import InternalError, ModelyardError, OverloadedError
@@ -36,6 +37,7 @@ class VariantPool:
 
     Attributes:
         batches, batched_requests, nan_rows: figures for /metrics.
+        demand: what it was asked for and what its batches took, for whoever scales it.
 
     `reroute` offers requests to the endpoint's other variants while this one has no replica, and returns those that
     none could take.
@@ -55,11 +57,12 @@ class VariantPool:
         self.replicas: list[ReplicaLink] = []
         self._reroute = reroute
         self.batches = self.batched_requests = self.nan_rows = 0
+        self.demand = DemandMeter()
         self._limits = limits
         self._queue = FairQueue()
         self._sizer = BatchSizer(limits.max_batch_rows)
         self._is_flush_due = False
-        self._is_retired = False
+        self._is_retired = self._is_on_demand = False
         self._down_since: float | None = time.monotonic()
         specs = (*variant.signature.inputs, *variant.signature.outputs)
         self._has_batches = all(spec.shape and spec.shape[0] == -1 for spec in specs)
@@ -71,6 +74,11 @@ class VariantPool:
     def is_live(self) -> bool:
         """True while a replica takes batches."""
         return self._down_since is None
+
+    @property
+    def is_waking(self) -> bool:
+        """True while requests are held for a replica that comes back on demand."""
+        return self._is_on_demand and self._down_since is not None and bool(self._queue)
 
     @property
     def is_drained(self) -> bool:
@@ -108,11 +116,22 @@ class VariantPool:
                 raise self._not_ready()
         elif self._queue.rows * self._sizer.row_floor_seconds > request.deadline - request.arrived_at:
             self._check_deadline(request)  # one replica alone would be too late
+        self.demand.requests += 1
         self._queue.push(request)
         self._flush_soon()
 
-    def follow(self, replicas: Sequence[RouteReplica]) -> None:
-        """Connect to new replicas, retire those that are gone."""
+    def follow(
+        self, replicas: Sequence[RouteReplica], *, is_on_demand: bool = False, p99_ms: float | None = None
+    ) -> None:
+        """Connect to new replicas, retire those that are gone.
+
+        Args:
+            replicas: those that take requests now.
+            is_on_demand: none may be normal.
+            p99_ms: the endpoint's latency objective.
+        """
+        self._is_on_demand = is_on_demand
+        self._sizer.objective_seconds = None if p99_ms is None else p99_ms / 1000
         present = {link.replica for link in self.replicas if not link.is_retired}
         for link in self.replicas:
             if link.replica not in replicas and not link.is_retired:
@@ -122,9 +141,12 @@ class VariantPool:
                 self.replicas.append(ReplicaLink(replica, self.signature, self))
         self._note_liveness()
 
-    def retire(self) -> None:
-        """Take nothing new: the variant left the table. Its replicas stay connected until the queue is empty."""
-        self._is_retired = True
+    def retire(self, *, is_on_demand: bool = False) -> None:
+        """Take nothing new: the variant left the table. Its replicas stay connected until the queue is empty.
+
+        What it holds without a replica goes to the variant that follows, if the endpoint is still there on demand.
+        """
+        self._is_retired, self._is_on_demand = True, is_on_demand
         self.sweep(time.monotonic())
 
     def close(self) -> None:
@@ -136,7 +158,7 @@ class VariantPool:
         """What time alone brings about: deadlines, replicas that hang, the end of holding, the end of draining."""
         for request in self._queue:
             if request.deadline <= now:
-                request.fail(_too_late())
+                request.fail(self._not_ready() if self.is_waking else _too_late())
         for link in self.replicas:
             self._sweep_replica(link, now)
         self.replicas = [link for link in self.replicas if not (link.is_retired and not link.in_flight)]
@@ -168,7 +190,11 @@ class VariantPool:
 
     def batch_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
         """See ReplicaOwner."""
-        self._sizer.observe(sum(batch.rows), service_us)
+        rows, now = sum(batch.rows), time.monotonic()
+        self._sizer.observe(rows, service_us)
+        occupied = now - max(batch.sent_at, replica.free_at)
+        replica.free_at = now
+        self.demand.served(len(batch.rows), rows, max(occupied, service_us / 1e6))
         try:
             ordered = self._in_order(outputs)
             parts = [split_rows(tensor, batch.rows) for tensor in ordered] if self._has_batches else []
@@ -279,13 +305,18 @@ class VariantPool:
 
     def _rescue(self, now: float) -> None:
         """No replica takes requests: another variant may; else they are held for a while, then they fail."""
-        waiting = [request for request in self._queue if not request.is_done]
+        waiting = self._reroute(self, [request for request in self._queue if not request.is_done])
         self._queue.clear()
-        self._queue.push_back(self._reroute(self, waiting))
-        if self._queue and self._is_down_for_good(now):
-            for request in self._queue.clear():
+        self._queue.push_back(request for request in waiting if not self._is_held_too_long(request, now))
+        for request in waiting:
+            if self._is_held_too_long(request, now):
                 retried = request.attempts and self.replicas
                 request.fail(self._replica_failed(self.replicas[0]) if retried else self._not_ready())
+
+    def _is_held_too_long(self, request: PendingRequest, now: float) -> bool:
+        if self._is_on_demand:
+            return now - request.arrived_at > self._limits.wake_seconds
+        return self._is_down_for_good(now)
 
     def _make_room(self, request: PendingRequest) -> None:
         """Turn away the newest request of the token that has most in the queue: another one's, or `request`."""
@@ -314,6 +345,8 @@ class VariantPool:
         return self._queue.rows * self._sizer.row_floor_seconds / max(1, self.ready_replicas)
 
     def _is_down_for_good(self, now: float) -> bool:
+        if self._is_on_demand:
+            return False
         is_hopeless = not self.replicas
         return self._down_since is not None and (is_hopeless or now - self._down_since > self._limits.hold_seconds)
 
@@ -327,6 +360,7 @@ class VariantPool:
         reasons = "; ".join(f"{link.replica.id}: {link.reason}" for link in self.replicas if link.reason)
         return EndpointNotReadyError(
             f"endpoint '{self.endpoint}' has no replica of variant '{self.name}' that takes requests"
+            + (" yet: it comes back from zero replicas" if self._is_on_demand else "")
             + (f" ({reasons})" if reasons else ""),
             hint="Send it again after the time in Retry-After; the endpoint's page says what its replicas do.",
         )

@@ -31,7 +31,10 @@ _logger = logging.getLogger(__name__)
 
 
 class ReplicaOwner(Protocol):
-    """The pool that a replica works for. A batch that was sent ends in exactly one of the three calls that have it."""
+    """The pool that a replica works for.
+
+    A batch that was sent ends in exactly one of `replica_lost`, `batch_answered` and `batch_failed`.
+    """
 
     def replica_ready(self) -> None:
         """A replica can take batches now."""
@@ -56,6 +59,7 @@ class ReplicaLink:
         is_ready: connected, greeted, and not asked to stop.
         reason: why it is not ready, in words.
         in_flight: batches sent and not answered, by frame id.
+        free_at: when its last answer came (`time.monotonic()`).
     """
 
     def __init__(self, replica: RouteReplica, signature: Signature, owner: ReplicaOwner) -> None:
@@ -64,6 +68,7 @@ class ReplicaLink:
         self.is_retired = False
         self.reason = "it is being connected"
         self.in_flight: dict[int, Batch] = {}
+        self.free_at = 0.0
         self._signature = signature
         self._owner = owner
         self._last_id = 0

@@ -1,0 +1,176 @@
+"""What `modelyard endpoints plan` predicts against what a client of the real gateway measures, at several loads.
+
+Usage: python benchmarks/planning.py [SECONDS]      (at each of four loads, 45 if not given)
+
+One replica serves a small convolutional network of a few milliseconds. The client is open: requests come by a Poisson
+process whether or not the earlier ones were answered, and a latency counts from the moment at which it was due. At high
+load the p99 of few requests says little: of 1,600 at load 0.8 it varies by a factor of two from run to run. Run it
+on a quiet machine: where the plan finds the host saturated, it says so and the load is left out; where it became so
+while the client measured, the line is void.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections import deque
+from itertools import pairwise
+from pathlib import Path
+
+import httptools
+import numpy as np
+import onnx
+import uvloop
+from onnx import TensorProto, helper, numpy_helper
+
+import modelyard
+from modelyard.kit.host import HostLoad, observe_host
+from modelyard.quickstart.platform import start_platform, stop_platform
+
+NAME = "network"
+LOADS = (0.3, 0.5, 0.7, 0.8)
+TOLERANCE = 0.25
+CONNECTIONS = 32
+
+
+def main(seconds: float) -> None:
+    """Start, deploy, compare, stop."""
+    with tempfile.TemporaryDirectory(prefix="modelyard-") as folder:
+        home = Path(folder) / "home"
+        start_platform(home)
+        try:
+            with modelyard.Client(home=home) as client:
+                client.models.register(NAME, write_network(Path(folder) / "network.onnx"))
+                client.endpoints.deploy(NAME, NAME, capture_share=0.0)
+                token = (home / "admin.token").read_text().strip()
+                compare(client, token, seconds)
+        finally:
+            stop_platform(home)
+
+
+def compare(client: modelyard.Client, token: str, seconds: float) -> None:
+    """A line for each load."""
+    first = client.endpoints.plan(NAME, requests_per_second=1, replicas=1)
+    if first.prediction is None:
+        print(first.reason)
+        return
+    capacity = first.prediction.capacity
+    print(f"one row {first.curve[0].mean_seconds * 1000:.2f} ms, capacity {capacity:.0f} requests/s of one replica")
+    print(
+        f"{'load':>5} {'req/s':>7} {'p50 predicted / measured ms':>29} {'p99 predicted / measured ms':>29} {'off':>6}"
+    )
+    for load in LOADS:
+        rate = capacity * load
+        plan = client.endpoints.plan(NAME, requests_per_second=rate, replicas=1)
+        if plan.prediction is None or plan.prediction.p99_ms is None or plan.prediction.p50_ms is None:
+            print(f"{load:5.1f} {rate:7.0f}  {plan.reason}")
+            continue
+        latencies, host = uvloop.run(drive(client.url, token, rate, int(rate * seconds)))
+        p50, p99 = (float(value) * 1000 for value in np.quantile(latencies[len(latencies) // 10 :], [0.5, 0.99]))
+        off = plan.prediction.p99_ms / p99 - 1
+        verdict = "" if abs(off) <= TOLERANCE else f"off by more than {TOLERANCE:.0%}"
+        if host is not None and host.saturation:
+            verdict = f"void: meanwhile {host.saturation}"
+        print(
+            f"{load:5.1f} {rate:7.0f} {plan.prediction.p50_ms:14.2f} / {p50:12.2f} {plan.prediction.p99_ms:14.2f} / "
+            f"{p99:12.2f} {off:+6.0%}  {verdict}"
+        )
+
+
+async def drive(url: str, token: str, rate: float, count: int) -> tuple[np.ndarray, HostLoad | None]:
+    """Latencies in seconds of `count` requests at `rate`, and the machine's load meanwhile."""
+    loop = asyncio.get_running_loop()
+    host, _, port = url.removeprefix("http://").partition(":")
+    free: deque[Connection] = deque()
+    for _ in range(CONNECTIONS):
+        free.append((await loop.create_connection(lambda: Connection(free), host, int(port)))[1])
+    request = message(token)
+    watching = loop.run_in_executor(None, observe_host, count / rate)
+    due = loop.time() + 0.1 + np.cumsum(np.random.default_rng(7).exponential(1 / rate, count))
+    answers: list[asyncio.Future[float]] = []
+    for at in due.tolist():
+        if (pause := at - loop.time()) > 0:
+            await asyncio.sleep(pause)
+        if not free:
+            free.append((await loop.create_connection(lambda: Connection(free), host, int(port)))[1])
+        answers.append(free.popleft().ask(request))
+    ends = np.array(await asyncio.gather(*answers))
+    return ends - due, await watching
+
+
+class Connection(asyncio.Protocol):
+    """A keep-alive connection with one request at a time; it puts itself among the free ones after each answer."""
+
+    def __init__(self, free: "deque[Connection]") -> None:
+        self._free = free
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[float]
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._parser.feed_data(data)
+
+    def ask(self, request: bytes) -> "asyncio.Future[float]":
+        """Send; the future is the loop's time at which the answer was there."""
+        self._answer = self._loop.create_future()
+        self._transport.write(request)
+        return self._answer
+
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        if self._parser.get_status_code() != 200:
+            self._answer.set_exception(RuntimeError(f"the answer was {self._parser.get_status_code()}"))
+        else:
+            self._answer.set_result(self._loop.time())
+        self._parser = httptools.HttpResponseParser(self)
+        self._free.append(self)
+
+
+def message(token: str) -> bytes:
+    """A whole request of one row."""
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 30], "data": [0.1] * 30}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    head = (
+        f"POST /v2/models/{NAME}/infer HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def write_network(path: Path) -> Path:
+    """30 numbers, spread over an image of 32 x 32, six convolutions, one number: its time grows with every row."""
+    rng = np.random.default_rng(0)
+    channels = (3, 32, 32, 32, 32, 32, 32)
+    weights = {"spread": rng.normal(0, 0.1, (30, 3 * 32 * 32)), "head": rng.normal(0, 0.1, (32, 1))}
+    weights |= {
+        f"kernel{i}": rng.normal(0, 0.1, (after, before, 3, 3)) for i, (before, after) in enumerate(pairwise(channels))
+    }
+    nodes = [
+        helper.make_node("MatMul", ["x", "spread"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["image0"]),
+    ]
+    for i in range(len(channels) - 1):
+        nodes.append(helper.make_node("Conv", [f"image{i}", f"kernel{i}"], [f"conv{i}"], pads=[1, 1, 1, 1]))
+        nodes.append(helper.make_node("Relu", [f"conv{i}"], [f"image{i + 1}"]))
+    nodes += [
+        helper.make_node("GlobalAveragePool", [f"image{len(channels) - 1}"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["features"]),
+        helper.make_node("MatMul", ["features", "head"], ["y"]),
+    ]
+    constants = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+    constants.append(numpy_helper.from_array(np.array([-1, 3, 32, 32]), "shape"))
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 30])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])]
+    graph = helper.make_graph(nodes, NAME, inputs, outputs, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 45.0)

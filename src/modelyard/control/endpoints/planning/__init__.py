@@ -1,0 +1,1 @@
+"""Says what a load needs before it comes: measures a version's service times and predicts. Start at `service`."""

@@ -1,0 +1,1 @@
+"""How many replicas there should be, from what the gateway saw. Start reading at `autoscaler`."""
