@@ -1,6 +1,7 @@
 """p50, p99 and capacity of a number of replicas, and the smallest number that meets an objective."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,7 +35,8 @@ class Predictor:
     ) -> None:
         self._times = ServiceTimes(curve)
         self._rows_per_request = rows_per_request
-        self._batching = batching or Batching()
+        rules = batching or Batching()
+        self._batching = replace(rules, max_rows=self._times.best_rows(rules.max_rows))
         self._wake_seconds = wake_seconds
         self._requests = requests
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from modelyard.dataplane.gateway.pools.batching import best_rows
 from modelyard.types.planning import QUANTILES, ServicePoint
 
 TABLE_SIZE = 512
@@ -43,6 +44,11 @@ class ServiceTimes:
         """The most rows a second that one replica answers with batches of up to `max_rows`."""
         sizes = {1, max_rows, *(round(rows) for rows in self._rows if 1 <= rows <= max_rows)}
         return max(size / self.mean(size) for size in sizes)
+
+    def best_rows(self, max_rows: int) -> int:
+        """The size at which the gateway's batches settle, up to `max_rows`."""
+        sizes = [1 << k for k in range(max_rows.bit_length())]
+        return best_rows({size: self.mean(size) / size for size in sizes})
 
     def _make(self, rows: int) -> np.ndarray:
         above = bisect_left(self._rows, rows)

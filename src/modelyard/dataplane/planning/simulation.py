@@ -17,7 +17,7 @@ from modelyard.dataplane.planning.service_times import TABLE_SIZE, ServiceTimes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batching:
-    """How the gateway forms batches; see `gateway.config.Limits`."""
+    """How the gateway forms batches: `gateway.config.Limits`, with as many rows as its BatchSizer settles at."""
 
     max_requests: int = 64
     max_rows: int = 256
@@ -109,16 +109,16 @@ class _Queue:
         return Outcome(latencies=np.array(latencies), busy_share=busy_share, batches=self._batches)
 
     def _send(self, now: float) -> None:
-        """Give what waits to the replicas that hold the least, as long as one may hold more."""
+        """Give what waits to the replicas that hold the least, in equal shares, as long as one may hold more."""
         while self._sent < self._arrived:
-            replica, fewest = 0, self._in_flight
-            for each, held in enumerate(self._held):
-                if len(held) < fewest:
-                    replica, fewest = each, len(held)
-            if fewest == self._in_flight:
+            counts = [len(held) for held in self._held]
+            fewest = min(counts)
+            if fewest >= self._in_flight:
                 return
+            replica, idle = counts.index(fewest), counts.count(fewest)
             held = self._held[replica]
-            end = min(self._arrived, self._sent + self._most)
+            share = -(-(self._arrived - self._sent) // idle)
+            end = self._sent + min(share, self._most)
             held.append((self._sent, end))
             self._sent = end
             if len(held) == 1:

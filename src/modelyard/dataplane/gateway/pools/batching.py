@@ -1,5 +1,7 @@
 """How many rows of a model travel together: learnt from what its batches took, kept under a latency objective."""
 
+from collections.abc import Mapping
+
 _OVERHEAD_US = 30.0
 """What a batch costs beside the model, on both sides of the socket; measured at 25 to 40."""
 _TOLERANCE = 1.1
@@ -52,16 +54,20 @@ class BatchSizer:
 
     def _choose(self) -> int:
         costs = {1 << k: floor + _OVERHEAD_US / (1 << k) for k, floor in enumerate(self._floors) if floor}
-        limit = _TOLERANCE * min(costs.values())
-        best = min(size for size, cost in costs.items() if cost <= limit)
-        largest = max(costs)
-        if best == largest:  # nothing says yet that more would not be better
-            best = min(2 * largest, self._max_rows)
+        best = best_rows(costs)
+        if best == max(costs):  # nothing says yet that more would not be better
+            best *= 2
         if self.objective_seconds is not None:
             allowed = self.objective_seconds * _OBJECTIVE_SHARE * 1e6
-            while best > 1 and best * costs.get(best, costs[largest]) > allowed:
+            while best > 1 and best * costs.get(best, costs[max(costs)]) > allowed:
                 best //= 2
         return min(best, self._max_rows)
+
+
+def best_rows(costs: Mapping[int, float]) -> int:
+    """The smallest batch whose rows cost hardly more than at best; `costs`: its size -> cost of a row."""
+    limit = _TOLERANCE * min(costs.values())
+    return min(size for size, cost in costs.items() if cost <= limit)
 
 
 def _class_of(rows: int) -> int:
