@@ -114,7 +114,7 @@ def worker_command(
     bundle: Path, socket: str, threads: int, options: Mapping[str, object] | None = None
 ) -> tuple[str, ...]:
     """How a worker is started; `options` are further ones of its command line."""
-    every = {"bundle": bundle, "socket": socket, "threads": threads, **(options or {})}
+    every = {"bundle": bundle, "socket": socket, **(options or {}), "threads": threads}
     words = [word for name, value in every.items() for word in (f"--{name}", str(value))]
     return (sys.executable, "-m", "modelyard.dataplane.worker", *words)
 
