@@ -36,18 +36,18 @@ class Reloader(threading.Thread):
         super().__init__()
         self.reloads = 0
         self._path, self._versions, self._pause_seconds = path, versions, pause_seconds
-        self._stop = threading.Event()
+        self._is_over = threading.Event()
         self._generation = 10
 
     def run(self) -> None:
-        while not self._stop.wait(self._pause_seconds):
+        while not self._is_over.wait(self._pause_seconds):
             self.reloads += 1
             self._generation += 1
             publish(self._path, self._versions[self.reloads % 2], self._generation)
 
     def end(self) -> int:
         """How many reloads there were."""
-        self._stop.set()
+        self._is_over.set()
         self.join()
         return self.reloads
 
