@@ -75,7 +75,7 @@ def test_whatever_is_measured_the_size_stays_in_its_bounds(measured: list[tuple[
 
 
 def request(token_id: str, number: int, rows: int = 1) -> Any:
-    return SimpleNamespace(token_id=token_id, number=number, call=SimpleNamespace(rows=rows))
+    return SimpleNamespace(token_id=token_id, number=number, call=SimpleNamespace(rows=rows), is_done=False)
 
 
 def test_tokens_take_turns_and_each_is_served_in_its_order():
@@ -101,7 +101,9 @@ def test_the_longest_line_makes_room_but_not_for_itself():
 
 
 operations = st.lists(
-    st.tuples(st.sampled_from(["push", "pop", "return", "room", "clear"]), st.sampled_from("abc"), st.integers(1, 9)),
+    st.tuples(
+        st.sampled_from(["push", "pop", "return", "room", "leave", "clear"]), st.sampled_from("abc"), st.integers(1, 9)
+    ),
     max_size=60,
 )
 
@@ -126,6 +128,9 @@ def test_no_request_is_lost_or_served_twice(steps: list[tuple[str, str, int]]):
         elif step == "room" and (loser := queue.make_room(token_id)) is not None:
             assert loser.token_id != token_id
             waiting.remove(loser)
+        elif step == "leave" and waiting:
+            waiting.pop(rows % len(waiting)).is_done = True
+            queue.discard_done()
         elif step == "clear":
             assert sorted(map(id, queue.clear())) == sorted(map(id, waiting))
             waiting = []

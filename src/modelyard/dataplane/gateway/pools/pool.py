@@ -109,13 +109,13 @@ class VariantPool:
             OverloadedError: too many wait already, or so many that its turn would come after its deadline.
             EndpointNotReadyError: no replica, and none came back within the hold time.
         """
-        if len(self._queue) >= self._limits.max_queue:
-            self._make_room(request)
         if self._down_since is not None:
             if self._is_down_for_good(time.monotonic()):
                 raise self._not_ready()
         elif self._queue.rows * self._sizer.row_floor_seconds > request.deadline - request.arrived_at:
             self._check_deadline(request)  # one replica alone would be too late
+        if len(self._queue) >= self._limits.max_queue:
+            self._make_room(request)
         self.demand.requests += 1
         self._queue.push(request)
         self._flush_soon()
@@ -159,6 +159,7 @@ class VariantPool:
         for request in self._queue:
             if request.deadline <= now:
                 request.fail(self._not_ready() if self.is_waking else _too_late())
+        self._queue.discard_done()
         for link in self.replicas:
             self._sweep_replica(link, now)
         self.replicas = [link for link in self.replicas if not (link.is_retired and not link.in_flight)]
@@ -305,13 +306,14 @@ class VariantPool:
 
     def _rescue(self, now: float) -> None:
         """No replica takes requests: another variant may; else they are held for a while, then they fail."""
-        waiting = self._reroute(self, [request for request in self._queue if not request.is_done])
-        self._queue.clear()
-        self._queue.push_back(request for request in waiting if not self._is_held_too_long(request, now))
+        waiting = self._reroute(self, [request for request in self._queue.clear() if not request.is_done])
         for request in waiting:
             if self._is_held_too_long(request, now):
                 retried = request.attempts and self.replicas
                 request.fail(self._replica_failed(self.replicas[0]) if retried else self._not_ready())
+            elif not request.attempts:
+                self._queue.push(request)
+        self._queue.push_back(request for request in waiting if request.attempts and not request.is_done)
 
     def _is_held_too_long(self, request: PendingRequest, now: float) -> bool:
         if self._is_on_demand:

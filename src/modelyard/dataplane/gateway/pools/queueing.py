@@ -72,6 +72,16 @@ class FairQueue:
             return None
         return self._taken(longest.pop())
 
+    def discard_done(self) -> None:
+        """Forget requests for which nobody waits any more: they would make the queue look longer than it is."""
+        if any(request.is_done for request in self):
+            waiting = [request for request in self._again if not request.is_done]
+            others = [request for line in self._turns for request in line if not request.is_done]
+            self.clear()
+            self.push_back(waiting)
+            for request in others:
+                self.push(request)
+
     def clear(self) -> list[PendingRequest]:
         """Take everything out."""
         everything = list(self)
