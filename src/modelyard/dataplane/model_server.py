@@ -34,7 +34,7 @@ from modelyard.dataplane.frames import (
 from modelyard.dataplane.vitals import BEAT_SECONDS, HANG_SECONDS, LifeSigns
 from modelyard.errors import InvalidInputError, ModelyardError
 from modelyard.runtimes.base import PredictionFailedError, Predictor, Tensors
-from modelyard.runtimes.tensors import to_raw
+from modelyard.runtimes.tensors import raw_elements
 from modelyard.runtimes.validate import check_inputs
 from modelyard.types.signatures import Signature
 
@@ -127,12 +127,14 @@ class ModelServer:
     def _nan_rows(self, outputs: Tensors) -> int:
         """Rows with NaN in an output that should have none."""
         most = 0
-        for name in self._nan_free & outputs.keys():
-            is_nan = np.isnan(outputs[name])
-            if is_nan.any():
-                if self._signs is not None:
-                    self._signs.note_nan(name)
-                most = max(most, int(is_nan.reshape(len(is_nan), -1).any(axis=1).sum()) if is_nan.ndim else 1)
+        for name in self._nan_free:
+            output = outputs.get(name)
+            if output is None or not np.isnan(np.vdot(output, output)):  # squares have no NaN unless their roots have
+                continue
+            is_nan = np.isnan(output)
+            if self._signs is not None:
+                self._signs.note_nan(name)
+            most = max(most, int(is_nan.reshape(len(is_nan), -1).any(axis=1).sum()) if is_nan.ndim else 1)
         return most
 
     async def _beat(self, signs: LifeSigns) -> None:
@@ -208,9 +210,12 @@ class _Connection(asyncio.Protocol):
 
 
 def _answer_frame(id: int, outputs: Tensors, service_us: int, nan_rows: int) -> bytes:
-    raw = [to_raw(name, array) for name, array in outputs.items()]
-    heads = tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in raw)
-    return encode_frame(Answer(id, heads, service_us, nan_rows), (t.data for t in raw))
+    heads, chunks = [], []
+    for name, array in outputs.items():
+        datatype, data = raw_elements(array)
+        heads.append(TensorHead(name, datatype, array.shape, len(data)))
+        chunks.append(data)
+    return encode_frame(Answer(id, tuple(heads), service_us, nan_rows), chunks)
 
 
 async def _listen(

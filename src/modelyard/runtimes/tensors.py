@@ -15,6 +15,7 @@ from modelyard.types.signatures import DataType
 from modelyard.types.tensors import JsonTensor, RawTensor
 
 _DATATYPES = {numpy_dtype(datatype): datatype for datatype in DataType}
+_WIRE_DTYPES = {datatype: numpy_dtype(datatype).newbyteorder("<") for datatype in DataType}
 _LENGTH = struct.Struct("<I")
 
 
@@ -30,7 +31,7 @@ def datatype_of(array: Tensor) -> DataType:
     Raises:
         TensorInvalidError: a dtype that no signature can name (complex, datetime, ...).
     """
-    found = _DATATYPES.get(array.dtype.newbyteorder("="))
+    found = _DATATYPES.get(array.dtype) or _DATATYPES.get(array.dtype.newbyteorder("="))
     if found is not None:
         return found
     if array.dtype.kind in "US":
@@ -64,13 +65,17 @@ def from_json(tensor: JsonTensor) -> Tensor:
 
 def to_raw(name: str, array: Tensor) -> RawTensor:
     """`array` as row-major little-endian bytes."""
+    datatype, data = raw_elements(array)
+    return RawTensor(name=name, datatype=datatype, shape=array.shape, data=data)
+
+
+def raw_elements(array: Tensor) -> tuple[DataType, bytes]:
+    """What a RawTensor holds of `array`: the type and the bytes of its elements."""
     datatype = datatype_of(array)
     if datatype is DataType.BYTES:
         encoded = [_text(item).encode() for item in array.reshape(-1)]
-        data = b"".join(chain.from_iterable((_LENGTH.pack(len(item)), item) for item in encoded))
-    else:
-        data = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
-    return RawTensor(name=name, datatype=datatype, shape=array.shape, data=data)
+        return datatype, b"".join(chain.from_iterable((_LENGTH.pack(len(item)), item) for item in encoded))
+    return datatype, array.astype(_WIRE_DTYPES[datatype], copy=False).tobytes()
 
 
 def from_raw(tensor: RawTensor) -> Tensor:
@@ -81,11 +86,11 @@ def from_raw(tensor: RawTensor) -> Tensor:
     """
     if tensor.datatype is DataType.BYTES:
         return _unpack_strings(tensor).reshape(tensor.shape)
-    dtype = numpy_dtype(tensor.datatype)
-    if len(tensor.data) % dtype.itemsize:
-        raise _invalid(tensor.name, f"{len(tensor.data)} bytes are no whole number of {tensor.datatype} elements")
-    _check_count(tensor.name, tensor.shape, len(tensor.data) // dtype.itemsize)
-    return np.frombuffer(tensor.data, dtype=dtype.newbyteorder("<")).reshape(tensor.shape)
+    dtype, size = _WIRE_DTYPES[tensor.datatype], len(tensor.data)
+    if size % dtype.itemsize:
+        raise _invalid(tensor.name, f"{size} bytes are no whole number of {tensor.datatype} elements")
+    _check_count(tensor.name, tensor.shape, size // dtype.itemsize)
+    return np.frombuffer(tensor.data, dtype=dtype).reshape(tensor.shape)
 
 
 def _numbers(tensor: JsonTensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Inference answers: JSON, or JSON with the tensors' bytes behind it."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -68,7 +69,8 @@ def _each_row_described(outputs: Sequence[OutputRows]) -> list[bytes]:
     """All outputs as JSON for each row of the batch: most requests have one row, so this is written once for all."""
     columns = []
     for rows in outputs:
-        head, tail = _parts(rows.batch.tensor)
+        tensor = rows.batch.tensor
+        head, tail = _parts(tensor.name, tensor.datatype, tensor.shape[1:])
         columns.append([b"%b1%b[%b]}" % (head, tail, text) for text in rows_json(rows.batch)])
     texts = [b",".join(row) for row in zip(*columns, strict=True)]
     outputs[0].batch.notes["outputs"] = texts
@@ -78,12 +80,13 @@ def _each_row_described(outputs: Sequence[OutputRows]) -> list[bytes]:
 def _described(rows: OutputRows) -> bytes:
     """One output as JSON."""
     tensor = rows.batch.tensor
-    head, tail = _parts(tensor)
+    head, tail = _parts(tensor.name, tensor.datatype, tensor.shape[1:])
     return b"%b%b%b%b}" % (head, b"%d" % rows.rows if tensor.shape else b"", tail, flat_json(rows))
 
 
-def _parts(tensor: WireTensor) -> tuple[bytes, bytes]:
-    """What stands before and behind the number of rows."""
-    head = orjson.dumps({"name": tensor.name, "datatype": _NAMES[tensor.datatype]})
-    rest = "".join(f",{size}" for size in tensor.shape[1:]).encode()
+@lru_cache(maxsize=1024)
+def _parts(name: str, datatype: DataType, sizes: tuple[int, ...]) -> tuple[bytes, bytes]:
+    """What stands before and behind the number of rows; `sizes` are those of the other dimensions."""
+    head = orjson.dumps({"name": name, "datatype": _NAMES[datatype]})
+    rest = "".join(f",{size}" for size in sizes).encode()
     return head[:-1] + b',"shape":[', rest + b'],"data":'

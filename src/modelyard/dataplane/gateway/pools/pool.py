@@ -196,6 +196,8 @@ class VariantPool:
         occupied = now - max(batch.sent_at, replica.free_at)
         replica.free_at = now
         self.demand.served(len(batch.rows), rows, max(occupied, service_us / 1e6))
+        if self._queue:
+            self._flush()  # first of all, so that the replica works while these answers are written
         try:
             ordered = self._in_order(outputs)
             parts = [split_rows(tensor, batch.rows) for tensor in ordered] if self._has_batches else []
@@ -208,8 +210,6 @@ class VariantPool:
         else:
             for request, own in zip(batch.requests, zip(*parts, strict=True), strict=True):
                 request.answer(own, self)
-        if self._queue:
-            self._flush()
 
     def batch_failed(self, batch: Batch, failure: Failure) -> None:
         """See ReplicaOwner: a failed batch of several is tried again one by one, so that each gets its own answer."""
