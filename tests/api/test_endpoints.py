@@ -82,7 +82,7 @@ def create(client: TestClient, name: str = "digits", ref: str = "digits@champion
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 11
+    assert assert_protected(application) == 13
 
 
 def test_an_endpoint_is_created_and_its_alias_is_looked_up_once(operator: TestClient):

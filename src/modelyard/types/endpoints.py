@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from modelyard.types.processes import Resources, SandboxLevel
+from modelyard.types.rollouts import RolloutPlan, RolloutStage
 
 
 class EndpointStatus(StrEnum):
@@ -87,7 +88,14 @@ class Replica:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """A change of variants: the new ones are made ready first, then traffic moves, then the old ones drain."""
+    """A change of variants: the new ones are made ready first, then traffic moves, then the old ones drain.
+
+    Attributes:
+        plan: the stages in which the traffic moves.
+        stage: index of the one that is under way; None: the new replicas are being made ready, or it has ended.
+        stage_since: when it began.
+        is_approved: a person has agreed.
+    """
 
     id: str
     endpoint: str
@@ -95,8 +103,18 @@ class Rollout:
     reason: str
     from_variants: tuple[Variant, ...]
     to_variants: tuple[Variant, ...]
+    plan: RolloutPlan = field(default_factory=RolloutPlan)
+    stage: int | None = None
+    stage_since: datetime | None = None
+    is_approved: bool = False
     started_at: datetime
     ended_at: datetime | None = None
+
+    @property
+    def current_stage(self) -> RolloutStage | None:
+        """The stage that is under way, if one is."""
+        is_in_stage = self.status is RolloutStatus.RUNNING and self.stage is not None
+        return self.plan.stages[self.stage or 0] if is_in_stage else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

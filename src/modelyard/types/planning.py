@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from modelyard.types.rollouts import Outcomes
+
 QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 1.0)
 """At which shares a ServicePoint tells the distribution of its times."""
 
@@ -39,6 +41,7 @@ class VariantDemand:
         rows_per_request: on average over the last batches.
         busy_share: of the last second, the share that the ready replicas were occupied; above 1 for several.
         curve: service times of the last batches.
+        outcomes: what became of its requests.
     """
 
     project: str
@@ -53,6 +56,7 @@ class VariantDemand:
     rows_per_request: float = 1.0
     busy_share: float = 0.0
     curve: ServiceCurve = ()
+    outcomes: Outcomes = field(default_factory=Outcomes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

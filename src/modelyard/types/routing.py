@@ -32,11 +32,19 @@ class RouteVariant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouteShadow:
+    """A variant that gets copies of a share of the answered requests; callers never see its answers."""
+
+    variant: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteEndpoint:
     """One endpoint. One with no ready replica, or a stopped one, stays in the table with the reason to tell callers.
 
     `is_on_demand`: it may have scaled to zero; a request that finds no replica is held while one comes back. `p99_ms`:
-    its latency objective, which keeps batches short.
+    its latency objective, which keeps batches short. `shadow` names one of the variants.
     """
 
     project: str
@@ -47,6 +55,7 @@ class RouteEndpoint:
     is_stopped: bool = False
     is_on_demand: bool = False
     p99_ms: float | None = None
+    shadow: RouteShadow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

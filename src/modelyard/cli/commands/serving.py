@@ -6,6 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.rollouts import (
+    Approval,
+    Share,
+    StageRequests,
+    StageTime,
+    Strategy,
+    approve,
+    options,
+    rollback,
+    rollouts,
+)
 from modelyard.cli.commands.scaling import plan, scale, scaling_words
 from modelyard.cli.data import read_data, read_truth, scalar
 from modelyard.cli.groups import add_group
@@ -45,6 +56,8 @@ def _declare_endpoints(group: typer.Typer) -> None:
     command(group, "metrics")(metrics)
     command(group, "inferences")(inferences)
     command(group, "rollouts")(rollouts)
+    command(group, "approve")(approve)
+    command(group, "rollback")(rollback)
 
 
 def deploy(
@@ -54,10 +67,16 @@ def deploy(
     wait: Annotated[bool, typer.Option(help="Wait until it answers.")] = True,
     replicas: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     capture_share: Annotated[float | None, typer.Option(min=0, max=1, help="Share of requests to record.")] = None,
+    rollout: Strategy = None,
+    share: Share = None,
+    stage: StageTime = None,
+    stage_requests: StageRequests = None,
+    approval: Approval = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 300.0,
 ) -> None:
     """Serve a model version at an endpoint, without a failed request."""
     client = session.client
+    how = options(rollout, share, stage, stage_requests, approval=approval)
     names = lambda: [each.name for each in client.models.list()]  # noqa: E731
     with did_you_mean("model", model, names), session.out.waiting(f"Endpoint {endpoint}") as say:
         found = client.endpoints.deploy(
@@ -65,6 +84,7 @@ def deploy(
             model,
             replicas=replicas,
             capture_share=capture_share,
+            rollout=how,
             wait=wait,
             timeout_seconds=timeout,
             on_look=lambda each: say(f"{each.status} {each.reason}"),
@@ -258,24 +278,6 @@ def inferences(
             "Truth": lambda each: each.feedback or "",
         },
         empty="Nothing was recorded yet.",
-    )
-
-
-def rollouts(session: Session, name: Name) -> None:
-    """Changes of an endpoint's variants, newest first."""
-    with did_you_mean("endpoint", name, lambda: _names(session)):
-        found = [*session.client.endpoints.rollouts(name)]
-    session.out.table(
-        found,
-        {
-            "Id": lambda rollout: rollout.id,
-            "Status": lambda rollout: rollout.status,
-            "From": lambda rollout: [f"{v.model}:{v.number}" for v in rollout.from_variants],
-            "To": lambda rollout: [f"{v.model}:{v.number}" for v in rollout.to_variants],
-            "Why": lambda rollout: rollout.reason,
-            "Started": lambda rollout: when(rollout.started_at),
-        },
-        empty="Its variants never changed.",
     )
 
 

@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
 
+from modelyard.control.endpoints.rollouts.api import rollout_routes
 from modelyard.control.endpoints.schemas import EndpointCreate, EndpointUpdate, Scale
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.rest.dependencies import Idempotency, IfMatch, PageParameters, set_etag
 from modelyard.control.rest.guard import Guard
 from modelyard.control.rest.pages import Page
 from modelyard.types.access import Action, Principal
-from modelyard.types.endpoints import Endpoint, Rollout
+from modelyard.types.endpoints import Endpoint
 
 
 def router(service: EndpointService, guard: Guard) -> APIRouter:
@@ -53,7 +54,7 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
     def update_endpoint(
         project: str, endpoint: str, body: EndpointUpdate, expected_version: IfMatch, response: Response
     ) -> Endpoint:
-        """Other versions or weights come by a rollout, without a failed request.
+        """Other versions or weights come by a rollout, without a failed request; `rollout` says in which stages.
 
         The new replicas are made ready first, then the traffic moves to them, then the old ones finish what they hold
         and end. If the new ones fail three times or take too long, everything stays as it was and the rollout says why.
@@ -66,6 +67,7 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
             capture_share=body.capture_share,
             scaling=body.scaling.to_scaling() if body.scaling else None,
             expected_version=expected_version,
+            plan=body.rollout.to_plan() if body.rollout else None,
         )
         set_etag(response, changed.version)
         return changed
@@ -95,9 +97,5 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
         """Starts its replicas again, as they were configured when it was stopped or changed since."""
         return service.start(project, endpoint)
 
-    @routes.get("/{endpoint}/rollouts", summary="List rollouts", dependencies=reading)
-    def list_rollouts(project: str, endpoint: str, page: PageParameters) -> Page[Rollout]:
-        """Every change of variants, newest first, with how it ended and why."""
-        return service.list_rollouts(project, endpoint, page)
-
+    rollout_routes(routes, service, reading, operating)
     return routes

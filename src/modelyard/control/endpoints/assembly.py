@@ -14,7 +14,9 @@ from modelyard.control.endpoints.reconciliation.routes import RoutingFile
 from modelyard.control.endpoints.reconciliation.tasks import Tasks
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
-from modelyard.control.endpoints.rollouts import Rollouts
+from modelyard.control.endpoints.rollouts.lifecycle import Rollouts
+from modelyard.control.endpoints.rollouts.stages import Concern, StageInspector
+from modelyard.control.endpoints.rollouts.watching import StageWatch
 from modelyard.control.endpoints.scaling.autoscaler import Autoscaler
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.endpoints.views import EndpointViews
@@ -42,6 +44,7 @@ def assemble(
     capture_share: float = 1.0,
     timing: Timing | None = None,
     saturation: Callable[[], str] = lambda: "",
+    concern: Concern = lambda _record, _rollout: "",
 ) -> tuple[EndpointService, Reconciler]:
     """The service for routes and other capabilities, and the reconciler, whose `tick` is to be called again and again.
 
@@ -56,6 +59,7 @@ def assemble(
         capture_share: of new endpoints that name none.
         timing: how long to wait for what.
         saturation: why this machine can take no further replica, or "".
+        concern: what speaks against the new version of a rollout beside what the gateway sees, or "".
     """
     timing = timing or Timing()
     tasks = Tasks(clock)
@@ -71,7 +75,9 @@ def assemble(
         clock=clock,
         timing=timing,
     )
-    rollouts = Rollouts(database, EndpointRepository(), events, clock)
+    demand = DemandFollower(home.demand)
+    inspector = StageInspector(StageWatch(demand), concern, clock)
+    rollouts = Rollouts(database, EndpointRepository(), events, clock, inspector)
     reconciler = Reconciler(
         database=database,
         endpoints=EndpointRepository(),
@@ -87,7 +93,7 @@ def assemble(
         clock=clock,
         timing=timing,
     )
-    views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine)
+    views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine, inspector)
     service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
     return service, reconciler
 

@@ -8,6 +8,8 @@ __all__ = [
     "EndpointDeletingError",
     "EndpointExistsError",
     "EndpointNotFoundError",
+    "NothingToApproveError",
+    "NothingToRollBackError",
     "VariantNotFoundError",
     "VariantsInvalidError",
 ]
@@ -29,6 +31,18 @@ class VariantsInvalidError(InvalidInputError):
     """Variants that cannot serve together."""
 
     code = "variants_invalid"
+
+
+class NothingToApproveError(InvalidStateError):
+    """No rollout is under way that asks for a person's approval."""
+
+    code = "nothing_to_approve"
+
+
+class NothingToRollBackError(InvalidStateError):
+    """There is neither a rollout under way nor an earlier one to go back to."""
+
+    code = "nothing_to_roll_back"
 
 
 class BundleReplacedError(InternalError):

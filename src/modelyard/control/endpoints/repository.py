@@ -64,13 +64,21 @@ class EndpointRepository:
         found = self.list_rollouts(connection, project, name, PageQuery(limit=1))
         return found[0] if found else None
 
+    def completed_rollouts(self, connection: Connection, project: str, name: str) -> list[Rollout]:
+        """The rollouts of an endpoint that came to their end, newest first."""
+        where = (rollouts.c.project == project, rollouts.c.endpoint == name)
+        is_completed = rollouts.c.status == RolloutStatus.COMPLETED
+        statement = select(rollouts).where(*where, is_completed).order_by(rollouts.c.id.desc())
+        return [_rollout(row) for row in connection.execute(statement)]
+
     def insert_rollout(self, connection: Connection, project: str, rollout: Rollout) -> None:
         """Add a rollout."""
         connection.execute(insert(rollouts).values(_values(rollout) | {"project": project}))
 
     def update_rollout(self, connection: Connection, rollout: Rollout) -> None:
         """Replace what may change about a rollout."""
-        changed = {"status": rollout.status, "reason": rollout.reason, "ended_at": rollout.ended_at}
+        changeable = ("status", "reason", "stage", "stage_since", "is_approved", "ended_at")
+        changed = {name: getattr(rollout, name) for name in changeable}
         connection.execute(update(rollouts).where(rollouts.c.id == rollout.id).values(changed))
 
     def set_rollout_target(self, connection: Connection, rollout_id: str, variants: tuple[Variant, ...]) -> None:

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from modelyard.control.endpoints.rollouts.plans import RolloutSpec
 from modelyard.control.endpoints.variants import MAXIMUM_REPLICAS
 from modelyard.types.endpoints import Scaling
 from modelyard.types.processes import Resources
@@ -106,6 +107,9 @@ class EndpointUpdate(BaseModel):
     )
     capture_share: float | None = Field(default=None, ge=0, le=1, description=_SHARE, examples=[0.1])
     scaling: ScalingSpec | None = Field(default=None, description=f"{_SCALING}: as it was. `scale` fixes it again.")
+    rollout: RolloutSpec | None = Field(
+        default=None, description="How other variants take over; null: all at once, as soon as they are ready."
+    )
 
 
 class Scale(BaseModel):

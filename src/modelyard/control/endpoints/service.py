@@ -8,7 +8,8 @@ from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.endpoints.errors import EndpointDeletingError, EndpointExistsError, EndpointNotFoundError
 from modelyard.control.endpoints.records import EndpointRecord, ServedVersion
 from modelyard.control.endpoints.repository import EndpointRepository
-from modelyard.control.endpoints.rollouts import Rollouts
+from modelyard.control.endpoints.rollouts.lifecycle import Rollouts
+from modelyard.control.endpoints.rollouts.plans import check_alike
 from modelyard.control.endpoints.schemas import VariantSpec
 from modelyard.control.endpoints.status import is_running
 from modelyard.control.endpoints.variants import (
@@ -28,6 +29,7 @@ from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, Scaling, Variant
+from modelyard.types.rollouts import RolloutPlan
 
 
 class EndpointService:
@@ -131,8 +133,11 @@ class EndpointService:
         capture_share: float | None,
         expected_version: int | None,
         scaling: Scaling | None = None,
+        plan: RolloutPlan | None = None,
     ) -> Endpoint:
-        """Change variants, weights, scaling or the share that is captured; other variants come by a rollout.
+        """Change variants, weights, scaling or the share that is captured.
+
+        Other variants come by a rollout, in the stages of `plan`.
 
         Raises:
             EndpointNotFoundError: there is none.
@@ -158,10 +163,38 @@ class EndpointService:
             if target != wanted and record.is_stopped:
                 record = replace(record, variants=target)
             elif target != wanted:
-                self._rollouts.begin(connection, record, target)
+                self._begin(connection, record, target, plan or RolloutPlan())
                 begun = self._found(connection, project, name)
                 record = replace(begun, capture_share=record.capture_share, scaling=record.scaling)
             return self._save(connection, record, "endpoint_updated", f"Endpoint '{name}' was changed")
+
+    def approve(self, project: str, name: str) -> Endpoint:
+        """Agree that the new version of a rollout takes over once its stages are through.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+            NothingToApproveError: no rollout asks for it.
+        """
+        with self._writing() as connection:
+            record = self._found(connection, project, name)
+            self._rollouts.approve(connection, record)
+            return self._views.view(connection, record)
+
+    def roll_back(self, project: str, name: str) -> Endpoint:
+        """Go back: from a rollout that is under way at once, else by a rollout to what was served before the last.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+            EndpointDeletingError: it is being deleted.
+            NothingToRollBackError: there is nothing to go back to.
+        """
+        with self._writing() as connection:
+            record = self._changeable(connection, project, name, None)
+            if not self._rollouts.interrupt(connection, record, "it was rolled back by hand"):
+                before = self._rollouts.previous(connection, record)
+                self._rollouts.begin(connection, record, before, RolloutPlan())
+            record = self._found(connection, project, name)
+            return self._save(connection, record, "endpoint_updated", f"Endpoint '{name}' goes back")
 
     def scale(self, project: str, name: str, replicas: int, variant: str | None) -> Endpoint:
         """Another number of replicas for a variant, or for all; also while a rollout runs.
@@ -288,6 +321,18 @@ class EndpointService:
                 )
             )
         return tuple(variants), tuple(versions)
+
+    def _begin(
+        self, connection: Connection, record: EndpointRecord, target: tuple[Variant, ...], plan: RolloutPlan
+    ) -> None:
+        if plan.stages:
+            versions = [
+                found
+                for each in (*record.variants, *target)
+                if (found := self._repository.version(connection, record.project, each.model, each.number))
+            ]
+            check_alike(versions)
+        self._rollouts.begin(connection, record, target, plan)
 
     def _keep(self, connection: Connection, versions: Sequence[ServedVersion]) -> None:
         for version in versions:

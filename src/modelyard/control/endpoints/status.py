@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, Slot
 from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout, RolloutStatus, Variant
+from modelyard.types.rollouts import StageKind
 
 MAXIMUM_FAILURES = 3
 """A variant whose replica failed this often in a row has FAILED: a rollout to it is rolled back."""
@@ -101,9 +102,22 @@ def _serving_status(record: EndpointRecord, replicas: Sequence[ReplicaRecord]) -
     return (EndpointStatus.CREATING if is_new else EndpointStatus.DEGRADED), missing
 
 
+def stage_words(rollout: Rollout) -> str:
+    """The stage that is under way, in words; empty if none is."""
+    stage = rollout.current_stage
+    if stage is None or rollout.stage is None:
+        return ""
+    share = f"{stage.share * 100:.3g} %"
+    what = f"copies of {share} of the requests" if stage.kind is StageKind.SHADOW else f"{share} of the traffic"
+    return f"stage {rollout.stage + 1} of {len(rollout.plan.stages)}, {what}"
+
+
 def _progress(rollout: Rollout, replicas: Sequence[ReplicaRecord]) -> str:
     slots = slots_of(rollout.to_variants)
     trouble = trouble_of(replicas, slots)
+    words = stage_words(rollout)
+    if words:
+        return f"rollout: {words}" + (f"; {trouble}" if trouble else "")
     words = f"rollout: {len(ready_in(replicas, slots))} of {len(slots)} new replicas are ready"
     return words + (f"; {trouble}" if trouble else "")
 

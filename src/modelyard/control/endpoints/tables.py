@@ -7,6 +7,7 @@ from modelyard.storage.metadata import operations_metadata
 from modelyard.types.endpoints import Scaling, Variant
 from modelyard.types.planning import Measurement
 from modelyard.types.processes import Resources
+from modelyard.types.rollouts import RolloutPlan
 from modelyard.types.signatures import Signature
 
 endpoints = Table(
@@ -37,6 +38,10 @@ rollouts = Table(
     Column("reason", Text, nullable=False),
     Column("from_variants", DataclassJson(tuple[Variant, ...]), nullable=False),
     Column("to_variants", DataclassJson(tuple[Variant, ...]), nullable=False),
+    Column("plan", DataclassJson(RolloutPlan), nullable=False),
+    Column("stage", Integer),
+    Column("stage_since", UtcDateTime()),
+    Column("is_approved", Boolean, nullable=False),
     Column("started_at", UtcDateTime(), nullable=False),
     Column("ended_at", UtcDateTime()),
     Index("ix_rollouts_project_endpoint_id", "project", "endpoint", "id"),

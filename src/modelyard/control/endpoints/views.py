@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord
 from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
+from modelyard.control.endpoints.rollouts.stages import StageInspector
 from modelyard.control.endpoints.status import status_of
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.storage.database import Connection
@@ -17,10 +18,14 @@ class EndpointViews:
         endpoints: SQL of endpoints.
         replicas: SQL of replicas.
         engine: knows the processes.
+        inspector: knows how a rollout's stage stands.
     """
 
-    def __init__(self, endpoints: EndpointRepository, replicas: ReplicaRepository, engine: Engine) -> None:
+    def __init__(
+        self, endpoints: EndpointRepository, replicas: ReplicaRepository, engine: Engine, inspector: StageInspector
+    ) -> None:
         self._endpoints = endpoints
+        self._inspector = inspector
         self._replicas = replicas
         self._engine = engine
 
@@ -31,6 +36,8 @@ class EndpointViews:
             self._proven(replica) for replica in self._replicas.of_endpoint(connection, record.project, record.name)
         ]
         status, reason = status_of(record, rollout, replicas)
+        if rollout is not None and rollout.current_stage is not None:
+            reason += f"; {self._inspector.look(record, rollout).missing or 'it goes on'}"
         return Endpoint(
             project=record.project,
             name=record.name,

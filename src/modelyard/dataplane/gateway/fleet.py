@@ -29,6 +29,7 @@ class Endpoint:
         is_stopped: only its owner can bring it back.
         is_on_demand: a request brings it back from zero replicas.
         pools: variant name -> pool.
+        shadow: the pool that gets copies of `shadow_share` of the answered requests.
     """
 
     def __init__(self, project: str, name: str) -> None:
@@ -37,6 +38,8 @@ class Endpoint:
         self.reason = ""
         self.is_stopped = self.is_on_demand = False
         self.pools: dict[str, VariantPool] = {}
+        self.shadow: VariantPool | None = None
+        self.shadow_share = 0.0
         self._weighted: list[VariantPool] = []
         self._bounds: list[float] = []
 
@@ -44,6 +47,8 @@ class Endpoint:
         """Take over another state of the same endpoint."""
         self.capture_share, self.reason, self.pools = route.capture_share, route.reason, pools
         self.is_stopped, self.is_on_demand = route.is_stopped, route.is_on_demand
+        self.shadow = pools.get(route.shadow.variant) if route.shadow else None
+        self.shadow_share = route.shadow.share if route.shadow else 0.0
         weights = {variant.name: variant.weight for variant in route.variants if variant.weight > 0}
         self._weighted = [pools[name] for name in weights]
         self._bounds = list(accumulate(weights.values()))

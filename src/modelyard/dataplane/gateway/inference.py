@@ -17,6 +17,7 @@ from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
 from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
 from modelyard.dataplane.gateway.metrics import Metrics, VariantFigures
+from modelyard.dataplane.gateway.pools.mirroring import mirror
 from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.requests import Caller, PendingRequest, Served
 from modelyard.dataplane.tensors import OutputRows
@@ -131,6 +132,8 @@ class Inference:
             raise InternalError("the model's answer could not be written", hint="See the gateway's log.") from error
         seconds = time.monotonic() - request.arrived_at
         view.figures.answered(seconds, call.rows)
+        if endpoint.shadow is not None and random.random() < endpoint.shadow_share:  # noqa: S311 - a sample
+            mirror(call, outputs, served, endpoint.shadow, self.limits.deadline_seconds)
         share = endpoint.capture_share
         if share >= 1.0 or (share > 0.0 and random.random() < share):  # noqa: S311 - a sample, not a secret
             self._capture(endpoint, holder, request, outputs, served, inference_id, seconds)

@@ -95,4 +95,5 @@ class _History:
             rows_per_request=self._rows_per_request,
             busy_share=self._busy_share,
             curve=meter.curve(),
+            outcomes=pool.outcomes,
         )

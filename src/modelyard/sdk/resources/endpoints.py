@@ -30,6 +30,7 @@ class Endpoints(Resource[Mode]):
         *,
         replicas: int = 1,
         capture_share: float | None = None,
+        rollout: Mapping[str, object] | str | None = None,
         wait: bool = True,
         timeout_seconds: float | None = 300.0,
         on_look: OnLook | None = None,
@@ -41,6 +42,8 @@ class Endpoints(Resource[Mode]):
             model: "digits" (newest version), "digits:2" or "digits@champion".
             replicas: worker processes.
             capture_share: share of requests to record; the platform's setting if left out.
+            rollout: how it takes over from what the endpoint serves: "canary", or {"strategy": "canary", "share": 0.05,
+                "seconds": 60, "requests": 100}; all at once if left out.
             wait: come back when the version has answered its golden requests and has the traffic.
             timeout_seconds: how long to wait.
             on_look: called with the endpoint whenever the waiting looked at it.
@@ -59,7 +62,7 @@ class Endpoints(Resource[Mode]):
                 body["capture_share"] = capture_share
             endpoint = yield from create(Endpoint, self._path(OPERATIONS, "endpoints"), body)
         else:
-            changes = {"variants": variants, "capture_share": capture_share}
+            changes = {"variants": variants, "capture_share": capture_share, "rollout": _strategy(rollout)}
             endpoint = yield from update(Endpoint, path, changes, None)
         if not wait:
             return endpoint
@@ -87,10 +90,12 @@ class Endpoints(Resource[Mode]):
         weights: Mapping[str, float] | None = None,
         capture_share: float | None = None,
         scaling: Scaling | None = None,
+        rollout: Mapping[str, object] | str | None = None,
         version: int | None = None,
     ) -> Flow[Endpoint]:
         """Change variants, their traffic weights, what is recorded or how it scales; what is left out stays.
 
+        `rollout` says how other variants take over: see `deploy`.
         `version` is that of the endpoint you read: the change is refused if somebody else came first.
         """
         changes = {
@@ -98,6 +103,7 @@ class Endpoints(Resource[Mode]):
             "weights": None if weights is None else dict(weights),
             "capture_share": capture_share,
             "scaling": None if scaling is None else asdict(scaling),
+            "rollout": _strategy(rollout),
         }
         return update(Endpoint, self._path(OPERATIONS, "endpoints", name), changes, version)
 
@@ -106,6 +112,16 @@ class Endpoints(Resource[Mode]):
         """Fix the number of worker processes, of one variant or of all; `update(scaling=...)` lets it vary."""
         body = {"replicas": replicas, "variant": variant}
         return act(Endpoint, self._path(OPERATIONS, "endpoints", name, "scale"), body)
+
+    @call
+    def approve(self, name: str) -> Flow[Endpoint]:
+        """Agree that the new version of a rollout takes over once its stages are through."""
+        return act(Endpoint, self._path(OPERATIONS, "endpoints", name, "approve"))
+
+    @call
+    def rollback(self, name: str) -> Flow[Endpoint]:
+        """Go back: from a rollout under way at once, else to what was served before the last one."""
+        return act(Endpoint, self._path(OPERATIONS, "endpoints", name, "rollback"))
 
     @call
     def plan(
@@ -243,6 +259,12 @@ class Endpoints(Resource[Mode]):
     def list(self) -> Pages[Endpoint]:
         """Endpoints by name."""
         return pages(Endpoint, self._path(OPERATIONS, "endpoints"))
+
+
+def _strategy(rollout: Mapping[str, object] | str | None) -> dict[str, object] | None:
+    if rollout is None:
+        return None
+    return {"strategy": rollout} if isinstance(rollout, str) else dict(rollout)
 
 
 def _exists(path: str) -> Flow[bool]:

@@ -17,7 +17,7 @@ from modelyard.control.endpoints.reconciliation.routes import RoutingFile, route
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, ServedVersion, Slot
 from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
-from modelyard.control.endpoints.rollouts import Rollouts
+from modelyard.control.endpoints.rollouts.lifecycle import Rollouts
 from modelyard.control.endpoints.scaling.autoscaler import Autoscaler
 from modelyard.control.endpoints.status import is_running, status_of, wanted_slots
 from modelyard.control.events.service import EventService
@@ -123,7 +123,7 @@ class Reconciler:
         self._announce(record, status, reason)
         is_settled = self._deployments.settle(record, replicas)
         if not record.is_deleting:
-            found = route(record, reason, replicas, versions, self._address)
+            found = route(record, rollout, reason, replicas, versions, self._address)
             return _Present(found, replicas)
         if is_settled and not replicas:
             self._delete(record)

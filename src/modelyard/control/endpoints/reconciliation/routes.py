@@ -7,12 +7,13 @@ from pathlib import Path
 import structlog
 
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, ServedVersion
+from modelyard.control.endpoints.rollouts.traffic import Served, traffic_of
 from modelyard.control.endpoints.status import failed_for_good, ready_in, slots_of
 from modelyard.dataplane.errors import RoutingTableInvalidError
 from modelyard.dataplane.routing import read_table, write_table
 from modelyard.errors import TemporaryError
 from modelyard.kit.clock import Clock
-from modelyard.types.endpoints import Variant
+from modelyard.types.endpoints import Rollout
 from modelyard.types.routing import RouteEndpoint, RouteReplica, RouteToken, RouteVariant, RoutingTable
 
 _log = structlog.get_logger(__name__)
@@ -74,6 +75,7 @@ class RoutingFile:
 
 def route(
     record: EndpointRecord,
+    rollout: Rollout | None,
     reason: str,
     replicas: Iterable[ReplicaRecord],
     versions: Mapping[tuple[str, str, int], ServedVersion],
@@ -83,6 +85,7 @@ def route(
 
     Args:
         record: the endpoint, with the variants that have the traffic.
+        rollout: the one that is under way, whose stage may give some of it to others.
         reason: why it may not be ready; told to callers then.
         replicas: of the endpoint.
         versions: what each version takes and gives.
@@ -93,34 +96,34 @@ def route(
     slots = slots_of(record.variants)
     replicas = list(replicas)
     ready = ready_in(replicas, slots)
+    traffic = traffic_of(record.variants, rollout)
     may_be_zero = record.scaling is not None and record.scaling.minimum_replicas == 0
     return RouteEndpoint(
         project=record.project,
         name=record.name,
         variants=tuple(
-            _variant(variant, versions[record.project, variant.model, variant.number], ready, address)
-            for variant in record.variants
+            _variant(each, versions[record.project, each.variant.model, each.variant.number], replicas, address)
+            for each in traffic.served
         ),
         capture_share=record.capture_share,
         reason="" if ready else reason,
         is_on_demand=may_be_zero and failed_for_good(replicas, slots) is None,
         p99_ms=record.scaling.p99_ms if record.scaling is not None else None,
+        shadow=traffic.shadow,
     )
 
 
 def _variant(
-    variant: Variant, version: ServedVersion, ready: Iterable[ReplicaRecord], address: Callable[[str], str]
+    served: Served, version: ServedVersion, replicas: Iterable[ReplicaRecord], address: Callable[[str], str]
 ) -> RouteVariant:
     return RouteVariant(
-        name=variant.name,
-        model=variant.model,
-        number=variant.number,
-        weight=variant.weight,
+        name=served.name,
+        model=served.variant.model,
+        number=served.variant.number,
+        weight=served.weight,
         signature=version.signature,
         replicas=tuple(
-            RouteReplica(id=replica.id, address=address(replica.id))
-            for replica in ready
-            if replica.slot.variant == variant.name
+            RouteReplica(id=replica.id, address=address(replica.id)) for replica in ready_in(replicas, served.slots)
         ),
         is_pure=version.is_pure,
     )

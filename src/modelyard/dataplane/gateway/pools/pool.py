@@ -21,6 +21,7 @@ from modelyard.dataplane.gateway.pools.replica import ReplicaLink
 from modelyard.dataplane.gateway.requests import Batch, PendingRequest
 from modelyard.dataplane.tensors import WireTensor, split_rows, whole
 from modelyard.errors import InternalError, ModelyardError, OverloadedError
+from modelyard.types.rollouts import Outcomes
 from modelyard.types.routing import RouteReplica, RouteVariant
 
 MAX_ATTEMPTS = 2
@@ -37,6 +38,7 @@ class VariantPool:
 
     Attributes:
         batches, batched_requests, nan_rows: figures for /metrics.
+        compared, differing: copied requests, and those that were answered otherwise than the caller's.
         demand: what it was asked for and what its batches took, for whoever scales it.
 
     `reroute` offers requests to the endpoint's other variants while this one has no replica, and returns those that
@@ -57,6 +59,8 @@ class VariantPool:
         self.replicas: list[ReplicaLink] = []
         self._reroute = reroute
         self.batches = self.batched_requests = self.nan_rows = 0
+        self.compared = self.differing = 0
+        self._answered = self._failed = 0
         self.demand = DemandMeter()
         self._limits = limits
         self._queue = FairQueue()
@@ -84,6 +88,17 @@ class VariantPool:
     def is_drained(self) -> bool:
         """True when nothing waits and no replica holds anything."""
         return not self._queue and not any(replica.in_flight for replica in self.replicas)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """What became of its requests."""
+        return Outcomes(
+            answered=self._answered,
+            failed=self._failed,
+            nan_rows=self.nan_rows,
+            compared=self.compared,
+            differing=self.differing,
+        )
 
     @property
     def ready_replicas(self) -> int:
@@ -158,7 +173,7 @@ class VariantPool:
         """What time alone brings about: deadlines, replicas that hang, the end of holding, the end of draining."""
         for request in self._queue:
             if request.deadline <= now:
-                request.fail(self._not_ready() if self.is_waking else _too_late())
+                self._let_down(request, self._not_ready() if self.is_waking else _too_late())
         self._queue.discard_done()
         for link in self.replicas:
             self._sweep_replica(link, now)
@@ -183,7 +198,7 @@ class VariantPool:
             if self.is_pure and request.attempts < MAX_ATTEMPTS:
                 again.append(request)
             else:
-                request.fail(self._replica_failed(replica))
+                self._let_down(request, self._replica_failed(replica))
         self._queue.push_back(again)
         if self._queue and self._down_since is not None:
             self._rescue(time.monotonic())
@@ -192,6 +207,7 @@ class VariantPool:
     def batch_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
         """See ReplicaOwner."""
         rows, now = sum(batch.rows), time.monotonic()
+        self._answered += len(batch.requests)
         self._sizer.observe(rows, service_us)
         occupied = now - max(batch.sent_at, replica.free_at)
         replica.free_at = now
@@ -220,7 +236,8 @@ class VariantPool:
             self._queue.push_back(alive)
         else:
             for request in alive:
-                request.fail(_error_of(failure, self.model, self.number))
+                error = _error_of(failure, self.model, self.number)
+                request.fail(error) if failure.is_input else self._let_down(request, error)
         self._flush_soon()
 
     def nan_answered(self, rows: int) -> None:
@@ -266,7 +283,7 @@ class VariantPool:
         while queue and len(chosen) < limit:
             request = queue.first()
             if request.is_done or request.deadline <= now:
-                queue.pop().fail(_too_late())
+                self._let_down(queue.pop(), _too_late())
                 continue
             if request.attempts:
                 if chosen or link.in_flight:
@@ -297,7 +314,7 @@ class VariantPool:
         for batch in link.in_flight.values():
             for request in batch.requests:
                 if request.deadline <= now:
-                    request.fail(_too_late())
+                    self._let_down(request, _too_late())
             if now - batch.sent_at > self._limits.max_deadline_seconds or (
                 now - batch.sent_at > self._limits.deadline_seconds and all(r.is_done for r in batch.requests)
             ):
@@ -310,10 +327,15 @@ class VariantPool:
         for request in waiting:
             if self._is_held_too_long(request, now):
                 retried = request.attempts and self.replicas
-                request.fail(self._replica_failed(self.replicas[0]) if retried else self._not_ready())
+                self._let_down(request, self._replica_failed(self.replicas[0]) if retried else self._not_ready())
             elif not request.attempts:
                 self._queue.push(request)
         self._queue.push_back(request for request in waiting if request.attempts and not request.is_done)
+
+    def _let_down(self, request: PendingRequest, error: ModelyardError) -> None:
+        """Fail a request that should have been answered; nobody is let down who does not wait any more."""
+        self._failed += not request.is_done
+        request.fail(error)
 
     def _is_held_too_long(self, request: PendingRequest, now: float) -> bool:
         if self._is_on_demand:
