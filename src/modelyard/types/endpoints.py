@@ -5,7 +5,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from modelyard.types.processes import Resources, SandboxLevel
-from modelyard.types.rollouts import RolloutPlan, RolloutStage
 
 
 class EndpointStatus(StrEnum):
@@ -84,6 +83,55 @@ class Replica:
     sandbox: SandboxLevel | None
     reason: str
     started_at: datetime | None
+
+
+class StageKind(StrEnum):
+    """SHADOW: the new version gets copies of requests, its answers are compared and thrown away.
+
+    TRAFFIC: it answers a share of the requests.
+    """
+
+    SHADOW = "SHADOW"
+    TRAFFIC = "TRAFFIC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutStage:
+    """One stage: `share` (above 0, up to 1) of the requests is copied to the new version, or answered by it.
+
+    A stage with all of the traffic keeps the old replicas loaded: going back takes no start.
+    """
+
+    kind: StageKind
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPlan:
+    """The stages between "the new replicas are ready" and "the old ones end". None: all of the traffic moves at once.
+
+    Attributes:
+        stages: in their order.
+        seconds: how long each lasts at least.
+        requests: how many the new version must have answered in each.
+        limit_seconds: a stage that has not got its requests by then ends the rollout: nothing can be said.
+        maximum_error_share: the new version may fail that much more often than the old one (0.01 is one in a hundred).
+        maximum_slowdown: its batches may take the old one's time as often as this.
+        minimum_agreement: share of the copied requests that it must answer as the old one did; 0: it may differ.
+        maximum_loss: of the answers whose truth is known, that share more may be wrong than with the old version; of
+            numbers, the errors (RMSE) may be larger by that share.
+        needs_approval: a person says whether it takes over after the last stage.
+    """
+
+    stages: tuple[RolloutStage, ...] = ()
+    seconds: float = 60.0
+    requests: int = 50
+    limit_seconds: float = 3600.0
+    maximum_error_share: float = 0.01
+    maximum_slowdown: float = 2.0
+    minimum_agreement: float = 0.0
+    maximum_loss: float = 0.02
+    needs_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

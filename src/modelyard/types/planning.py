@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from modelyard.types.rollouts import Outcomes
-
 QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 1.0)
 """At which shares a ServicePoint tells the distribution of its times."""
 
@@ -27,6 +25,31 @@ class ServicePoint:
 
 ServiceCurve = tuple[ServicePoint, ...]
 """Points by growing number of rows. It never falls in truth; a measured one may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What became of a variant's requests since its gateway has known it. Refused inputs are the callers' fault.
+
+    Attributes:
+        answered: requests.
+        failed: requests that it should have answered.
+        nan_rows: rows with NaN where the version's golden answers have none.
+        compared: copied requests whose answer was held beside the one that the caller got.
+        differing: of those, the ones that were answered otherwise.
+    """
+
+    answered: int = 0
+    failed: int = 0
+    nan_rows: int = 0
+    compared: int = 0
+    differing: int = 0
+
+    def since(self, earlier: "Outcomes") -> "Outcomes":
+        """What was added; everything if a gateway has started anew in between."""
+        if any(getattr(self, name) < getattr(earlier, name) for name in self.__dataclass_fields__):
+            return self
+        return Outcomes(**{name: getattr(self, name) - getattr(earlier, name) for name in self.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from modelyard.dataplane.gateway.pools.mirroring import agree
 from modelyard.dataplane.tensors import OutputRows, WireTensor, whole
 from modelyard.testing.scripted_model import client, infer, start_scripted, value_of
 from modelyard.testing.serving import Serving, endpoint, variant
-from modelyard.types.rollouts import Outcomes
+from modelyard.types.planning import Outcomes
 from modelyard.types.routing import RouteShadow
 from modelyard.types.signatures import DataType
 

@@ -24,6 +24,16 @@ def endpoint_deleting(stage: Stage) -> httpx.Response:
     return answer
 
 
+@provokes("nothing_to_approve")
+def nothing_to_approve(stage: Stage) -> httpx.Response:
+    return stage.operations_call("POST", f"/endpoints/{stage.endpoint}/approve")
+
+
+@provokes("nothing_to_roll_back")
+def nothing_to_roll_back(stage: Stage) -> httpx.Response:
+    return stage.operations_call("POST", f"/endpoints/{stage.endpoint}/rollback")
+
+
 @provokes("variants_invalid")
 def variants_invalid(stage: Stage) -> httpx.Response:
     return stage.new_endpoint(weight=0)

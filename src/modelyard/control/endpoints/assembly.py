@@ -59,13 +59,46 @@ def assemble(
         capture_share: of new endpoints that name none.
         timing: how long to wait for what.
         saturation: why this machine can take no further replica, or "".
-        concern: what speaks against the new version of a rollout beside what the gateway sees, or "".
+        concern: see StageInspector.
     """
     timing = timing or Timing()
     tasks = Tasks(clock)
     bundles = BundleCache(home.cache / "bundles", registry)
     launcher = Launcher(engine, bundles, EnvironmentBuilder(engine, home.environments), home.sockets, timing)
-    keeper = ReplicaKeeper(
+    keeper = _keeper(database, engine, launcher, events, tasks, clock, timing)
+    inspector = StageInspector(StageWatch(DemandFollower(home.demand)), concern, clock)
+    endpoints, replicas = EndpointRepository(), ReplicaRepository()
+    rollouts = Rollouts(database, endpoints, events, clock, inspector)
+    reconciler = Reconciler(
+        database=database,
+        endpoints=endpoints,
+        replicas=replicas,
+        keeper=keeper,
+        rollouts=rollouts,
+        autoscaler=_autoscaler(database, home, saturation, events, clock),
+        deployments=Deployments(database, endpoints, registry, tasks, timing),
+        routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
+        address=launcher.address,
+        engine=engine,
+        events=events,
+        clock=clock,
+        timing=timing,
+    )
+    views = EndpointViews(endpoints, replicas, engine, inspector)
+    service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
+    return service, reconciler
+
+
+def _keeper(
+    database: Database,
+    engine: Engine,
+    launcher: Launcher,
+    events: EventService,
+    tasks: Tasks,
+    clock: Clock,
+    timing: Timing,
+) -> ReplicaKeeper:
+    return ReplicaKeeper(
         database=database,
         repository=ReplicaRepository(),
         engine=engine,
@@ -75,27 +108,6 @@ def assemble(
         clock=clock,
         timing=timing,
     )
-    demand = DemandFollower(home.demand)
-    inspector = StageInspector(StageWatch(demand), concern, clock)
-    rollouts = Rollouts(database, EndpointRepository(), events, clock, inspector)
-    reconciler = Reconciler(
-        database=database,
-        endpoints=EndpointRepository(),
-        replicas=ReplicaRepository(),
-        keeper=keeper,
-        rollouts=rollouts,
-        autoscaler=_autoscaler(database, home, saturation, events, clock),
-        deployments=Deployments(database, EndpointRepository(), registry, tasks, timing),
-        routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
-        address=launcher.address,
-        engine=engine,
-        events=events,
-        clock=clock,
-        timing=timing,
-    )
-    views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine, inspector)
-    service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
-    return service, reconciler
 
 
 def _autoscaler(

@@ -28,8 +28,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, Scaling, Variant
-from modelyard.types.rollouts import RolloutPlan
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutPlan, Scaling, Variant
 
 
 class EndpointService:

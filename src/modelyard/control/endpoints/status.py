@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, Slot
-from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout, RolloutStatus, Variant
-from modelyard.types.rollouts import StageKind
+from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout, RolloutStatus, StageKind, Variant
 
 MAXIMUM_FAILURES = 3
 """A variant whose replica failed this often in a row has FAILED: a rollout to it is rolled back."""

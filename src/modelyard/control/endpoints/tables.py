@@ -4,10 +4,9 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Te
 
 from modelyard.storage.columns import DataclassJson, StringTuple, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
-from modelyard.types.endpoints import Scaling, Variant
+from modelyard.types.endpoints import RolloutPlan, Scaling, Variant
 from modelyard.types.planning import Measurement
 from modelyard.types.processes import Resources
-from modelyard.types.rollouts import RolloutPlan
 from modelyard.types.signatures import Signature
 
 endpoints = Table(

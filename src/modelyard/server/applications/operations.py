@@ -24,6 +24,7 @@ from modelyard.control.feedback.api import router as feedback_router
 from modelyard.control.feedback.labelled import LabelledReader
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
+from modelyard.control.feedback.rollout_quality import RolloutQuality
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors.api import router as monitors_router
 from modelyard.control.monitors.checks import DriftCheck
@@ -69,7 +70,7 @@ class _Watch:
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
     """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
     database, clock, home = context.database, context.clock, context.home
-    events = EventService(database, EventRepository(), clock)
+    events, trial = EventService(database, EventRepository(), clock), RolloutQuality()
     endpoints, reconciler = assemble_endpoints(
         database=database,
         registry=registry,
@@ -80,6 +81,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         clock=clock,
         capture_share=context.settings.capture_share,
         saturation=HostWatch().saturation,
+        concern=trial.concern,
     )
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     watch = _watch(context, registry, endpoints, events)
@@ -118,7 +120,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     )
     keep = timedelta(days=context.settings.capture_retention_days)
     duties = (
-        *_endpoint_duties(reconciler, home),
+        *_endpoint_duties(reconciler, home, trial, watch.quality),
         Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
@@ -127,7 +129,9 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     return Application(name="operations", asgi=asgi, duties=duties)
 
 
-def _endpoint_duties(reconciler: Reconciler, home: Home) -> tuple[Duty, ...]:
+def _endpoint_duties(
+    reconciler: Reconciler, home: Home, trial: RolloutQuality, quality: QualityService
+) -> tuple[Duty, ...]:
     watch = DemandWatch(DemandFollower(home.demand), reconciler.awake.set)
     reconcile = Duty(
         name="endpoints.reconcile",
@@ -136,7 +140,8 @@ def _endpoint_duties(reconciler: Reconciler, home: Home) -> tuple[Duty, ...]:
         pause=lambda: reconciler.pause_seconds,
         awake=reconciler.awake,
     )
-    return reconcile, Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
+    demand = Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
+    return reconcile, demand, Duty(name="rollouts.quality", interval_seconds=3.0, run=lambda: trial.sweep(quality))
 
 
 def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:

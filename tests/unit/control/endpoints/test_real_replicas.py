@@ -263,9 +263,11 @@ def test_no_request_fails_while_versions_change_and_workers_are_killed(platform:
 
 
 def test_an_idle_endpoint_is_woken_by_the_request_that_waits_for_it(platform: Platform, gateway: str):
-    scaling = Scaling(minimum_replicas=0, idle_seconds=1)
-    platform.service.create("default", "linear", [VariantSpec(model="linear:1")], None, None, scaling)
+    platform.service.create("default", "linear", [VariantSpec(model="linear:1")], None, None)
     platform.until(lambda: platform.endpoint().status == "READY")
+    scaling = Scaling(minimum_replicas=0, idle_seconds=1)
+    changes = {"variants": None, "weights": None, "capture_share": None, "expected_version": None}
+    platform.service.update("default", "linear", **changes, scaling=scaling)
     platform.until(lambda: platform.endpoint().status == "IDLE" and not platform.engine.list())
     callers = Callers(gateway)
     try:

@@ -6,9 +6,8 @@ from modelyard.control.endpoints.errors import NothingToApproveError, NothingToR
 from modelyard.control.endpoints.rollouts.judging import Seen, objection
 from modelyard.control.endpoints.rollouts.plans import RolloutSpec
 from modelyard.dataplane.demand import write_demand
-from modelyard.types.endpoints import Rollout
-from modelyard.types.planning import QUANTILES, DemandTable, ServicePoint, VariantDemand
-from modelyard.types.rollouts import Outcomes, RolloutPlan
+from modelyard.types.endpoints import Rollout, RolloutPlan
+from modelyard.types.planning import QUANTILES, DemandTable, Outcomes, ServicePoint, VariantDemand
 
 OLD_ONLY = [("v0", 1, 1.0, 1)]
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from math import log
 from statistics import median
 
-from modelyard.types.planning import QUANTILES, ServiceCurve, ServicePoint
-from modelyard.types.rollouts import Outcomes, RolloutPlan, RolloutStage, StageKind
+from modelyard.types.endpoints import RolloutPlan, RolloutStage, StageKind
+from modelyard.types.planning import QUANTILES, Outcomes, ServiceCurve, ServicePoint
 
 _CHANCE = 0.001
 """How likely chance alone may send a good version back: small, because a stage is looked at again and again."""

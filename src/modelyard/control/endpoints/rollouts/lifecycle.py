@@ -13,8 +13,7 @@ from modelyard.control.events.service import EventService
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import new_id
 from modelyard.storage.database import Connection, Database
-from modelyard.types.endpoints import Rollout, RolloutStatus, Variant
-from modelyard.types.rollouts import RolloutPlan
+from modelyard.types.endpoints import Rollout, RolloutPlan, RolloutStatus, Variant
 
 
 class Rollouts:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from modelyard.control.endpoints.errors import VariantsInvalidError
 from modelyard.control.endpoints.records import ServedVersion
-from modelyard.types.rollouts import RolloutPlan, RolloutStage, StageKind
+from modelyard.types.endpoints import RolloutPlan, RolloutStage, StageKind
 from modelyard.types.signatures import Signature, TensorSpec
 
 _DEFAULTS = RolloutPlan()
@@ -70,6 +70,13 @@ class RolloutSpec(BaseModel):
         ge=0,
         le=1,
         description="Share of the copied requests that it must answer as the old one did; 0: it may differ.",
+    )
+    maximum_loss: float = Field(
+        default=_DEFAULTS.maximum_loss,
+        ge=0,
+        le=1,
+        description="Of the answers whose truth is known, that share more may be wrong than with the old version (for "
+        "numbers: the RMSE may be larger by that share); more sends it back.",
     )
     needs_approval: bool = Field(default=False, description="A person says whether it takes over after the last stage.")
 

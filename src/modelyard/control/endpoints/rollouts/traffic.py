@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 from modelyard.control.endpoints.records import Slot
 from modelyard.control.endpoints.status import slots_of
-from modelyard.types.endpoints import Rollout, Variant
+from modelyard.types.endpoints import Rollout, StageKind, Variant
 from modelyard.types.processes import Resources
-from modelyard.types.rollouts import StageKind
 from modelyard.types.routing import RouteShadow
 
 _NEW = ".new"

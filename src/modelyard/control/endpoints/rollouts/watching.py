@@ -8,8 +8,7 @@ from modelyard.control.endpoints.records import EndpointRecord
 from modelyard.control.endpoints.rollouts.judging import Seen
 from modelyard.control.endpoints.rollouts.traffic import Served, newcomers, traffic_of
 from modelyard.types.endpoints import Rollout
-from modelyard.types.planning import DemandTable, ServiceCurve, VariantDemand
-from modelyard.types.rollouts import Outcomes
+from modelyard.types.planning import DemandTable, Outcomes, ServiceCurve, VariantDemand
 
 _Key = tuple[str, str, str, str, int]
 

@@ -21,7 +21,7 @@ from modelyard.dataplane.gateway.pools.replica import ReplicaLink
 from modelyard.dataplane.gateway.requests import Batch, PendingRequest
 from modelyard.dataplane.tensors import WireTensor, split_rows, whole
 from modelyard.errors import InternalError, ModelyardError, OverloadedError
-from modelyard.types.rollouts import Outcomes
+from modelyard.types.planning import Outcomes
 from modelyard.types.routing import RouteReplica, RouteVariant
 
 MAX_ATTEMPTS = 2
