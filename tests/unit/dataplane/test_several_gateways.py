@@ -169,7 +169,7 @@ def test_a_rate_that_cannot_be_shared_holds_in_each_process(tmp_path: Path, capl
 
 def test_a_rate_survives_a_clock_that_began_anew(tmp_path: Path):
     level = RateLevels(tmp_path).of("token")
-    level[0] = time.monotonic() + 1e6  # of before the machine was started again
+    level.until = time.monotonic() + 1e6  # of before the machine was started again
     with pytest.raises(RateExceededError) as refused:
         Rate(10.0, level).take()
     assert refused.value.retry_after_seconds == pytest.approx(0.1)
