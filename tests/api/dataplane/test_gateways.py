@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -36,9 +37,9 @@ class Connection:
         port: int = self._http.sock.getsockname()[1]
         return port
 
-    def infer(self, value: float, secret: str = "") -> tuple[int, dict[str, object]]:
+    def infer(self, value: float, secret: str = "", seconds: float = 0.0) -> tuple[int, dict[str, object]]:
         headers = {"Authorization": f"Bearer {secret}"} if secret else AUTHORIZATION
-        self._http.request("POST", "/v2/models/echo/infer", body=body(value), headers=headers)
+        self._http.request("POST", "/v2/models/echo/infer", body=body(value, seconds), headers=headers)
         response = self._http.getresponse()
         return response.status, json.loads(response.read())
 
@@ -180,7 +181,7 @@ def test_demand_is_that_of_all_living_gateways(pair: Pair):
     for _ in range(3):
         first[0].value(1)
         second[0].value(2)
-    assert eventually(lambda: follower.poll() and sum(follower.variants[0].arrivals) == 6)
+    assert eventually(lambda: follower.poll() and sum(sum(each.arrivals) for each in follower.variants) == 6)
     (found,) = follower.variants
     assert (found.ready_replicas, found.waiting, sum(point.batches for point in found.curve)) == (1, 0, 6)
 
@@ -264,6 +265,29 @@ def test_a_gateway_that_is_late_to_follow_loses_nothing_when_its_replica_ends(pa
     os.kill(pair.gateways[0].pid, signal.SIGCONT)
     asked.join()
     assert late == [12]
+
+
+def test_a_gateway_with_little_traffic_waits_for_a_few_batches_of_the_other_at_most(pair: Pair):
+    seconds = 0.05
+    first, second = pair.connections(8)
+    done = threading.Event()
+
+    def flood(connection: Connection) -> None:
+        while not done.is_set():
+            connection.infer(1, seconds=seconds)
+
+    threads = [threading.Thread(target=flood, args=(each,)) for each in second]
+    for thread in threads:
+        thread.start()
+    took = []
+    for _ in range(9):
+        started = time.monotonic()
+        first[0].infer(2, seconds=seconds)
+        took.append(time.monotonic() - started)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert median(took) < 6 * seconds, "twice what the other may have in flight, and its own"
 
 
 def test_a_port_of_several_gateways_is_not_taken_by_one_that_does_not_share_it(pair: Pair):
