@@ -119,7 +119,10 @@ class Serving:
         return process
 
     def start_gateways(self, number: int, **changes: str | int) -> list[subprocess.Popen[bytes]]:
-        """So many gateways at one port, named gateway-1 and so on; the first one has it from the system."""
+        """So many gateways at one port, named gateway-1 and so on; the first one has it from the system.
+
+        With a `grpc_port` the same holds for gRPC.
+        """
         return [self.start_one_of(number, index + 1, **changes) for index in range(number)]
 
     def start_one_of(self, number: int, which: int, **changes: str | int) -> subprocess.Popen[bytes]:
@@ -129,8 +132,11 @@ class Serving:
             folder.mkdir(exist_ok=True)
         name = f"gateway-{which}"
         files: dict[str, str | int] = {"figures": str(figures / name), "rates": str(rates)}
-        port = self.port if self.url else 0
-        return self.start_gateway(name, gateways=number, port=port, **files, **changes)
+        if self.url:
+            changes["port"] = self.port
+        if self.grpc_port:
+            changes["grpc_port"] = self.grpc_port
+        return self.start_gateway(name, gateways=number, **files, **changes)
 
     def publish(self, *endpoints: RouteEndpoint, tokens: Iterable[RouteToken] = ()) -> None:
         """Put a routing table in force; returns once the gateway follows it. TOKEN is always in it."""
