@@ -3,7 +3,7 @@
 Files and not messages: when control is down, the requests that wait for a replica are still told of when it is back.
 """
 
-from collections.abc import Iterable
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ class DemandFollower:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._reports: dict[Path, _Report] = {}
+        self._reports: dict[str, _Report] = {}
         self._merged: tuple[VariantDemand, ...] = ()
 
     def poll(self) -> bool:
@@ -61,7 +61,7 @@ class DemandFollower:
 
         A damaged file is none: the next second has another. What a gateway said before it died does not count.
         """
-        reports = {path: report for path in self._paths() if (report := self._look(path)) is not None}
+        reports = {name: report for name in self._names() if (report := self._look(name)) is not None}
         if reports == self._reports:
             return False
         self._reports = reports
@@ -73,13 +73,17 @@ class DemandFollower:
         """What all gateways together are asked for, one entry for each variant that any of them knows."""
         return self._merged
 
-    def _paths(self) -> Iterable[Path]:
-        return sorted(self._folder.glob("[!.]*"))
-
-    def _look(self, path: Path) -> _Report | None:
-        known = self._reports.get(path)
+    def _names(self) -> list[str]:
         try:
-            stat = path.stat()
+            return sorted(name for name in os.listdir(self._folder) if not name.startswith("."))  # noqa: PTH208
+        except FileNotFoundError:
+            return []
+
+    def _look(self, name: str) -> _Report | None:
+        known = self._reports.get(name)
+        path = f"{self._folder}/{name}"  # these run 20 times a second: plain calls take a third of Path's time
+        try:
+            stat = os.stat(path)  # noqa: PTH116
             identity = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             if known is not None and known.identity == identity:
                 return known if is_alive(path) else None

@@ -54,23 +54,26 @@ class Reading(NamedTuple):
     is_alive: bool
 
 
-def read_living(path: Path) -> Reading:
+def read_living(path: Path | str) -> Reading:
     """The file as it is now.
 
     Raises:
         OSError: there is none.
     """
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         return Reading(file.read(), _is_locked(file.fileno()))
 
 
-def is_alive(path: Path) -> bool:
+def is_alive(path: Path | str) -> bool:
     """True if the writer of this file lives; takes 10 us."""
     try:
-        with path.open("rb") as file:
-            return _is_locked(file.fileno())
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
+    try:
+        return _is_locked(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_locked(descriptor: int) -> bool:

@@ -186,6 +186,6 @@ class DemandWatch:
         self._wake = wake
 
     def look(self) -> None:
-        """Look once; costs 3 us while nothing changes."""
+        """Look once; costs 30 us for each gateway while nothing changes."""
         if self._demand.poll() and any(each.waiting and not each.ready_replicas for each in self._demand.variants):
             self._wake()
