@@ -28,6 +28,9 @@ class Settings(BaseSettings):
         le=65535,
         description="Port of the gateway for gRPC, with the extra `grpc`; 0 lets the system choose, -1: no gRPC.",
     )
+    gateways: int = Field(
+        default=1, ge=1, le=64, description="Gateway processes that share the port, for machines with many cores."
+    )
     database_url: str = Field(
         default="",
         description="SQLAlchemy URL, e.g. postgresql://user@host/name. Empty: SQLite in the state directory.",
@@ -105,7 +108,10 @@ class Home:
         self.run = self.root / "run"
         self.processes = self.run / "processes"
         self.routing = self.run / "routing.json"
-        self.demand = self.run / "demand.json"
+        self.gateways = self.run / "gateways"
+        self.demand = self.gateways / "demand"
+        self.figures = self.gateways / "figures"
+        self.rates = self.gateways / "rates"
         self.token = self.root / "admin.token"
 
     @property
@@ -119,5 +125,6 @@ class Home:
 
     def create(self) -> None:
         """Make the folders, private to the user."""
-        for folder in (self.root, self.objects, self.spool, self.logs, self.cache, self.processes, self.sockets):
+        folders = (self.objects, self.spool, self.logs, self.cache, self.processes, self.sockets)
+        for folder in (self.root, *folders, self.demand, self.figures, self.rates):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

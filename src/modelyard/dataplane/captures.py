@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -216,25 +217,28 @@ class _Disk:
         for path, size in segments[:-1]:
             if total <= self._limits.spool_bytes:
                 break
-            path.unlink(missing_ok=True)
             total -= size
-            self.lost += int(path.stem.rpartition("-")[2])
+            with suppress(FileNotFoundError):  # taken over, or dropped by another gateway, which then counts it
+                path.unlink()
+                self.lost += int(path.stem.rpartition("-")[2])
 
 
 def _adopt_orphans(folder: Path) -> None:
     """Close the segments of writers that were killed; those of living ones are locked."""
     for path in folder.glob("*.part"):
-        with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            is_segment = file.read(len(_MAGIC)) == _MAGIC
-            records = sum(1 for _ in _whole_records(file.read())) if is_segment else 0
+        with suppress(FileNotFoundError, BlockingIOError):  # another gateway was faster, or its writer lives
+            _adopt(path)
+
+
+def _adopt(path: Path) -> None:
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_segment = file.read(len(_MAGIC)) == _MAGIC
+        records = sum(1 for _ in _whole_records(file.read())) if is_segment else 0
         if records:
             path.rename(path.with_name(f"{path.stem}-{records}{SEGMENT_SUFFIX}"))
         else:
-            path.unlink(missing_ok=True)
+            path.unlink()
 
 
 def _whole_records(content: bytes) -> Iterator[memoryview]:

@@ -62,13 +62,15 @@ class Infer(msgspec.Struct, array_like=True, frozen=True, tag="infer", gc=False)
 class Answer(msgspec.Struct, array_like=True, frozen=True, tag="answer", gc=False):
     """The outputs of the batch `id`; `service_us` is the time the model took.
 
-    `nan_rows` counts rows with NaN in an output that has none in any golden answer.
+    `nan_rows` counts rows with NaN in an output that has none in any golden answer. `others_us` is the time that the
+    worker spent on batches of other callers since its last answer to this one.
     """
 
     id: int
     outputs: tuple[TensorHead, ...]
     service_us: int
     nan_rows: int = 0
+    others_us: int = 0
 
 
 class Failure(msgspec.Struct, array_like=True, frozen=True, tag="failure"):

@@ -70,6 +70,7 @@ class ModelServer:
         self._signs: LifeSigns | None = None  # while it runs
         self._last_frame_at = 0.0
         self.is_draining = False
+        self.spent_ns = 0  # on batches of all callers
         self.hello = encode_frame(Hello(PROTOCOL_VERSION, os.getpid(), signature, is_pure))
 
     def run(self, address: str) -> None:
@@ -92,8 +93,8 @@ class ModelServer:
         """A caller left."""
         self._connections.discard(connection)
 
-    def answer(self, header: Header, body: memoryview) -> bytes:
-        """The frame that answers `header`.
+    def answer(self, header: Header, body: memoryview, others_us: int = 0) -> bytes:
+        """The frame that answers `header`; `others_us`: see Answer.
 
         Raises:
             FrameInvalidError: the caller sent something that only a worker may say, or a damaged frame.
@@ -111,7 +112,7 @@ class ModelServer:
             started = time.perf_counter_ns()
             outputs = self._predictor.predict(inputs)
             service_us = (time.perf_counter_ns() - started) // 1000
-            return _answer_frame(header.id, outputs, service_us, self._nan_rows(outputs))
+            return _answer_frame(header.id, outputs, service_us, self._nan_rows(outputs), others_us)
         except PredictionFailedError as error:
             return encode_frame(Failure(header.id, ModelFailedError.code, error.message, error.hint))
         except ModelyardError as error:
@@ -182,6 +183,7 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._reader = FrameReader()
         self._transport: asyncio.Transport
+        self._spent_before_ns = server.spent_ns
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
@@ -196,10 +198,17 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for header, body in self._reader.feed(data):
-                self.send(self._server.answer(header, body))
+                self.send(self._answer(header, body))
         except FrameInvalidError as error:
             sys.stderr.write(f"worker: dropped a connection: {error.message}\n")
             self._transport.close()
+
+    def _answer(self, header: Header, body: memoryview) -> bytes:
+        server, started = self._server, time.perf_counter_ns()
+        frame = server.answer(header, body, (server.spent_ns - self._spent_before_ns) // 1000)
+        server.spent_ns += time.perf_counter_ns() - started
+        self._spent_before_ns = server.spent_ns
+        return frame
 
     def send(self, frame: bytes) -> None:
         if not self._transport.is_closing():
@@ -209,13 +218,13 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-def _answer_frame(id: int, outputs: Tensors, service_us: int, nan_rows: int) -> bytes:
+def _answer_frame(id: int, outputs: Tensors, service_us: int, nan_rows: int, others_us: int) -> bytes:
     heads, chunks = [], []
     for name, array in outputs.items():
         datatype, data = raw_elements(array)
         heads.append(TensorHead(name, datatype, array.shape, len(data)))
         chunks.append(data)
-    return encode_frame(Answer(id, tuple(heads), service_us, nan_rows), chunks)
+    return encode_frame(Answer(id, tuple(heads), service_us, nan_rows, others_us), chunks)
 
 
 async def _listen(

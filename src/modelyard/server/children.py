@@ -21,16 +21,19 @@ class Child:
     """One supervised process: started again with a growing pause while it keeps crashing.
 
     Args:
-        name: of the program in PROGRAMS.
+        program: in PROGRAMS.
         options: its command line.
         environment: read at every start, so it may change in between.
         home: whose logs it writes.
+        name: of this process, where several run the program.
     """
 
-    def __init__(self, name: str, options: list[str], environment: dict[str, str], home: Home) -> None:
-        self.name = name
+    def __init__(
+        self, program: str, options: list[str], environment: dict[str, str], home: Home, name: str = ""
+    ) -> None:
+        self.name = name = name or program
         self.log = home.logs / f"{name}.log"
-        self._command = [sys.executable, "-m", PROGRAMS[name], "--home", str(home.root), *options]
+        self._command = [sys.executable, "-m", PROGRAMS[program], "--home", str(home.root), *options]
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._pause_seconds = 0.1
@@ -58,17 +61,20 @@ class Child:
             self._start()
         return words
 
-    def stop(self, patience_seconds: float) -> None:
-        """SIGTERM, then SIGKILL for one that does not end."""
-        process = self._process
-        if process is None or process.poll() is not None:
+    def terminate(self) -> None:
+        """SIGTERM, if it runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def wait(self, patience_seconds: float) -> None:
+        """Until it has ended; SIGKILL if that takes too long."""
+        if self._process is None:
             return
-        process.terminate()
         try:
-            process.wait(patience_seconds)
+            self._process.wait(patience_seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._process.kill()
+            self._process.wait()
 
     def _start(self) -> None:
         self._started_at = time.monotonic()

@@ -1,12 +1,13 @@
 """The gateway process: `python -m modelyard.server.gateway --home DIR` puts the dialects into the data plane.
 
 Imports nothing of control, storage or a model framework: what it does not load cannot break or slow inference down.
-So its settings reach it as a plain file, which `write_config` makes in the process that has read them.
+So its settings reach it as a plain file, which `write_configs` makes in the process that has read them.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,43 +31,63 @@ if TYPE_CHECKING:
 
 EXIT_CONFIG_INVALID = 2
 
-_CONFIG = Path("run", "gateway-config.json")
+FIRST = "gateway"
+"""Name of the gateway that is always there; the second is "gateway-2", and so on."""
 
 
-def write_config(settings: "Settings") -> Path:
-    """Write what the gateway of this state directory is to be started with; returns the file."""
-    home = settings.layout
-    config = GatewayConfig(
+def write_configs(settings: "Settings") -> list[str]:
+    """Write what each gateway of this state directory is to be started with; returns their names."""
+    names = [FIRST, *(f"{FIRST}-{number}" for number in range(2, settings.gateways + 1))]
+    for name in names:
+        config = _config(settings, name)
+        write_atomic(config_file(settings.layout.root, name), msgspec.json.encode(config), mode=0o600)
+    return names
+
+
+def config_file(home: Path, name: str = FIRST) -> Path:
+    """Where a gateway's configuration is."""
+    return home / "run" / "gateways" / f"{name}-config.json"
+
+
+def address_file(home: Path, name: str = FIRST) -> Path:
+    """Where a gateway says that it listens. The first one's is for everybody: all have the same address."""
+    return home / "run" / "gateway.json" if name == FIRST else home / "run" / "gateways" / f"{name}.json"
+
+
+def _config(settings: "Settings", name: str) -> GatewayConfig:
+    home, number = settings.layout, settings.gateways
+    limits = Limits(max_request_bytes=settings.max_request_bytes)
+    shared = {"figures": str(home.figures / name), "rates": str(home.rates)} if number > 1 else {}
+    has_grpc = settings.grpc_port > 0 or (settings.grpc_port == 0 and is_installed())
+    return GatewayConfig(
         host=settings.host,
         port=settings.port,
         control_socket=str(home.sockets / "control.sock"),
         routing=str(home.routing),
-        demand=str(home.demand),
+        demand=str(home.demand / name),
+        gateways=number,
         spool=str(home.spool),
-        address_file=str(home.run / "gateway.json"),
+        address_file=str(address_file(home.root, name)),
         spool_limit_bytes=settings.spool_limit_bytes,
         tls_certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
         tls_key=str(settings.tls_key) if settings.tls_key else None,
         is_insecure_allowed=settings.insecure,
-        grpc_port=settings.grpc_port
-        if settings.grpc_port > 0 or (settings.grpc_port == 0 and is_installed())
-        else None,
-        limits=Limits(max_request_bytes=settings.max_request_bytes),
+        grpc_port=settings.grpc_port if has_grpc else None,
+        limits=replace(limits, max_buffered_bytes=max(limits.max_buffered_bytes // number, limits.max_request_bytes)),
+        **shared,
     )
-    path = home.root / _CONFIG
-    write_atomic(path, msgspec.json.encode(config), mode=0o600)
-    return path
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m modelyard.server.gateway", description=__doc__)
     chosen = parser.add_mutually_exclusive_group(required=True)
-    chosen.add_argument("--home", type=Path, help="state directory, in which write_config was called")
+    chosen.add_argument("--home", type=Path, help="state directory, in which write_configs was called")
     chosen.add_argument("--config", type=Path, help="JSON file: dataplane.gateway.config.GatewayConfig")
+    parser.add_argument("--name", default=FIRST, help="which of the gateways of the state directory this is")
     options = parser.parse_args(arguments)
     try:
-        config = read_config(options.config or options.home / _CONFIG)
+        config = read_config(options.config or config_file(options.home, options.name))
         companions = _companions(config)
     except ModelyardError as error:
         sys.stderr.write(f"gateway: {error.code}: {error.message}. {error.hint}\n")

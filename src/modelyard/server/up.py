@@ -1,12 +1,13 @@
 """`modelyard up`: run the whole platform on this machine, in the foreground, and end all of it on SIGINT or SIGTERM.
 
-Supervises two processes, control and gateway, each of which may crash and is started again. Training jobs and replicas
-are the engine's: they outlive a crash of anything here, and end with a clean stop.
+Supervises control and one or more gateways, each of which may crash and is started again by itself. Training jobs and
+replicas are the engine's: they outlive a crash of anything here, and end with a clean stop.
 """
 
 import argparse
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -16,12 +17,14 @@ from types import FrameType
 from modelyard.dataplane.gateway.config import is_loopback
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import ConflictError, InvalidInputError, ModelyardError
+from modelyard.kit.addresses import bound_socket
 from modelyard.kit.files import write_atomic
 from modelyard.kit.locks import FileLock
+from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.server.arguments import add_listen_options, read_settings
 from modelyard.server.children import Child, end_left_over
 from modelyard.server.exits import leave
-from modelyard.server.gateway import write_config
+from modelyard.server.gateway import address_file, write_configs
 from modelyard.server.names import APPLICATIONS
 from modelyard.settings import Home, Settings
 
@@ -61,6 +64,7 @@ class Supervisor:
             **os.environ,
             **{f"MODELYARD_{name.upper()}": value for name, value in _plain(settings).items()},
         }
+        self._gateways: list[str] = []
         self._is_stopping = False
 
     def run(self) -> None:
@@ -79,9 +83,11 @@ class Supervisor:
             signal.signal(signal.SIGINT, self._on_signal)
             end_left_over(self._home)
             self._remove_stale()
+            self._home.create()
             check_port(self._settings.host, self._settings.port)
             if self._has_gateway and self._settings.grpc_port > 0:
                 check_port(self._settings.host, self._settings.grpc_port, "grpc-port")
+            held = self._hold_ports()
             children = self._children()
             try:
                 self._start(children)
@@ -90,6 +96,8 @@ class Supervisor:
                     time.sleep(0.05)
             finally:
                 self._stop(children)
+                for each in held:
+                    each.close()
 
     @property
     def _has_gateway(self) -> bool:
@@ -99,11 +107,25 @@ class Supervisor:
         control = ["--applications", ",".join(self._applications)]
         if not self._has_gateway:
             return [Child("control", [*control, "--tcp"], self._environment, self._home)]
-        write_config(self._settings)
+        self._gateways = write_configs(self._settings)
         return [
             Child("control", control, self._environment, self._home),
-            Child("gateway", [], self._environment, self._home),
+            *(Child("gateway", ["--name", name], self._environment, self._home, name) for name in self._gateways),
         ]
+
+    def _hold_ports(self) -> list[socket.socket]:
+        """Have the ports that several gateways share for as long as the platform runs, without listening there.
+
+        So all of them know from the start what the system chose, and nobody else gets it while they are away.
+        """
+        if not self._has_gateway or self._settings.gateways == 1:
+            return []
+        held = {"port": bound_socket(self._settings.host, self._settings.port, is_shared=True)}
+        if self._settings.grpc_port >= 0 and is_installed():
+            held["grpc_port"] = bound_socket(self._settings.host, self._settings.grpc_port, is_shared=True)
+        ports = {name: each.getsockname()[1] for name, each in held.items()}
+        self._settings = self._settings.model_copy(update=ports)
+        return list(held.values())
 
     def _keep_alive(self, children: list[Child]) -> None:
         for child in children:
@@ -115,7 +137,7 @@ class Supervisor:
     def _start(self, children: list[Child]) -> None:
         is_new = "registry" in self._applications and not self._home.token.exists()
         deadline = time.monotonic() + START_SECONDS
-        while not (url := ready_url(self._home, has_gateway=self._has_gateway)):
+        while not ((url := ready_url(self._home, has_gateway=self._has_gateway)) and self._have_all_announced()):
             if self._is_stopping:
                 return
             self._keep_alive(children)
@@ -131,18 +153,25 @@ class Supervisor:
         _say(f"API pages: {url}/")
         _say(f"Modelyard is ready at {url}  (stop: Ctrl-C or `modelyard down --home {self._home.root}`)")
 
+    def _have_all_announced(self) -> bool:
+        return all(address_file(self._home.root, name).exists() for name in self._gateways)
+
     def _keep_port(self, port: int) -> None:
         """Ports that the system chose stay the platform's, also when the process that listens is started again."""
         self._environment["MODELYARD_PORT"] = str(port)
         if self._has_gateway:
             address = json.loads((self._home.run / "gateway.json").read_bytes())
             ports = {"port": port, "grpc_port": address.get("grpc_port", -1)}
-            write_config(self._settings.model_copy(update=ports))
+            write_configs(self._settings.model_copy(update=ports))
 
     def _stop(self, children: list[Child]) -> None:
         _say("Stopping: the gateway answers what it holds, then everything ends.")
-        for child in reversed(children):
-            child.stop(STOP_SECONDS)
+        control, *gateways = children  # gateways still need control for what they hold
+        for group in (gateways, [control]):
+            for child in group:
+                child.terminate()
+            for child in group:
+                child.wait(STOP_SECONDS)
         end_processes(self._home)
         self._remove_stale()
 
@@ -158,6 +187,7 @@ class Supervisor:
         for name in ("gateway.json", "platform.json"):
             (self._home.run / name).unlink(missing_ok=True)
         (self._home.sockets / "control.sock").unlink(missing_ok=True)
+        shutil.rmtree(self._home.gateways, ignore_errors=True)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._is_stopping = True
@@ -240,6 +270,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="modelyard up", description="Run the whole platform on this machine.")
     add_listen_options(parser)
     parser.add_argument("--grpc-port", type=int, help="port for gRPC; 0 lets the system choose, -1: none")
+    parser.add_argument("--gateways", type=int, help="gateway processes that share the port; 1 if not given")
     arguments = vars(parser.parse_args())
     try:
         Supervisor(read_settings(arguments), APPLICATIONS).run()

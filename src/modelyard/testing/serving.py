@@ -61,6 +61,8 @@ class Serving:
         self.url = ""
         self.grpc_port = 0
         self.spool = folder / "spool"
+        self.demand = folder / "demand"
+        self.demand.mkdir(exist_ok=True)
         self.control_socket = folder / "control.sock"
         self._limits = limits or Limits()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -93,28 +95,48 @@ class Serving:
             else:
                 return WorkerProcess(name, address, process)
 
-    def start_gateway(self, **changes: str | int) -> subprocess.Popen[bytes]:
+    def start_gateway(self, name: str = "gateway", **changes: str | int) -> subprocess.Popen[bytes]:
         """The gateway; `url` is set once it listens. `changes` are fields of GatewayConfig."""
-        address_file = self.folder / "gateway.json"
+        address_file = self.folder / f"{name}.json"
         config = GatewayConfig(
             control_socket=str(self.control_socket),
             routing=str(self.folder / "routing.json"),
             spool=str(self.spool),
-            demand=str(self.folder / "demand.json"),
+            demand=str(self.demand / name),
             address_file=str(address_file),
             limits=self._limits,
         )
         fields = {**msgspec.to_builtins(config), **changes}
-        path = self.folder / "gateway-config.json"
+        path = self.folder / f"{name}-config.json"
         path.write_bytes(json.dumps(fields).encode())
         address_file.unlink(missing_ok=True)
-        process = self._start("gateway", ["-m", "modelyard.server.gateway", "--config", str(path)])
+        process = self._start(name, ["-m", "modelyard.server.gateway", "--config", str(path)])
         deadline = time.monotonic() + _START_SECONDS
         while not address_file.exists():
-            self._check_alive("gateway", process, deadline)
+            self._check_alive(name, process, deadline)
         address = json.loads(address_file.read_bytes())
         self.url, self.grpc_port = str(address["url"]), int(address.get("grpc_port", 0))
         return process
+
+    def start_gateways(self, number: int, **changes: str | int) -> list[subprocess.Popen[bytes]]:
+        """So many gateways at one port, named gateway-1 and so on; the first one has it from the system.
+
+        With a `grpc_port` the same holds for gRPC.
+        """
+        return [self.start_one_of(number, index + 1, **changes) for index in range(number)]
+
+    def start_one_of(self, number: int, which: int, **changes: str | int) -> subprocess.Popen[bytes]:
+        """One of several gateways; also again, after it has ended."""
+        figures, rates = self.folder / "figures", self.folder / "rates"
+        for folder in (figures, rates):
+            folder.mkdir(exist_ok=True)
+        name = f"gateway-{which}"
+        files: dict[str, str | int] = {"figures": str(figures / name), "rates": str(rates)}
+        if self.url:
+            changes["port"] = self.port
+        if self.grpc_port:
+            changes["grpc_port"] = self.grpc_port
+        return self.start_gateway(name, gateways=number, **files, **changes)
 
     def publish(self, *endpoints: RouteEndpoint, tokens: Iterable[RouteToken] = ()) -> None:
         """Put a routing table in force; returns once the gateway follows it. TOKEN is always in it."""

@@ -45,11 +45,14 @@ class Outcomes:
     compared: int = 0
     differing: int = 0
 
+    def __add__(self, other: "Outcomes") -> "Outcomes":
+        return Outcomes(**{name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__})
+
     def since(self, earlier: "Outcomes") -> "Outcomes":
-        """What was added; everything if a gateway has started anew in between."""
-        if any(getattr(self, name) < getattr(earlier, name) for name in self.__dataclass_fields__):
-            return self
-        return Outcomes(**{name: getattr(self, name) - getattr(earlier, name) for name in self.__dataclass_fields__})
+        """What was added; nothing where a count has fallen, because a gateway ended or started anew."""
+        return Outcomes(
+            **{name: max(0, getattr(self, name) - getattr(earlier, name)) for name in self.__dataclass_fields__}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

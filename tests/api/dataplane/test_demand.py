@@ -25,7 +25,7 @@ def serving(tmp_path: Path, start: Callable[..., Serving]) -> Serving:
 
 
 def demand_of(serving: Serving) -> VariantDemand | None:
-    path = serving.folder / "demand.json"
+    path = serving.demand / "gateway"
     table = msgspec.json.decode(path.read_bytes(), type=DemandTable) if path.exists() else DemandTable(written_at=0)
     return table.variants[0] if table.variants else None
 

@@ -27,10 +27,10 @@ def on_trial(serving: Serving, *options: str) -> Serving:
 
 
 def outcomes_of(serving: Serving, name: str, condition: Callable[[Outcomes], object]) -> Outcomes:
-    follower, deadline = DemandFollower(serving.folder / "demand.json"), time.monotonic() + 20
+    follower, deadline = DemandFollower(serving.demand), time.monotonic() + 20
     while True:
         follower.poll()
-        found = next((each.outcomes for each in follower.last.variants if each.variant == name), Outcomes())
+        found = next((each.outcomes for each in follower.variants if each.variant == name), Outcomes())
         if condition(found):
             return found
         assert time.monotonic() < deadline, found

@@ -1,4 +1,4 @@
-"""The same over TLS."""
+"""The same over TLS, with two gateways at the port."""
 
 import json
 import ssl
@@ -20,7 +20,8 @@ from modelyard.testing.serving import Serving, endpoint, variant
 def secure(tmp_path_factory: pytest.TempPathFactory, tls_files):
     with Serving(tmp_path_factory.mktemp("tls"), Limits(max_request_bytes=1 << 20, hold_seconds=0.5)) as serving:
         worker = start_scripted(serving, "w")
-        serving.start_gateway(host="0.0.0.0", tls_certificate=tls_files.certificate, tls_key=tls_files.key, grpc_port=0)
+        tls = {"tls_certificate": tls_files.certificate, "tls_key": tls_files.key}
+        serving.start_gateways(2, host="0.0.0.0", grpc_port=0, **tls)
         serving.authority = tls_files.authority
         serving.publish(endpoint("echo", variant(worker)))
         yield serving

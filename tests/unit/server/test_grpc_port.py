@@ -19,7 +19,8 @@ def test_the_port_follows_from_what_is_asked_and_installed(
     monkeypatch.setattr(gateway, "is_installed", lambda: is_installed)
     settings = Settings(home=tmp_path, grpc_port=asked)
     settings.layout.create()
-    assert read_config(gateway.write_config(settings)).grpc_port == configured
+    gateway.write_configs(settings)
+    assert read_config(gateway.config_file(tmp_path)).grpc_port == configured
 
 
 def test_a_port_without_the_libraries_is_refused_with_the_way_out(
@@ -28,6 +29,6 @@ def test_a_port_without_the_libraries_is_refused_with_the_way_out(
     monkeypatch.setattr(gateway, "is_installed", lambda: False)
     settings = Settings(home=tmp_path, grpc_port=8001)
     settings.layout.create()
-    gateway.write_config(settings)
+    gateway.write_configs(settings)
     assert gateway.main(["--home", str(tmp_path)]) == gateway.EXIT_CONFIG_INVALID
     assert "modelyard[grpc]" in capsys.readouterr().err

@@ -56,6 +56,9 @@ def up(
     grpc_port: Annotated[
         int | None, typer.Option(help="Port for gRPC (needs the extra `grpc`); 0 lets the system choose, -1: none.")
     ] = None,
+    gateways: Annotated[
+        int | None, typer.Option(help="Gateway processes that share the port, on machines with many cores.")
+    ] = None,
     tls_certificate: Certificate = None,
     tls_key: Key = None,
     insecure: Insecure = False,
@@ -66,6 +69,7 @@ def up(
         "--host": host,
         "--port": port,
         "--grpc-port": grpc_port,
+        "--gateways": gateways,
         "--tls-certificate": tls_certificate,
         "--tls-key": tls_key,
     }

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from modelyard.errors import OverloadedError, PermissionDeniedError, UnauthenticatedError
+from modelyard.dataplane.gateway.rates import Rate, RateLevels
+from modelyard.errors import PermissionDeniedError, UnauthenticatedError
 from modelyard.types.access import Role
 from modelyard.types.routing import RouteToken
 
@@ -16,39 +17,6 @@ PROJECT_HEADER = b"x-modelyard-project"
 
 _SCHEME = b"bearer "
 _MAX_ACCEPTED = 4096
-
-
-class RateExceededError(OverloadedError):
-    """The token has called models as often as it may."""
-
-    code = "rate_exceeded"
-
-
-class Rate:
-    """How often a token may call models: a bucket that holds a second's worth of calls and fills all the time."""
-
-    def __init__(self, per_second: float) -> None:
-        self.per_second = per_second
-        self._full = max(1.0, per_second)
-        self._left, self._at = self._full, time.monotonic()
-
-    def take(self) -> None:
-        """Use one call.
-
-        Raises:
-            RateExceededError: none is left; Retry-After says when there is one again.
-        """
-        now = time.monotonic()
-        self._left = min(self._full, self._left + (now - self._at) * self.per_second)
-        self._at = now
-        if self._left < 1:
-            raise RateExceededError(
-                f"this token may call models {self.per_second:g} times a second",
-                hint="Send it again after the time in Retry-After, send several rows in one request, or ask for a "
-                "token with a higher rate.",
-                retry_after_seconds=(1 - self._left) / self.per_second,
-            )
-        self._left -= 1
 
 
 class Caller(NamedTuple):
@@ -72,19 +40,21 @@ class Caller(NamedTuple):
 class Access:
     """The tokens in force. Every role may call models: VIEWER "reads and calls models" and the others include it."""
 
-    def __init__(self) -> None:
+    def __init__(self, levels: RateLevels | None = None) -> None:
+        self._levels = levels or RateLevels()
         self._tokens: dict[bytes, tuple[bytes, float, Caller]] = {}
         self._accepted: dict[bytes, tuple[float, Caller]] = {}  # by header: 0.1 us where the digest takes 1
 
     def follow(self, tokens: Iterable[RouteToken]) -> None:
         """Replace the tokens; one that stays goes on with what is left of its rate."""
-        rates = {caller.token_id: caller.rate for _, _, caller in self._tokens.values()}
         self._tokens = {}
         for token in tokens:
             digest = bytes.fromhex(token.secret_sha256)
             ends = token.expires_at.timestamp() if token.expires_at else math.inf
-            rate = _rate(rates.get(token.id), token.requests_per_second)
+            per_second = token.requests_per_second
+            rate = None if per_second is None else Rate(per_second, self._levels.of(token.id))
             self._tokens[digest] = (digest, ends, Caller(token.id, token.project, token.role, rate))
+        self._levels.keep_only({caller.token_id for _, _, caller in self._tokens.values()})
         self._accepted.clear()
 
     def authenticate(self, authorization: bytes | None) -> Caller:
@@ -130,12 +100,6 @@ def project_of(caller: Caller, asked: bytes | None) -> str:
             hint="Leave the X-Modelyard-Project header out, or use a token of that project.",
         )
     return project
-
-
-def _rate(before: Rate | None, per_second: float | None) -> Rate | None:
-    if per_second is None:
-        return None
-    return before if before is not None and before.per_second == per_second else Rate(per_second)
 
 
 def _unauthenticated(reason: str) -> UnauthenticatedError:

@@ -65,6 +65,9 @@ class GatewayConfig:
         spool: folder for capture segments.
         address_file: written when the gateway is ready: {"host", "port", "url", "pid"}; port 0 is resolved there.
         demand: what every variant is asked for is written here, for whoever scales; empty: it is not.
+        gateways: how many share the port. Each has files of its own; `spool` and `rates` are all theirs.
+        figures: several gateways tell each other their figures in files beside this one.
+        rates: folder in which several gateways share how far tokens have used up their rates.
         is_insecure_allowed: listen beyond loopback without TLS.
         grpc_port: port for gRPC; 0: the system's choice, published in `address_file`; None: no gRPC.
     """
@@ -76,12 +79,20 @@ class GatewayConfig:
     host: str = "127.0.0.1"
     port: int = 0
     demand: str = ""
+    gateways: int = 1
+    figures: str = ""
+    rates: str = ""
     spool_limit_bytes: int = 1 << 30
     tls_certificate: str | None = None
     tls_key: str | None = None
     is_insecure_allowed: bool = False
     grpc_port: int | None = None
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def is_port_shared(self) -> bool:
+        """True if other gateways listen there too."""
+        return self.gateways > 1
 
 
 def read_config(path: Path) -> GatewayConfig:

@@ -172,6 +172,11 @@ class Fleet:
                 self._retire(iter(endpoint.pools.values()), is_on_demand=False)
         self._has_changed(self)
 
+    @property
+    def is_settled(self) -> bool:
+        """True if every replica of the table was reached, or is known to be out of reach."""
+        return all(link.is_settled for each in self for pool in each.pools.values() for link in pool.replicas)
+
     def sweep(self) -> None:
         """Let time act on every pool; call it 20 times a second."""
         now = time.monotonic()

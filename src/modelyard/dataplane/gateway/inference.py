@@ -16,9 +16,10 @@ from modelyard.dataplane.gateway.access import Caller as TokenHolder
 from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
 from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
-from modelyard.dataplane.gateway.metrics import Metrics, VariantFigures
 from modelyard.dataplane.gateway.pools.mirroring import mirror
 from modelyard.dataplane.gateway.pools.pool import VariantPool
+from modelyard.dataplane.gateway.rates import RateLevels
+from modelyard.dataplane.gateway.reports.metrics import Metrics, VariantFigures
 from modelyard.dataplane.gateway.requests import Caller, PendingRequest, Served
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, TooLargeError
@@ -51,15 +52,20 @@ class Answer(NamedTuple):
 class Inference:
     """The part of a gateway that all protocols share.
 
+    Args:
+        limits: what is taken on.
+        spool: receives captures.
+        levels: how far tokens have used up their rates, if other gateways are to know; else this one alone does.
+
     Attributes:
         buffered_bytes: inference bodies held now.
         has_table: a routing table has been read.
         now: `time.monotonic()` of the last tick; good enough for time-outs of seconds.
     """
 
-    def __init__(self, limits: Limits, spool: SpoolWriter) -> None:
+    def __init__(self, limits: Limits, spool: SpoolWriter, levels: RateLevels | None = None) -> None:
         self.limits = limits
-        self.access = Access()
+        self.access = Access(levels)
         self.metrics = Metrics()
         self.fleet = Fleet(limits, self._fleet_changed)
         self.spool = spool
@@ -201,5 +207,4 @@ class Inference:
         pools: Iterable[tuple[Endpoint, VariantPool]] = [(e, pool) for e in fleet for pool in e.pools.values()]
         present = {pool for _, pool in pools}
         self._views = {served: view for served, view in self._views.items() if served in present}
-        keys = {(e.project, e.name, name) for e, pool in pools for name in (pool.name, "")}
-        self.metrics.forget_all_but(keys)
+        self.metrics.forget_all_but((endpoint.project, endpoint.name, pool.name) for endpoint, pool in pools)

@@ -24,16 +24,19 @@ from modelyard.dataplane.gateway.http.protocol import GatewayProtocol
 from modelyard.dataplane.gateway.http.proxy import ControlProxy
 from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.dataplane.gateway.inference import Inference
-from modelyard.dataplane.gateway.reporting import DemandReporter
+from modelyard.dataplane.gateway.rates import RateLevels
+from modelyard.dataplane.gateway.reports.demand import DemandReporter
+from modelyard.dataplane.gateway.reports.siblings import Siblings
 from modelyard.dataplane.routing import POLL_SECONDS, TableFollower
 from modelyard.errors import ModelyardError
-from modelyard.kit.addresses import local_url
+from modelyard.kit.addresses import bound_socket, local_url
 from modelyard.kit.files import write_atomic
 
 EXIT_BIND_FAILED = 4
 
 _TICKS_PER_SWEEP = 20
 _BACKLOG = 2048
+_CATCH_UP_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
 
 
@@ -54,7 +57,7 @@ class Companion(Protocol):
 def run(config: GatewayConfig, dialects: Sequence[Dialect], companions: Sequence[Companion] = ()) -> int:
     """Serve until SIGTERM or SIGINT, then finish what is under way. Returns the exit code."""
     try:
-        listener = _listen(config.host, config.port)
+        listener = _listen(config)
     except OSError as error:
         sys.stderr.write(f"gateway: cannot listen on {config.host}:{config.port}: {error}\n")
         return EXIT_BIND_FAILED
@@ -64,7 +67,8 @@ def run(config: GatewayConfig, dialects: Sequence[Dialect], companions: Sequence
         sys.stderr.write(f"gateway: {error}\n")
         return EXIT_BIND_FAILED
     finally:
-        Path(config.address_file).unlink(missing_ok=True)
+        if not config.is_port_shared:  # else others go on listening there
+            Path(config.address_file).unlink(missing_ok=True)
     return 0
 
 
@@ -72,7 +76,9 @@ async def _serve(
     config: GatewayConfig, dialects: Sequence[Dialect], companions: Sequence[Companion], listener: socket.socket
 ) -> None:
     spool = SpoolWriter(Path(config.spool), SpoolLimits(spool_bytes=config.spool_limit_bytes))
-    service = InferenceService(dialects, config.limits, spool)
+    siblings = Siblings(Path(config.figures)) if config.figures else None
+    levels = RateLevels(Path(config.rates)) if config.rates else None
+    service = InferenceService(dialects, config.limits, spool, siblings, levels)
     proxy = ControlProxy(config.control_socket)
     uvicorn_config = uvicorn.Config(
         proxy,
@@ -91,7 +97,7 @@ async def _serve(
         ssl_keyfile=config.tls_key,
         timeout_graceful_shutdown=int(config.limits.drain_seconds),
     )
-    further = await _start(companions, service, config)
+    further: dict[str, object] = {}
     server = _Server(uvicorn_config, ready=lambda: _announce(config, listener, further))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,10 +105,16 @@ async def _serve(
     reporter = DemandReporter(Path(config.demand) if config.demand else None, service.fleet)
     clock = loop.create_task(_tick(service, server, TableFollower(Path(config.routing)), reporter))
     try:
+        if config.is_port_shared:
+            await _catch_up(service, Path(config.routing))
+        further.update(await _start(companions, service, config))
         await server.serve(sockets=[listener])
         await asyncio.gather(*(companion.stop(config.limits.drain_seconds) for companion in companions))
     finally:
         clock.cancel()
+        reporter.close()
+        if siblings is not None:
+            siblings.close()
         service.fleet.close()
         service.decoder.close()
         await proxy.close()
@@ -121,6 +133,18 @@ async def _start(companions: Sequence[Companion], inference: Inference, config: 
     except OSError as error:
         raise CompanionFailedError(str(error)) from error
     return further
+
+
+async def _catch_up(service: InferenceService, routing: Path) -> None:
+    """Be as able to answer as the others at the port are, before the kernel gives this gateway its share of callers."""
+    for _ in range(int(_CATCH_UP_SECONDS / POLL_SECONDS)):
+        if not _is_behind(service, routing):
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _is_behind(service: InferenceService, routing: Path) -> bool:
+    return routing.exists() and not (service.has_table and service.fleet.is_settled)
 
 
 async def _tick(
@@ -172,16 +196,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+def _listen(config: GatewayConfig) -> socket.socket:
+    """The socket; where others share the port it does not listen yet, so that callers go to them until all is ready."""
+    listener = bound_socket(config.host, config.port, is_shared=config.is_port_shared)
+    if not config.is_port_shared:
         listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
     return listener
 
 

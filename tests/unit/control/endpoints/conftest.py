@@ -2,8 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from modelyard.control.endpoints.schemas import VariantSpec
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
 from modelyard.control.rest.pages import PageQuery
+from modelyard.dataplane.demand import DemandWriter
 from modelyard.dataplane.routing import read_table
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.errors import NotFoundError, UnavailableError
@@ -156,6 +158,11 @@ class Platform:
         self.events = EventService(self.database, EventRepository(), self.clock)
         self.restart()
 
+    @cached_property
+    def gateway(self) -> DemandWriter:
+        """What a living gateway reports by."""
+        return DemandWriter(self.home.demand / "gateway")
+
     def restart(self) -> None:
         """A new process on the same state: what the old one remembered is gone."""
         self.service, self.reconciler = assemble(
@@ -222,10 +229,11 @@ class Platform:
 
 
 @pytest.fixture
-def platform(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
+def platform(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     home = Home(tmp_path / "home")
     home.create()
     platform = Platform(database, home)
     monkeypatch.setattr(Launcher, "is_listening", lambda _self, _id: not platform.is_mute)
     monkeypatch.setattr(Launcher, "prove", lambda _self, r, _digest, _t: platform.golden.get(r.slot.number, []))
-    return platform
+    yield platform
+    platform.gateway.close()

@@ -28,7 +28,7 @@ from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.clock import SystemClock
 from modelyard.runtimes.bundle import read_manifest
 from modelyard.runtimes.inspect import inspect
-from modelyard.server.gateway import write_config
+from modelyard.server.gateway import write_configs
 from modelyard.settings import Home, Settings
 from modelyard.storage.database import Database
 from modelyard.types.access import Role
@@ -224,8 +224,8 @@ class Callers:
 def gateway(platform: Platform) -> Iterator[str]:
     """The URL of a real gateway process that follows the platform's routing table."""
     home = platform.home
-    config = write_config(Settings(home=home.root, port=0))
-    command = [sys.executable, "-m", "modelyard.server.gateway", "--config", str(config)]
+    write_configs(Settings(home=home.root, port=0))
+    command = [sys.executable, "-m", "modelyard.server.gateway", "--home", str(home.root)]
     address = home.run / "gateway.json"
     with (home.logs / "gateway.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -8,7 +8,7 @@ from modelyard.control.endpoints.reconciliation.launch import Launcher
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.scaling.decisions import DOWN_AFTER_SECONDS, expected_rate
 from modelyard.control.rest.pages import PageQuery
-from modelyard.dataplane.demand import DemandFollower, write_demand
+from modelyard.dataplane.demand import DemandFollower
 from modelyard.types.endpoints import Scaling
 from modelyard.types.planning import QUANTILES, DemandTable, ServicePoint, VariantDemand
 
@@ -29,7 +29,7 @@ def report(platform, *, rate: int = 0, waiting: int = 0, number: int = 1, **fiel
         last_request_at=now if rate or waiting else None,
         **{"arrivals": (rate,) * 30, "curve": CURVE} | fields,
     )
-    write_demand(platform.home.demand, DemandTable(written_at=now, variants=(demand,)))
+    platform.gateway.write(DemandTable(written_at=now, variants=(demand,)))
 
 
 def replicas(platform) -> int:
@@ -120,7 +120,7 @@ def test_the_watch_wakes_only_for_requests_that_find_no_replica(platform):
     watch.look()
     watch.look()
     assert woken == [True]
-    platform.home.demand.write_bytes(b"damaged")
+    (platform.home.demand / "gateway").write_bytes(b"damaged")
     watch.look()
     assert woken == [True]
 

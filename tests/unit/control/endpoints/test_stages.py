@@ -5,7 +5,6 @@ import pytest
 from modelyard.control.endpoints.errors import NothingToApproveError, NothingToRollBackError
 from modelyard.control.endpoints.rollouts.judging import Seen, objection
 from modelyard.control.endpoints.rollouts.plans import RolloutSpec
-from modelyard.dataplane.demand import write_demand
 from modelyard.types.endpoints import Rollout, RolloutPlan
 from modelyard.types.planning import QUANTILES, DemandTable, Outcomes, ServicePoint, VariantDemand
 
@@ -37,7 +36,7 @@ def report(platform, *, old: Outcomes, new: Outcomes, name: str = "v0.new", numb
         VariantDemand(**common, variant="v0", number=1, outcomes=old),
         VariantDemand(**common, variant=name, number=number, outcomes=new),
     )
-    write_demand(platform.home.demand, DemandTable(written_at=0, variants=variants))
+    platform.gateway.write(DemandTable(written_at=0, variants=variants))
 
 
 def in_stage(platform, stage: int) -> bool:

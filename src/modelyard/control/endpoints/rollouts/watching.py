@@ -1,14 +1,14 @@
 """What the gateways see of the two sides of a stage, counted from the stage's beginning."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from modelyard.control.endpoints.records import EndpointRecord
 from modelyard.control.endpoints.rollouts.judging import Seen
 from modelyard.control.endpoints.rollouts.traffic import Served, newcomers, traffic_of
 from modelyard.types.endpoints import Rollout
-from modelyard.types.planning import DemandTable, Outcomes, ServiceCurve, VariantDemand
+from modelyard.types.planning import Outcomes, ServiceCurve, VariantDemand
 
 _Key = tuple[str, str, str, str, int]
 
@@ -17,8 +17,8 @@ class Demand(Protocol):
     """Implementation: dataplane.demand.DemandFollower."""
 
     @property
-    def last(self) -> DemandTable:
-        """What was seen last."""
+    def variants(self) -> tuple[VariantDemand, ...]:
+        """What was seen last of every variant."""
 
     def poll(self) -> bool:
         """Look anew."""
@@ -33,7 +33,7 @@ class Sides:
 
 
 class StageWatch:
-    """Remembers the counters as they were when a stage began. A restart may forget that: it then counts anew.
+    """Adds up what the counters grow by while a stage is under way. A restart forgets that: it then counts anew.
 
     Args:
         demand: what the gateways see.
@@ -41,27 +41,23 @@ class StageWatch:
 
     def __init__(self, demand: Demand) -> None:
         self._demand = demand
-        self._began: dict[tuple[str, int], dict[_Key, Outcomes]] = {}
+        self._counts: dict[str, _Count] = {}
 
     def look(self, record: EndpointRecord, rollout: Rollout) -> Sides:
-        """Both sides since the stage began, as far as this process has seen it."""
+        """Both sides since the stage began, as far as this process has seen it; call it often."""
         self._demand.poll()
-        now = {
-            _key(each): each for each in self._demand.last.variants if (each.project, each.endpoint) == _name(record)
-        }
-        stage = (rollout.id, rollout.stage or 0)
-        if stage not in self._began:
-            kept = {key: value for key, value in self._began.items() if key[0] != rollout.id}
-            self._began = kept | {stage: {key: each.outcomes for key, each in now.items()}}
-        began = self._began[stage]
+        now = {_key(each): each for each in self._demand.variants if (each.project, each.endpoint) == _name(record)}
+        count = self._counts.get(rollout.id)
+        if count is None or count.stage != rollout.stage:
+            count = self._counts[rollout.id] = _Count(rollout.stage, {key: each.outcomes for key, each in now.items()})
+        count.add({key: each.outcomes for key, each in now.items()})
         new = {each.name for each in newcomers(record.variants, rollout.to_variants)}
         served = traffic_of(record.variants, rollout).served
 
         def seen(those: Iterable[Served]) -> Seen:
             keys = [(*_name(record), each.name, each.variant.model, each.variant.number) for each in those]
-            found = [(now[key], began.get(key, Outcomes())) for key in keys if key in now]
-            curves: ServiceCurve = tuple(point for demand, _ in found for point in demand.curve)
-            return Seen(outcomes=_sum(demand.outcomes.since(earlier) for demand, earlier in found), curve=curves)
+            curves: ServiceCurve = tuple(point for key in keys if key in now for point in now[key].curve)
+            return Seen(outcomes=sum((count.grown.get(key, Outcomes()) for key in keys), Outcomes()), curve=curves)
 
         return Sides(
             old=seen(each for each in served if each.name not in new),
@@ -70,15 +66,22 @@ class StageWatch:
 
     def forget(self, rollout: Rollout) -> None:
         """It has ended."""
-        self._began = {key: value for key, value in self._began.items() if key[0] != rollout.id}
+        self._counts.pop(rollout.id, None)
 
 
-def _sum(parts: Iterable[Outcomes]) -> Outcomes:
-    total = Outcomes()
-    for part in parts:
-        added = {name: getattr(total, name) + getattr(part, name) for name in part.__dataclass_fields__}
-        total = replace(total, **added)
-    return total
+class _Count:
+    """One stage's: the counters as they were last, and what they have grown by."""
+
+    def __init__(self, stage: int | None, last: dict[_Key, Outcomes]) -> None:
+        self.stage = stage
+        self.grown: dict[_Key, Outcomes] = {}
+        self._last = last
+
+    def add(self, now: dict[_Key, Outcomes]) -> None:
+        for key, outcomes in now.items():
+            added = outcomes.since(self._last.get(key, Outcomes()))
+            self.grown[key] = self.grown.get(key, Outcomes()) + added
+        self._last |= now  # a gateway that is away for a moment comes back with all its counts
 
 
 def _key(demand: VariantDemand) -> _Key:

@@ -43,7 +43,7 @@ class Situation:
     Attributes:
         scaling: the bounds and the objective.
         replicas: as many are wanted now.
-        demand: what the gateway saw last; None: nothing yet.
+        demand: what the gateways saw last; None: nothing yet.
         idle_seconds: since the last request, or since the endpoint was made or changed.
         enough_since: since when (monotonic seconds) fewer would have been enough; None: they are not.
         now: monotonic seconds.

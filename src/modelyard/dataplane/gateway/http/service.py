@@ -27,8 +27,11 @@ from modelyard.dataplane.gateway.fleet import Endpoint
 from modelyard.dataplane.gateway.http.exchange import Connection, Exchange
 from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_headers, render, status_of
 from modelyard.dataplane.gateway.inference import Inference
-from modelyard.dataplane.gateway.metrics import CONTENT_TYPE
 from modelyard.dataplane.gateway.pools.pool import VariantPool
+from modelyard.dataplane.gateway.rates import RateLevels
+from modelyard.dataplane.gateway.reports.exposition import CONTENT_TYPE, exposition
+from modelyard.dataplane.gateway.reports.metrics import Snapshot
+from modelyard.dataplane.gateway.reports.siblings import Siblings
 from modelyard.dataplane.gateway.requests import PendingRequest, Served
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, ModelyardError, OverloadedError, TooLargeError
@@ -54,12 +57,27 @@ class Route(NamedTuple):
 class InferenceService(Inference):
     """Admits, parses, routes, answers and records inference requests that come over HTTP.
 
+    Args:
+        dialects: the wire formats.
+        limits: what is taken on.
+        spool: receives captures.
+        siblings: the other gateways at the same port; None: there are none.
+        levels: see Inference.
+
     Attributes:
         date_line: the Date header, renewed by `tick`.
     """
 
-    def __init__(self, dialects: Sequence[Dialect], limits: Limits, spool: SpoolWriter) -> None:
-        super().__init__(limits, spool)
+    def __init__(
+        self,
+        dialects: Sequence[Dialect],
+        limits: Limits,
+        spool: SpoolWriter,
+        siblings: Siblings | None = None,
+        levels: RateLevels | None = None,
+    ) -> None:
+        super().__init__(limits, spool, levels)
+        self._siblings = siblings
         self.max_request_bytes, self.max_buffered_bytes = limits.max_request_bytes, limits.max_buffered_bytes
         self.connections = 0
         self.date_line = b""
@@ -74,6 +92,8 @@ class InferenceService(Inference):
     def tick(self) -> None:
         """See Inference."""
         super().tick()
+        if self._siblings is not None and self._siblings.is_due(self.now):
+            self._siblings.tell(self._snapshot())
         date_line = f"date: {formatdate(usegmt=True)}\r\n".encode()
         if date_line != self.date_line:
             self.date_line = date_line
@@ -189,6 +209,10 @@ class InferenceService(Inference):
         lines = b"".join(b"%b: %b\r\n" % header for header in error_headers(error))
         self._respond(exchange, status_of(error), error_body(error, extra), headers=lines)
 
+    def _snapshot(self) -> Snapshot:
+        pools = [(each.project, each.name, pool) for each in self.fleet for pool in each.pools.values()]
+        return self.metrics.snapshot(pools, self.connections, self.spool.written, self.spool.dropped)
+
     def _find_route(self, url: bytes) -> Route | None:
         try:
             path = unquote((httptools.parse_url(url).path or b"/").decode("ascii"), errors="strict")
@@ -259,9 +283,9 @@ class InferenceService(Inference):
     def _describe(self, exchange: Exchange, target: Target) -> None:
         dialect, operation = exchange.dialect, target.operation
         if dialect is None:
-            pools = [(e.project, e.name, pool) for e in self.fleet for pool in e.pools.values()]
-            body = self.metrics.render(pools, self.connections, self.spool.written, self.spool.dropped)
-            self._respond(exchange, 200, body, content_type=CONTENT_TYPE)
+            own = self._snapshot()
+            snapshot = own if self._siblings is None else self._siblings.sum(own)
+            self._respond(exchange, 200, exposition(snapshot), content_type=CONTENT_TYPE)
         elif operation is Operation.SERVER_LIVE:
             self._respond(exchange, 200, b'{"live":true}')
         elif operation is Operation.SERVER_READY:

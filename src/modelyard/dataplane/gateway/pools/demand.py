@@ -62,11 +62,12 @@ def service_point(measured: list[tuple[int, float]]) -> ServicePoint:
         rows=sum(rows for rows, _ in measured) / len(measured),
         batches=len(measured),
         mean_seconds=sum(times) / len(times),
-        quantiles_seconds=tuple(_between(times, share * last) for share in QUANTILES),
+        quantiles_seconds=tuple(between(times, share * last) for share in QUANTILES),
     )
 
 
-def _between(times: list[float], position: float) -> float:
+def between(times: list[float], position: float) -> float:
+    """The time at a place between two of the sorted `times`."""
     low = int(position)
     high = min(low + 1, len(times) - 1)
     return times[low] + (times[high] - times[low]) * (position - low)

@@ -12,7 +12,7 @@ from modelyard.dataplane.errors import (
     ModelFailedError,
     ReplicaFailedError,
 )
-from modelyard.dataplane.frames import Failure
+from modelyard.dataplane.frames import Answer, Failure
 from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.pools.batching import BatchSizer
 from modelyard.dataplane.gateway.pools.demand import DemandMeter
@@ -204,14 +204,14 @@ class VariantPool:
             self._rescue(time.monotonic())
         self._flush_soon()
 
-    def batch_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
+    def batch_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor], answer: Answer) -> None:
         """See ReplicaOwner."""
         rows, now = sum(batch.rows), time.monotonic()
         self._answered += len(batch.requests)
-        self._sizer.observe(rows, service_us)
-        occupied = now - max(batch.sent_at, replica.free_at)
+        self._sizer.observe(rows, answer.service_us)
+        occupied = now - max(batch.sent_at, replica.free_at) - answer.others_us / 1e6
         replica.free_at = now
-        self.demand.served(len(batch.rows), rows, max(occupied, service_us / 1e6))
+        self.demand.served(len(batch.rows), rows, max(occupied, answer.service_us / 1e6))
         if self._queue:
             self._flush()  # first of all, so that the replica works while these answers are written
         try:

@@ -27,6 +27,7 @@ from modelyard.types.signatures import Signature
 _HELLO_SECONDS = 5.0
 _FIRST_RETRY_SECONDS = 0.02
 _LAST_RETRY_SECONDS = 0.2
+_CONNECTING = "it is being connected"
 _logger = logging.getLogger(__name__)
 
 
@@ -42,8 +43,8 @@ class ReplicaOwner(Protocol):
     def replica_lost(self, replica: "ReplicaLink", batches: list[Batch]) -> None:
         """Its connection ended with these batches unanswered; it connects again by itself unless it was drained."""
 
-    def batch_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
-        """Outputs of the whole batch, and the time that the model took."""
+    def batch_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor], answer: Answer) -> None:
+        """Outputs of the whole batch, and what the worker says of the time it took."""
 
     def batch_failed(self, batch: Batch, failure: Failure) -> None:
         """The model, or the worker, refused the batch."""
@@ -66,7 +67,7 @@ class ReplicaLink:
         self.replica = replica
         self.is_ready = False
         self.is_retired = False
-        self.reason = "it is being connected"
+        self.reason = _CONNECTING
         self.in_flight: dict[int, Batch] = {}
         self.free_at = 0.0
         self._signature = signature
@@ -79,6 +80,11 @@ class ReplicaLink:
     def has_isolated_batch(self) -> bool:
         """True while a request that already took one replica down is tried here by itself."""
         return any(batch.is_alone for batch in self.in_flight.values())
+
+    @property
+    def is_settled(self) -> bool:
+        """True once it was reached, or could not be."""
+        return self.reason != _CONNECTING
 
     def send(self, batch: Batch) -> None:
         """Send a batch; the owner hears of its end."""
@@ -135,7 +141,7 @@ class ReplicaLink:
             if batch is not None:
                 if header.nan_rows:
                     self._owner.nan_answered(header.nan_rows)
-                self._owner.batch_answered(self, batch, tensors_of(header.outputs, body), header.service_us)
+                self._owner.batch_answered(self, batch, tensors_of(header.outputs, body), header)
         elif isinstance(header, Failure):
             batch = self.in_flight.pop(header.id, None)
             if batch is not None:

@@ -28,7 +28,7 @@ class GrpcServer:
         options = (
             ("grpc.max_receive_message_length", size),
             ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(config.is_port_shared)),
         )
         server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers((InferenceServicer(inference).handler(),))

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from modelyard.dataplane.demand import write_demand
+from modelyard.dataplane.demand import DemandWriter
 from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
 from modelyard.dataplane.gateway.pools.demand import ARRIVAL_SECONDS
 from modelyard.dataplane.gateway.pools.pool import VariantPool
@@ -24,7 +24,7 @@ class DemandReporter:
     """
 
     def __init__(self, path: Path | None, fleet: Fleet) -> None:
-        self._path = path
+        self._writer = DemandWriter(path) if path is not None else None
         self._fleet = fleet
         self._histories: dict[VariantPool, _History] = {}
         self._reported: tuple[VariantDemand, ...] | None = None
@@ -33,7 +33,7 @@ class DemandReporter:
 
     def tick(self) -> None:
         """Report if it is time; call it 20 times a second."""
-        if self._path is None:
+        if self._writer is None:
             return
         now = time.monotonic()
         pools = [(endpoint, pool) for endpoint in self._fleet for pool in endpoint.pools.values()]
@@ -46,13 +46,18 @@ class DemandReporter:
             self._due_at = now + _REPORT_SECONDS
         before = self._histories
         self._histories = {pool: before.get(pool) or _History() for _, pool in pools}
-        self._write(self._path, tuple(self._describe(*each, is_due) for each in pools))
+        self._write(self._writer, tuple(self._describe(*each, is_due) for each in pools))
 
-    def _write(self, path: Path, variants: tuple[VariantDemand, ...]) -> None:
+    def close(self) -> None:
+        """What was reported counts no longer."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, writer: DemandWriter, variants: tuple[VariantDemand, ...]) -> None:
         if variants == self._reported:
             return
         try:
-            write_demand(path, DemandTable(written_at=time.time(), variants=variants))
+            writer.write(DemandTable(written_at=time.time(), variants=variants))
             self._reported = variants
         except OSError as error:  # a full disk must not end inference
             _logger.warning("the demand file could not be written: %s", error)
