@@ -1,4 +1,4 @@
-"""The process behind the replicas of small models: `python -m modelyard.dataplane.host --folder DIR`.
+"""The process behind the replicas of small models: `python -m modelyard.dataplane.host --folder DIR --bundles DIR`.
 
 It starts without a model and with everything imported, so that one is in service as soon as it is read. Exit codes:
 0 told to end, 2 wrong arguments, 4 the control socket cannot be bound. Ended by SIGALRM: a model hung, and standard
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     share_arena()
     try:
-        ModelHost(options.folder, options.memory_bytes, options.hang_seconds).run()
+        ModelHost(options.folder, options.bundles, options.memory_bytes, options.hang_seconds).run()
     except OSError as error:
         sys.stderr.write(f"host: cannot listen in '{options.folder}': {error}\n")
         return EXIT_BIND_FAILED
@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m modelyard.dataplane.host", description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="where its sockets are made and its models lie")
+    parser.add_argument("--folder", type=Path, required=True, help="where it makes its sockets and reports")
+    parser.add_argument("--bundles", type=Path, required=True, help="where control puts the bundles it is to load")
     parser.add_argument(
         "--memory-bytes", type=int, default=MEMORY_BYTES, help="beyond it the models not asked for longest are parked"
     )

@@ -106,7 +106,7 @@ class ServedModel:
             connection.close()
         await asyncio.sleep(0.01)
         if "/" in address:
-            Path(address).unlink(missing_ok=True)
+            _remove(address)
 
     def connected(self, connection: "_Connection") -> None:
         """A caller came."""
@@ -198,6 +198,10 @@ def _answer_frame(id: int, outputs: Tensors, service_us: int, nan_rows: int) -> 
     raw = [to_raw(name, array) for name, array in outputs.items()]
     heads = tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in raw)
     return encode_frame(Answer(id, heads, service_us, nan_rows), (t.data for t in raw))
+
+
+def _remove(address: str) -> None:
+    Path(address).unlink(missing_ok=True)
 
 
 async def _listen(

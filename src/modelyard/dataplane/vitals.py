@@ -36,10 +36,12 @@ class Vitals:
     Attributes:
         alive_until: moment of CLOCK_MONOTONIC (one clock for all processes of a machine) before which it writes again.
         nan_output: an output in which it answered NaN although none of its golden answers has any.
+        remark: something else that is worth saying of a worker that works.
     """
 
     alive_until: float
     nan_output: str = ""
+    remark: str = ""
 
 
 def vitals_path(address: str) -> Path:

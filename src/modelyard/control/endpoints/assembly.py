@@ -1,14 +1,18 @@
 """Puts the parts of this capability together, for the server and for tests."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.endpoints.hosting.hosts import Hosts
+from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.planning.measuring import Measurer
 from modelyard.control.endpoints.planning.service import PlanningService
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.deployments import Deployments
 from modelyard.control.endpoints.reconciliation.keeper import ReplicaKeeper
 from modelyard.control.endpoints.reconciliation.launch import Launcher
+from modelyard.control.endpoints.reconciliation.processes import ReplicaProcesses
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
 from modelyard.control.endpoints.reconciliation.routes import RoutingFile
 from modelyard.control.endpoints.reconciliation.tasks import Tasks
@@ -42,6 +46,7 @@ def assemble(
     capture_share: float = 1.0,
     timing: Timing | None = None,
     saturation: Callable[[], str] = lambda: "",
+    hosting: HostingPolicy | None = None,
 ) -> tuple[EndpointService, Reconciler]:
     """The service for routes and other capabilities, and the reconciler, whose `tick` is to be called again and again.
 
@@ -56,15 +61,20 @@ def assemble(
         capture_share: of new endpoints that name none.
         timing: how long to wait for what.
         saturation: why this machine can take no further replica, or "".
+        hosting: which models share processes, and how many wait; None: each replica has a worker of its own.
     """
     timing = timing or Timing()
-    tasks = Tasks(clock)
+    awake = threading.Event()
+    tasks = Tasks(clock, awake.set)
     bundles = BundleCache(home.cache / "bundles", registry)
-    launcher = Launcher(engine, bundles, EnvironmentBuilder(engine, home.environments), home.sockets, timing)
+    hosts = None if hosting is None else _hosts(database, engine, home, hosting, timing)
+    processes = ReplicaProcesses(engine, hosts, home.sockets)
+    launcher = Launcher(engine, processes, bundles, EnvironmentBuilder(engine, home.environments), timing)
     keeper = ReplicaKeeper(
         database=database,
         repository=ReplicaRepository(),
         engine=engine,
+        processes=processes,
         launcher=launcher,
         events=events,
         tasks=tasks,
@@ -81,15 +91,29 @@ def assemble(
         autoscaler=_autoscaler(database, home, saturation, events, clock),
         deployments=Deployments(database, EndpointRepository(), registry, tasks, timing),
         routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
-        address=launcher.address,
+        address=processes.address,
+        hosts=hosts,
+        tasks=tasks,
         engine=engine,
         events=events,
         clock=clock,
         timing=timing,
+        awake=awake,
     )
-    views = EndpointViews(EndpointRepository(), ReplicaRepository(), engine)
+    views = EndpointViews(EndpointRepository(), ReplicaRepository(), processes)
     service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
     return service, reconciler
+
+
+def _hosts(database: Database, engine: Engine, home: Home, policy: HostingPolicy, timing: Timing) -> Hosts:
+    return Hosts(
+        database=database,
+        repository=ReplicaRepository(),
+        engine=engine,
+        folder=home.sockets,
+        policy=policy,
+        hang_seconds=timing.hang_seconds,
+    )
 
 
 def _autoscaler(

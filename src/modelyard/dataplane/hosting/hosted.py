@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from modelyard.dataplane.hosting.layout import bundle_of, socket_of
 from modelyard.dataplane.hosting.report import HostedReport, ModelState
 from modelyard.dataplane.hosting.signs import HostSigns
 from modelyard.dataplane.served_model import ServedModel
@@ -19,8 +18,8 @@ class HostedModel(Predictor):
     """A predictor that can be parked, and what the host reports of it.
 
     Args:
-        folder: of the host.
-        id: name of the model's place in it.
+        bundle: folder of the model.
+        address: of its socket.
         number: of the model in the host's marker.
         title: what it is, for people.
         signs: of the host.
@@ -28,13 +27,13 @@ class HostedModel(Predictor):
     """
 
     def __init__(
-        self, folder: Path, id: str, number: int, title: str, signs: HostSigns, on_change: Callable[[], None]
+        self, bundle: Path, address: str, number: int, title: str, signs: HostSigns, on_change: Callable[[], None]
     ) -> None:
         self.number = number
-        self.address = str(socket_of(folder, id))
+        self.address = address
         self.served: ServedModel | None = None
         self.last_used_at = time.monotonic()
-        self._bundle = bundle_of(folder, id)
+        self._bundle = bundle
         self._title = title
         self._signs = signs
         self._on_change = on_change

@@ -1,26 +1,12 @@
-"""The folder of a model host. Everything the host may read of models lies in it: copies, made by control.
+"""The two folders of a model host: its own, which it writes, and that of its bundles, which it only reads.
 
-    <host>/c            socket for orders
-    <host>/report       what it says of itself (hosting.report)
-    <host>/marker       which model is at work at this moment (hosting.signs)
-    <host>/<id>/bundle  a copy of a model's bundle
-    <host>/<id>/w       socket of that model
+<folder>/control    socket for orders
+<folder>/report     what it says of itself (hosting.report)
+<folder>/marker     which model is at work at this moment (hosting.signs)
+<folder>/<place>    socket of a model
+<bundles>/<place>   a copy of that model's bundle, made by control: it can read no other
 """
 
-from pathlib import Path
-
-CONTROL = "c"
+CONTROL = "control"
 REPORT = "report"
 MARKER = "marker"
-_BUNDLE = "bundle"
-_SOCKET = "w"
-
-
-def bundle_of(folder: Path, id: str) -> Path:
-    """Where the bundle of the model `id` lies."""
-    return folder / id / _BUNDLE
-
-
-def socket_of(folder: Path, id: str) -> Path:
-    """Where the model `id` is reached."""
-    return folder / id / _SOCKET

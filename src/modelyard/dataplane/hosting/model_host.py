@@ -1,10 +1,9 @@
-"""A process that serves many models: takes orders, makes room, reports, finishes what it holds when it is told to end."""
+"""A process that serves many models: takes orders, makes room, reports, and finishes what it holds at its end."""
 
 import asyncio
 import contextlib
 import ctypes
 import gc
-import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from modelyard.dataplane.hosting.signs import HostSigns
 from modelyard.dataplane.model_server import stop_event
 from modelyard.dataplane.vitals import BEAT_SECONDS
 from modelyard.errors import ModelyardError
+from modelyard.kit.files import inside
 from modelyard.kit.host import resident_bytes
 
 _OTHER_PROJECT = "this host serves models of another project"
@@ -31,13 +31,15 @@ class ModelHost:
     """The models of one host. Everything but loading runs on the event loop's thread.
 
     Args:
-        folder: of the host; orders name places in it.
+        folder: of the host.
+        bundles: copies of bundles; orders name places in it.
         memory_bytes: beyond it, models that were not asked for longest are parked.
         hang_seconds: a batch that takes longer than this, and than its callers wait, ends the process with SIGALRM.
     """
 
-    def __init__(self, folder: Path, memory_bytes: int, hang_seconds: float) -> None:
+    def __init__(self, folder: Path, bundles: Path, memory_bytes: int, hang_seconds: float) -> None:
         self._folder = folder
+        self._bundles = bundles
         self._memory_bytes = memory_bytes
         self._signs = HostSigns(folder, hang_seconds)
         self._models: dict[str, HostedModel] = {}
@@ -63,7 +65,7 @@ class ModelHost:
         sys.stdout.flush()
         await stop.wait()
         server.close()
-        await asyncio.gather(*(self._leave(id) for id in list(self._models)), *self._leaving)
+        await asyncio.gather(*(self._leave(place) for place in list(self._models)), *self._leaving)
         beating.cancel()
         self._loader.shutdown(cancel_futures=True)
 
@@ -89,41 +91,39 @@ class ModelHost:
     async def _carry_out(self, order: Order) -> None:
         if isinstance(order, Load):
             await self._take(order)
-        elif order.id in self._models:
-            leaving = asyncio.create_task(self._leave(order.id))
+        elif order.place in self._models:
+            leaving = asyncio.create_task(self._leave(order.place))
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
 
     async def _take(self, order: Load) -> None:
-        if order.id in self._models:
+        if order.place in self._models:
             return
         if self._project not in ("", order.project):
             raise PermissionError(_OTHER_PROJECT)
         self._project = order.project
-        model = HostedModel(
-            self._folder, order.id, next(self._numbers), order.title, self._signs, self._make_room_and_report
-        )
-        self._models[order.id] = model
+        bundle, address = inside(self._bundles, order.place), str(self._folder / order.place)
+        model = HostedModel(bundle, address, next(self._numbers), order.title, self._signs, self._make_room_and_report)
+        self._models[order.place] = model
         self._report()  # before it is loaded: should that end the process, the report tells whose number it was
         try:
             await asyncio.get_running_loop().run_in_executor(self._loader, model.load)
             assert model.served is not None  # noqa: S101 - it is loaded
             await model.served.listen(model.address)
         except BaseException:
-            del self._models[order.id]
+            del self._models[order.place]
             raise
         gc.freeze()  # it lives long: keep the collector from walking it again and again
         self._make_room()
 
-    async def _leave(self, id: str) -> None:
-        """Finish what a model holds, forget it, remove its place."""
-        model = self._models[id]
+    async def _leave(self, place: str) -> None:
+        """Finish what a model holds and forget it."""
+        model = self._models[place]
         if model.served is None or model.served.is_draining:
             return
         await model.served.drain(model.address)
         model.park()
-        self._models.pop(id, None)
-        shutil.rmtree(Path(model.address).parent, ignore_errors=True)
+        self._models.pop(place, None)
         _give_back_memory()
         self._report()
 
@@ -159,7 +159,7 @@ class ModelHost:
             project=self._project,
             resident_bytes=resident_bytes(),
             busy_share=round(self._busy_share, 3),
-            models={id: model.report() for id, model in self._models.items()},
+            models={place: model.report() for place, model in self._models.items()},
         )
         write_report(self._folder, report)
 

@@ -14,23 +14,23 @@ ORDER_SECONDS = 120.0
 
 
 class Load(msgspec.Struct, frozen=True, tag="load"):
-    """Serve the bundle that lies in the place `id`; no effect if it is served already.
+    """Serve the bundle that lies at `place`; no effect if it is served already.
 
     Attributes:
-        id: name of the place.
+        place: folder of the bundle among the host's, and name of the model's socket.
         title: what the model is, for people.
         project: whose it is; a host serves models of one project only.
     """
 
-    id: str
+    place: str
     title: str
     project: str
 
 
 class Unload(msgspec.Struct, frozen=True, tag="unload"):
-    """Finish what the model holds, then remove it and its place; answered at once. No effect if it is not there."""
+    """Finish what the model holds, then forget it; answered at once. No effect if it is not there."""
 
-    id: str
+    place: str
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):

@@ -53,7 +53,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
         project: whose models it serves; empty while it has not served any.
         resident_bytes: of the process.
         busy_share: of its last seconds, the share in which it answered batches.
-        models: by id.
+        models: by place.
     """
 
     alive_until: float
@@ -94,7 +94,7 @@ def at_work(folder: Path, report: HostReport) -> frozenset[str]:
     numbers: tuple[int, ...] = ()
     with contextlib.suppress(OSError, struct.error):
         numbers = MARKER_FORMAT.unpack((folder / MARKER).read_bytes())
-    return frozenset(id for id, model in report.models.items() if model.number in numbers)
+    return frozenset(place for place, model in report.models.items() if model.number in numbers)
 
 
 def write_report(folder: Path, report: HostReport) -> None:
@@ -103,5 +103,3 @@ def write_report(folder: Path, report: HostReport) -> None:
     with contextlib.suppress(OSError):
         temporary.write_bytes(msgspec.json.encode(report))
         temporary.replace(folder / REPORT)
-
-

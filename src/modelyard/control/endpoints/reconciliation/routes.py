@@ -77,7 +77,7 @@ def route(
     reason: str,
     replicas: Iterable[ReplicaRecord],
     versions: Mapping[tuple[str, str, int], ServedVersion],
-    address: Callable[[str], str],
+    address: Callable[[ReplicaRecord], str],
 ) -> RouteEndpoint:
     """What the gateway needs to know of one endpoint. Only ready replicas are in it.
 
@@ -86,7 +86,7 @@ def route(
         reason: why it may not be ready; told to callers then.
         replicas: of the endpoint.
         versions: what each version takes and gives.
-        address: replica id -> socket.
+        address: of a replica: its socket.
     """
     if record.is_stopped:
         return RouteEndpoint(project=record.project, name=record.name, variants=(), reason=reason, is_stopped=True)
@@ -109,7 +109,7 @@ def route(
 
 
 def _variant(
-    variant: Variant, version: ServedVersion, ready: Iterable[ReplicaRecord], address: Callable[[str], str]
+    variant: Variant, version: ServedVersion, ready: Iterable[ReplicaRecord], address: Callable[[ReplicaRecord], str]
 ) -> RouteVariant:
     return RouteVariant(
         name=variant.name,
@@ -118,7 +118,7 @@ def _variant(
         weight=variant.weight,
         signature=version.signature,
         replicas=tuple(
-            RouteReplica(id=replica.id, address=address(replica.id))
+            RouteReplica(id=replica.id, address=address(replica))
             for replica in ready
             if replica.slot.variant == variant.name
         ),
