@@ -51,6 +51,20 @@ class BatchSigns(Protocol):
         """NaN stands in an output that should have none."""
 
 
+class ModelConnection(Protocol):
+    """A caller of one model, over a socket of the model or over a channel of a shared one."""
+
+    @property
+    def channel(self) -> int:
+        """Its number; 0 on a socket of the model."""
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame."""
+
+    def close(self) -> None:
+        """Let it go."""
+
+
 class ServedModel:
     """Answers Infer frames with one predictor.
 
@@ -74,12 +88,12 @@ class ServedModel:
         self._signature = signature
         self._predictor = predictor
         self._nan_free = nan_free
-        self._connections: set[_Connection] = set()
+        self._connections: set[ModelConnection] = set()
         self._server: asyncio.AbstractServer | None = None
         self._last_frame_at = 0.0
         self.signs = signs
         self.is_draining = False
-        self.hello = encode_frame(Hello(PROTOCOL_VERSION, os.getpid(), signature, is_pure))
+        self._is_pure = is_pure
 
     async def listen(self, address: str) -> None:
         """Take callers.
@@ -87,7 +101,7 @@ class ServedModel:
         Raises:
             OSError: the address cannot be bound.
         """
-        self._server = await _listen(asyncio.get_running_loop(), lambda: _Connection(self), address)
+        self._server = await listen(address, lambda: _Connection(self))
 
     async def drain(self, address: str) -> None:
         """Take no new caller; wait until all have left, or none has sent anything for a while; remove the socket."""
@@ -95,7 +109,7 @@ class ServedModel:
             self._server.close()
         self.is_draining = True
         for connection in list(self._connections):
-            connection.send(encode_frame(Draining()))
+            connection.send(encode_frame(Draining(connection.channel)))
         started = self._last_frame_at = time.monotonic()
         while self._connections:
             await asyncio.sleep(0.01)
@@ -108,11 +122,15 @@ class ServedModel:
         if "/" in address:
             _remove(address)
 
-    def connected(self, connection: "_Connection") -> None:
-        """A caller came."""
+    def connected(self, connection: "ModelConnection") -> None:
+        """A caller came; it is greeted."""
         self._connections.add(connection)
+        hello = Hello(PROTOCOL_VERSION, os.getpid(), self._signature, self._is_pure, connection.channel)
+        connection.send(encode_frame(hello))
+        if self.is_draining:
+            connection.send(encode_frame(Draining(connection.channel)))
 
-    def disconnected(self, connection: "_Connection") -> None:
+    def disconnected(self, connection: "ModelConnection") -> None:
         """A caller left."""
         self._connections.discard(connection)
 
@@ -163,6 +181,8 @@ class ServedModel:
 class _Connection(asyncio.Protocol):
     """One caller."""
 
+    channel = 0
+
     def __init__(self, model: ServedModel) -> None:
         self._model = model
         self._reader = FrameReader()
@@ -171,9 +191,6 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._model.connected(self)
-        self.send(self._model.hello)
-        if self._model.is_draining:
-            self.send(encode_frame(Draining()))
 
     def connection_lost(self, _: Exception | None) -> None:
         self._model.disconnected(self)
@@ -204,9 +221,13 @@ def _remove(address: str) -> None:
     Path(address).unlink(missing_ok=True)
 
 
-async def _listen(
-    loop: asyncio.AbstractEventLoop, factory: Callable[[], asyncio.Protocol], address: str
-) -> asyncio.AbstractServer:
+async def listen(address: str, factory: Callable[[], asyncio.Protocol]) -> asyncio.AbstractServer:
+    """Take connections at a Unix socket, or at host:port.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    loop = asyncio.get_running_loop()
     if "/" not in address:
         host, _, port = address.rpartition(":")
         return await loop.create_server(factory, host or "127.0.0.1", int(port))

@@ -13,12 +13,14 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from modelyard.dataplane.hosting.channels import SharedConnection
 from modelyard.dataplane.hosting.hosted import HostedModel
-from modelyard.dataplane.hosting.layout import CONTROL
+from modelyard.dataplane.hosting.layout import CONTROL, MODELS
 from modelyard.dataplane.hosting.orders import Done, Load, Order, Refused, Reply, order_decoder
 from modelyard.dataplane.hosting.report import HostReport, write_report
 from modelyard.dataplane.hosting.signs import HostSigns
 from modelyard.dataplane.model_server import stop_event
+from modelyard.dataplane.served_model import ServedModel, listen
 from modelyard.dataplane.vitals import BEAT_SECONDS
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import inside
@@ -57,17 +59,23 @@ class ModelHost:
     async def _run(self) -> None:
         stop = stop_event()
         (self._folder / CONTROL).unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._converse, str(self._folder / CONTROL))
+        models = await listen(str(self._folder / MODELS), lambda: SharedConnection(self._served))
+        control = await asyncio.start_unix_server(self._converse, str(self._folder / CONTROL))
         beating = asyncio.create_task(self._beat())
         gc.collect()
         gc.freeze()
         sys.stdout.write(f"model host ready in {self._folder}\n")
         sys.stdout.flush()
         await stop.wait()
-        server.close()
+        control.close()
+        models.close()
         await asyncio.gather(*(self._leave(place) for place in list(self._models)), *self._leaving)
         beating.cancel()
         self._loader.shutdown(cancel_futures=True)
+
+    def _served(self, place: str) -> ServedModel | None:
+        model = self._models.get(place)
+        return None if model is None else model.served
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

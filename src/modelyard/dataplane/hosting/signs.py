@@ -1,5 +1,6 @@
 """A host's signs of life, its alarm, and the marker that names the model at work should the process end."""
 
+import asyncio
 import faulthandler
 import mmap
 import signal
@@ -12,6 +13,7 @@ from modelyard.dataplane.hosting.report import MARKER_FORMAT
 from modelyard.dataplane.vitals import BEAT_SECONDS, GRACE_SECONDS, MARGIN_SECONDS
 
 _NONE = 0
+_TOLERANCE = 0.02
 
 
 class HostSigns:
@@ -34,6 +36,7 @@ class HostSigns:
             self._marker = mmap.mmap(file.fileno(), MARKER_FORMAT.size)
         self._hang_seconds = hang_seconds
         self._answering = self._loading = _NONE
+        self._alarm_at = 0.0
         self.busy_seconds = 0.0
         self.alive_until = 0.0
         self.promise(BEAT_SECONDS)
@@ -45,20 +48,31 @@ class HostSigns:
 
     def begin_batch(self, number: int, patience_seconds: float) -> bool:
         """Model `number` is at work; True if the promise had to be made longer for it."""
-        seconds = max(self._hang_seconds, patience_seconds + GRACE_SECONDS)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        now, seconds = time.monotonic(), max(self._hang_seconds, patience_seconds + GRACE_SECONDS)
         self._answering = number
         MARKER_FORMAT.pack_into(self._marker, 0, number, self._loading)
-        if time.monotonic() + seconds + GRACE_SECONDS <= self.alive_until:
+        if not seconds - _TOLERANCE * seconds <= self._alarm_at - now <= seconds:
+            self._set_alarm(now, seconds)
+        if now + seconds + GRACE_SECONDS <= self.alive_until:
             return False
         self.promise(seconds - self._hang_seconds + GRACE_SECONDS)
         return True
 
     def end_batch(self) -> None:
         """Nobody is at work."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
         self._answering = _NONE
         MARKER_FORMAT.pack_into(self._marker, 0, _NONE, self._loading)
+
+    def _set_alarm(self, now: float, seconds: float) -> None:
+        """Taken back when the loop has its turn: batches that come together share an alarm and its system calls."""
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        if not self._alarm_at:
+            asyncio.get_running_loop().call_soon(self._take_back_alarm)
+        self._alarm_at = now + seconds
+
+    def _take_back_alarm(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self._alarm_at = 0.0
 
     def begin_load(self, number: int) -> None:
         """Model `number` is being loaded."""
