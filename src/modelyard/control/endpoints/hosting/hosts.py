@@ -18,7 +18,7 @@ from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.records import ReplicaRecord, Slot
 from modelyard.control.endpoints.repository import ReplicaRepository
 from modelyard.dataplane.errors import WorkerUnavailableError
-from modelyard.dataplane.hosting.layout import CONTROL
+from modelyard.dataplane.hosting.layout import CONTROL, MODELS
 from modelyard.dataplane.hosting.orders import Load, Unload, give_order
 from modelyard.dataplane.hosting.report import HostReport, ModelState, ReportReader, at_work
 from modelyard.dataplane.vitals import Vitals
@@ -28,6 +28,7 @@ from modelyard.runtimes.bundle import COMPILATION, GOLDEN, MANIFEST, served_file
 from modelyard.storage.database import Database
 from modelyard.types.endpoints import ReplicaStatus
 from modelyard.types.processes import Mount, ProcessSpec, ProcessState
+from modelyard.types.routing import PLACE_SEPARATOR
 
 _log = structlog.get_logger(__name__)
 _LABELS = {"kind": "model-host"}
@@ -96,9 +97,13 @@ class Hosts:
         if replica.host is not None:
             give_order(self.folder(replica.host), Unload(_place_of(replica.id)))
 
-    def address(self, host_id: str, replica_id: str) -> str:
-        """The replica's socket."""
+    def socket(self, host_id: str, replica_id: str) -> str:
+        """The socket of the replica's model alone."""
         return str(self.folder(host_id) / _place_of(replica_id))
+
+    def address(self, host_id: str, replica_id: str) -> str:
+        """Where gateways reach it, over one connection with everything else of the host."""
+        return f"{self.folder(host_id) / MODELS}{PLACE_SEPARATOR}{_place_of(replica_id)}"
 
     def holds(self, host_id: str, replica_id: str) -> bool:
         """Whether the host's report names the replica's model as loaded, or parked."""

@@ -50,7 +50,7 @@ class Launcher:
 
     def is_listening(self, replica: ReplicaRecord) -> bool:
         """True once the model is loaded and has its socket."""
-        return Path(self._processes.address(replica)).is_socket()
+        return Path(self._processes.socket(replica)).is_socket()
 
     def submit(self, replica: ReplicaRecord, digest: str) -> None:
         """Fetch the bundle and have a host load it, or submit a worker. May be repeated.
@@ -83,7 +83,7 @@ class Launcher:
         self._engine.submit(
             replica.id,
             ProcessSpec(
-                command=worker_command(bundle, self._processes.address(replica), threads, options),
+                command=worker_command(bundle, self._processes.socket(replica), threads, options),
                 work_directory=str(folder),
                 mounts=tuple(mounts),
                 resources=slot.resources,
@@ -105,7 +105,7 @@ class Launcher:
         """
         golden = read_golden(self._bundles.path(digest))
         return prove(
-            self._processes.address(replica),
+            self._processes.socket(replica),
             golden,
             timeout_seconds=timeout_seconds,
             warm_seconds=self._timing.warm_seconds,

@@ -43,9 +43,15 @@ class ReplicaProcesses:
         return _hosted_state(replica, host, is_held=self.hosts.holds(replica.host, replica.id))
 
     def address(self, replica: ReplicaRecord) -> str:
-        """Where its model is reached."""
+        """Where gateways reach its model."""
         if replica.host is not None and self.hosts is not None:
             return self.hosts.address(replica.host, replica.id)
+        return self.socket(replica)
+
+    def socket(self, replica: ReplicaRecord) -> str:
+        """The socket of its model alone."""
+        if replica.host is not None and self.hosts is not None:
+            return self.hosts.socket(replica.host, replica.id)
         return str(self.folder(replica.id) / _SOCKET)
 
     def folder(self, replica_id: str) -> Path:
@@ -59,7 +65,7 @@ class ReplicaProcesses:
     def vitals(self, replica: ReplicaRecord) -> Vitals | None:
         """What its process says of itself and of its model; None if nothing yet."""
         if replica.host is None or self.hosts is None:
-            return read_vitals(self.address(replica))
+            return read_vitals(self.socket(replica))
         return self.hosts.vitals(replica.host, replica.id)
 
     def wait(self, replica: ReplicaRecord, timeout_seconds: float) -> bool:

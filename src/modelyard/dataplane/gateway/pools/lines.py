@@ -23,10 +23,7 @@ from modelyard.dataplane.frames import (
     Hello,
     encode_frame,
 )
-
-SEPARATOR = "#"
-"""Between the socket and the place of a model in the address of a replica that a host serves."""
-
+from modelyard.types.routing import PLACE_SEPARATOR
 
 _MOST_BURSTS = 2
 
@@ -113,7 +110,7 @@ class Lines:
         Raises:
             OSError: nothing answers at the socket.
         """
-        socket, _, place = address.partition(SEPARATOR)
+        socket, _, place = address.partition(PLACE_SEPARATOR)
         task = self._lines.get(socket)
         if task is None or (task.done() and (task.cancelled() or task.exception() or task.result().is_closed)):
             task = self._lines[socket] = asyncio.get_running_loop().create_task(self._connect(socket))

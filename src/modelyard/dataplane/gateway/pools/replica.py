@@ -19,10 +19,10 @@ from modelyard.dataplane.frames import (
     encode_frame,
     tensors_of,
 )
-from modelyard.dataplane.gateway.pools.lines import SEPARATOR, Channel, Lines
+from modelyard.dataplane.gateway.pools.lines import Channel, Lines
 from modelyard.dataplane.gateway.requests import Batch
 from modelyard.dataplane.tensors import WireTensor
-from modelyard.types.routing import RouteReplica
+from modelyard.types.routing import PLACE_SEPARATOR, RouteReplica
 from modelyard.types.signatures import Signature
 
 _HELLO_SECONDS = 5.0
@@ -203,7 +203,7 @@ class ReplicaLink:
 
     async def _connect(self) -> "_Connection | Channel":
         loop, address = asyncio.get_running_loop(), self.replica.address
-        if SEPARATOR in address:
+        if PLACE_SEPARATOR in address:
             channel = await self._lines.open(address, self)
             self._connection, self._last_id = channel, channel.first_id
             return channel
