@@ -18,7 +18,7 @@ from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.records import ReplicaRecord, Slot
 from modelyard.control.endpoints.repository import ReplicaRepository
 from modelyard.dataplane.errors import WorkerUnavailableError
-from modelyard.dataplane.hosting.layout import CONTROL, MODELS
+from modelyard.dataplane.hosting.layout import MODELS
 from modelyard.dataplane.hosting.orders import Load, Unload, give_order
 from modelyard.dataplane.hosting.report import HostReport, ModelState, ReportReader, at_work
 from modelyard.dataplane.vitals import Vitals
@@ -233,8 +233,8 @@ class Hosts:
         return host_id
 
     def _wait_until_listening(self, host_id: str) -> None:
-        socket, deadline = self.folder(host_id) / CONTROL, time.monotonic() + _START_SECONDS
-        while not socket.is_socket():
+        deadline = time.monotonic() + _START_SECONDS
+        while self.report(host_id) is None:  # it reports as soon as it takes orders
             if not self._engine.state(host_id).is_alive or time.monotonic() > deadline:
                 self._engine.stop(host_id, grace_seconds=0)
                 raise WorkerUnavailableError(f"the model host '{host_id}' did not start", hint="Look at its log.")
