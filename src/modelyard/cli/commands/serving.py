@@ -54,6 +54,9 @@ def deploy(
     wait: Annotated[bool, typer.Option(help="Wait until it answers.")] = True,
     replicas: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     capture_share: Annotated[float | None, typer.Option(min=0, max=1, help="Share of requests to record.")] = None,
+    isolated: Annotated[
+        bool | None, typer.Option("--isolated/--shared", help="Whether it has processes without other models.")
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 300.0,
 ) -> None:
     """Serve a model version at an endpoint, without a failed request."""
@@ -65,6 +68,7 @@ def deploy(
             model,
             replicas=replicas,
             capture_share=capture_share,
+            is_isolated=isolated,
             wait=wait,
             timeout_seconds=timeout,
             on_look=lambda each: say(f"{each.status} {each.reason}"),
