@@ -66,27 +66,16 @@ def assemble(
     timing = timing or Timing()
     awake = threading.Event()
     tasks = Tasks(clock, awake.set)
-    bundles = BundleCache(home.cache / "bundles", registry)
     hosts = None if hosting is None else _hosts(database, engine, home, hosting, timing)
     processes = ReplicaProcesses(engine, hosts, home.sockets)
+    bundles = BundleCache(home.cache / "bundles", registry)
     launcher = Launcher(engine, processes, bundles, EnvironmentBuilder(engine, home.environments), timing)
-    keeper = ReplicaKeeper(
-        database=database,
-        repository=ReplicaRepository(),
-        engine=engine,
-        processes=processes,
-        launcher=launcher,
-        events=events,
-        tasks=tasks,
-        clock=clock,
-        timing=timing,
-    )
     rollouts = Rollouts(database, EndpointRepository(), events, clock)
     reconciler = Reconciler(
         database=database,
         endpoints=EndpointRepository(),
         replicas=ReplicaRepository(),
-        keeper=keeper,
+        keeper=_keeper(database, engine, processes, launcher, events, tasks, clock, timing),
         rollouts=rollouts,
         autoscaler=_autoscaler(database, home, saturation, events, clock),
         deployments=Deployments(database, EndpointRepository(), registry, tasks, timing),
@@ -103,6 +92,29 @@ def assemble(
     views = EndpointViews(EndpointRepository(), ReplicaRepository(), processes)
     service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
     return service, reconciler
+
+
+def _keeper(
+    database: Database,
+    engine: Engine,
+    processes: ReplicaProcesses,
+    launcher: Launcher,
+    events: EventService,
+    tasks: Tasks,
+    clock: Clock,
+    timing: Timing,
+) -> ReplicaKeeper:
+    return ReplicaKeeper(
+        database=database,
+        repository=ReplicaRepository(),
+        engine=engine,
+        processes=processes,
+        launcher=launcher,
+        events=events,
+        tasks=tasks,
+        clock=clock,
+        timing=timing,
+    )
 
 
 def _hosts(database: Database, engine: Engine, home: Home, policy: HostingPolicy, timing: Timing) -> Hosts:

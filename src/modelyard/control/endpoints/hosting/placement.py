@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.records import ReplicaRecord
+from modelyard.types.endpoints import ReplicaStatus
 
 _GROWTH = 6  # a forest of 3.1 MB takes 17 MB in memory, a linear model of 1 kB takes 100 kB
 _LEAST_GROWTH_BYTES = 1 << 20
@@ -61,7 +62,8 @@ def _fits(host: HostView, replica: ReplicaRecord, growth: int, policy: HostingPo
         return False
     if host.project not in ("", replica.project) or host.residents[0].project != replica.project:
         return False
-    if any(_is_sibling(resident, replica) for resident in host.residents):
+    staying = (resident for resident in host.residents if resident.status is not ReplicaStatus.DRAINING)
+    if any(_is_sibling(resident, replica) for resident in staying):
         return False
     is_small_enough = host.resident_bytes + growth <= policy.host_memory_bytes
     return is_small_enough and len(host.residents) < policy.most_models and host.busy_share < policy.most_busy_share
