@@ -143,11 +143,12 @@ class Hosts:
         """Remove the copy of its bundle."""
         shutil.rmtree(self._bundles(host_id) / _place_of(replica_id), ignore_errors=True)
 
-    def settle(self, *, is_needed: bool) -> None:
+    def settle(self, *, is_needed: bool, may_start: bool) -> None:
         """End what is left over, forget what has ended, start spare hosts while anything is deployed; takes a while.
 
         Args:
             is_needed: something is deployed.
+            may_start: now is a time to start a spare host.
         """
         spare_workers = self._policy.spare_workers if is_needed else 0
         with self._placing:
@@ -159,7 +160,7 @@ class Hosts:
             for host_id in surplus(views, spare_workers):
                 self._engine.stop(host_id, grace_seconds=_STOP_SECONDS)
             missing = spare_workers - sum(view.is_fresh for view in views)
-            for _ in range(missing):
+            for _ in range(missing if may_start else 0):
                 self._start()
             wanted |= self._named()
         for state in ended:

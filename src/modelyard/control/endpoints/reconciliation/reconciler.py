@@ -210,7 +210,8 @@ class Reconciler:
             _log.warning("hosts_not_settled", reason=str(settled.exception()))
         with self._database.read() as connection:
             is_needed = any(each.status is not ReplicaStatus.ENDED for each in self._replicas.all(connection))
-        self._tasks.start(key, lambda: hosts.settle(is_needed=is_needed))
+        is_busy = self._is_busy  # a spare host that starts would only keep the processors from what is waited for
+        self._tasks.start(key, lambda: hosts.settle(is_needed=is_needed, may_start=not is_busy))
 
 
 class _Present:
