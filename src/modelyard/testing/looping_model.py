@@ -36,7 +36,8 @@ def looping_bundle(folder: Path) -> Path:
 
 
 def _model() -> onnx.ModelProto:
-    scalar, rows = [], [None, 1]
+    scalar: list[int] = []
+    rows = [None, 1]
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["go"], ["still"]),
