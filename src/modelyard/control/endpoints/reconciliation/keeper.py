@@ -162,11 +162,8 @@ class ReplicaKeeper:
         key = ("submit", replica.id)
         submitted = self._tasks.take(key)
         error = None if submitted is None else submitted.exception()
-        if isinstance(error, TemporaryError):  # nobody's fault: try again, count nothing
-            self._tasks.pause(key, self._timing.pause_seconds)
-            return self._change(replica, reason=f"it waits: {error.message}")
         if error is not None:
-            return self._fail(replica, _words(error))
+            return self._take_start_error(replica, error, key)
         if state is None:
             self._tasks.start(key, lambda: self._launcher.submit(replica, digest))
             return replica
@@ -174,10 +171,22 @@ class ReplicaKeeper:
             replica = self._change(replica, pid=state.pid, sandbox=state.sandbox, started_at=state.started_at)
         if self._launcher.is_listening(replica):
             return self._prove(self._change(replica, status=ReplicaStatus.PROVING), digest)
-        limit = timedelta(seconds=self._timing.start_seconds)
-        if self._clock.now() - (replica.started_at or replica.created_at) > limit:
+        if self._is_overdue(replica):
             return self._fail(replica, f"its worker did not listen after {self._timing.start_seconds:.0f} s")
         return replica
+
+    def _take_start_error(self, replica: ReplicaRecord, error: BaseException, key: tuple[str, str]) -> ReplicaRecord:
+        """It was not submitted, or not loaded; what passes is tried again and counts nothing."""
+        if not isinstance(error, TemporaryError):
+            return self._fail(replica, _words(error))
+        if replica.host is not None and self._is_overdue(replica):
+            return self._fail(replica, f"its host did not load it: {error.message}", Verdict(is_fault=True))
+        self._tasks.pause(key, self._timing.pause_seconds)
+        return self._change(replica, reason=f"it waits: {error.message}")
+
+    def _is_overdue(self, replica: ReplicaRecord) -> bool:
+        limit = timedelta(seconds=self._timing.start_seconds)
+        return self._clock.now() - (replica.started_at or replica.created_at) > limit
 
     def _prove(self, replica: ReplicaRecord, digest: str) -> ReplicaRecord:
         key = ("prove", replica.id)
