@@ -74,7 +74,14 @@ def commands() -> dict[int, str]:
 
 def name_of(line: str) -> str:
     """The part of a command line that a person would call it by."""
-    for module in ("server.up", "server.control", "server.gateway", "dataplane.worker", "engines.local.shim"):
+    for module in (
+        "server.up",
+        "server.control",
+        "server.gateway",
+        "dataplane.worker",
+        "dataplane.host",
+        "engines.local.shim",
+    ):
         if f"modelyard.{module}" in line or module.replace(".", "/") in line:
             return module if "bwrap" not in line.split(maxsplit=1)[0] else "bwrap"
     return line[:32]

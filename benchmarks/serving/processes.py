@@ -105,7 +105,12 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 def rss_mb(pids: Iterable[int]) -> float:
     """Resident memory of all; shared pages count in each."""
-    return sum(_rss_kb(pid) for pid in pids) / 1024
+    return sum(_memory_kb(pid, "Rss:") for pid in pids) / 1024
+
+
+def pss_mb(pids: Iterable[int]) -> float:
+    """Proportional memory of all: shared pages count once."""
+    return sum(_memory_kb(pid, "Pss:") for pid in pids) / 1024
 
 
 def commands() -> dict[int, str]:
@@ -120,12 +125,12 @@ def commands() -> dict[int, str]:
     return found
 
 
-def _rss_kb(pid: int) -> int:
+def _memory_kb(pid: int, kind: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Rss:")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith(kind)), 0)
 
 
 def _is_alive(pid: int, started: int) -> bool:

@@ -53,6 +53,22 @@ class Settings(BaseSettings):
     )
     job_memory_bytes: int = Field(default=4 << 30, description="Memory limit of a job that names none.")
     job_time_limit_seconds: float = Field(default=24 * 3600.0, description="Time limit of a job that names none.")
+    shared_model_bytes: int = Field(
+        default=8 << 20,
+        ge=0,
+        description="ONNX models whose file is at most this large share worker processes; 0: each has one of its own.",
+    )
+    shared_worker_bytes: int = Field(
+        default=1 << 30,
+        gt=0,
+        description="Memory of a shared worker; beyond it the models that nobody has asked for longest are unloaded "
+        "until somebody does.",
+    )
+    spare_workers: int = Field(
+        default=1,
+        ge=0,
+        description="Warm worker processes that wait while anything is deployed, about 40 MB each; 0: none.",
+    )
     capture_share: float = Field(default=1.0, ge=0, le=1, description="Share of requests captured on new endpoints.")
     capture_retention_days: float = Field(
         default=90.0, gt=0, description="Captured inferences older than this are deleted."

@@ -100,6 +100,13 @@ def test_what_an_endpoint_shows_can_be_sent_back_as_a_change(operator: TestClien
     assert operator.patch(f"{PATH}/digits", json={"variants": variants}).json()["rollout"] is None
 
 
+def test_a_variant_may_be_isolated_and_stops_being_so_by_a_rollout(operator: TestClient):
+    made = operator.post(PATH, json={"name": "digits", "variants": [{"model": "digits:1", "is_isolated": True}]}).json()
+    assert made["variants"][0]["is_isolated"] is True
+    changed = operator.patch(f"{PATH}/digits", json={"variants": [{"model": "digits:1"}]}).json()
+    assert changed["rollout"]["to_variants"][0]["is_isolated"] is False
+
+
 def test_scaling_is_set_shown_changed_and_ended(operator: TestClient):
     scaling = {"minimum_replicas": 0, "maximum_replicas": 4, "idle_seconds": 60.0, "p99_ms": 20.0}
     made = create(operator, scaling=scaling).json()

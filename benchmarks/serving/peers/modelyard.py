@@ -13,6 +13,7 @@ from benchmarks.serving.processes import commands
 from benchmarks.serving.works import Artifact
 
 import modelyard
+from modelyard.settings import Home
 
 CAPTURE_SHARE = 0.01
 ENDPOINT = "bench"
@@ -32,7 +33,7 @@ class Modelyard(Peer):
         self.home = self.folder / "home"
         self.cold_start_seconds: float | None = None
         self._client: modelyard.Client | None = None
-        self._token = ""
+        self.token = ""
 
     @property
     def client(self) -> modelyard.Client:
@@ -44,7 +45,7 @@ class Modelyard(Peer):
     @property
     def headers(self) -> Mapping[str, str]:
         """See Peer."""
-        return {"Content-Type": JSON, "Authorization": f"Bearer {self._token}"}
+        return {"Content-Type": JSON, "Authorization": f"Bearer {self.token}"}
 
     def commands(self) -> list[list[str]]:
         """See Peer."""
@@ -52,15 +53,19 @@ class Modelyard(Peer):
 
     def wait(self) -> float:
         """See Peer: the platform starts, then the model is registered and deployed."""
+        self.connect()
+        self.provide()
+        return super().wait()
+
+    def connect(self) -> None:
+        """Wait for the platform and connect to it."""
         deadline = time.monotonic() + _START_SECONDS
         while "is ready" not in self.output():
             if self.tree.has_ended or time.monotonic() > deadline:
                 raise PeerFailedError(f"the platform did not start: {self.output()[-600:]}")
             time.sleep(0.05)
-        self._token = (self.home / "admin.token").read_text().strip()
-        self._client = modelyard.Client(home=self.home, token=self._token)
-        self.provide()
-        return super().wait()
+        self.token = (self.home / "admin.token").read_text().strip()
+        self._client = modelyard.Client(home=self.home, token=self.token)
 
     def provide(self) -> None:
         """Register both versions, deploy the first."""
@@ -89,12 +94,17 @@ class Modelyard(Peer):
         super().stop()
 
     def serving_pids(self) -> list[int]:
-        """See Peer: the gateway and the model workers; control only watches."""
-        return [*self.pids_of("modelyard.server.gateway"), *self.pids_of("modelyard.dataplane.worker")]
+        """See Peer: the gateway and the processes with models; control only watches."""
+        return [*self.pids_of("modelyard.server.gateway"), *self.model_pids()]
+
+    def model_pids(self) -> list[int]:
+        """The processes that hold models, or wait for one."""
+        return [*self.pids_of("modelyard.dataplane.worker"), *self.pids_of("modelyard.dataplane.host")]
 
     def pids_of(self, module: str) -> list[int]:
         """The processes of this platform that run a module; workers are not their starter's children any more."""
-        return [pid for pid, line in commands().items() if _runs(line, module) and str(self.home) in line]
+        places = str(self.home), str(Home(self.home).sockets)
+        return [pid for pid, line in commands().items() if _runs(line, module) and any(at in line for at in places)]
 
     def _until_right(self, started: float) -> None:
         want = self.answers(0, 1)

@@ -5,6 +5,10 @@
 A worker says Hello on connect. Then the caller sends Infer frames, any number at a time, each one batch, and gets one
 Answer or Failure per Infer, matched by id. A worker that is told to end says Draining: it answers what it has received,
 takes no new connection and waits for its callers to leave. Integers are little-endian.
+
+A model host has one more socket, over which several of its models are reached: a caller says Attach for each of them,
+and gets a Hello, or a Failure if the host does not have it. The upper half of an id is the channel that the caller
+chose.
 """
 
 import struct
@@ -18,6 +22,7 @@ from modelyard.types.signatures import DataType, Signature
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 1 << 30
+CHANNEL_SHIFT = 32
 
 _PREFIX = struct.Struct("<II")
 
@@ -37,13 +42,27 @@ class TensorHead(msgspec.Struct, array_like=True, frozen=True, gc=False):
     size_bytes: int
 
 
+class Attach(msgspec.Struct, array_like=True, frozen=True, tag="attach"):
+    """A caller wants to speak with the model at `place` of a host; its ids have `channel << CHANNEL_SHIFT` in them."""
+
+    channel: int
+    place: str
+
+
+class Detach(msgspec.Struct, array_like=True, frozen=True, tag="detach"):
+    """The caller leaves the channel; what is under way in it is not waited for."""
+
+    channel: int
+
+
 class Hello(msgspec.Struct, array_like=True, frozen=True, tag="hello"):
-    """First frame from a worker: what it serves. `model` is free text for logs ("digits:2")."""
+    """First frame from a worker: what it serves; from a host: what the channel's model serves."""
 
     protocol: int
     pid: int
     signature: Signature
     is_pure: bool
+    channel: int = 0
 
 
 class Infer(msgspec.Struct, array_like=True, frozen=True, tag="infer", gc=False):
@@ -85,10 +104,12 @@ class Failure(msgspec.Struct, array_like=True, frozen=True, tag="failure"):
 
 
 class Draining(msgspec.Struct, array_like=True, frozen=True, tag="draining"):
-    """The worker is about to end: send nothing new, collect your answers, disconnect."""
+    """The worker, or the channel's model, is about to end: send nothing new, collect your answers, disconnect."""
+
+    channel: int = 0
 
 
-Header = Hello | Infer | Answer | Failure | Draining
+Header = Hello | Infer | Answer | Failure | Draining | Attach | Detach
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Header] = msgspec.msgpack.Decoder(Header)

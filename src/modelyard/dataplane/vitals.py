@@ -22,8 +22,11 @@ BEAT_SECONDS = 5.0
 HANG_SECONDS = 40.0
 """A batch may take this long, however short its callers wait."""
 
-_GRACE_SECONDS = 2.0
-_MARGIN_SECONDS = 20.0
+GRACE_SECONDS = 2.0
+"""An alarm goes off so long after the callers have given up."""
+
+MARGIN_SECONDS = 20.0
+"""A sign of life may come so much later than was planned: the machine may be busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +36,12 @@ class Vitals:
     Attributes:
         alive_until: moment of CLOCK_MONOTONIC (one clock for all processes of a machine) before which it writes again.
         nan_output: an output in which it answered NaN although none of its golden answers has any.
+        remark: something else that is worth saying of a worker that works.
     """
 
     alive_until: float
     nan_output: str = ""
+    remark: str = ""
 
 
 def vitals_path(address: str) -> Path:
@@ -70,14 +75,14 @@ class LifeSigns:
 
     def beat(self) -> None:
         """Promise to be heard of again in time for a batch of the usual length."""
-        self._promise(time.monotonic() + BEAT_SECONDS + self._hang_seconds + _MARGIN_SECONDS)
+        self._promise(time.monotonic() + BEAT_SECONDS + self._hang_seconds + MARGIN_SECONDS)
 
     def begin_batch(self, patience_seconds: float) -> None:
         """Set the alarm for a batch whose callers wait `patience_seconds`."""
-        seconds = max(self._hang_seconds, patience_seconds + _GRACE_SECONDS)
+        seconds = max(self._hang_seconds, patience_seconds + GRACE_SECONDS)
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        if seconds > self._hang_seconds and time.monotonic() + seconds + _GRACE_SECONDS > self._alive_until:
-            self._promise(time.monotonic() + seconds + _MARGIN_SECONDS)
+        if seconds > self._hang_seconds and time.monotonic() + seconds + GRACE_SECONDS > self._alive_until:
+            self._promise(time.monotonic() + seconds + MARGIN_SECONDS)
 
     @staticmethod
     def end_batch() -> None:

@@ -15,24 +15,22 @@ from modelyard.dataplane.vitals import HANG_SECONDS
 EXIT_LOAD_FAILED = 3
 EXIT_BIND_FAILED = 4
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Load, listen, answer until SIGTERM or SIGINT; returns the exit code."""
     options = _parse(arguments)
-    for variable in _THREAD_VARIABLES:
+    for variable in THREAD_VARIABLES:
         os.environ[variable] = str(options.threads)
     # Imported only now: NumPy and the frameworks read the thread variables once, when they are loaded.
     from modelyard.dataplane.model_server import ModelServer  # noqa: PLC0415
     from modelyard.errors import ModelyardError  # noqa: PLC0415
-    from modelyard.runtimes.bundle import GOLDEN, load_bundle, read_golden  # noqa: PLC0415
-    from modelyard.runtimes.golden import nan_free_outputs  # noqa: PLC0415
+    from modelyard.runtimes.bundle import load_bundle, nan_free_of  # noqa: PLC0415
 
     try:
         manifest, predictor = load_bundle(options.bundle, threads=options.threads, python=options.python)
-        has_golden = (options.bundle / GOLDEN).is_file()
-        nan_free = nan_free_outputs(read_golden(options.bundle)) if has_golden else frozenset()
+        nan_free = nan_free_of(options.bundle)
     except ModelyardError as error:
         return _fail(EXIT_LOAD_FAILED, f"cannot load the bundle: {error.code}: {error.message}. {error.hint}")
     except Exception as error:  # noqa: BLE001 - whatever a framework raises on a file is the reason to report

@@ -135,3 +135,11 @@ def process_cpu_seconds(pid: int | None, proc: Path = PROC) -> float:
     while more := {child for child, parent in parents.items() if parent in family} - family:
         family |= more
     return sum(ticks.get(each, 0) for each in family) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(proc: Path = PROC) -> int:
+    """Memory of this process that is in RAM; 0 where the kernel tells nothing. Source: proc(5), /proc/PID/statm."""
+    try:
+        return int((proc / "self" / "statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -10,6 +10,7 @@ from modelyard.kit.files import inside, write_atomic
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor
 from modelyard.runtimes.catalog import runtime_for
 from modelyard.runtimes.foreign.runtime import ProgramRuntime
+from modelyard.runtimes.golden import nan_free_outputs
 from modelyard.types.compilation import Compilation
 from modelyard.types.models import ArtifactFormat, Manifest
 from modelyard.types.tensors import GoldenSet
@@ -82,6 +83,23 @@ def served_artifact(manifest: Manifest, compilation: Compilation | None) -> tupl
     return variant.artifact, ArtifactFormat(variant.artifact_format)
 
 
+def served_file(folder: Path) -> tuple[Manifest, Path, ArtifactFormat]:
+    """The manifest of a bundle, and the file that a worker loads with its format.
+
+    Raises:
+        ArtifactInvalidError: the bundle is damaged.
+        PathEscapesError: the manifest names an artifact outside the folder.
+    """
+    manifest = read_manifest(folder)
+    name, kind = served_artifact(manifest, read_compilation(folder))
+    artifact = inside(folder, name)
+    if not artifact.is_file():
+        raise ArtifactInvalidError(
+            f"the bundle has no file '{name}', which its manifest names", hint="Register the model again."
+        )
+    return manifest, artifact, kind
+
+
 def load_bundle(folder: Path, threads: int = 1, python: Path | None = None) -> tuple[Manifest, Predictor]:
     """The manifest and a predictor that uses at most `threads` threads.
 
@@ -96,17 +114,20 @@ def load_bundle(folder: Path, threads: int = 1, python: Path | None = None) -> t
         ArtifactInvalidError: the bundle is damaged or its artifact does not fit its signature.
         PathEscapesError: the manifest names an artifact outside the folder.
     """
-    manifest = read_manifest(folder)
-    name, kind = served_artifact(manifest, read_compilation(folder))
-    artifact = inside(folder, name)
-    if not artifact.is_file():
-        raise ArtifactInvalidError(
-            f"the bundle has no file '{name}', which its manifest names", hint="Register the model again."
-        )
+    manifest, artifact, kind = served_file(folder)
     runtime = runtime_for(kind)
     if python is not None and isinstance(runtime, ProgramRuntime):
         runtime.python = python
     return manifest, runtime.load(artifact, manifest.signature, threads=threads)
+
+
+def nan_free_of(folder: Path) -> frozenset[str]:
+    """Float outputs that hold no NaN in any golden answer of the bundle; none if it has no golden requests.
+
+    Raises:
+        ArtifactInvalidError: the golden requests are damaged.
+    """
+    return nan_free_outputs(read_golden(folder)) if (folder / GOLDEN).is_file() else frozenset()
 
 
 def environment_lock() -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +19,13 @@ import msgspec
 from modelyard.dataplane.client import WorkerClient
 from modelyard.dataplane.errors import WorkerUnavailableError
 from modelyard.dataplane.gateway.config import GatewayConfig, Limits
+from modelyard.dataplane.hosting.layout import MODELS, REPORT
+from modelyard.dataplane.hosting.orders import Load, Unload, give_order
+from modelyard.dataplane.hosting.report import HostReport, ReportReader
 from modelyard.dataplane.routing import FOLLOW_SECONDS, write_table
 from modelyard.errors import ModelyardError
 from modelyard.types.access import Role
-from modelyard.types.routing import RouteEndpoint, RouteReplica, RouteToken, RouteVariant, RoutingTable
+from modelyard.types.routing import PLACE_SEPARATOR, RouteEndpoint, RouteReplica, RouteToken, RouteVariant, RoutingTable
 
 TOKEN = "my_test_serving"  # noqa: S105 - known to the tests only
 _START_SECONDS = 60.0
@@ -51,6 +55,39 @@ class WorkerProcess:
         """SIGTERM; returns the exit code."""
         self.process.terminate()
         return self.process.wait(_STOP_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class HostProcess:
+    """A model host: give it orders in `folder`, bundles in `bundles`."""
+
+    folder: Path
+    bundles: Path
+    process: subprocess.Popen[bytes]
+
+    def load(self, place: str, bundle: Path, project: str = "default") -> None:
+        """Serve a copy of `bundle`."""
+        shutil.copytree(bundle, self.bundles / place)
+        give_order(self.folder, Load(place, f"model {place}", project))
+
+    def unload(self, place: str) -> None:
+        """Tell it to finish and forget the model."""
+        give_order(self.folder, Unload(place))
+
+    def report(self) -> HostReport:
+        """What it says of itself now."""
+        report = ReportReader().read(self.folder)
+        if report is None:
+            raise ServingFailedError(f"the host in '{self.folder}' has not said anything", hint="Look at its log.")
+        return report
+
+    def socket(self, place: str) -> str:
+        """Of one model."""
+        return str(self.folder / place)
+
+    def address(self, place: str) -> str:
+        """For routing tables."""
+        return f"{self.folder / MODELS}{PLACE_SEPARATOR}{place}"
 
 
 class Serving:
@@ -94,6 +131,19 @@ class Serving:
                 self._check_alive(name, process, deadline)
             else:
                 return WorkerProcess(name, address, process)
+
+    def start_host(self, name: str, *options: str) -> "HostProcess":
+        """A model host; returns once it takes orders."""
+        folder, bundles = self.folder / name, self.folder / f"{name}-bundles"
+        for each in (folder, bundles):
+            each.mkdir(exist_ok=True)
+        (folder / REPORT).unlink(missing_ok=True)  # an earlier one of the name may have been killed
+        words = ["--folder", str(folder), "--bundles", str(bundles), *options]
+        process = self._start(name, ["-m", "modelyard.dataplane.host", *words])
+        deadline = time.monotonic() + _START_SECONDS
+        while not (folder / REPORT).exists():
+            self._check_alive(name, process, deadline)
+        return HostProcess(folder, bundles, process)
 
     def start_gateway(self, name: str = "gateway", **changes: str | int) -> subprocess.Popen[bytes]:
         """The gateway; `url` is set once it listens. `changes` are fields of GatewayConfig."""

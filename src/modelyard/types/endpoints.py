@@ -43,7 +43,10 @@ class RolloutStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One model version behind an endpoint. Weights are relative; 0 keeps it loaded without traffic."""
+    """One model version behind an endpoint. Weights are relative; 0 keeps it loaded without traffic.
+
+    `is_isolated`: its replicas share their processes with no other model.
+    """
 
     name: str
     model: str
@@ -51,6 +54,7 @@ class Variant:
     weight: float = 1.0
     replicas: int = 1
     resources: Resources = field(default_factory=Resources)
+    is_isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One worker process."""
+    """A model in a process: one of its own, or one that it shares. `process` is the process's id, `pid` its number."""
 
     id: str
     variant: str

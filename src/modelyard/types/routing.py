@@ -9,10 +9,17 @@ from datetime import datetime
 from modelyard.types.access import Role
 from modelyard.types.signatures import Signature
 
+PLACE_SEPARATOR = "#"
+"""Between the socket of a model host and the place of a model in it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteReplica:
-    """A worker that answered its golden requests. `address` is a Unix socket path, or host:port."""
+    """A worker that answered its golden requests.
+
+    `address` is a Unix socket path, or host:port, or `path#place`: a model among others of a host, all of which are
+    reached over one connection.
+    """
 
     id: str
     address: str

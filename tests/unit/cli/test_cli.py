@@ -265,6 +265,25 @@ def test_down_ends_the_supervisor_of_the_state_directory_and_no_other_process(tm
             process.wait()
 
 
+@pytest.mark.parametrize(
+    ("option", "was_isolated", "is_isolated"),
+    [("--isolated", False, True), ("--shared", True, False), (None, True, True), (None, False, False)],
+)
+def test_a_deployment_stays_isolated_or_shared_until_it_is_told_otherwise(
+    option, was_isolated, is_isolated, run, platform
+):
+    variant = Variant(name="main", model="m", number=2, is_isolated=was_isolated)
+    present = replace(endpoint("digits"), variants=(variant,))
+    path = f"{ENDPOINTS}/digits"
+    platform.prepare("GET", path, Answer(body=present, headers={"ETag": '"1"'}))
+    platform.prepare("PATCH", path, Answer(body=present, headers={"ETag": '"2"'}))
+    options = [] if option is None else [option]
+    done = run("deploy", "m:3", "--endpoint", "digits", "--no-wait", *options)
+    assert done.exit_code == 0, done.output
+    (sent,) = platform.sent("PATCH", path)
+    assert sent.json()["variants"] == [{"name": "main", "model": "m:3", "replicas": 1, "is_isolated": is_isolated}]
+
+
 def test_scaling_by_itself_changes_only_what_was_said(run, platform):
     scaling = Scaling(minimum_replicas=0, maximum_replicas=3, p99_ms=50.0)
     platform.prepare("GET", f"{ENDPOINTS}/digits", Answer(body=replace(endpoint("digits"), scaling=scaling)))

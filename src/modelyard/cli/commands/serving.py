@@ -72,6 +72,9 @@ def deploy(
     stage: StageTime = None,
     stage_requests: StageRequests = None,
     approval: Approval = False,
+    isolated: Annotated[
+        bool | None, typer.Option("--isolated/--shared", help="Whether it has processes without other models.")
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 300.0,
 ) -> None:
     """Serve a model version at an endpoint, without a failed request."""
@@ -85,6 +88,7 @@ def deploy(
             replicas=replicas,
             capture_share=capture_share,
             rollout=how,
+            is_isolated=isolated,
             wait=wait,
             timeout_seconds=timeout,
             on_look=lambda each: say(f"{each.status} {each.reason}"),

@@ -1,14 +1,18 @@
 """Puts the parts of this capability together, for the server and for tests."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.endpoints.hosting.hosts import Hosts
+from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.planning.measuring import Measurer
 from modelyard.control.endpoints.planning.service import PlanningService
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.deployments import Deployments
 from modelyard.control.endpoints.reconciliation.keeper import ReplicaKeeper
 from modelyard.control.endpoints.reconciliation.launch import Launcher
+from modelyard.control.endpoints.reconciliation.processes import ReplicaProcesses
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
 from modelyard.control.endpoints.reconciliation.routes import RoutingFile
 from modelyard.control.endpoints.reconciliation.tasks import Tasks
@@ -45,6 +49,7 @@ def assemble(
     timing: Timing | None = None,
     saturation: Callable[[], str] = lambda: "",
     concern: Concern = lambda _record, _rollout: "",
+    hosting: HostingPolicy | None = None,
 ) -> tuple[EndpointService, Reconciler]:
     """The service for routes and other capabilities, and the reconciler, whose `tick` is to be called again and again.
 
@@ -60,12 +65,15 @@ def assemble(
         timing: how long to wait for what.
         saturation: why this machine can take no further replica, or "".
         concern: see StageInspector.
+        hosting: which models share processes, and how many wait; None: each replica has a worker of its own.
     """
     timing = timing or Timing()
-    tasks = Tasks(clock)
+    awake = threading.Event()
+    tasks = Tasks(clock, awake.set)
+    hosts = None if hosting is None else _hosts(database, engine, home, hosting, timing)
+    processes = ReplicaProcesses(engine, hosts, home.sockets)
     bundles = BundleCache(home.cache / "bundles", registry)
-    launcher = Launcher(engine, bundles, EnvironmentBuilder(engine, home.environments), home.sockets, timing)
-    keeper = _keeper(database, engine, launcher, events, tasks, clock, timing)
+    launcher = Launcher(engine, processes, bundles, EnvironmentBuilder(engine, home.environments), timing)
     inspector = StageInspector(StageWatch(DemandFollower(home.demand)), concern, clock)
     endpoints, replicas = EndpointRepository(), ReplicaRepository()
     rollouts = Rollouts(database, endpoints, events, clock, inspector)
@@ -73,18 +81,21 @@ def assemble(
         database=database,
         endpoints=endpoints,
         replicas=replicas,
-        keeper=keeper,
+        keeper=_keeper(database, engine, processes, launcher, events, tasks, clock, timing),
         rollouts=rollouts,
         autoscaler=_autoscaler(database, home, saturation, events, clock),
         deployments=Deployments(database, endpoints, registry, tasks, timing),
         routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
-        address=launcher.address,
+        address=processes.address,
+        hosts=hosts,
+        tasks=tasks,
         engine=engine,
         events=events,
         clock=clock,
         timing=timing,
+        awake=awake,
     )
-    views = EndpointViews(endpoints, replicas, engine, inspector)
+    views = EndpointViews(endpoints, replicas, processes, inspector)
     service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
     return service, reconciler
 
@@ -92,6 +103,7 @@ def assemble(
 def _keeper(
     database: Database,
     engine: Engine,
+    processes: ReplicaProcesses,
     launcher: Launcher,
     events: EventService,
     tasks: Tasks,
@@ -102,11 +114,23 @@ def _keeper(
         database=database,
         repository=ReplicaRepository(),
         engine=engine,
+        processes=processes,
         launcher=launcher,
         events=events,
         tasks=tasks,
         clock=clock,
         timing=timing,
+    )
+
+
+def _hosts(database: Database, engine: Engine, home: Home, policy: HostingPolicy, timing: Timing) -> Hosts:
+    return Hosts(
+        database=database,
+        repository=ReplicaRepository(),
+        engine=engine,
+        folder=home.sockets,
+        policy=policy,
+        hang_seconds=timing.hang_seconds,
     )
 
 

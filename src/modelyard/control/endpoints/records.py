@@ -52,13 +52,17 @@ class Slot:
     number: int
     resources: Resources
     ordinal: int
+    is_isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaRecord:
-    """One attempt to fill a slot; its id is also its process's.
+    """One attempt to fill a slot; its id is also its process's, unless a model host serves it.
 
     Attributes:
+        host: process of the model host that serves it; None: it has a worker of its own, or no process yet.
+        has_own_host: it shares that host with nothing else.
+        host_faults: attempts of this slot whose model was at work when its host ended.
         failures: attempts of this slot that failed one after another, this one included once it has ENDED.
         reason: while it starts: what it waits for; once it has ENDED: why.
         retry_at: when the slot is tried again, once this attempt has ENDED.
@@ -77,6 +81,9 @@ class ReplicaRecord:
     started_at: datetime | None
     ready_at: datetime | None
     retry_at: datetime | None
+    host: str | None = None
+    has_own_host: bool = False
+    host_faults: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout, Ro
 from modelyard.types.planning import Measurement
 from modelyard.types.processes import Resources, SandboxLevel
 
-_SLOT = ("variant", "model", "number", "resources", "ordinal")
+_SLOT = ("variant", "model", "number", "resources", "ordinal", "is_isolated")
 
 
 class EndpointRepository:
@@ -151,6 +151,11 @@ class ReplicaRepository:
     def all(self, connection: Connection) -> list[ReplicaRecord]:
         """Every attempt, oldest first."""
         return [_record(row) for row in connection.execute(select(replicas).order_by(replicas.c.id))]
+
+    def hosted(self, connection: Connection) -> list[ReplicaRecord]:
+        """Those that a model host serves, or did."""
+        where = replicas.c.host.is_not(None)
+        return [_record(row) for row in connection.execute(select(replicas).where(where).order_by(replicas.c.id))]
 
     def of_endpoint(self, connection: Connection, project: str, endpoint: str) -> list[ReplicaRecord]:
         """The attempts of one endpoint, oldest first."""

@@ -29,9 +29,16 @@ class VariantSpec(BaseModel):
     weight: float = Field(
         default=1.0, description="Relative share of the traffic; 0 keeps it loaded without traffic.", examples=[1]
     )
-    replicas: int = Field(default=1, description="How many processes serve it.", examples=[1])
+    replicas: int = Field(
+        default=1, description="How many serve it at the same time, each in another process.", examples=[1]
+    )
     resources: Resources = Field(
         default=Resources(), description="Limits of each of its processes; `cpus` is also its number of threads."
+    )
+
+    is_isolated: bool = Field(
+        default=False,
+        description="Give each of its replicas a process without other models; small ones share theirs otherwise.",
     )
 
     @property

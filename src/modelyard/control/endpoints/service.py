@@ -307,6 +307,7 @@ class EndpointService:
                     weight=spec.weight,
                     replicas=spec.replicas,
                     resources=spec.resources,
+                    is_isolated=spec.is_isolated,
                 )
             )
             versions.append(

@@ -20,7 +20,7 @@ def wanted_slots(record: EndpointRecord, rollout: Rollout | None) -> list[Slot]:
 def slots_of(variants: Iterable[Variant]) -> list[Slot]:
     """One slot for each replica of each variant."""
     return [
-        Slot(variant.name, variant.model, variant.number, variant.resources, ordinal)
+        Slot(variant.name, variant.model, variant.number, variant.resources, ordinal, variant.is_isolated)
         for variant in variants
         for ordinal in range(variant.replicas)
     ]

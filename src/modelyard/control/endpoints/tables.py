@@ -1,6 +1,6 @@
 """Tables of endpoints, their replicas and rollouts, and the versions that they serve."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text, false
 
 from modelyard.storage.columns import DataclassJson, StringTuple, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
@@ -57,6 +57,7 @@ replicas = Table(
     Column("number", Integer, nullable=False),
     Column("resources", DataclassJson(Resources), nullable=False),
     Column("ordinal", Integer, nullable=False),
+    Column("is_isolated", Boolean, nullable=False, server_default=false()),
     Column("status", String(20), nullable=False),
     Column("reason", Text, nullable=False),
     Column("failures", Integer, nullable=False),
@@ -66,6 +67,9 @@ replicas = Table(
     Column("started_at", UtcDateTime()),
     Column("ready_at", UtcDateTime()),
     Column("retry_at", UtcDateTime()),
+    Column("host", String(40)),
+    Column("has_own_host", Boolean, nullable=False, server_default=false()),
+    Column("host_faults", Integer, nullable=False, server_default="0"),
     Index("ix_replicas_project_endpoint", "project", "endpoint"),
 )
 

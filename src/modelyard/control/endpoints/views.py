@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+from modelyard.control.endpoints.reconciliation.processes import ReplicaProcesses
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord
 from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
 from modelyard.control.endpoints.rollouts.stages import StageInspector
 from modelyard.control.endpoints.status import status_of
-from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.storage.database import Connection
 from modelyard.types.endpoints import Endpoint, Replica, ReplicaStatus
 
@@ -17,17 +17,21 @@ class EndpointViews:
     Args:
         endpoints: SQL of endpoints.
         replicas: SQL of replicas.
-        engine: knows the processes.
+        processes: knows what is true of them.
         inspector: knows how a rollout's stage stands.
     """
 
     def __init__(
-        self, endpoints: EndpointRepository, replicas: ReplicaRepository, engine: Engine, inspector: StageInspector
+        self,
+        endpoints: EndpointRepository,
+        replicas: ReplicaRepository,
+        processes: ReplicaProcesses,
+        inspector: StageInspector,
     ) -> None:
         self._endpoints = endpoints
         self._inspector = inspector
         self._replicas = replicas
-        self._engine = engine
+        self._processes = processes
 
     def view(self, connection: Connection, record: EndpointRecord) -> Endpoint:
         """The endpoint as it is now."""
@@ -57,11 +61,8 @@ class EndpointViews:
     def _proven(self, replica: ReplicaRecord) -> ReplicaRecord:
         if replica.status is ReplicaStatus.ENDED or replica.pid is None:
             return replica
-        try:
-            is_alive = self._engine.state(replica.id).is_alive
-        except ProcessNotFoundError:
-            is_alive = False
-        if is_alive:
+        state = self._processes.state(replica)
+        if state is not None and state.is_alive:
             return replica
         is_drained = replica.status is ReplicaStatus.DRAINING
         reason = "it was drained" if is_drained else "its process has ended; another one follows"
@@ -74,7 +75,7 @@ def _shown(replica: ReplicaRecord) -> Replica:
         id=replica.id,
         variant=replica.slot.variant,
         status=replica.status,
-        process=replica.id,
+        process=replica.host or replica.id,
         pid=replica.pid if is_alive else None,
         sandbox=replica.sandbox,
         reason=replica.reason,

@@ -242,7 +242,7 @@ def _dataset(ref: str) -> DatasetRef:
 
 
 def _moved(variant: Variant, old: str, new: str) -> VariantSpec:
-    """The variant with the new version, if it served the old one; its name, weight and replicas stay."""
+    """The variant with the new version, if it served the old one; the rest of it stays."""
     present = f"{variant.model}:{variant.number}"
     return VariantSpec(
         name=variant.name,
@@ -250,6 +250,7 @@ def _moved(variant: Variant, old: str, new: str) -> VariantSpec:
         weight=variant.weight,
         replicas=variant.replicas,
         resources=variant.resources,
+        is_isolated=variant.is_isolated,
     )
 
 

@@ -14,6 +14,7 @@ from modelyard.dataplane.errors import (
     VariantNotFoundError,
 )
 from modelyard.dataplane.gateway.config import Limits
+from modelyard.dataplane.gateway.pools.lines import Lines
 from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest
 from modelyard.errors import ModelyardError
@@ -132,6 +133,7 @@ class Fleet:
 
     def __init__(self, limits: Limits, has_changed: Callable[["Fleet"], None]) -> None:
         self._limits = limits
+        self._lines = Lines()
         self._has_changed = has_changed
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._retiring: list[VariantPool] = []
@@ -198,7 +200,7 @@ class Fleet:
     def _pool(self, endpoint: Endpoint, variant: RouteVariant, route: RouteEndpoint) -> VariantPool:
         pool = endpoint.pools.get(variant.name)
         if pool is None or not pool.is_same(variant):
-            pool = VariantPool(variant, endpoint.name, self._limits, endpoint.reroute)
+            pool = VariantPool(variant, endpoint.name, self._limits, endpoint.reroute, self._lines)
         pool.follow(variant.replicas, is_on_demand=route.is_on_demand, p99_ms=route.p99_ms)
         return pool
 

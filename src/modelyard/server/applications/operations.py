@@ -13,6 +13,7 @@ from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
+from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
@@ -47,7 +48,7 @@ from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
-from modelyard.settings import Home
+from modelyard.settings import Home, Settings
 
 DESCRIPTION = """
 What runs: **endpoints** that serve model versions at a stable address, what they answered (**inferences**), what
@@ -82,6 +83,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         capture_share=context.settings.capture_share,
         saturation=HostWatch().saturation,
         concern=trial.concern,
+        hosting=_hosting(context.settings),
     )
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     watch = _watch(context, registry, endpoints, events)
@@ -127,6 +129,17 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         Duty(name="captures.expire", interval_seconds=3600.0, run=lambda: watch.captures.delete_older(keep)),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
+
+
+def _hosting(settings: Settings) -> HostingPolicy | None:
+    """How models share processes; None if the settings leave nothing of it."""
+    if settings.shared_model_bytes <= 0 and settings.spare_workers <= 0:
+        return None
+    return HostingPolicy(
+        shared_model_bytes=settings.shared_model_bytes,
+        spare_workers=settings.spare_workers,
+        host_memory_bytes=settings.shared_worker_bytes,
+    )
 
 
 def _endpoint_duties(

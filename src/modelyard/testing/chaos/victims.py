@@ -40,8 +40,8 @@ class Killer:
 
     def _victims(self, kind: str) -> list[Victim]:
         if kind in ("worker", "job"):
-            label = "replica" if kind == "worker" else "job"
-            states = [state for state in self._platform.engine().list() if state.is_alive and label in state.labels]
+            labels = {"replica", "kind"} if kind == "worker" else {"job"}  # a model host has a kind
+            states = [state for state in self._platform.engine().list() if state.is_alive and labels & {*state.labels}]
             return [victim for state in states for victim in self._of_process(kind, state)]
         pid = self._platform.pids().get(kind)
         return [Victim(kind, pid)] if pid is not None else []

@@ -6,14 +6,16 @@ from typing import Any
 
 import structlog
 
+from modelyard.control.endpoints.hosting.verdict import Verdict
 from modelyard.control.endpoints.reconciliation.launch import Launcher, account
+from modelyard.control.endpoints.reconciliation.processes import ReplicaProcesses
 from modelyard.control.endpoints.reconciliation.tasks import Tasks
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.reconciliation.watch import ReplicaWatch
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, Slot
 from modelyard.control.endpoints.repository import ReplicaRepository
 from modelyard.control.events.service import EventService
-from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.engines.base import Engine
 from modelyard.errors import ModelyardError, TemporaryError
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import new_id
@@ -37,6 +39,7 @@ class ReplicaKeeper:
         database: Database,
         repository: ReplicaRepository,
         engine: Engine,
+        processes: ReplicaProcesses,
         launcher: Launcher,
         events: EventService,
         tasks: Tasks,
@@ -46,6 +49,7 @@ class ReplicaKeeper:
         self._database = database
         self._repository = repository
         self._engine = engine
+        self._processes = processes
         self._launcher = launcher
         self._events = events
         self._tasks = tasks
@@ -64,7 +68,7 @@ class ReplicaKeeper:
         """
         if replica.status is ReplicaStatus.ENDED:
             return replica
-        state = self._state(replica.id)
+        state = self._processes.state(replica)
         if state is not None and state.end is not None:
             return self._take_end(replica, state.end)
         if replica.status is ReplicaStatus.STARTING:
@@ -88,6 +92,7 @@ class ReplicaKeeper:
             status=ReplicaStatus.STARTING,
             reason="" if last is None or not last.failures else f"tried again after this: {last.reason}",
             failures=0 if last is None else last.failures,
+            host_faults=0 if last is None else last.host_faults,
             pid=None,
             sandbox=None,
             created_at=now,
@@ -111,7 +116,7 @@ class ReplicaKeeper:
         """End a draining replica once it has been out of the routing table, as this process wrote it, long enough."""
         since = self._out_of_table_since.setdefault(replica.id, self._clock.monotonic())
         if self._clock.monotonic() - since >= self._timing.drain_seconds:
-            self._stop(replica.id)
+            self._stop(replica)
 
     def clear(self, replica: ReplicaRecord, *, is_forgotten: bool) -> bool:
         """Remove what an ended replica left: its process, its folder, then its row if `is_forgotten`.
@@ -119,15 +124,13 @@ class ReplicaKeeper:
         Returns:
             True once nothing is left but perhaps the row.
         """
-        if not all(self._tasks.drop((step, replica.id)) for step in ("submit", "prove")):
+        if not all(self._tasks.drop((step, replica.id)) for step in ("submit", "prove", "unload")):
             return False  # it may be about to make a process: the row stays until that can be seen
-        state = self._state(replica.id)
+        state = self._processes.state(replica)
         if state is not None and state.is_alive:
-            self._stop(replica.id)
+            self._stop(replica)
             return False
-        if state is not None:
-            self._engine.remove(replica.id)
-        self._launcher.discard(replica.id)
+        self._launcher.discard(replica)
         self._out_of_table_since.pop(replica.id, None)
         self._told_to_stop.discard(replica.id)
         self._watch.forget(replica.id)
@@ -145,36 +148,45 @@ class ReplicaKeeper:
             if state.id not in known:
                 _log.warning("stray_replica_ended", replica=state.id)
                 if state.is_alive:
-                    self._stop(state.id)
+                    self._stop_worker(state.id)
                 else:
-                    self._engine.remove(state.id)
-                    self._launcher.discard(state.id)
+                    self._launcher.discard_worker(state.id)
 
     def _take_end(self, replica: ReplicaRecord, end: ProcessEnd) -> ReplicaRecord:
         if replica.status is ReplicaStatus.DRAINING:
             return self._change(replica, status=ReplicaStatus.ENDED, reason="it was drained")
-        return self._fail(replica, account(end))
+        verdict = self._processes.verdict(replica)
+        return self._fail(replica, verdict.words + account(end), verdict)
 
     def _start(self, replica: ReplicaRecord, state: ProcessState | None, digest: str) -> ReplicaRecord:
         key = ("submit", replica.id)
         submitted = self._tasks.take(key)
         error = None if submitted is None else submitted.exception()
-        if isinstance(error, TemporaryError):  # nobody's fault: try again, count nothing
-            self._tasks.pause(key, self._timing.pause_seconds)
-            return self._change(replica, reason=f"it waits: {error.message}")
         if error is not None:
-            return self._fail(replica, _words(error))
+            return self._take_start_error(replica, error, key)
         if state is None:
             self._tasks.start(key, lambda: self._launcher.submit(replica, digest))
             return replica
         if state.pid is not None and replica.pid != state.pid:
             replica = self._change(replica, pid=state.pid, sandbox=state.sandbox, started_at=state.started_at)
-        if self._launcher.is_listening(replica.id):
+        if self._launcher.is_listening(replica):
             return self._prove(self._change(replica, status=ReplicaStatus.PROVING), digest)
-        limit = timedelta(seconds=self._timing.start_seconds)
-        if self._clock.now() - (replica.started_at or replica.created_at) > limit:
+        if self._is_overdue(replica):
             return self._fail(replica, f"its worker did not listen after {self._timing.start_seconds:.0f} s")
         return replica
+
+    def _take_start_error(self, replica: ReplicaRecord, error: BaseException, key: tuple[str, str]) -> ReplicaRecord:
+        """It was not submitted, or not loaded; what passes is tried again and counts nothing."""
+        if not isinstance(error, TemporaryError):
+            return self._fail(replica, _words(error))
+        if replica.host is not None and self._is_overdue(replica):
+            return self._fail(replica, f"its host did not load it: {error.message}", Verdict(is_fault=True))
+        self._tasks.pause(key, self._timing.pause_seconds)
+        return self._change(replica, reason=f"it waits: {error.message}")
+
+    def _is_overdue(self, replica: ReplicaRecord) -> bool:
+        limit = timedelta(seconds=self._timing.start_seconds)
+        return self._clock.now() - (replica.started_at or replica.created_at) > limit
 
     def _prove(self, replica: ReplicaRecord, digest: str) -> ReplicaRecord:
         key = ("prove", replica.id)
@@ -196,15 +208,18 @@ class ReplicaKeeper:
 
     def _look_at(self, replica: ReplicaRecord) -> ReplicaRecord:
         """A ready replica: end it if it hangs, say so if it answers what it should not."""
-        address = self._launcher.address(replica.id)
-        fault = self._watch.fault(replica.id, address)
+        vitals = self._processes.vitals(replica)
+        fault = self._watch.fault(replica.id, vitals)
         if fault:
-            self._stop(replica.id, grace_seconds=0)
-            return self._fail(replica, fault)
-        remark = self._watch.remark(address)
-        if remark in ("", replica.reason):
+            verdict = self._processes.verdict(replica)
+            self._processes.kill(replica)
+            return self._fail(replica, verdict.words + fault, verdict)
+        remark = self._watch.remark(vitals)
+        if remark == replica.reason:
             return replica
         changed = self._change(replica, reason=remark)
+        if vitals is None or not vitals.nan_output:
+            return changed
         message = f"Replica {replica.slot.ordinal} of variant '{replica.slot.variant}': {remark}"
         self._announce(changed, "replica_answered_nan", message)
         return changed
@@ -214,16 +229,17 @@ class ReplicaKeeper:
         try:
             found = self._launcher.prove(replica, digest, self._timing.prove_seconds)
         except ModelyardError:
-            if not self._engine.wait(replica.id, self._timing.pause_seconds).is_alive:
+            if not self._processes.wait(replica, self._timing.pause_seconds):
                 return None
             raise
-        return found if not found or self._engine.wait(replica.id, self._timing.pause_seconds).is_alive else None
+        return found if not found or self._processes.wait(replica, self._timing.pause_seconds) else None
 
-    def _fail(self, replica: ReplicaRecord, reason: str) -> ReplicaRecord:
-        now = self._clock.now()
+    def _fail(self, replica: ReplicaRecord, reason: str, verdict: Verdict | None = None) -> ReplicaRecord:
+        """Note an unwanted end; one that another model brought about counts nothing and waits for nothing."""
+        verdict, now = verdict or Verdict(), self._clock.now()
         stable = timedelta(seconds=self._timing.stable_seconds)
         was_stable = replica.ready_at is not None and now - replica.ready_at >= stable
-        failures = 1 if was_stable else replica.failures + 1
+        failures = (0 if was_stable else replica.failures) + verdict.is_counted
         # The exponent is bounded because a float is not: 2.0**1024 overflows.
         pause = min(self._timing.longest_retry_seconds, self._timing.first_retry_seconds * 2 ** min(failures - 1, 30))
         failed = self._change(
@@ -231,7 +247,8 @@ class ReplicaKeeper:
             status=ReplicaStatus.ENDED,
             reason=reason[:_MAXIMUM_REASON],
             failures=failures,
-            retry_at=now + timedelta(seconds=pause),
+            host_faults=replica.host_faults + verdict.is_fault,
+            retry_at=now + timedelta(seconds=pause if verdict.is_counted else 0),
         )
         message = f"Replica {replica.slot.ordinal} of variant '{replica.slot.variant}' failed: {failed.reason}"
         self._announce(failed, "replica_failed", message)
@@ -249,19 +266,23 @@ class ReplicaKeeper:
         details = {"replica": replica.id, "variant": slot.variant, "model_version": f"{slot.model}:{slot.number}"}
         self._events.append(replica.project, f"endpoint/{replica.endpoint}", kind, message, details)
 
-    def _state(self, replica_id: str) -> ProcessState | None:
-        try:
-            return self._engine.state(replica_id)
-        except ProcessNotFoundError:
-            return None
+    def _stop(self, replica: ReplicaRecord) -> None:
+        """Have it finish what it holds; a host is told in the background: it may be in the middle of a batch."""
+        hosts = self._processes.hosts
+        if replica.host is None or hosts is None:
+            self._stop_worker(replica.id)
+            return
+        key = ("unload", replica.id)
+        told = self._tasks.take(key)
+        if told is not None:  # asked again all the same until it is seen to be gone: the host may have been another
+            self._tasks.pause(key, self._timing.pause_seconds)
+        self._tasks.start(key, lambda: hosts.unload(replica))
 
-    def _stop(self, replica_id: str, grace_seconds: float | None = None) -> None:
+    def _stop_worker(self, process_id: str) -> None:
         """Ask for the end once: asking again would start the time to finish anew."""
-        if replica_id not in self._told_to_stop:
-            self._told_to_stop.add(replica_id)
-            self._engine.stop(
-                replica_id, grace_seconds=self._timing.stop_seconds if grace_seconds is None else grace_seconds
-            )
+        if process_id not in self._told_to_stop:
+            self._told_to_stop.add(process_id)
+            self._engine.stop(process_id, grace_seconds=self._timing.stop_seconds)
 
 
 def _words(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
+from modelyard.control.endpoints.reconciliation.processes import ReplicaProcesses
 from modelyard.control.endpoints.reconciliation.proving import prove
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.records import ReplicaRecord
@@ -17,48 +18,56 @@ from modelyard.runtimes.bundle import read_golden, read_manifest
 from modelyard.runtimes.foreign.kinds import needs_loopback, own_environment
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec
 
-_FOLDER_PREFIX = "r-"
-_SOCKET = "w"
 _LOG_LINES = 5
 
 
 class Launcher:
-    """Submits workers to the engine. Every replica has a small folder for its socket that no other one sees.
+    """Gives models to hosts, and submits workers to the engine for those that no host takes.
+
+    Every worker has a small folder for its socket that no other one sees.
 
     Args:
         engine: runs the workers.
+        processes: where they are found.
         bundles: what they serve.
         environments: packages of those that are programs.
-        folder: parent of the replicas' folders; short, because a socket's path holds 107 bytes.
         timing: how long a batch and the warm-up may take.
     """
 
     def __init__(
-        self, engine: Engine, bundles: BundleCache, environments: EnvironmentBuilder, folder: Path, timing: Timing
+        self,
+        engine: Engine,
+        processes: ReplicaProcesses,
+        bundles: BundleCache,
+        environments: EnvironmentBuilder,
+        timing: Timing,
     ) -> None:
         self._engine = engine
+        self._processes = processes
         self._bundles = bundles
         self._environments = environments
-        self._folder = folder
         self._timing = timing
 
-    def address(self, replica_id: str) -> str:
-        """The replica's socket."""
-        return str(self._replica_folder(replica_id) / _SOCKET)
-
-    def is_listening(self, replica_id: str) -> bool:
-        """True once the worker has loaded its model and made its socket."""
-        return Path(self.address(replica_id)).is_socket()
+    def is_listening(self, replica: ReplicaRecord) -> bool:
+        """True once the model is loaded and has its socket."""
+        return Path(self._processes.socket(replica)).is_socket()
 
     def submit(self, replica: ReplicaRecord, digest: str) -> None:
-        """Fetch the bundle and submit the worker. May be repeated.
+        """Fetch the bundle and have a host load it, or submit a worker. May be repeated.
 
         Raises:
-            ModelyardError: the bundle cannot be had or the engine refuses.
+            ModelyardError: the bundle cannot be had, the engine refuses, or the host cannot load it.
         """
-        slot = replica.slot
+        slot, hosts = replica.slot, self._processes.hosts
         bundle = self._bundles.fetch(replica.project, slot.model, slot.number, digest)
-        folder = self._replica_folder(replica.id)
+        if hosts is not None and (replica.host is not None or hosts.takes(slot, bundle)):
+            hosts.serve(replica, bundle)
+        else:
+            self._submit_worker(replica, bundle)
+
+    def _submit_worker(self, replica: ReplicaRecord, bundle: Path) -> None:
+        slot = replica.slot
+        folder = self._processes.folder(replica.id)
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         options: dict[str, object] = {"hang-seconds": self._timing.hang_seconds}
         mounts = [Mount(path=str(bundle))]
@@ -74,7 +83,7 @@ class Launcher:
         self._engine.submit(
             replica.id,
             ProcessSpec(
-                command=worker_command(bundle, self.address(replica.id), threads, options),
+                command=worker_command(bundle, self._processes.socket(replica), threads, options),
                 work_directory=str(folder),
                 mounts=tuple(mounts),
                 resources=slot.resources,
@@ -96,18 +105,23 @@ class Launcher:
         """
         golden = read_golden(self._bundles.path(digest))
         return prove(
-            self.address(replica.id),
+            self._processes.socket(replica),
             golden,
             timeout_seconds=timeout_seconds,
             warm_seconds=self._timing.warm_seconds,
         )
 
-    def discard(self, replica_id: str) -> None:
-        """Remove the folder of a replica whose process has ended."""
-        shutil.rmtree(self._replica_folder(replica_id), ignore_errors=True)
+    def discard(self, replica: ReplicaRecord) -> None:
+        """Remove what a replica left that has ended."""
+        if replica.host is not None and self._processes.hosts is not None:
+            self._processes.hosts.discard(replica.host, replica.id)
+        else:
+            self.discard_worker(replica.id)
 
-    def _replica_folder(self, replica_id: str) -> Path:
-        return self._folder / f"{_FOLDER_PREFIX}{replica_id[-13:]}"  # 65 of the id's 80 random bits
+    def discard_worker(self, replica_id: str) -> None:
+        """Remove record and folder of a worker that has ended."""
+        self._engine.remove(replica_id)
+        shutil.rmtree(self._processes.folder(replica_id), ignore_errors=True)
 
 
 def worker_command(

@@ -11,9 +11,11 @@ from datetime import timedelta
 
 import structlog
 
+from modelyard.control.endpoints.hosting.hosts import Hosts
 from modelyard.control.endpoints.reconciliation.deployments import Deployments
 from modelyard.control.endpoints.reconciliation.keeper import ReplicaKeeper
 from modelyard.control.endpoints.reconciliation.routes import RoutingFile, route
+from modelyard.control.endpoints.reconciliation.tasks import Tasks
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, ServedVersion, Slot
 from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
@@ -45,11 +47,14 @@ class Reconciler:
         deployments: Deployments,
         autoscaler: Autoscaler,
         routing: RoutingFile,
-        address: Callable[[str], str],
+        address: Callable[[ReplicaRecord], str],
+        hosts: Hosts | None,
+        tasks: Tasks,
         engine: Engine,
         events: EventService,
         clock: Clock,
         timing: Timing,
+        awake: threading.Event,
     ) -> None:
         self._database = database
         self._endpoints = endpoints
@@ -60,6 +65,8 @@ class Reconciler:
         self._autoscaler = autoscaler
         self._routing = routing
         self._address = address
+        self._hosts = hosts
+        self._tasks = tasks
         self._engine = engine
         self._events = events
         self._clock = clock
@@ -68,7 +75,7 @@ class Reconciler:
             (each.project, each.name): each for each in routing.endpoints
         }
         self._reaped_at = float("-inf")
-        self.awake = threading.Event()  # set: look now
+        self.awake = awake  # set: look now
         self._is_busy = False
 
     def tick(self) -> None:
@@ -149,6 +156,7 @@ class Reconciler:
                 made = self._keeper.fill(record, slot, last.get(slot))
                 if made is not None:
                     filled[slot] = made
+                    self.awake.set()  # the next round starts it: at once
         for replica in ended:
             is_last = replica.slot in wanted and replica.slot not in filled and last.get(replica.slot) is replica
             is_over = replica.status is ReplicaStatus.ENDED
@@ -190,6 +198,20 @@ class Reconciler:
         for words in self._engine.reap():
             _log.warning("process_without_record_ended", process=words)
         self._keeper.end_strays()
+        self._settle_hosts()
+
+    def _settle_hosts(self) -> None:
+        """In the background: start spare hosts, end those that are left over."""
+        hosts, key = self._hosts, ("hosts",)
+        if hosts is None:
+            return
+        settled = self._tasks.take(key)
+        if settled is not None and settled.exception() is not None:
+            _log.warning("hosts_not_settled", reason=str(settled.exception()))
+        with self._database.read() as connection:
+            is_needed = any(each.status is not ReplicaStatus.ENDED for each in self._replicas.all(connection))
+        is_busy = self._is_busy  # a spare host that starts would only keep the processors from what is waited for
+        self._tasks.start(key, lambda: hosts.settle(is_needed=is_needed, may_start=not is_busy))
 
 
 class _Present:

@@ -79,7 +79,7 @@ def route(
     reason: str,
     replicas: Iterable[ReplicaRecord],
     versions: Mapping[tuple[str, str, int], ServedVersion],
-    address: Callable[[str], str],
+    address: Callable[[ReplicaRecord], str],
 ) -> RouteEndpoint:
     """What the gateway needs to know of one endpoint. Only ready replicas are in it.
 
@@ -89,7 +89,7 @@ def route(
         reason: why it may not be ready; told to callers then.
         replicas: of the endpoint.
         versions: what each version takes and gives.
-        address: replica id -> socket.
+        address: of a replica: its socket.
     """
     if record.is_stopped:
         return RouteEndpoint(project=record.project, name=record.name, variants=(), reason=reason, is_stopped=True)
@@ -114,7 +114,10 @@ def route(
 
 
 def _variant(
-    served: Served, version: ServedVersion, replicas: Iterable[ReplicaRecord], address: Callable[[str], str]
+    served: Served,
+    version: ServedVersion,
+    replicas: Iterable[ReplicaRecord],
+    address: Callable[[ReplicaRecord], str],
 ) -> RouteVariant:
     return RouteVariant(
         name=served.name,
@@ -123,7 +126,7 @@ def _variant(
         weight=served.weight,
         signature=version.signature,
         replicas=tuple(
-            RouteReplica(id=replica.id, address=address(replica.id)) for replica in ready_in(replicas, served.slots)
+            RouteReplica(id=replica.id, address=address(replica)) for replica in ready_in(replicas, served.slots)
         ),
         is_pure=version.is_pure,
     )

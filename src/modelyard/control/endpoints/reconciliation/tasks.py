@@ -17,10 +17,12 @@ class Tasks:
 
     Args:
         clock: for the pause after a task.
+        on_done: called in the task's thread when one has finished.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, on_done: Callable[[], object] = lambda: None) -> None:
         self._clock = clock
+        self._on_done = on_done
         self._begun: dict[Hashable, Future[Any]] = {}
         self._paused_until: dict[Hashable, float] = {}
 
@@ -35,7 +37,7 @@ class Tasks:
             return
         self._paused_until.pop(key, None)
         self._begun[key] = future = Future[Any]()
-        threading.Thread(target=_run, args=(future, function), name=f"endpoints {key}", daemon=True).start()
+        threading.Thread(target=self._run, args=(future, function), name=f"endpoints {key}", daemon=True).start()
 
     def take(self, key: Hashable) -> "Future[Any] | None":
         """The finished task of this key, once; None while there is none."""
@@ -57,9 +59,9 @@ class Tasks:
         """Start no task of this key for a while."""
         self._paused_until[key] = self._clock.monotonic() + seconds
 
-
-def _run(future: Future[Any], function: Callable[[], Any]) -> None:
-    try:
-        future.set_result(function())
-    except BaseException as error:  # noqa: BLE001 - whoever takes the future sees it
-        future.set_exception(error)
+    def _run(self, future: Future[Any], function: Callable[[], Any]) -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - whoever takes the future sees it
+            future.set_exception(error)
+        self._on_done()

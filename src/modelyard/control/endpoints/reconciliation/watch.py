@@ -1,11 +1,11 @@
 """What ready workers say of themselves: whether they still live, and whether they answer NaN."""
 
-from modelyard.dataplane.vitals import read_vitals
+from modelyard.dataplane.vitals import Vitals
 from modelyard.kit.clock import Clock
 
 
 class ReplicaWatch:
-    """Reads the signs of life of workers. What it remembers may be lost at any moment.
+    """Judges the signs of life of workers. What it remembers may be lost at any moment.
 
     Args:
         clock: its monotonic time is the machine's, which the workers write too.
@@ -18,9 +18,9 @@ class ReplicaWatch:
         self._silence_seconds = silence_seconds
         self._overdue_since: dict[str, float] = {}
 
-    def fault(self, replica_id: str, address: str) -> str:
+    def fault(self, replica_id: str, vitals: Vitals | None) -> str:
         """Why the worker counts as hanging, in words; empty while it lives, or has not promised anything yet."""
-        vitals, now = read_vitals(address), self._clock.monotonic()
+        now = self._clock.monotonic()
         if vitals is None or vitals.alive_until >= now:
             self._overdue_since.pop(replica_id, None)
             return ""
@@ -29,11 +29,13 @@ class ReplicaWatch:
             return ""
         return "its worker hangs: it is there, but gives no sign of life any more, so it was ended"
 
-    def remark(self, address: str) -> str:
+    @staticmethod
+    def remark(vitals: Vitals | None) -> str:
         """What callers of a worker that works should know, in words; most often nothing."""
-        vitals = read_vitals(address)
-        if vitals is None or not vitals.nan_output:
+        if vitals is None:
             return ""
+        if not vitals.nan_output:
+            return vitals.remark
         return f"it answered NaN in output '{vitals.nan_output}', where none of its golden answers has any"
 
     def forget(self, replica_id: str) -> None:

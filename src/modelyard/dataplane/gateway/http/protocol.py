@@ -29,7 +29,7 @@ from modelyard.dataplane.gateway.http.heads import (
     head_too_large,
     problem_of,
 )
-from modelyard.dataplane.gateway.http.repeats import KnownHead, learn
+from modelyard.dataplane.gateway.http.repeats import KnownHead, learn, request_line
 from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.dataplane.gateway.http.streams import is_handshake, stream_protocol
 from modelyard.errors import ModelyardError, OverloadedError
@@ -38,7 +38,7 @@ _MAX_TURNS = 64
 _READ_THOUGH_REFUSED_BYTES = 64 << 10  # reading a refused body keeps the connection; worth it only for small ones
 _LINGER_SECONDS = 2.0
 _HALF_CLOSED_SECONDS = 1.0
-_MAX_LESSONS = 16  # a client whose heads differ each time is not worth learning from
+_MAX_LESSONS = 32  # a client whose heads differ each time is not worth learning from
 _IDLE, _HEAD, _BODY = range(3)
 
 
@@ -86,7 +86,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._phase_since = self._progress_at = service.now
         self._is_write_paused = False
         self._unsent_bytes = 0
-        self._known: KnownHead | None = None
+        self._known: dict[bytes, KnownHead] = {}  # by request line: a client may call many endpoints in turn
         self._read: Exchange | None = None
         self._lessons = _MAX_LESSONS
 
@@ -148,8 +148,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._takes_nothing_more:
             return
         was_idle, was_head = self._phase == _IDLE, self._phase == _HEAD
-        if was_idle and self._known is not None and (body_start := self._known.body_start(data)):
-            self._repeat(self._known, data, body_start)
+        if was_idle and (known := self._known.get(request_line(data))) and (body_start := known.body_start(data)):
+            self._repeat(known, data, body_start)
             return
         if self._phase == _BODY:
             self._phase_since = self._service.now if self._is_application else self._phase_since
@@ -171,8 +171,7 @@ class GatewayProtocol(HttpToolsProtocol):
             if self._continued_head_bytes > MAX_HEAD_BYTES:
                 self.refuse(head_too_large())
         if was_idle and self._read is not None and self._phase == _IDLE and self._lessons:
-            self._known = learn(data, self._read)
-            self._lessons -= 1
+            self._learn(data, self._read)
         self._read = None
 
     # Parser
@@ -257,6 +256,12 @@ class GatewayProtocol(HttpToolsProtocol):
             super().on_message_complete()
             if not self.cycle.keep_alive:
                 self._takes_nothing_more = True
+
+    def _learn(self, data: bytes, exchange: Exchange) -> None:
+        self._lessons -= 1
+        known = learn(data, exchange)
+        if known is not None:
+            self._known[request_line(data)] = known
 
     def _repeat(self, known: KnownHead, data: bytes, body_start: int) -> None:
         """A whole request whose head was read before: what the parser would do, without it."""

@@ -41,6 +41,11 @@ class KnownHead(NamedTuple):
         return body_start if digits.isdigit() and int(digits) == len(data) - body_start else 0
 
 
+def request_line(data: bytes) -> bytes:
+    """The first line of a request, as far as it is there."""
+    return data[: data.find(b"\r")]
+
+
 def learn(data: bytes, exchange: Exchange) -> KnownHead | None:
     """The head of `exchange`, which the parser has just read from `data`; None if it is not one to wait for again."""
     fields = exchange.fields

@@ -16,6 +16,7 @@ from modelyard.dataplane.frames import Answer, Failure
 from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.pools.batching import BatchSizer
 from modelyard.dataplane.gateway.pools.demand import DemandMeter
+from modelyard.dataplane.gateway.pools.lines import Lines
 from modelyard.dataplane.gateway.pools.queueing import FairQueue
 from modelyard.dataplane.gateway.pools.replica import ReplicaLink
 from modelyard.dataplane.gateway.requests import Batch, PendingRequest
@@ -42,7 +43,7 @@ class VariantPool:
         demand: what it was asked for and what its batches took, for whoever scales it.
 
     `reroute` offers requests to the endpoint's other variants while this one has no replica, and returns those that
-    none could take.
+    none could take. `lines` are the gateway's connections to model hosts.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class VariantPool:
         endpoint: str,
         limits: Limits,
         reroute: Callable[["VariantPool", list[PendingRequest]], list[PendingRequest]],
+        lines: Lines,
     ) -> None:
         self.name, self.model, self.number = variant.name, variant.model, variant.number
         self.signature = variant.signature
@@ -58,6 +60,7 @@ class VariantPool:
         self.endpoint = endpoint
         self.replicas: list[ReplicaLink] = []
         self._reroute = reroute
+        self._lines = lines
         self.batches = self.batched_requests = self.nan_rows = 0
         self.compared = self.differing = 0
         self._answered = self._failed = 0
@@ -153,7 +156,7 @@ class VariantPool:
                 link.retire()
         for replica in replicas:
             if replica not in present:
-                self.replicas.append(ReplicaLink(replica, self.signature, self))
+                self.replicas.append(ReplicaLink(replica, self.signature, self, self._lines))
         self._note_liveness()
 
     def retire(self, *, is_on_demand: bool = False) -> None:
@@ -273,7 +276,7 @@ class VariantPool:
                 best, fewest, count = link, len(link.in_flight), 1
             elif best is not None:
                 count += 1
-        return best, count
+        return (None, 0) if best is not None and best.is_held_up else (best, count)
 
     def _next_batch(self, link: ReplicaLink, max_rows: int) -> Batch | None:
         """The next requests that fit together; None if none is left, or the next must wait for an empty replica."""

@@ -19,9 +19,10 @@ from modelyard.dataplane.frames import (
     encode_frame,
     tensors_of,
 )
+from modelyard.dataplane.gateway.pools.lines import Channel, Lines
 from modelyard.dataplane.gateway.requests import Batch
 from modelyard.dataplane.tensors import WireTensor
-from modelyard.types.routing import RouteReplica
+from modelyard.types.routing import PLACE_SEPARATOR, RouteReplica
 from modelyard.types.signatures import Signature
 
 _HELLO_SECONDS = 5.0
@@ -63,8 +64,9 @@ class ReplicaLink:
         free_at: when its last answer came (`time.monotonic()`).
     """
 
-    def __init__(self, replica: RouteReplica, signature: Signature, owner: ReplicaOwner) -> None:
+    def __init__(self, replica: RouteReplica, signature: Signature, owner: ReplicaOwner, lines: Lines) -> None:
         self.replica = replica
+        self._lines = lines
         self.is_ready = False
         self.is_retired = False
         self.reason = _CONNECTING
@@ -73,8 +75,13 @@ class ReplicaLink:
         self._signature = signature
         self._owner = owner
         self._last_id = 0
-        self._connection: _Connection | None = None
+        self._connection: _Connection | Channel | None = None
         self._task = asyncio.get_running_loop().create_task(self._stay_connected())
+
+    @property
+    def is_held_up(self) -> bool:
+        """True while its host has enough to do for others; the owner hears when that is over."""
+        return self._connection is not None and self._connection.is_busy
 
     @property
     def has_isolated_batch(self) -> bool:
@@ -105,7 +112,11 @@ class ReplicaLink:
             heads = tuple(described)
         if self._connection is not None:
             patience = max(request.deadline for request in batch.requests) - batch.sent_at
-            self._connection.send(encode_frame(Infer(self._last_id, heads, True, patience), chunks))
+            self._connection.send(encode_frame(Infer(self._last_id, heads, True, patience), chunks), self._last_id)
+
+    def may_send(self) -> None:
+        """See LineUser."""
+        self._owner.replica_ready()
 
     def retire(self) -> None:
         """Take nothing new; disconnect once everything in flight is answered."""
@@ -196,8 +207,12 @@ class ReplicaLink:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LAST_RETRY_SECONDS)
 
-    async def _connect(self) -> "_Connection":
+    async def _connect(self) -> "_Connection | Channel":
         loop, address = asyncio.get_running_loop(), self.replica.address
+        if PLACE_SEPARATOR in address:
+            channel = await self._lines.open(address, self)
+            self._connection, self._last_id = channel, channel.first_id
+            return channel
         if "/" in address:
             _, connection = await loop.create_unix_connection(lambda: _Connection(self), address)
         else:
@@ -209,6 +224,8 @@ class ReplicaLink:
 
 class _Connection(asyncio.Protocol):
     """One socket to a worker."""
+
+    is_busy = False
 
     def __init__(self, link: ReplicaLink) -> None:
         self._link = link
@@ -237,7 +254,7 @@ class _Connection(asyncio.Protocol):
         self.closed.set()
         self._link.connection_lost()
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: bytes, _frame_id: int) -> None:
         if not self._transport.is_closing():
             self._transport.write(frame)
 
