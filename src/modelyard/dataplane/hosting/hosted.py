@@ -102,7 +102,6 @@ class HostedModel(Predictor):
         self.last_used_at = now = time.monotonic()
         if self._began_at:
             self._busy_seconds += now - self._began_at
-            self._signs.busy_seconds += now - self._began_at
             self._batches += 1
             self._began_at = 0.0
 

@@ -49,7 +49,7 @@ class ModelHost:
         self._project = ""
         self._loader = ThreadPoolExecutor(1, "loader")  # one after another: answering goes on beside it
         self._leaving: set[asyncio.Task[None]] = set()
-        self._busy_share = self._busy_before = 0.0
+        self._busy_share, self._busy_before = 0.0, time.thread_time()
         self._beaten_at = time.monotonic()
 
     def run(self) -> None:
@@ -154,7 +154,7 @@ class ModelHost:
     async def _beat(self) -> None:
         """Renew the promise to be heard of, again and again."""
         while True:
-            now, busy = time.monotonic(), self._signs.busy_seconds
+            now, busy = time.monotonic(), time.thread_time()  # of this thread alone: loading is not answering
             self._busy_share = (busy - self._busy_before) / max(now - self._beaten_at, 1e-3)
             self._busy_before, self._beaten_at = busy, now
             self._signs.promise(BEAT_SECONDS)

@@ -52,7 +52,8 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
         alive_until: moment of CLOCK_MONOTONIC before which it writes again, as in dataplane.vitals.
         project: whose models it serves; empty while it has not served any.
         resident_bytes: of the process.
-        busy_share: of its last seconds, the share in which it answered batches.
+        busy_share: of a processor, over its last seconds, what answering took. Not of the time: on a crowded machine
+            the time of a batch is the neighbours'.
         models: by place.
     """
 

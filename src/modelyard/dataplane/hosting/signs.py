@@ -37,7 +37,6 @@ class HostSigns:
         self._hang_seconds = hang_seconds
         self._answering = self._loading = _NONE
         self._alarm_at = 0.0
-        self.busy_seconds = 0.0
         self.alive_until = 0.0
         self.promise(BEAT_SECONDS)
         faulthandler.register(signal.SIGALRM, file=sys.stderr, all_threads=False, chain=True)
