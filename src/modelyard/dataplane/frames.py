@@ -3,8 +3,10 @@
     frame := uint32 bytes after these two fields | uint32 bytes of the header | header (msgpack) | tensor bytes in order
 
 A worker says Hello on connect. Then the caller sends Infer frames, any number at a time, each one batch, and gets one
-Answer or Failure per Infer, matched by id. A worker that is told to end says Draining: it answers what it has received,
-takes no new connection and waits for its callers to leave. Integers are little-endian.
+Answer or Failure per Infer, matched by id. An Infer that asks for a stream gets Partial frames, and at last Ended or
+Failure; no more parts are sent than the caller allowed (Infer, More), and none once it says Cancel. A worker that is
+told to end says Draining: it answers what it has received, takes no new connection and waits for its callers to leave.
+Integers are little-endian.
 """
 
 import struct
@@ -16,7 +18,7 @@ from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InternalError
 from modelyard.types.signatures import DataType, Signature
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_FRAME_BYTES = 1 << 30
 
 _PREFIX = struct.Struct("<II")
@@ -50,13 +52,14 @@ class Infer(msgspec.Struct, array_like=True, frozen=True, tag="infer", gc=False)
     """One batch. `is_checked`: the caller has checked it against the signature that Hello gave.
 
     `patience_seconds` is how long the callers wait: a model that takes longer than that, and than the worker allows
-    every batch, hangs.
+    every batch, hangs. `parts` above 0: answer as a stream, so many parts at first; the patience is for each of them.
     """
 
     id: int
     inputs: tuple[TensorHead, ...]
     is_checked: bool = False
     patience_seconds: float = 0.0
+    parts: int = 0
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True, tag="answer", gc=False):
@@ -82,11 +85,42 @@ class Failure(msgspec.Struct, array_like=True, frozen=True, tag="failure"):
     is_input: bool = False
 
 
+class Partial(msgspec.Struct, array_like=True, frozen=True, tag="partial", gc=False):
+    """The next part of the stream `id`: all outputs, of texts only what is new."""
+
+    id: int
+    outputs: tuple[TensorHead, ...]
+
+
+class Ended(msgspec.Struct, array_like=True, frozen=True, tag="ended"):
+    """The stream `id` is complete; see runtimes.base.Ending. `service_us` and `nan_rows` as in Answer."""
+
+    id: int
+    service_us: int
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    nan_rows: int = 0
+
+
+class More(msgspec.Struct, array_like=True, frozen=True, tag="more", gc=False):
+    """The caller takes `parts` further parts of the stream `id`."""
+
+    id: int
+    parts: int
+
+
+class Cancel(msgspec.Struct, array_like=True, frozen=True, tag="cancel"):
+    """Nobody reads the stream `id` any more. It is answered all the same: by Ended, or by what was under way."""
+
+    id: int
+
+
 class Draining(msgspec.Struct, array_like=True, frozen=True, tag="draining"):
     """The worker is about to end: send nothing new, collect your answers, disconnect."""
 
 
-Header = Hello | Infer | Answer | Failure | Draining
+Header = Hello | Infer | Answer | Failure | Partial | Ended | More | Cancel | Draining
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Header] = msgspec.msgpack.Decoder(Header)

@@ -20,6 +20,7 @@ from modelyard.dataplane.errors import ModelFailedError
 from modelyard.dataplane.frames import (
     PROTOCOL_VERSION,
     Answer,
+    Cancel,
     Draining,
     Failure,
     FrameInvalidError,
@@ -27,10 +28,13 @@ from modelyard.dataplane.frames import (
     Header,
     Hello,
     Infer,
+    More,
     TensorHead,
     encode_frame,
     tensors_of,
 )
+from modelyard.dataplane.streams import Receiver, Streams
+from modelyard.dataplane.tensors import WireTensor
 from modelyard.dataplane.vitals import BEAT_SECONDS, HANG_SECONDS, LifeSigns
 from modelyard.errors import InvalidInputError, ModelyardError
 from modelyard.runtimes.base import PredictionFailedError, Predictor, Tensors
@@ -68,6 +72,7 @@ class ModelServer:
         self._nan_free = nan_free
         self._hang_seconds = hang_seconds
         self._signs: LifeSigns | None = None  # while it runs
+        self._streams = Streams(predictor, self)
         self._last_frame_at = 0.0
         self.is_draining = False
         self.hello = encode_frame(Hello(PROTOCOL_VERSION, os.getpid(), signature, is_pure))
@@ -91,40 +96,77 @@ class ModelServer:
     def disconnected(self, connection: "_Connection") -> None:
         """A caller left."""
         self._connections.discard(connection)
+        self._streams.forget(connection)
 
-    def answer(self, header: Header, body: memoryview) -> bytes:
-        """The frame that answers `header`.
+    def received(self, connection: Receiver, header: Header, body: memoryview) -> None:
+        """A frame from a caller.
 
         Raises:
             FrameInvalidError: the caller sent something that only a worker may say, or a damaged frame.
         """
-        if not isinstance(header, Infer):
-            raise FrameInvalidError(f"a caller sent '{type(header).__name__}'")
         self._last_frame_at = time.monotonic()
-        tensors = tensors_of(header.inputs, body)
+        if isinstance(header, Infer):
+            tensors = tensors_of(header.inputs, body)
+            answer = self._open(connection, header, tensors) if header.parts > 0 else self._answer(header, tensors)
+            if answer is not None:
+                connection.send(answer)
+        elif isinstance(header, More):
+            self._streams.allow(connection, header)
+        elif isinstance(header, Cancel):
+            self._streams.cancel(connection, header)
+        else:
+            raise FrameInvalidError(f"a caller sent '{type(header).__name__}'")
+
+    def guarded(self, patience_seconds: float, step: Callable[[], Tensors | None]) -> Tensors | None:
+        """See streams.Host."""
+        if self._signs is None:
+            return step()
+        self._signs.begin_batch(patience_seconds)
         try:
-            inputs = {tensor.name: tensor.to_array() for tensor in tensors}
-            if not header.is_checked:
-                check_inputs(self._signature, inputs)
+            return step()
+        finally:
+            self._signs.end_batch()
+
+    def failure(self, id: int, error: Exception) -> bytes:
+        """The frame that says that `id` has no answer, and why."""
+        if isinstance(error, PredictionFailedError):
+            return encode_frame(Failure(id, ModelFailedError.code, error.message, error.hint))
+        if isinstance(error, ModelyardError):
+            is_input = isinstance(error, InvalidInputError)
+            return encode_frame(Failure(id, error.code, error.message, error.hint, error.field, is_input))
+        hint = "The model raised this on inputs that fit its signature; look at the replica's log."
+        return encode_frame(Failure(id, ModelFailedError.code, f"{type(error).__name__}: {error}", hint))
+
+    def _open(self, connection: Receiver, header: Infer, tensors: list[WireTensor]) -> bytes | None:
+        """Begin a stream; the frame that says why if that is not possible."""
+        try:
+            self._streams.open(connection, header, self._inputs(header, tensors))
+        except Exception as error:  # noqa: BLE001 - the caller gets the reason
+            return self.failure(header.id, error)
+        return None
+
+    def _inputs(self, header: Infer, tensors: list[WireTensor]) -> Tensors:
+        inputs = {tensor.name: tensor.to_array() for tensor in tensors}
+        if not header.is_checked:
+            check_inputs(self._signature, inputs)
+        return inputs
+
+    def _answer(self, header: Infer, tensors: list[WireTensor]) -> bytes:
+        try:
+            inputs = self._inputs(header, tensors)
             if self._signs is not None:
                 self._signs.begin_batch(header.patience_seconds)
             started = time.perf_counter_ns()
             outputs = self._predictor.predict(inputs)
             service_us = (time.perf_counter_ns() - started) // 1000
-            return _answer_frame(header.id, outputs, service_us, self._nan_rows(outputs))
-        except PredictionFailedError as error:
-            return encode_frame(Failure(header.id, ModelFailedError.code, error.message, error.hint))
-        except ModelyardError as error:
-            is_input = isinstance(error, InvalidInputError)
-            return encode_frame(Failure(header.id, error.code, error.message, error.hint, error.field, is_input))
+            return _answer_frame(header.id, outputs, service_us, self.count_nan_rows(outputs))
         except Exception as error:  # noqa: BLE001 - the caller gets the reason; the worker serves the others
-            hint = "The model raised this on inputs that fit its signature; look at the replica's log."
-            return encode_frame(Failure(header.id, ModelFailedError.code, f"{type(error).__name__}: {error}", hint))
+            return self.failure(header.id, error)
         finally:
             if self._signs is not None:
                 self._signs.end_batch()
 
-    def _nan_rows(self, outputs: Tensors) -> int:
+    def count_nan_rows(self, outputs: Tensors) -> int:
         """Rows with NaN in an output that should have none."""
         most = 0
         for name in self._nan_free & outputs.keys():
@@ -166,11 +208,15 @@ class ModelServer:
         while self._connections:
             await asyncio.sleep(0.01)
             now = time.monotonic()
-            if now - self._last_frame_at > _DRAIN_QUIET_SECONDS or now - started > _DRAIN_LIMIT_SECONDS:
+            is_quiet = not self._streams and now - self._last_moved_at() > _DRAIN_QUIET_SECONDS
+            if is_quiet or now - started > _DRAIN_LIMIT_SECONDS:
                 break
         for connection in list(self._connections):
             connection.close()
         await asyncio.sleep(0.01)
+
+    def _last_moved_at(self) -> float:
+        return max(self._last_frame_at, self._streams.moved_at)
 
 
 class _Connection(asyncio.Protocol):
@@ -194,7 +240,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for header, body in self._reader.feed(data):
-                self.send(self._server.answer(header, body))
+                self._server.received(self, header, body)
         except FrameInvalidError as error:
             sys.stderr.write(f"worker: dropped a connection: {error.message}\n")
             self._transport.close()

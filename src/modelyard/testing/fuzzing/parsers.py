@@ -31,6 +31,15 @@ SIGNATURES = (
 _CLIENT_ERRORS = range(400, 500)
 _PREFIX_BYTES = 3
 _OPEN_INFERENCE, _INVOCATIONS = OpenInferenceRest(), Invocations()
+
+
+class _Nobody:
+    """A connection whose other end does not look at the answers."""
+
+    def send(self, frame: bytes) -> None:
+        """See streams.Receiver."""
+
+
 _server = ModelServer(echo_model.SIGNATURE, echo_model.EchoPredictor(1, slow_share=0.0), is_pure=True)
 
 
@@ -64,8 +73,8 @@ def frames(data: bytes) -> None:
     try:
         for part in (data[:cut], data[cut:]):
             for header, body in reader.feed(part):
-                if isinstance(header, Infer):
-                    _server.answer(header, body)
+                if isinstance(header, Infer) and header.parts <= 0:  # a stream takes an event loop
+                    _server.received(_Nobody(), header, body)
     except FrameInvalidError:
         return
 
