@@ -149,4 +149,4 @@ class Streams:
         """Forget a stream; its model hears of it as GeneratorExit."""
         del self._open[stream.receiver, stream.id]
         with suppress(Exception):  # whatever it raises while it is told to end, nobody waits for it any more
-            stream.parts.close()
+            self._host.guarded(stream.patience_seconds, stream.parts.close)

@@ -74,11 +74,11 @@ def wait_for(found: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.05)
 
 
-def open_raw(serving: Serving, script: Script, version: str = "1.1") -> socket.socket:
+def open_raw(serving: Serving, script: Script, version: str = "1.1", buffer_bytes: int = 4096) -> socket.socket:
     """A client that reads only when the test does."""
     body = json.dumps(request(script)).encode()
     connection = socket.create_connection(("127.0.0.1", serving.port), timeout=30)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     head = f"POST /v1/completions HTTP/{version}\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
     lines = "".join(f"{name}: {value}\r\n" for name, value in AUTHORIZATION.items())
     connection.sendall(f"{head}{lines}\r\n".encode() + body)
@@ -147,7 +147,7 @@ def test_a_slow_reader_stops_its_own_stream_only_and_fills_no_memory(serving, ht
 
 def test_a_reader_that_pauses_gets_every_byte(serving):
     script = Script(name="paused", parts=300, padding=20_000)
-    with open_raw(serving, script, "1.0") as connection:  # without chunks, until the connection ends
+    with open_raw(serving, script, "1.0", 1 << 17) as connection:  # without chunks, until the connection ends
         time.sleep(0.5)
         received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     lines = received.decode().splitlines()
