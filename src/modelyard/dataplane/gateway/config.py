@@ -27,7 +27,8 @@ class Limits:
         max_batch_requests: requests joined into one batch.
         max_batch_rows: rows of one batch, unless a single request has more.
         batches_in_flight: batches sent to a replica before it has answered; the second one waits in its socket, so
-            that the replica need not wait for the gateway between two batches.
+            that the replica need not wait for the gateway between two batches. Models that cost much once a batch
+            get it only when it is as large as pays.
         streams_in_flight: answers in parts that a replica makes at a time; more are 429.
         deadline_seconds: time for an answer, or for the next part of one, when the request names none.
         max_deadline_seconds: longest time that a request may name.

@@ -32,8 +32,8 @@ _logger = logging.getLogger(__name__)
 class VariantPool:
     """One queue from which the variant's idle replicas pull.
 
-    A batch is what waits when a replica is idle, so batches grow with load and nothing ever waits for a batch to fill.
-    Requests that arrive in one turn of the event loop are sent together at its end. How much of what waits makes one
+    A batch is what waits when a replica is idle, so batches grow with load and no replica ever waits for one to fill.
+    The next one is sent ahead of a replica's answer where that pays (BatchSizer). Requests that arrive in one turn of the event loop are sent together at its end. How much of what waits makes one
     batch follows from what batches took (BatchSizer), and idle replicas share it.
 
     Attributes:
@@ -265,7 +265,7 @@ class VariantPool:
         self._is_flush_due = False
         while self._queue:
             link, idle = self._idle_replica()
-            if link is None:
+            if link is None or self._is_better_held(link):
                 return
             share = -(-self._queue.rows // idle)
             batch = self._next_batch(link, min(self._sizer.rows(), share))
@@ -274,6 +274,11 @@ class VariantPool:
             link.send(batch)
             self.batches += 1
             self.batched_requests += len(batch.requests)
+
+    def _is_better_held(self, link: ReplicaLink) -> bool:
+        """True if what waits is not worth a batch of its own behind the one that every replica is at."""
+        is_at_work = len(link.in_flight) > link.streams
+        return is_at_work and self._sizer.is_better_held(self._queue.rows) and not self._queue.first().call.is_stream
 
     def _idle_replica(self) -> tuple[ReplicaLink | None, int]:
         """The ready replica with the fewest batches, if that is fewer than the limit, and how many have so few."""
