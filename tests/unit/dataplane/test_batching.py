@@ -57,7 +57,11 @@ def test_a_small_batch_waits_for_more_where_the_model_costs_much_once_a_batch(co
 
 def simulated_rows_per_second(cost_us: Any, clients: int) -> float:
     """One replica, and clients that ask again as soon as they are answered: how VariantPool uses a BatchSizer."""
-    sizer, now, waiting, at_work, answered = BatchSizer(256), 0.0, clients, [], 0
+    sizer, now, answered = BatchSizer(256), 0.0, 0
+    for rows in (1, 2):
+        sizer.observe(rows, int(cost_us(rows)))
+    third = clients // 3
+    at_work, waiting = [third, third], clients - 2 * third
     while now < 2e6:
         while waiting and len(at_work) < 2 and not (at_work and sizer.is_better_held(waiting)):
             rows = min(waiting, sizer.rows())
@@ -67,8 +71,7 @@ def simulated_rows_per_second(cost_us: Any, clients: int) -> float:
         rows = at_work.pop(0)
         now += cost_us(rows) + (0 if is_ahead else 150)
         sizer.observe(rows, int(cost_us(rows)))
-        # The clients are answered and have asked again only after what waited was sent.
-        if waiting and not at_work:
+        if waiting and not (at_work and sizer.is_better_held(waiting)):  # before the clients have asked again
             sent = min(waiting, sizer.rows())
             at_work.append(sent)
             waiting -= sent

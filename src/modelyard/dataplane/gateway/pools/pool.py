@@ -33,8 +33,9 @@ class VariantPool:
     """One queue from which the variant's idle replicas pull.
 
     A batch is what waits when a replica is idle, so batches grow with load and no replica ever waits for one to fill.
-    The next one is sent ahead of a replica's answer where that pays (BatchSizer). Requests that arrive in one turn of the event loop are sent together at its end. How much of what waits makes one
-    batch follows from what batches took (BatchSizer), and idle replicas share it.
+    The next one is sent ahead of a replica's answer where that pays. Requests that arrive in one turn of the event loop
+    are sent together at its end. How much of what waits makes one batch follows from what batches took (BatchSizer);
+    idle replicas share it.
 
     Attributes:
         batches, batched_requests, nan_rows: figures for /metrics.
