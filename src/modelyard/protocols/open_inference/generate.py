@@ -63,11 +63,11 @@ class OpenInferenceGenerate(PlainDialect):
         """See Dialect."""
         del headers
         fields = decode(_decoder, body)
-        name = fields.pop("id", None)
-        timeout_seconds = _timeout_of(fields.pop("parameters", None))
+        specs = {spec.name: spec for spec in signature.inputs}
+        name, parameters = (fields.pop(own, None) if own not in specs else None for own in ("id", "parameters"))
+        timeout_seconds = _timeout_of(parameters)
         if takes_text(signature) and _TEXT_IN in fields:
             fields[signature.inputs[0].name] = fields.pop(_TEXT_IN)
-        specs = {spec.name: spec for spec in signature.inputs}
         tensors = [_tensor(each, value, specs.get(each)) for each, value in fields.items()]
         inputs, _ = checked(signature, tensors)
         call = self._call(inputs, str(name) if name is not None else None, is_text=is_generator(signature))
