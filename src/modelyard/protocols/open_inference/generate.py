@@ -85,10 +85,12 @@ class _Writer(StreamWriter):
     def __init__(self, request_id: str, context: AnswerContext, *, is_text: bool) -> None:
         self._head = {"id": request_id, "model_name": context.endpoint, "model_version": context.version}
         self._is_text = is_text
+        self._in_rows = {spec.name for spec in context.signature.outputs if spec.shape[:1] == (-1,)}
 
     def written(self, outputs: Sequence[OutputRows]) -> bytes:
         """The object of some outputs."""
-        values = {rows.name: nested_values(rows)[0] for rows in outputs}
+        values = {each.name: nested_values(each) for each in outputs}
+        values |= {name: value[0] for name, value in values.items() if name in self._in_rows}
         if self._is_text:
             text = next(iter(values.values()))
             values = {_TEXT_OUT: text if isinstance(text, str) else text[0]}
