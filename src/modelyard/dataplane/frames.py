@@ -86,14 +86,18 @@ class Failure(msgspec.Struct, array_like=True, frozen=True, tag="failure"):
 
 
 class Partial(msgspec.Struct, array_like=True, frozen=True, tag="partial", gc=False):
-    """The next part of the stream `id`: all outputs, of texts only what is new."""
+    """The next part of the stream `id`: all outputs, of texts only what is new; `service_us` as in Answer."""
 
     id: int
     outputs: tuple[TensorHead, ...]
+    service_us: int
 
 
 class Ended(msgspec.Struct, array_like=True, frozen=True, tag="ended"):
-    """The stream `id` is complete; see runtimes.base.Ending. `service_us` and `nan_rows` as in Answer."""
+    """The stream `id` is complete; see runtimes.base.Ending.
+
+    `service_us` is the time that the model took after the last part, `nan_rows` as in Answer.
+    """
 
     id: int
     service_us: int

@@ -129,7 +129,8 @@ class Streams:
     def _send(self, stream: _Stream, part: Tensors) -> None:
         raw = [to_raw(name, array) for name, array in part.items()]
         heads = tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in raw)
-        stream.receiver.send(encode_frame(Partial(stream.id, heads), (t.data for t in raw)))
+        service_us, stream.service_ns = stream.service_ns // 1000, 0
+        stream.receiver.send(encode_frame(Partial(stream.id, heads, service_us), (t.data for t in raw)))
         stream.nan_rows += self._host.count_nan_rows(part)
         stream.allowed -= 1
         self.moved_at = time.monotonic()

@@ -208,8 +208,10 @@ class VariantPool:
         if self._queue:
             self._flush()
 
-    def part_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor]) -> None:
+    def part_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
         """See ReplicaOwner."""
+        replica.free_at = time.monotonic()
+        self.demand.streamed(0, 0, service_us / 1e6)
         shares = self._shares(replica, batch, outputs)
         if batch.stream is not None and shares is not None:
             batch.stream.part(next(iter(shares)), self)
@@ -218,7 +220,7 @@ class VariantPool:
         """See ReplicaOwner."""
         replica.free_at = time.monotonic()
         self.nan_rows += ended.nan_rows
-        self.demand.served(1, batch.rows[0], ended.service_us / 1e6)
+        self.demand.streamed(1, batch.rows[0], ended.service_us / 1e6)
         if batch.stream is not None:
             ending = Ending(
                 finish_reason=ended.finish_reason,
@@ -278,8 +280,10 @@ class VariantPool:
 
     def _is_better_held(self, link: ReplicaLink) -> bool:
         """True if what waits is not worth a batch of its own behind the one that every replica is at."""
-        is_at_work = len(link.in_flight) > link.streams
-        return is_at_work and self._sizer.is_better_held(self._queue.rows) and not self._queue.first().call.is_stream
+        is_at_work, queue = len(link.in_flight) > link.streams, self._queue
+        if not is_at_work or len(queue) >= self._limits.max_batch_requests:
+            return False
+        return self._sizer.is_better_held(queue.rows) and not queue.first().call.is_stream
 
     def _idle_replica(self) -> tuple[ReplicaLink | None, int]:
         """The ready replica with the fewest batches, if that is fewer than the limit, and how many have so few."""

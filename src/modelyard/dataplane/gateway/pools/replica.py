@@ -49,8 +49,8 @@ class ReplicaOwner(Protocol):
     def batch_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
         """Outputs of the whole batch, and the time that the model took."""
 
-    def part_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor]) -> None:
-        """The next part of a stream."""
+    def part_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
+        """The next part of a stream, and the time that the model took for it."""
 
     def stream_ended(self, replica: "ReplicaLink", batch: Batch, ended: Ended) -> None:
         """A stream is complete."""
@@ -152,7 +152,7 @@ class ReplicaLink:
         elif isinstance(header, Partial):
             batch = self.in_flight.get(header.id)
             if batch is not None and batch.stream is not None:
-                self._owner.part_answered(self, batch, tensors_of(header.outputs, body))
+                self._owner.part_answered(self, batch, tensors_of(header.outputs, body), header.service_us)
         elif isinstance(header, Ended | Failure):
             self._ended(header)
         elif isinstance(header, Draining):
