@@ -281,8 +281,8 @@ class VariantPool:
     def _is_better_held(self, link: ReplicaLink) -> bool:
         """True if what waits is not worth a batch of its own behind the one that every replica is at."""
         is_at_work, queue = len(link.in_flight) > link.streams, self._queue
-        if not is_at_work or len(queue) >= self._limits.max_batch_requests:
-            return False
+        if not is_at_work or len(queue) >= min(self._limits.max_batch_requests, self._limits.max_queue):
+            return False  # it could not become larger
         return self._sizer.is_better_held(queue.rows) and not queue.first().call.is_stream
 
     def _idle_replica(self) -> tuple[ReplicaLink | None, int]:
