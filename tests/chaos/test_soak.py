@@ -10,6 +10,7 @@ def test_under_load_and_disturbance_no_answer_is_lost_or_mixed_and_nothing_grows
     counts = outcome.ledger.counts
     assert not outcome.faults, (outcome.faults, counts)
     assert counts["answers checked"] > 500
+    assert counts["streams checked"] > 30
     assert sum(count for name, count in counts.items() if name.startswith("disturbances")) >= 2
     assert counts["junk requests refused"] > 10
     assert counts["left by their client"] > 10

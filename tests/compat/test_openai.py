@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from modelyard.testing.serving import TOKEN, Serving, endpoint, variant
+from modelyard.testing.streaming_model import Script, start_streaming
 
 WORKER = Path(__file__).with_name("text_worker.py")
 
@@ -20,6 +21,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator["openai.OpenAI"
     with Serving(folder) as serving:
         kinds = ("embed", "shout", "talk", "number")
         workers = {kind: serving.start_worker(kind, command=[str(WORKER), "--kind", kind]) for kind in kinds}
+        workers["write"] = start_streaming(serving, "write")
         serving.start_gateway()
         serving.publish(*(endpoint(kind, variant(worker)) for kind, worker in workers.items()))
         with openai.OpenAI(base_url=f"{serving.url}/v1", api_key=TOKEN, max_retries=0) as client:
@@ -27,7 +29,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator["openai.OpenAI"
 
 
 def test_the_endpoints_that_take_text_are_the_models(client):
-    assert [model.id for model in client.models.list()] == ["embed", "shout", "talk"]
+    assert [model.id for model in client.models.list()] == ["embed", "shout", "talk", "write"]
     assert client.models.retrieve("embed").id == "embed"
 
 
@@ -69,6 +71,42 @@ def test_streams_are_server_sent_events(client):
     assert chunks[-1].choices[0].finish_reason == "stop"
     texts = [chunk.choices[0].text for chunk in client.completions.create(model="shout", prompt="a", stream=True)]
     assert "".join(texts) == "A"
+
+
+def test_a_stream_comes_in_parts_with_its_reason_and_its_usage(client):
+    script = Script(name="w", parts=4)
+    messages = [{"role": "user", "content": script.prompt()}]
+    stream = client.chat.completions.create(
+        model="write", messages=messages, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = list(stream)
+    deltas = [chunk.choices[0].delta for chunk in chunks[:-1]]
+    assert [delta.content for delta in deltas] == [*map(script.part, range(4)), None]
+    assert [delta.role for delta in deltas] == ["assistant", None, None, None, None]
+    assert [chunk.choices[0].finish_reason for chunk in chunks[:-1]] == [None] * 4 + ["length"]
+    usage = chunks[-1].usage
+    assert (chunks[-1].choices, usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == ([], 1, 4, 5)
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_a_stream_of_several_prompts_says_which_part_is_whose(client):
+    scripts = [Script(name="a", parts=2), Script(name="b", parts=3)]
+    stream = client.completions.create(model="write", prompt=[script.prompt() for script in scripts], stream=True)
+    texts = {0: "", 1: ""}
+    for chunk in stream:
+        texts[chunk.choices[0].index] += chunk.choices[0].text
+    assert list(texts.values()) == [script.text() for script in scripts]
+
+
+def test_a_stream_that_breaks_off_is_an_error_of_the_client(client):
+    script = Script(name="w", parts=4, act="raise", at=2)
+    stream = client.chat.completions.create(
+        model="write", messages=[{"role": "user", "content": script.prompt()}], stream=True
+    )
+    assert [next(stream).choices[0].delta.content for _ in range(2)] == ["w.0 ", "w.1 "]
+    with pytest.raises(openai.APIError, match="told to fail") as broken:
+        next(stream)
+    assert broken.value.code == "model_failed"
 
 
 MESSAGE = [{"role": "user", "content": "x"}]

@@ -2,6 +2,7 @@
 
 import json
 import queue
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from modelyard.protocols.open_inference.grpc.messages import MESSAGES, SERVICE
 from modelyard.testing.same_model import same_bundle
 from modelyard.testing.scripted_model import start_scripted
 from modelyard.testing.serving import TOKEN, Serving, ServingFailedError, endpoint, variant
+from modelyard.testing.streaming_model import Script, start_streaming
 from modelyard.types.signatures import DataType, TensorSpec
 
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
@@ -35,10 +37,12 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     with Serving(folder, Limits(max_request_bytes=1 << 20)) as serving:
         same = serving.start_worker("same", same_bundle(folder / "bundle", *SPECS))
         scripted = start_scripted(serving, "scripted")
+        writer = start_streaming(serving, "writer")
         serving.start_gateway(grpc_port=0)
         serving.publish(
             endpoint("same", variant(same, model="same", number=4), capture_share=1.0),
             endpoint("scripted", variant(scripted)),
+            endpoint("writer", variant(writer)),
             endpoint("asleep", is_stopped=True),
         )
         yield serving
@@ -71,6 +75,12 @@ def inputs(given: dict[str, np.ndarray]) -> list[Any]:
 def scripted(value: float, seconds: float = 0.0) -> list[Any]:
     tensor = triton.InferInput("x", [1, 3], "FP32")
     tensor.set_data_from_numpy(np.array([[value, seconds, 0]], np.float32))
+    return [tensor]
+
+
+def prompt(script: Script) -> list[Any]:
+    tensor = triton.InferInput("prompt", [1], "BYTES")
+    tensor.set_data_from_numpy(np.array([script.prompt()], object))
     return [tensor]
 
 
@@ -216,6 +226,44 @@ def test_many_requests_at_once_get_their_own_answers(client):
         result, error = answers.get(timeout=30)
         assert error is None
         assert result.as_numpy("y")[0, 0] == float(result.get_response().id)
+
+
+def test_an_answer_in_parts_has_a_response_for_each_and_an_empty_one_at_the_end(client):
+    script, answers = Script(name="w", parts=40), queue.Queue()
+    broken = Script(name="b", parts=3, act="raise", at=2)
+    client.start_stream(lambda result, error: answers.put((result, error)), headers=HEADERS)
+    for name, each in (("whole", script), ("broken", broken)):
+        client.async_stream_infer("writer", prompt(each), request_id=name, enable_empty_final_response=True)
+    texts, failures, is_over = {"whole": "", "broken": ""}, [], False
+    while not (is_over and failures):
+        result, error = answers.get(timeout=30)
+        if error is not None:
+            failures.append(str(error))
+            continue
+        response = result.get_response()
+        if response.parameters["triton_final_response"].bool_param:
+            is_over = not response.outputs
+            assert (response.id, response.parameters["finish_reason"].string_param) == ("whole", "length")
+        else:
+            texts[response.id] += result.as_numpy("text")[0].decode()
+    client.async_stream_infer("writer", prompt(script), request_id="at once")
+    assert answers.get(timeout=30)[0].as_numpy("text")[0].decode() == script.text()
+    client.stop_stream()
+    assert texts == {"whole": script.text(), "broken": Script(name="b", parts=2).text()}
+    assert "told to fail" in failures[0]
+
+
+def test_a_client_over_grpc_that_leaves_ends_the_work(serving: Serving, client):
+    answers = queue.Queue()
+    client.start_stream(lambda result, error: answers.put((result, error)), headers=HEADERS)
+    endless = Script(name="left-grpc", parts=100_000, seconds=0.005)
+    client.async_stream_infer("writer", prompt(endless), enable_empty_final_response=True)
+    assert answers.get(timeout=30)[1] is None
+    client.stop_stream(cancel_requests=True)
+    deadline = time.monotonic() + 20
+    while "closed left-grpc" not in serving.output("writer"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_stream_answers_as_answers_come(serving, client):

@@ -3,8 +3,10 @@
     frame := uint32 bytes after these two fields | uint32 bytes of the header | header (msgpack) | tensor bytes in order
 
 A worker says Hello on connect. Then the caller sends Infer frames, any number at a time, each one batch, and gets one
-Answer or Failure per Infer, matched by id. A worker that is told to end says Draining: it answers what it has received,
-takes no new connection and waits for its callers to leave. Integers are little-endian.
+Answer or Failure per Infer, matched by id. An Infer that asks for a stream gets Partial frames, and at last Ended or
+Failure; no more parts are sent than the caller allowed (Infer, More), and none once it says Cancel. A worker that is
+told to end says Draining: it answers what it has received, takes no new connection and waits for its callers to leave.
+Integers are little-endian.
 
 A model host has one more socket, over which several of its models are reached: a caller says Attach for each of them,
 and gets a Hello, or a Failure if the host does not have it. The upper half of an id is the channel that the caller
@@ -18,9 +20,11 @@ import msgspec
 
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InternalError
+from modelyard.runtimes.base import Tensors
+from modelyard.runtimes.tensors import raw_elements
 from modelyard.types.signatures import DataType, Signature
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_FRAME_BYTES = 1 << 30
 CHANNEL_SHIFT = 32
 
@@ -69,13 +73,14 @@ class Infer(msgspec.Struct, array_like=True, frozen=True, tag="infer", gc=False)
     """One batch. `is_checked`: the caller has checked it against the signature that Hello gave.
 
     `patience_seconds` is how long the callers wait: a model that takes longer than that, and than the worker allows
-    every batch, hangs.
+    every batch, hangs. `parts` above 0: answer as a stream, so many parts at first; the patience is for each of them.
     """
 
     id: int
     inputs: tuple[TensorHead, ...]
     is_checked: bool = False
     patience_seconds: float = 0.0
+    parts: int = 0
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True, tag="answer", gc=False):
@@ -103,13 +108,48 @@ class Failure(msgspec.Struct, array_like=True, frozen=True, tag="failure"):
     is_input: bool = False
 
 
+class Partial(msgspec.Struct, array_like=True, frozen=True, tag="partial", gc=False):
+    """The next part of the stream `id`: all outputs, of texts only what is new; `service_us` as in Answer."""
+
+    id: int
+    outputs: tuple[TensorHead, ...]
+    service_us: int
+
+
+class Ended(msgspec.Struct, array_like=True, frozen=True, tag="ended"):
+    """The stream `id` is complete; see runtimes.base.Ending.
+
+    `service_us` is the time that the model took after the last part, `nan_rows` as in Answer.
+    """
+
+    id: int
+    service_us: int
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    nan_rows: int = 0
+
+
+class More(msgspec.Struct, array_like=True, frozen=True, tag="more", gc=False):
+    """The caller takes `parts` further parts of the stream `id`."""
+
+    id: int
+    parts: int
+
+
+class Cancel(msgspec.Struct, array_like=True, frozen=True, tag="cancel"):
+    """Nobody reads the stream `id` any more. It is answered all the same: by Ended, or by what was under way."""
+
+    id: int
+
+
 class Draining(msgspec.Struct, array_like=True, frozen=True, tag="draining"):
     """The worker, or the channel's model, is about to end: send nothing new, collect your answers, disconnect."""
 
     channel: int = 0
 
 
-Header = Hello | Infer | Answer | Failure | Draining | Attach | Detach
+Header = Hello | Infer | Answer | Failure | Partial | Ended | More | Cancel | Draining | Attach | Detach
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Header] = msgspec.msgpack.Decoder(Header)
@@ -125,6 +165,16 @@ def encode_frame(header: Header, chunks: Iterable[bytes | memoryview] = ()) -> b
 def heads_of(tensors: Sequence[WireTensor]) -> tuple[TensorHead, ...]:
     """The descriptions of `tensors`."""
     return tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in tensors)
+
+
+def described(outputs: Tensors) -> tuple[tuple[TensorHead, ...], list[bytes]]:
+    """The descriptions of a model's outputs, and their bytes."""
+    heads, chunks = [], []
+    for name, array in outputs.items():
+        datatype, data = raw_elements(array)
+        heads.append(TensorHead(name, datatype, array.shape, len(data)))
+        chunks.append(data)
+    return tuple(heads), chunks
 
 
 def tensors_of(heads: Sequence[TensorHead], body: memoryview) -> list[WireTensor]:

@@ -7,7 +7,6 @@ import sys
 
 import uvloop
 
-from modelyard.dataplane.frames import Header
 from modelyard.dataplane.served_model import ServedModel
 from modelyard.dataplane.vitals import BEAT_SECONDS, HANG_SECONDS, LifeSigns
 from modelyard.runtimes.base import Predictor
@@ -46,10 +45,6 @@ class ModelServer:
         self._model.signs = signs = LifeSigns(address, self._hang_seconds)
         uvloop.run(self._run(address, signs))
         signs.close()
-
-    def answer(self, header: Header, body: memoryview) -> bytes:
-        """See ServedModel."""
-        return self._model.answer(header, body)
 
     async def _run(self, address: str, signs: LifeSigns) -> None:
         stop = stop_event()

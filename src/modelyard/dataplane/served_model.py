@@ -17,6 +17,7 @@ from modelyard.dataplane.errors import ModelFailedError
 from modelyard.dataplane.frames import (
     PROTOCOL_VERSION,
     Answer,
+    Cancel,
     Draining,
     Failure,
     FrameInvalidError,
@@ -24,13 +25,15 @@ from modelyard.dataplane.frames import (
     Header,
     Hello,
     Infer,
-    TensorHead,
+    More,
+    described,
     encode_frame,
     tensors_of,
 )
+from modelyard.dataplane.streams import Streams
+from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InvalidInputError, ModelyardError
 from modelyard.runtimes.base import PredictionFailedError, Predictor, Tensors
-from modelyard.runtimes.tensors import raw_elements
 from modelyard.runtimes.validate import check_inputs
 from modelyard.types.signatures import Signature
 
@@ -89,6 +92,7 @@ class ServedModel:
         self._predictor = predictor
         self._nan_free = nan_free
         self._connections: set[ModelConnection] = set()
+        self._streams = Streams(predictor, self)
         self._server: asyncio.AbstractServer | None = None
         self._last_frame_at = 0.0
         self.signs = signs
@@ -114,7 +118,9 @@ class ServedModel:
         while self._connections:
             await asyncio.sleep(0.01)
             now = time.monotonic()
-            if now - self._last_frame_at > _DRAIN_QUIET_SECONDS or now - started > _DRAIN_LIMIT_SECONDS:
+            moved_at = max(self._last_frame_at, self._streams.moved_at)
+            is_quiet = not self._streams and now - moved_at > _DRAIN_QUIET_SECONDS
+            if is_quiet or now - started > _DRAIN_LIMIT_SECONDS:
                 break
         for connection in list(self._connections):
             connection.close()
@@ -133,40 +139,77 @@ class ServedModel:
     def disconnected(self, connection: "ModelConnection") -> None:
         """A caller left."""
         self._connections.discard(connection)
+        self._streams.forget(connection)
 
-    def answer(self, header: Header, body: memoryview, others_us: int = 0) -> bytes:
-        """The frame that answers `header`; `others_us`: see frames.Answer.
+    def received(self, connection: ModelConnection, header: Header, body: memoryview, others_us: int = 0) -> None:
+        """A frame from a caller; `others_us`: see frames.Answer.
 
         Raises:
             FrameInvalidError: the caller sent something that only a worker may say, or a damaged frame.
         """
-        if not isinstance(header, Infer):
-            raise FrameInvalidError(f"a caller sent '{type(header).__name__}'")
         self._last_frame_at = time.monotonic()
-        tensors = tensors_of(header.inputs, body)
+        if isinstance(header, Infer):
+            tensors = tensors_of(header.inputs, body)
+            if header.parts > 0:
+                self._open(connection, header, tensors)
+            else:
+                connection.send(self._answer(header, tensors, others_us))
+        elif isinstance(header, More):
+            self._streams.allow(connection, header)
+        elif isinstance(header, Cancel):
+            self._streams.cancel(connection, header)
+        else:
+            raise FrameInvalidError(f"a caller sent '{type(header).__name__}'")
+
+    def guarded(self, patience_seconds: float, step: Callable[[], Tensors | None]) -> Tensors | None:
+        """See streams.Host."""
+        if self.signs is None:
+            return step()
+        self.signs.begin_batch(patience_seconds)
         try:
-            inputs = {tensor.name: tensor.to_array() for tensor in tensors}
-            if not header.is_checked:
-                check_inputs(self._signature, inputs)
+            return step()
+        finally:
+            self.signs.end_batch()
+
+    def failure(self, id: int, error: Exception) -> bytes:
+        """The frame that says that `id` has no answer, and why."""
+        if isinstance(error, PredictionFailedError):
+            return encode_frame(Failure(id, ModelFailedError.code, error.message, error.hint))
+        if isinstance(error, ModelyardError):
+            is_input = isinstance(error, InvalidInputError)
+            return encode_frame(Failure(id, error.code, error.message, error.hint, error.field, is_input))
+        hint = "The model raised this on inputs that fit its signature; look at the replica's log."
+        return encode_frame(Failure(id, ModelFailedError.code, f"{type(error).__name__}: {error}", hint))
+
+    def _open(self, connection: ModelConnection, header: Infer, tensors: list[WireTensor]) -> None:
+        """Begin a stream, or say why that is not possible."""
+        try:
+            self._streams.open(connection, header, self._inputs(header, tensors))
+        except Exception as error:  # noqa: BLE001 - the caller gets the reason
+            connection.send(self.failure(header.id, error))
+
+    def _inputs(self, header: Infer, tensors: list[WireTensor]) -> Tensors:
+        inputs = {tensor.name: tensor.to_array() for tensor in tensors}
+        if not header.is_checked:
+            check_inputs(self._signature, inputs)
+        return inputs
+
+    def _answer(self, header: Infer, tensors: list[WireTensor], others_us: int) -> bytes:
+        try:
+            inputs = self._inputs(header, tensors)
             if self.signs is not None:
                 self.signs.begin_batch(header.patience_seconds)
             started = time.perf_counter_ns()
             outputs = self._predictor.predict(inputs)
             service_us = (time.perf_counter_ns() - started) // 1000
-            return _answer_frame(header.id, outputs, service_us, self._nan_rows(outputs), others_us)
-        except PredictionFailedError as error:
-            return encode_frame(Failure(header.id, ModelFailedError.code, error.message, error.hint))
-        except ModelyardError as error:
-            is_input = isinstance(error, InvalidInputError)
-            return encode_frame(Failure(header.id, error.code, error.message, error.hint, error.field, is_input))
+            return _answer_frame(header.id, outputs, service_us, self.count_nan_rows(outputs), others_us)
         except Exception as error:  # noqa: BLE001 - the caller gets the reason; the worker serves the others
-            hint = "The model raised this on inputs that fit its signature; look at the replica's log."
-            return encode_frame(Failure(header.id, ModelFailedError.code, f"{type(error).__name__}: {error}", hint))
+            return self.failure(header.id, error)
         finally:
             if self.signs is not None:
                 self.signs.end_batch()
 
-    def _nan_rows(self, outputs: Tensors) -> int:
+    def count_nan_rows(self, outputs: Tensors) -> int:
         """Rows with NaN in an output that should have none."""
         most = 0
         for name in self._nan_free:
@@ -181,20 +224,19 @@ class ServedModel:
 
 
 class Turns:
-    """The batches of one caller; between them the process may have worked for others."""
+    """The frames of one caller; between them the process may have worked for others."""
 
     _spent_ns = 0  # of this process, for all callers and models
 
     def __init__(self) -> None:
         self._seen_ns = Turns._spent_ns
 
-    def answer(self, model: ServedModel, header: Header, body: memoryview) -> bytes:
-        """See ServedModel."""
+    def take(self, model: ServedModel, connection: ModelConnection, header: Header, body: memoryview) -> None:
+        """See ServedModel.received."""
         started = time.perf_counter_ns()
-        frame = model.answer(header, body, (Turns._spent_ns - self._seen_ns) // 1000)
+        model.received(connection, header, body, (Turns._spent_ns - self._seen_ns) // 1000)
         Turns._spent_ns += time.perf_counter_ns() - started
         self._seen_ns = Turns._spent_ns
-        return frame
 
 
 class _Connection(asyncio.Protocol):
@@ -218,7 +260,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for header, body in self._reader.feed(data):
-                self.send(self._turns.answer(self._model, header, body))
+                self._turns.take(self._model, self, header, body)
         except FrameInvalidError as error:
             sys.stderr.write(f"worker: dropped a connection: {error.message}\n")
             self._transport.close()
@@ -232,12 +274,8 @@ class _Connection(asyncio.Protocol):
 
 
 def _answer_frame(id: int, outputs: Tensors, service_us: int, nan_rows: int, others_us: int) -> bytes:
-    heads, chunks = [], []
-    for name, array in outputs.items():
-        datatype, data = raw_elements(array)
-        heads.append(TensorHead(name, datatype, array.shape, len(data)))
-        chunks.append(data)
-    return encode_frame(Answer(id, tuple(heads), service_us, nan_rows, others_us), chunks)
+    heads, chunks = described(outputs)
+    return encode_frame(Answer(id, heads, service_us, nan_rows, others_us), chunks)
 
 
 def _remove(address: str) -> None:

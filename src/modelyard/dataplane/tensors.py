@@ -147,6 +147,19 @@ def strings_of(tensor: WireTensor | OutputRows) -> list[str]:
     return items
 
 
+def joined_texts(parts: Sequence[WireTensor | OutputRows]) -> WireTensor:
+    """The parts of a BYTES tensor put together, element by element.
+
+    Raises:
+        ValueError: a part is damaged, or has another number of elements than the first.
+    """
+    first = parts[0]
+    columns = zip(*[strings_of(part) for part in parts], strict=True)
+    texts = ["".join(column).encode() for column in columns]
+    data = b"".join(_LENGTH.pack(len(text)) + text for text in texts)
+    return WireTensor(first.name, first.datatype, first.shape, data)
+
+
 def _string_ends(data: bytes | memoryview, counts: Sequence[int]) -> list[int]:
     position, ends = 0, []
     for count in counts:

@@ -1,7 +1,8 @@
-"""The runtime contract: load an artifact, predict on a batch of tensors."""
+"""The runtime contract: load an artifact, predict on a batch of tensors, perhaps part by part."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +38,24 @@ class PredictionFailedError(InternalError):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an answer in parts came to its end.
+
+    Attributes:
+        finish_reason: "stop": the model was done; "length": it reached the most that it may say.
+        prompt_tokens, completion_tokens: what the model read and wrote; 0 if it does not count.
+    """
+
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+Parts = Generator[Tensors | None, None, Ending]
+"""An answer in parts. Each holds all outputs, and of texts only what is new; None: nothing yet, ask again."""
+
+
 class Predictor(ABC):
     """A loaded model. Not thread-safe unless its runtime says so: a worker calls it from one thread."""
 
@@ -47,6 +66,19 @@ class Predictor(ABC):
         Raises:
             PredictionFailedError: the model cannot answer this batch.
         """
+
+    def stream(self, inputs: Mapping[str, Tensor]) -> Parts:
+        """The answer in parts; of a model that makes none, in one.
+
+        The texts of all parts, put together row by row, are what `predict` answers. Between two parts the caller may
+        predict and open other streams; it closes a stream that nobody reads any more. A step must not take long while
+        there is nothing: it gives None then, so that others have their turn.
+
+        Raises:
+            PredictionFailedError: the model cannot go on; what was given before stands.
+        """
+        yield self.predict(inputs)
+        return Ending()
 
 
 class Runtime(ABC):

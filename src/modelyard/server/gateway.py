@@ -19,6 +19,7 @@ from modelyard.dataplane.gateway.server import Companion, run
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import write_atomic
 from modelyard.protocols.invocations.dialect import Invocations
+from modelyard.protocols.open_inference.generate import generate_dialects
 from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.protocols.open_inference.rest import OpenInferenceRest
 from modelyard.protocols.open_inference.stream import OpenInferenceStream
@@ -103,6 +104,7 @@ def dialects() -> tuple[Dialect, ...]:
         OpenInferenceStream(),
         EndpointPages(),
         TensorFlowServing(),
+        *generate_dialects(),
         *openai_dialects(),
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from modelyard.dataplane.model_server import ModelServer
-from modelyard.runtimes.base import Predictor, Tensor, Tensors
+from modelyard.runtimes.base import Ending, Parts, Predictor, Tensor, Tensors
 from modelyard.testing.serving import Serving, WorkerProcess
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
@@ -41,6 +41,16 @@ class EchoPredictor(Predictor):
             time.sleep(_SLOW_SECONDS)
         rows = len(inputs["id"])
         return {**inputs, "version": np.full(rows, self._version, np.int64)}
+
+    def stream(self, inputs: Mapping[str, Tensor]) -> Parts:
+        """See Predictor: of one row, the text letter by letter, the rest in each part."""
+        whole = self.predict(inputs)
+        if len(whole["id"]) != 1:
+            yield whole
+            return Ending()
+        for letter in str(whole["text"][0]):
+            yield {**whole, "text": np.array([letter], dtype=object)}
+        return Ending()
 
 
 def start_echo(serving: Serving, name: str, version: int) -> WorkerProcess:

@@ -66,6 +66,17 @@ class RuntimeConformance:
                 else:
                     assert single[name].tolist() == array[row : row + 1].tolist()
 
+    def test_the_parts_of_a_stream_are_the_answer(self, case: RuntimeCase) -> None:
+        predictor = case.runtime.load(case.artifact, case.runtime.infer_signature(case.artifact))
+        whole = predictor.predict(case.inputs)
+        parts = [part for part in predictor.stream(case.inputs) if part is not None]
+        for name, array in whole.items():
+            if array.dtype.kind == "O":
+                texts = zip(*[part[name].reshape(-1).tolist() for part in parts], strict=True)
+                assert ["".join(pieces) for pieces in texts] == array.reshape(-1).tolist()
+            elif len(parts) == 1:
+                np.testing.assert_allclose(parts[0][name], array, atol=case.tolerance, rtol=case.tolerance)
+
     def test_the_inputs_are_not_changed_and_may_be_read_only(self, case: RuntimeCase) -> None:
         predictor = case.runtime.load(case.artifact, case.runtime.infer_signature(case.artifact))
         frozen = {name: array.copy() for name, array in case.inputs.items()}

@@ -37,8 +37,9 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(start):
         answers = list(threads.map(lambda _: infer(http, 2), range(18)))
         refused = [answer for answer in answers if answer.status_code == 429]
         assert all(value_of(future.result()) == 1 for future in slow)
-    # Four wait; a fifth finds a place with the replica if the two slow ones came in one tick and went as one batch.
-    assert len(refused) in (13, 14)
+    # Four wait, one of the slow among them if the two did not go as one batch. A queue that is full goes ahead to the
+    # replica as a batch, once, and makes place for four others, unless all came in one tick.
+    assert 10 <= len(refused) <= 15
     assert {answer.json()["code"] for answer in refused} == {"overloaded"}
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
     assert all(value_of(answer) == 2 for answer in answers if answer not in refused)

@@ -36,6 +36,59 @@ def test_a_batch_is_as_large_as_pays(cost_us: Any, expected: Any):
     assert settled(cost_us) in (expected if isinstance(expected, tuple) else (expected,))
 
 
+@pytest.mark.parametrize(
+    ("cost_us", "is_held"),
+    [
+        (lambda rows: 8 + 0.05 * rows, False),  # a linear model: what is saved is less than the replica would idle
+        (lambda rows: 10 + 8 * rows, False),  # a compiled forest
+        (lambda rows: 5000 * rows, False),  # a heavy model that gains nothing by batches
+        (lambda rows: 10 * rows if rows <= 8 else 20 * rows, False),  # worse in large batches
+        (lambda rows: 3200 + 10 * rows, True),  # scikit-learn: much once a batch, little a row
+        (lambda rows: 1900 + 25 * rows, True),
+    ],
+)
+def test_a_small_batch_waits_for_more_where_the_model_costs_much_once_a_batch(cost_us: Any, is_held: bool):
+    sizer = BatchSizer(256)
+    for rows in (1, 1, 5, 8, 16, 32):
+        sizer.observe(rows, int(cost_us(rows)))
+    assert sizer.is_better_held(4) is is_held
+    assert not sizer.is_better_held(256)
+
+
+def simulated_rows_per_second(cost_us: Any, clients: int) -> float:
+    """One replica, and clients that ask again as soon as they are answered: how VariantPool uses a BatchSizer."""
+    sizer, now, answered = BatchSizer(256), 0.0, 0
+    for rows in (1, 2):
+        sizer.observe(rows, int(cost_us(rows)))
+    third = clients // 3
+    at_work, waiting = [third, third], clients - 2 * third
+    while now < 2e6:
+        while waiting and len(at_work) < 2 and not (at_work and sizer.is_better_held(waiting)):
+            rows = min(waiting, sizer.rows())
+            at_work.append(rows)
+            waiting -= rows
+        is_ahead = len(at_work) > 1
+        rows = at_work.pop(0)
+        now += cost_us(rows) + (0 if is_ahead else 150)
+        sizer.observe(rows, int(cost_us(rows)))
+        if waiting and not (at_work and sizer.is_better_held(waiting)):  # before the clients have asked again
+            sent = min(waiting, sizer.rows())
+            at_work.append(sent)
+            waiting -= sent
+        answered += rows
+        waiting += rows
+    return answered / 2
+
+
+@pytest.mark.parametrize("clients", [16, 64])
+def test_clients_in_two_halves_are_served_faster_than_in_thirds(clients: int):
+    def forest(rows: int) -> float:
+        return 3200 + 10 * rows
+
+    halves = clients / 2 / (forest(clients // 2) + 150) * 1e6
+    assert simulated_rows_per_second(forest, clients) > 0.9 * halves
+
+
 def test_an_objective_keeps_batches_short():
     def forest(rows: int) -> float:
         return 10 + 100 * rows

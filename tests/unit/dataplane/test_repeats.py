@@ -21,6 +21,7 @@ class Parsed:
     def __init__(self, data: bytes) -> None:
         self.messages: list[tuple[bytes, dict[bytes, bytes], bytes]] = []
         self.is_last = False
+        self.takes_chunks = True
         self.target = self.dialect = None
         self.is_broken = False
         self.parser = httptools.HttpRequestParser(self)
@@ -42,6 +43,7 @@ class Parsed:
     def on_headers_complete(self) -> None:
         self.method = self.parser.get_method()
         self.is_last = not self.parser.should_keep_alive()
+        self.takes_chunks = self.parser.get_http_version() == "1.1"
 
     def on_body(self, body: bytes) -> None:
         self.body += body

@@ -27,8 +27,10 @@ class Limits:
         max_batch_requests: requests joined into one batch.
         max_batch_rows: rows of one batch, unless a single request has more.
         batches_in_flight: batches sent to a replica before it has answered; the second one waits in its socket, so
-            that the replica need not wait for the gateway between two batches.
-        deadline_seconds: time for an answer when the request names none.
+            that the replica need not wait for the gateway between two batches. Models that cost much once a batch
+            get it only when it is as large as pays.
+        streams_in_flight: answers in parts that a replica makes at a time; more are 429.
+        deadline_seconds: time for an answer, or for the next part of one, when the request names none.
         max_deadline_seconds: longest time that a request may name.
         hold_seconds: how long requests wait for a replica to come back before they fail.
         wake_seconds: the same for an endpoint that has scaled to zero.
@@ -45,6 +47,7 @@ class Limits:
     max_batch_requests: int = 64
     max_batch_rows: int = 256
     batches_in_flight: int = 2
+    streams_in_flight: int = 64
     deadline_seconds: float = 30.0
     max_deadline_seconds: float = 600.0
     hold_seconds: float = 1.0

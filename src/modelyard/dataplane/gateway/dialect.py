@@ -6,12 +6,13 @@ A dialect keeps no state about requests and does no input or output. All of it r
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from modelyard.dataplane.decoding.messages import Job
 from modelyard.dataplane.errors import RouteNotFoundError
 from modelyard.dataplane.tensors import OutputRows, WireTensor
 from modelyard.errors import ModelyardError
+from modelyard.runtimes.base import Ending
 from modelyard.types.signatures import Signature
 
 Headers = Mapping[bytes, bytes]
@@ -85,7 +86,10 @@ class InferenceCall(ABC):
         inputs: checked against the signature: names, types, shapes, sizes, no value that the model does not take.
         rows: size of the batch dimension.
         timeout_seconds: how long the caller wants to wait at most; None: the gateway's default.
+        is_stream: it is a StreamCall.
     """
+
+    is_stream: ClassVar[bool] = False
 
     __slots__ = ("inputs", "rows", "timeout_seconds")
 
@@ -96,6 +100,46 @@ class InferenceCall(ABC):
     @abstractmethod
     def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
         """The answer as the caller asked for it; `outputs` hold exactly this request's rows."""
+
+
+class StreamWriter(ABC):
+    """Writes the answer to one request part by part.
+
+    Attributes:
+        content_type, headers: as in Reply; they go out before the first part.
+    """
+
+    content_type: bytes = b"text/event-stream; charset=utf-8"
+    headers: bytes = b"cache-control: no-cache\r\n"
+
+    @abstractmethod
+    def part(self, outputs: Sequence[OutputRows]) -> bytes:
+        """A part of the model's answer: all outputs, of texts only what is new."""
+
+    @abstractmethod
+    def end(self, ending: Ending) -> bytes:
+        """What follows the last part."""
+
+    @abstractmethod
+    def failure(self, error_body: bytes) -> bytes:
+        """What says that no further part will come; `error_body` is the uniform one with the dialect's fields."""
+
+
+class StreamCall(InferenceCall):
+    """A parsed request whose answer goes out in parts. Its timeout is for each of them: what counts is silence."""
+
+    __slots__ = ()
+
+    is_stream: ClassVar[bool] = True
+
+    @abstractmethod
+    def writer(self, inference_id: str, context: AnswerContext) -> StreamWriter:
+        """What writes the answer."""
+
+    def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
+        """See InferenceCall: all in one piece."""
+        writer = self.writer(inference_id, context)
+        return Reply(writer.content_type, writer.part(outputs) + writer.end(Ending()), writer.headers)
 
 
 class UndecodedError(Exception):

@@ -14,13 +14,13 @@ from modelyard.dataplane.errors import EndpointNotReadyError
 from modelyard.dataplane.gateway.access import Access, project_of
 from modelyard.dataplane.gateway.access import Caller as TokenHolder
 from modelyard.dataplane.gateway.config import Limits
-from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
+from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply, StreamCall
 from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
 from modelyard.dataplane.gateway.pools.mirroring import mirror
 from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.rates import RateLevels
 from modelyard.dataplane.gateway.reports.metrics import Metrics, VariantFigures
-from modelyard.dataplane.gateway.requests import Caller, PendingRequest, Served
+from modelyard.dataplane.gateway.requests import Caller, PendingRequest, Served, StreamReader, StreamRequest
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, TooLargeError
 from modelyard.kit.ids import new_id
@@ -109,10 +109,22 @@ class Inference:
         timeout = call.timeout_seconds or self.limits.deadline_seconds
         deadline = now + min(timeout, self.limits.max_deadline_seconds)
         request = PendingRequest(call, caller, now, deadline, holder.token_id)
-        try:
-            pool.submit(request)
-        except EndpointNotReadyError as error:
-            raise endpoint.not_ready() if endpoint.reason else error from None
+        _enqueue(request, endpoint, pool)
+        return request
+
+    def submit_stream(
+        self, call: StreamCall, endpoint: Endpoint, pool: VariantPool, reader: StreamReader, holder: TokenHolder
+    ) -> StreamRequest:
+        """The same for a call that is answered in parts: its time-out is for each of them.
+
+        Raises:
+            OverloadedError: too many wait already, or are under way.
+            EndpointNotReadyError: there is no replica.
+        """
+        longest = self.limits.max_deadline_seconds
+        patience = min(call.timeout_seconds or self.limits.deadline_seconds, longest)
+        request = StreamRequest(call, reader, time.monotonic(), patience, longest, holder.token_id)
+        _enqueue(request, endpoint, pool)
         return request
 
     def answer(
@@ -129,7 +141,7 @@ class Inference:
             InternalError: it could not be written; a fault in one answer must not touch the others of its batch.
         """
         inference_id = self.new_id()
-        view = self._views.get(served) or self._view(endpoint, served)
+        view = self._views.get(served) or self.view(endpoint, served)
         call = request.call
         try:
             reply = call.reply(outputs, inference_id, view.context)
@@ -140,9 +152,8 @@ class Inference:
         view.figures.answered(seconds, call.rows)
         if endpoint.shadow is not None and random.random() < endpoint.shadow_share:  # noqa: S311 - a sample
             mirror(call, outputs, served, endpoint.shadow, self.limits.deadline_seconds)
-        share = endpoint.capture_share
-        if share >= 1.0 or (share > 0.0 and random.random() < share):  # noqa: S311 - a sample, not a secret
-            self._capture(endpoint, holder, request, outputs, served, inference_id, seconds)
+        if endpoint.capture_share > 0.0 and is_sampled(endpoint.capture_share):
+            self.capture(endpoint, holder, request, outputs, served, inference_id, seconds)
         return reply, inference_id, view
 
     def failed(self, code: str, endpoint: Endpoint | None, request: PendingRequest | None) -> None:
@@ -167,7 +178,7 @@ class Inference:
             self._id_until = self.now + _PREFIX_SECONDS
         return f"{self._id_prefix}{self._id_count:06x}"
 
-    def _capture(
+    def capture(
         self,
         endpoint: Endpoint,
         holder: TokenHolder,
@@ -177,6 +188,7 @@ class Inference:
         inference_id: str,
         seconds: float,
     ) -> None:
+        """Record an answer."""
         record = WireCapture(
             inference_id,
             time.time_ns() - int(seconds * 1e9),
@@ -194,7 +206,11 @@ class Inference:
         )
         self.spool.append(record)
 
-    def _view(self, endpoint: Endpoint, served: Served) -> View:
+    def view(self, endpoint: Endpoint, served: Served) -> View:
+        """What is the same for all answers of a variant."""
+        known = self._views.get(served)
+        if known is not None:
+            return known
         label = f"{served.model}:{served.number}"
         headers = f"x-modelyard-variant: {served.name}\r\nx-modelyard-model: {label}\r\n"
         context = AnswerContext(endpoint.name, served.model, str(served.number), served.signature)
@@ -208,3 +224,15 @@ class Inference:
         present = {pool for _, pool in pools}
         self._views = {served: view for served, view in self._views.items() if served in present}
         self.metrics.forget_all_but((endpoint.project, endpoint.name, pool.name) for endpoint, pool in pools)
+
+
+def is_sampled(share: float) -> bool:
+    """Whether this answer is one of the share that is recorded."""
+    return share >= 1.0 or random.random() < share  # noqa: S311 - a sample, not a secret
+
+
+def _enqueue(request: PendingRequest, endpoint: Endpoint, pool: VariantPool) -> None:
+    try:
+        pool.submit(request)
+    except EndpointNotReadyError as error:
+        raise endpoint.not_ready() if endpoint.reason else error from None

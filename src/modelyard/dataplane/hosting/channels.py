@@ -8,12 +8,14 @@ from modelyard.dataplane.errors import WorkerUnavailableError
 from modelyard.dataplane.frames import (
     CHANNEL_SHIFT,
     Attach,
+    Cancel,
     Detach,
     Failure,
     FrameInvalidError,
     FrameReader,
     Header,
     Infer,
+    More,
     encode_frame,
 )
 from modelyard.dataplane.served_model import ServedModel, Turns
@@ -59,9 +61,12 @@ class SharedConnection(asyncio.Protocol):
             self._flush()
 
     def _take(self, header: Header, body: memoryview) -> None:
-        if isinstance(header, Infer):
+        if isinstance(header, Infer | More | Cancel):
             channel = self._channels.get(header.id >> CHANNEL_SHIFT)
-            self.send(_gone(header.id) if channel is None else channel.turns.answer(channel.model, header, body))
+            if channel is not None:
+                channel.turns.take(channel.model, channel, header, body)
+            elif isinstance(header, Infer):
+                self.send(_gone(header.id))
         elif isinstance(header, Attach):
             self._attach(header)
         elif isinstance(header, Detach):

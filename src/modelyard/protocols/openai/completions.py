@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions` and `POST /v1/completions`, whole or as server-sent events.
+"""`POST /v1/chat/completions` and `POST /v1/completions`.
 
 A model that answers a text with a text has one input. If that is called "messages" it gets the conversation as JSON and
 applies its own template; any other input gets the text of a single user message, since how a conversation is to be
@@ -14,58 +14,42 @@ import orjson
 from modelyard.dataplane.errors import JsonInvalidError, ModelNotSuitableError
 from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
 from modelyard.dataplane.tensors import OutputRows, WireTensor, strings_of
+from modelyard.protocols.openai.chunks import CompletionStream
 from modelyard.protocols.openai.requests import check_parameters, texts_of
 from modelyard.protocols.openai.texts import is_generator, not_suitable, text_tensors
 from modelyard.types.signatures import Signature
 
 _CONVERSATION = "messages"
-_DONE = b"data: [DONE]\n\n"
-_EVENT_HEADERS = b"cache-control: no-cache\r\n"
 
 
 class CompletionCall(InferenceCall):
     """A request for text; `is_chat`: as a message."""
 
-    __slots__ = ("_is_chat", "_is_stream")
+    __slots__ = ("_is_chat",)
 
-    def __init__(self, inputs: tuple[WireTensor, ...], rows: int, *, is_chat: bool, is_stream: bool) -> None:
+    def __init__(self, inputs: tuple[WireTensor, ...], rows: int, *, is_chat: bool) -> None:
         self.inputs = inputs
         self.rows = rows
         self.timeout_seconds = None
         self._is_chat = is_chat
-        self._is_stream = is_stream
 
     def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
-        """See InferenceCall. A stream carries each text in one event: workers answer whole texts."""
+        """See InferenceCall."""
         texts = strings_of(outputs[0])
-        head = {
+        choices = [{"index": n, **self._choice(text), "finish_reason": "stop"} for n, text in enumerate(texts)]
+        answer = {
             "id": f"{'chatcmpl' if self._is_chat else 'cmpl'}-{inference_id}",
-            "object": self._object(),
+            "object": "chat.completion" if self._is_chat else "text_completion",
             "created": int(time.time()),
             "model": context.endpoint,
+            "choices": choices,
         }
-        if not self._is_stream:
-            choices = [{"index": n, **self._choice(text), "finish_reason": "stop"} for n, text in enumerate(texts)]
-            return Reply(b"application/json", orjson.dumps({**head, "choices": choices}))
-        events = []
-        for index, text in enumerate(texts):
-            for choice in ({**self._choice(text), "finish_reason": None}, {**self._end(), "finish_reason": "stop"}):
-                chunk = {**head, "choices": [{"index": index, **choice}]}
-                events.append(b"data: %b\n\n" % orjson.dumps(chunk))
-        return Reply(b"text/event-stream; charset=utf-8", b"".join((*events, _DONE)), _EVENT_HEADERS)
-
-    def _object(self) -> str:
-        if not self._is_chat:
-            return "text_completion"
-        return "chat.completion.chunk" if self._is_stream else "chat.completion"
+        return Reply(b"application/json", orjson.dumps(answer))
 
     def _choice(self, text: str) -> dict[str, Any]:
-        if not self._is_chat:
-            return {"text": text, "logprobs": None}
-        return {"delta" if self._is_stream else "message": {"role": "assistant", "content": text}}
-
-    def _end(self) -> dict[str, Any]:
-        return {"delta": {}} if self._is_chat else {"text": "", "logprobs": None}
+        if self._is_chat:
+            return {"message": {"role": "assistant", "content": text}}
+        return {"text": text, "logprobs": None}
 
 
 def parse_chat(fields: dict[str, Any], signature: Signature) -> InferenceCall:
@@ -81,7 +65,7 @@ def parse_chat(fields: dict[str, Any], signature: Signature) -> InferenceCall:
         raise ModelNotSuitableError("the model answers plain text only", hint="Leave it out.", field="response_format")
     messages = [_message(number, each) for number, each in enumerate(_list(fields.get("messages")))]
     inputs, rows = text_tensors(signature, [_prompt(messages, signature)])
-    return CompletionCall(inputs, rows, is_chat=True, is_stream=_is_stream(fields))
+    return _call(fields, inputs, rows, is_chat=True)
 
 
 def parse_completion(fields: dict[str, Any], signature: Signature) -> InferenceCall:
@@ -94,7 +78,20 @@ def parse_completion(fields: dict[str, Any], signature: Signature) -> InferenceC
         raise not_suitable("complete text")
     check_parameters(fields, "prompt", "stream")
     inputs, rows = text_tensors(signature, texts_of(fields, "prompt"))
-    return CompletionCall(inputs, rows, is_chat=False, is_stream=_is_stream(fields))
+    return _call(fields, inputs, rows, is_chat=False)
+
+
+def _call(fields: dict[str, Any], inputs: tuple[WireTensor, ...], rows: int, *, is_chat: bool) -> InferenceCall:
+    if not _flag(fields, "stream"):
+        return CompletionCall(inputs, rows, is_chat=is_chat)
+    options = fields.get("stream_options") or {}
+    if not isinstance(options, dict):
+        raise JsonInvalidError(
+            "'stream_options' must be an object",
+            hint='{"include_usage": true}',
+            field="stream_options",
+        )
+    return CompletionStream(inputs, rows, is_chat=is_chat, is_usage_wanted=_flag(options, "include_usage"))
 
 
 def _prompt(messages: Sequence[dict[str, str]], signature: Signature) -> str:
@@ -134,8 +131,8 @@ def _message(number: int, message: Any) -> dict[str, str]:
     return {"role": message["role"], "content": content}
 
 
-def _is_stream(fields: dict[str, Any]) -> bool:
-    stream = fields.get("stream")
-    if stream is not None and not isinstance(stream, bool):
-        raise JsonInvalidError("'stream' must be true or false", hint="Leave it out for one answer.", field="stream")
-    return bool(stream)
+def _flag(fields: dict[str, Any], name: str) -> bool:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise JsonInvalidError(f"'{name}' must be true or false", hint="Leave it out for no.", field=name)
+    return bool(value)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from modelyard.runtimes.base import ArtifactInvalidError, PredictionFailedError, Tensor, Tensors
+from modelyard.runtimes.base import ArtifactInvalidError, Ending, Parts, PredictionFailedError, Tensor, Tensors
 from modelyard.runtimes.foreign.ends import end_like, end_process, how, model_environment, seconds_left
 from modelyard.runtimes.foreign.outputs import fitting
 from modelyard.runtimes.foreign.runtime import ProgramPredictor
@@ -56,8 +56,10 @@ class ProcessPredictor(ProgramPredictor):
         self._output: BinaryIO = os.fdopen(ours_out, "wb")
         self._input: BinaryIO = os.fdopen(ours_in, "rb")
         self._finalizer = weakref.finalize(self, end_process, self._process, self._output, self._input)
+        self._has_streams = False
+        self._streams = 0
         try:
-            self._receive()
+            self._has_streams = bool(self._receive()[0].get("streams"))
         except ModelRaisedError as error:
             self.close()
             raise ArtifactInvalidError(
@@ -72,18 +74,45 @@ class ProcessPredictor(ProgramPredictor):
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """What the model's `predict` returns, as the signature says it."""
-        raw = [to_raw(spec.name, inputs[spec.name]) for spec in self._signature.inputs]
-        head = {
-            "seconds": seconds_left(),
-            "tensors": [[t.name, t.datatype.value, list(t.shape), len(t.data)] for t in raw],
-        }
+        return self._outputs(*self._ask({}, inputs))
+
+    def stream(self, inputs: Mapping[str, Tensor]) -> Parts:
+        """What the model's `stream` yields, part by part; of a model that has none, its answer as one."""
+        if not self._has_streams:
+            yield self.predict(inputs)
+            return Ending()
+        self._streams += 1
+        number, is_open = self._streams, True
+        self._ask({"open": number}, inputs)
         try:
-            self._send(head, [t.data for t in raw])
-            answer, body = self._receive()
+            while True:
+                answer, body = self._ask({"next": number})
+                if "ended" in answer:
+                    is_open = False
+                    return _ending(answer["ended"])
+                yield self._outputs(answer, body)
+        finally:
+            if is_open:
+                self._ask({"close": number})
+
+    def close(self) -> None:
+        """End the model's process."""
+        self._finalizer()
+
+    def _ask(self, head: Mapping[str, Any], inputs: Mapping[str, Tensor] | None = None) -> tuple[dict[str, Any], bytes]:
+        """What the model's process answers."""
+        raw = [] if inputs is None else [to_raw(spec.name, inputs[spec.name]) for spec in self._signature.inputs]
+        tensors = [[t.name, t.datatype.value, list(t.shape), len(t.data)] for t in raw]
+        try:
+            self._send({**head, "seconds": seconds_left(), "tensors": tensors}, [t.data for t in raw])
+            return self._receive()
         except ModelRaisedError as error:
             raise PredictionFailedError(error) from None
         except (EOFError, BrokenPipeError):
             end_like(self._process.wait())
+
+    def _outputs(self, answer: Mapping[str, Any], body: bytes) -> Tensors:
+        """The outputs in an answer, as the signature says them."""
         outputs, position = {}, 0
         for name, datatype, shape, size in answer["tensors"]:
             data = body[position : position + size]
@@ -96,10 +125,6 @@ class ProcessPredictor(ProgramPredictor):
             return {spec.name: fitting(spec, outputs.get(spec.name)) for spec in self._signature.outputs}
         except TensorInvalidError as error:
             raise PredictionFailedError(error) from None
-
-    def close(self) -> None:
-        """End the model's process."""
-        self._finalizer()
 
     def _send(self, head: Mapping[str, Any], chunks: list[bytes]) -> None:
         content = json.dumps(head).encode()
@@ -118,3 +143,19 @@ class ProcessPredictor(ProgramPredictor):
         if len(content) < count:
             raise EOFError
         return content
+
+
+def _ending(told: Mapping[str, Any]) -> Ending:
+    """How the model says that its stream ended.
+
+    Raises:
+        PredictionFailedError: in a way that is none.
+    """
+    try:
+        return Ending(
+            finish_reason=str(told.get("finish_reason", "stop")),
+            prompt_tokens=int(told.get("prompt_tokens", 0)),
+            completion_tokens=int(told.get("completion_tokens", 0)),
+        )
+    except (TypeError, ValueError) as error:
+        raise PredictionFailedError(error) from error

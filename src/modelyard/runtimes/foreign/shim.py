@@ -5,6 +5,9 @@
 prints: the messages have a channel of their own.
 
     message := uint32 length of the head | head (JSON) | bytes of the tensors in order
+
+A head with "open" begins the stream of that number (`stream(inputs)`, a generator); "next" asks for its next part, and
+is answered with "ended" after the last; "close" ends it early. The head after `load` says whether there are "streams".
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import numpy as np
 
 _LENGTH = struct.Struct("<I")
 _PR_SET_PDEATHSIG = 1
+_ENDINGS = ("finish_reason", "prompt_tokens", "completion_tokens")
 _DTYPES = {
     "BOOL": "?",
     "UINT8": "u1",
@@ -80,7 +84,8 @@ def main() -> int:
         traceback.print_exc()
         channel.send({"error": _words(error), "tensors": []})
         return 1
-    channel.send({"tensors": []})
+    channel.send({"tensors": [], "streams": hasattr(model, "stream")})
+    streams: dict[int, Iterator[Any]] = {}
     while True:
         head, body = channel.receive()
         if head is None:
@@ -88,13 +93,42 @@ def main() -> int:
         signal.setitimer(signal.ITIMER_REAL, head["seconds"])
         chunks: list[bytes] = []
         try:
-            answer = _answer(model.predict(_arrays(head["tensors"], body)), chunks)
+            answer = _handle(model, streams, head, body, chunks)
         except Exception as error:  # noqa: BLE001 - likewise
             traceback.print_exc()
             answer, chunks = {"error": _words(error), "tensors": []}, []
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         channel.send(answer, chunks)
+
+
+def _handle(
+    model: ModuleType, streams: dict[int, Iterator[Any]], head: dict[str, Any], body: bytes, chunks: list[bytes]
+) -> dict[str, Any]:
+    """The head of the answer to one message; its bytes are added to `chunks`."""
+    if "open" in head:
+        streams[head["open"]] = iter(model.stream(_arrays(head["tensors"], body)))
+        return {"tensors": []}
+    if "next" in head:
+        return _next(streams, head["next"], chunks)
+    if "close" in head:
+        close = getattr(streams.pop(head["close"], None), "close", None)
+        if close is not None:
+            close()
+        return {"tensors": []}
+    return _answer(model.predict(_arrays(head["tensors"], body)), chunks)
+
+
+def _next(streams: dict[int, Iterator[Any]], number: int, chunks: list[bytes]) -> dict[str, Any]:
+    try:
+        return _answer(next(streams[number]), chunks)
+    except StopIteration as end:
+        del streams[number]
+        told = end.value if isinstance(end.value, dict) else {}
+        return {"tensors": [], "ended": {name: told[name] for name in _ENDINGS if name in told}}
+    except Exception:
+        del streams[number]
+        raise
 
 
 def _import(path: Path) -> ModuleType:

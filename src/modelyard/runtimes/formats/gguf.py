@@ -6,15 +6,26 @@ runs inside the worker and listens on a Unix socket that nobody knows, so there 
 
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, ClassVar
 
 import numpy as np
 
 from modelyard.errors import UnavailableError
-from modelyard.runtimes.base import ArtifactInvalidError, PredictionFailedError, Predictor, Runtime, Tensor, Tensors
+from modelyard.runtimes.base import (
+    ArtifactInvalidError,
+    Ending,
+    Parts,
+    PredictionFailedError,
+    Predictor,
+    Runtime,
+    Tensor,
+    Tensors,
+)
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
@@ -22,6 +33,7 @@ MAX_TOKENS = 64
 """Length of an answer. Answers are greedy (temperature 0), so that equal prompts give equal texts."""
 
 MAX_CONTEXT = 4096
+_ASK_AGAIN_SECONDS = 0.02
 _MAGIC = b"GGUF"
 _SIGNATURE = Signature(
     inputs=(TensorSpec(name="prompt", datatype=DataType.BYTES, shape=(-1,)),),
@@ -49,13 +61,106 @@ class GgufPredictor(Predictor):
             texts[row] = self._complete(str(prompt))
         return {"text": texts}
 
+    def stream(self, inputs: Mapping[str, Tensor]) -> Parts:
+        """The text that follows each prompt, token by token, one prompt after the other.
+
+        A character of several bytes that the limit cuts is left out.
+        """
+        rows, endings = len(inputs["prompt"]), []
+        for row, prompt in enumerate(inputs["prompt"]):
+            completion = _Completion(self._server, str(prompt))
+            try:
+                while completion.ending is None:
+                    text = completion.next()
+                    yield _only(row, rows, text) if text else None
+            finally:
+                completion.stop()
+            endings.append(completion.ending)
+        return Ending(
+            finish_reason="length" if any(each.finish_reason == "length" for each in endings) else "stop",
+            prompt_tokens=sum(each.prompt_tokens for each in endings),
+            completion_tokens=sum(each.completion_tokens for each in endings),
+        )
+
     def _complete(self, prompt: str) -> str:
-        request = {"prompt": prompt, "max_tokens": MAX_TOKENS, "temperature": 0.0, "seed": 0, "cache_prompt": False}
         try:
-            answer = self._server.handle_completions(request)
+            answer = self._server.handle_completions(_request(prompt))
             return str(answer["choices"][0]["text"])
         except Exception as error:  # the binding raises plain RuntimeError and KeyError
             raise PredictionFailedError(error) from error
+
+
+class _Completion:
+    """One text while it is made: in a thread of its own, since llama.cpp calls back for each token.
+
+    The thread never waits: what it has made and nobody has asked for is at most MAX_TOKENS tokens.
+
+    Attributes:
+        ending: how it came to its end, once it has.
+    """
+
+    def __init__(self, server: Any, prompt: str) -> None:
+        self.ending: Ending | None = None
+        self._server = server
+        self._request = _request(prompt) | {"stream": True, "stream_options": {"include_usage": True}}
+        self._made: SimpleQueue[dict[str, Any] | Exception] = SimpleQueue()
+        self._is_stopped = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def next(self) -> str:
+        """The next piece of text; empty: nothing yet, or the end.
+
+        Raises:
+            PredictionFailedError: llama.cpp failed.
+        """
+        try:
+            made = self._made.get(timeout=_ASK_AGAIN_SECONDS)
+        except Empty:
+            return ""
+        if isinstance(made, Exception):
+            raise PredictionFailedError(made) from made
+        try:
+            choice = made["choices"][0]
+            if choice["finish_reason"]:
+                self.ending = _ending(choice["finish_reason"], made.get("usage") or {})
+            return str(choice["text"])
+        except Exception as error:  # the binding raises plain RuntimeError and KeyError
+            raise PredictionFailedError(error) from error
+
+    def stop(self) -> None:
+        """Make nothing more; llama.cpp stops at the next token."""
+        self._is_stopped = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._server.handle_completions(self._request, self._take)
+        except Exception as error:  # noqa: BLE001 - told by `next`
+            self._made.put(error)
+
+    def _take(self, made: dict[str, Any]) -> bool:
+        self._made.put(made)
+        return self._is_stopped
+
+
+def _request(prompt: str) -> dict[str, Any]:
+    return {"prompt": prompt, "max_tokens": MAX_TOKENS, "temperature": 0.0, "seed": 0, "cache_prompt": False}
+
+
+def _ending(finish_reason: str, usage: Mapping[str, int]) -> Ending:
+    return Ending(
+        finish_reason=finish_reason,
+        prompt_tokens=usage.get("prompt_tokens", 0),
+        completion_tokens=usage.get("completion_tokens", 0),
+    )
+
+
+def _only(row: int, rows: int, text: str) -> Tensors:
+    """A part in which one row has something new."""
+    texts = np.full(rows, "", dtype=object)
+    texts[row] = text
+    return {"text": texts}
 
 
 class GgufRuntime(Runtime):

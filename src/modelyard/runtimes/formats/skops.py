@@ -9,6 +9,7 @@ import numpy as np
 
 from modelyard.runtimes.base import ArtifactInvalidError, PredictionFailedError, Predictor, Runtime, Tensor, Tensors
 from modelyard.runtimes.formats.answers import classifier_outputs, regress, regressor_outputs, table_input
+from modelyard.runtimes.formats.sklearn_forests import forest_of
 from modelyard.runtimes.sniff import check_archive
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import DataType, Signature, TensorSpec
@@ -49,12 +50,16 @@ class SkopsPredictor(Predictor):
         self._dtype = _working_type(estimator)
         self._pools = _pools()
         self._votes_by_probability = _votes_by_probability(estimator)
+        uses_jobs = threads > 1 and getattr(estimator, "n_jobs", None) not in (None, 1)
+        self._forest = None if uses_jobs else forest_of(estimator)
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """Label and probabilities of a classifier, the label of a clusterer, the prediction of a regressor."""
-        data = inputs["numeric"].astype(self._dtype, copy=False)
+        rows = inputs["numeric"]
         try:
-            return self._answer(data)
+            if self._forest is not None and np.isfinite(rows).all():
+                return self._answer_by_trees(self._forest.mean(np.ascontiguousarray(rows, np.float32)))
+            return self._answer(rows.astype(self._dtype, copy=False))
         except Exception as error:  # estimators raise what they like
             raise PredictionFailedError(error) from error
 
@@ -71,6 +76,12 @@ class SkopsPredictor(Predictor):
             else:
                 labels = self._estimator.predict(data)
             return {"label": self._labels(labels), "probabilities": probabilities.astype(np.float32)}
+
+    def _answer_by_trees(self, means: Tensor) -> Tensors:
+        if "label" not in self._outputs:
+            return regress(means[:, 0])
+        labels = self._labels(np.asarray(self._estimator.classes_).take(means.argmax(axis=1)))
+        return {"label": labels, "probabilities": means.astype(np.float32)}
 
     def _labels(self, labels: Any) -> Tensor:
         if self._outputs["label"].datatype is DataType.BYTES:

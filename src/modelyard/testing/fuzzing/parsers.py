@@ -6,7 +6,7 @@ from math import prod
 from modelyard.dataplane.frames import FrameInvalidError, FrameReader, Infer
 from modelyard.dataplane.gateway.dialect import Dialect
 from modelyard.dataplane.gateway.http.responses import status_of
-from modelyard.dataplane.model_server import ModelServer
+from modelyard.dataplane.served_model import ServedModel
 from modelyard.dataplane.tensors import ITEM_BYTES, WireTensor, split_rows, strings_of
 from modelyard.errors import ModelyardError
 from modelyard.protocols.invocations.dialect import Invocations
@@ -31,7 +31,21 @@ SIGNATURES = (
 _CLIENT_ERRORS = range(400, 500)
 _PREFIX_BYTES = 3
 _OPEN_INFERENCE, _INVOCATIONS = OpenInferenceRest(), Invocations()
-_server = ModelServer(echo_model.SIGNATURE, echo_model.EchoPredictor(1, slow_share=0.0), is_pure=True)
+
+
+class _Nobody:
+    """A connection whose other end does not look at the answers."""
+
+    channel = 0
+
+    def send(self, frame: bytes) -> None:
+        """See served_model.ModelConnection."""
+
+    def close(self) -> None:
+        """See served_model.ModelConnection."""
+
+
+_server = ServedModel(echo_model.SIGNATURE, echo_model.EchoPredictor(1, slow_share=0.0), is_pure=True)
 
 
 def open_inference(data: bytes) -> None:
@@ -64,8 +78,8 @@ def frames(data: bytes) -> None:
     try:
         for part in (data[:cut], data[cut:]):
             for header, body in reader.feed(part):
-                if isinstance(header, Infer):
-                    _server.answer(header, body)
+                if isinstance(header, Infer) and header.parts <= 0:  # a stream takes an event loop
+                    _server.received(_Nobody(), header, body)
     except FrameInvalidError:
         return
 

@@ -4,16 +4,17 @@ import asyncio
 import itertools
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from modelyard.testing.soak.ledger import Ledger
 from modelyard.testing.soak.questions import Question, make_junk, make_question
+from modelyard.testing.soak.streams import StreamQuestion, make_stream_question
 
 ALLOWED = frozenset({"replica_failed", "endpoint_not_ready", "overloaded", "deadline_exceeded"})
 """What a gateway may say while its workers are killed: try again."""
 
 _OK, _CLIENT_ERRORS = 200, range(400, 500)
-_KINDS = {"ask": 70, "pipeline": 12, "dribble": 5, "junk": 5, "leave": 8}
+_KINDS = {"ask": 60, "stream": 10, "pipeline": 12, "dribble": 5, "junk": 5, "leave": 8}
 _LONGEST_PIPELINE = 8
 _PATIENCE_SECONDS = 60.0
 _LARGEST_ANSWER_HEAD = 1 << 16
@@ -64,7 +65,8 @@ class Callers:
                 await self._send_junk(connection, chance)
                 continue
             count = chance.randint(2, _LONGEST_PIPELINE) if kind == "pipeline" else 1
-            questions = [make_question(next(self._numbers), chance) for _ in range(count)]
+            make = make_stream_question if kind == "stream" else make_question
+            questions: list[Question | StreamQuestion] = [make(next(self._numbers), chance) for _ in range(count)]
             message = b"".join(question.message for question in questions)
             self._ledger.counts["requests"] += count
             if kind == "leave":
@@ -78,7 +80,7 @@ class Callers:
                 connection.writer.write(message)
             await self._collect(connection, questions)
 
-    async def _collect(self, connection: "_Connection", questions: Sequence[Question]) -> None:
+    async def _collect(self, connection: "_Connection", questions: "Sequence[Question | StreamQuestion]") -> None:
         """Take the answers in turn."""
         for question in questions:
             try:
@@ -86,16 +88,26 @@ class Callers:
             except (OSError, EOFError, TimeoutError) as error:
                 self._ledger.fault(f"{question.name} was lost without an answer: {type(error).__name__}: {error}")
                 raise _EndedError from error
-            if status == _OK:
-                problem = question.problem_of(headers, body)
-                self._ledger.counts["answers checked"] += 1
-                if problem:
-                    self._ledger.fault(f"{question.name} got what is not its own: {problem}")
+            code = self._look_at(question, headers, body) if status == _OK else str(json.loads(body)["code"])
+            if code is None:
                 continue
-            code = str(json.loads(body)["code"])
             self._ledger.refusals[code] += 1
             if code not in ALLOWED:
                 self._ledger.fault(f"{question.name} was answered {status} {code}: {body[:200]!r}")
+
+    def _look_at(self, question: "Question | StreamQuestion", headers: dict[str, str], body: bytes) -> str | None:
+        """Check an answer; the code of the error that ended it early, or None."""
+        counts = self._ledger.counts
+        problem = question.problem_of(headers, body)
+        if problem:
+            self._ledger.fault(f"{question.name} got what is not its own: {problem}")
+        code = question.refusal_of(body) if isinstance(question, StreamQuestion) else None
+        if code is not None:
+            counts["streams broken off with a reason"] += 1
+        else:
+            counts["answers checked"] += 1
+            counts["streams checked"] += isinstance(question, StreamQuestion)
+        return code
 
     async def _send_junk(self, connection: "_Connection", chance: random.Random) -> None:
         connection.writer.write(make_junk(chance))
@@ -139,5 +151,14 @@ class _Connection:
             head = await self._reader.readuntil(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-            body = await self._reader.readexactly(int(headers.get("content-length", "0")))
+            if headers.get("transfer-encoding") == "chunked":
+                body = b"".join([chunk async for chunk in self._chunks()])
+            else:
+                body = await self._reader.readexactly(int(headers.get("content-length", "0")))
         return int(first.split()[1]), headers, body
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while size := int(await self._reader.readuntil(b"\r\n"), 16):
+            yield await self._reader.readexactly(size)
+            await self._reader.readexactly(2)
+        await self._reader.readexactly(2)

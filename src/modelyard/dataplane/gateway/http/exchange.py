@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 from modelyard.dataplane.gateway.access import Caller
 from modelyard.dataplane.gateway.dialect import Dialect, Headers, Target
 from modelyard.dataplane.gateway.fleet import Endpoint
-from modelyard.dataplane.gateway.requests import PendingRequest, Served
+from modelyard.dataplane.gateway.http.parts import HttpStream
+from modelyard.dataplane.gateway.requests import PendingRequest, Served, StreamRequest
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import ModelyardError
+from modelyard.runtimes.base import Ending
 
 if TYPE_CHECKING:
     from modelyard.dataplane.gateway.http.service import InferenceService
@@ -40,6 +42,8 @@ class Exchange:
         is_last: the connection ends after the answer.
         decoding: what makes tensors of a body that this process cannot read itself.
         payload: the answer, once it is known; written when the ones before it have been.
+        stream: the answer as far as it has come, if it comes in parts.
+        takes_chunks: the client knows HTTP/1.1.
     """
 
     __slots__ = (
@@ -57,6 +61,8 @@ class Exchange:
         "payload",
         "received_bytes",
         "request",
+        "stream",
+        "takes_chunks",
         "target",
         "wants_continue",
     )
@@ -80,6 +86,8 @@ class Exchange:
         self.wants_continue = False
         self.error: ModelyardError | None = None
         self.payload: bytes | None = None
+        self.stream: HttpStream | None = None
+        self.takes_chunks = True
         self.caller: Caller | None = None
         self.endpoint: Endpoint | None = None
         self.decoding: asyncio.Task[None] | None = None
@@ -109,6 +117,12 @@ class Exchange:
         self.release()
         self._service.write_soon(self.connection)
 
+    def written(self) -> None:
+        """More of an answer in parts is there, or its end."""
+        if self.stream is not None and self.stream.is_over:
+            self.release()
+        self._service.write_soon(self.connection)
+
     def abandon(self) -> None:
         """The client has gone."""
         if self.request is not None:
@@ -132,3 +146,11 @@ class Exchange:
     def failed(self, request: PendingRequest, error: ModelyardError) -> None:
         """See requests.Caller."""
         self._service.fail(self, error, request)
+
+    def part(self, request: StreamRequest, outputs: Sequence[OutputRows], served: Served) -> None:
+        """See requests.StreamReader."""
+        self._service.part(self, request, outputs, served)
+
+    def ended(self, request: StreamRequest, ending: Ending, served: Served) -> None:
+        """See requests.StreamReader."""
+        self._service.ended(self, request, ending, served)

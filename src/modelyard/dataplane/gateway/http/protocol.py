@@ -142,6 +142,8 @@ class GatewayProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._is_write_paused = False
         self._resume_reading()
+        if self._turns:
+            self.advance()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -223,6 +225,7 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         exchange = Exchange(self._service, self, route.target, route.dialect, method, fields)
         exchange.is_last = not (is_version_1_1 and self.parser.should_keep_alive())
+        exchange.takes_chunks = is_version_1_1
         self._turns.append(exchange)
         self._receiving = exchange
         if not is_version_1_1:
@@ -289,13 +292,11 @@ class GatewayProtocol(HttpToolsProtocol):
             if isinstance(turn, _ApplicationTurn):
                 self._start_application(turn)
                 return
-            if turn.payload is None:
-                self._continue(turn)
+            if not self._write(turn):
                 break
             turns.popleft()
             if self.transport.is_closing():
                 return
-            self.transport.write(turn.payload)
             self.server_state.total_requests += 1
             if turn.is_last:
                 self._end()
@@ -398,6 +399,23 @@ class GatewayProtocol(HttpToolsProtocol):
             exchange.wants_continue = True
             if self._turns[0] is exchange:
                 self._continue(exchange)
+
+    def _write(self, exchange: Exchange) -> bool:
+        """Write what is known of an answer; True if that was all of it.
+
+        Of an answer in parts, as many as the client takes now: the transport says when it takes more.
+        """
+        transport, stream = self.transport, exchange.stream
+        if stream is not None:
+            while not self._is_write_paused and not transport.is_closing() and stream.write_next(transport):
+                pass
+            return stream.is_written
+        if exchange.payload is None:
+            self._continue(exchange)
+            return False
+        if not transport.is_closing():
+            transport.write(exchange.payload)
+        return True
 
     def _continue(self, exchange: Exchange) -> None:
         if exchange.wants_continue and exchange is self._receiving:

@@ -52,7 +52,7 @@ def learn(data: bytes, exchange: Exchange) -> KnownHead | None:
     size = fields.get(_LENGTH, b"")
     head_end = data.find(_END) + len(_END)
     is_whole = head_end >= len(_END) and size.isdigit() and len(data) == head_end + int(size)
-    if not is_whole or exchange.is_last or any(name in fields for name in _UNREPEATABLE):
+    if not is_whole or exchange.is_last or not exchange.takes_chunks or any(name in fields for name in _UNREPEATABLE):
         return None
     line = data.lower().find(b"\r\n" + _LENGTH + b":", 0, head_end)
     start = data.find(size, line, head_end) if line >= 0 else -1

@@ -22,19 +22,31 @@ from modelyard.dataplane.errors import (
 from modelyard.dataplane.gateway.access import PROJECT_HEADER, project_of
 from modelyard.dataplane.gateway.config import Limits, is_loopback
 from modelyard.dataplane.gateway.decoder import Decoder
-from modelyard.dataplane.gateway.dialect import Dialect, EndpointView, Operation, Target, UndecodedError, VersionView
+from modelyard.dataplane.gateway.dialect import (
+    Dialect,
+    EndpointView,
+    InferenceCall,
+    Operation,
+    StreamCall,
+    Target,
+    UndecodedError,
+    VersionView,
+)
 from modelyard.dataplane.gateway.fleet import Endpoint
 from modelyard.dataplane.gateway.http.exchange import Connection, Exchange
+from modelyard.dataplane.gateway.http.parts import HttpStream
 from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_headers, render, status_of
 from modelyard.dataplane.gateway.inference import Inference
+from modelyard.dataplane.gateway.parts import StreamedAnswer
 from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.rates import RateLevels
 from modelyard.dataplane.gateway.reports.exposition import CONTENT_TYPE, exposition
 from modelyard.dataplane.gateway.reports.metrics import Snapshot
 from modelyard.dataplane.gateway.reports.siblings import Siblings
-from modelyard.dataplane.gateway.requests import PendingRequest, Served
+from modelyard.dataplane.gateway.requests import PendingRequest, Served, StreamRequest
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, ModelyardError, OverloadedError, TooLargeError
+from modelyard.runtimes.base import Ending
 
 METRICS_PATH = "/metrics"
 
@@ -202,10 +214,33 @@ class InferenceService(Inference):
             more += b"connection: close\r\n"
         exchange.respond(_ANSWER % (head, inference_id.encode(), reply.content_type, more, len(content), content))
 
+    def part(self, exchange: Exchange, request: StreamRequest, outputs: Sequence[OutputRows], served: Served) -> None:
+        """Write a part of an answer."""
+        try:
+            stream = exchange.stream or self._begin_stream(exchange, request, served)
+            stream.part(outputs)
+            exchange.written()
+        except InternalError as error:
+            request.cancel()
+            self.fail(exchange, error, request)
+
+    def ended(self, exchange: Exchange, request: StreamRequest, ending: Ending, served: Served) -> None:
+        """Write the end of an answer in parts."""
+        try:
+            stream = exchange.stream or self._begin_stream(exchange, request, served)
+            stream.end(ending)
+            exchange.written()
+        except InternalError as error:
+            self.fail(exchange, error, request)
+
     def fail(self, exchange: Exchange, error: ModelyardError, request: PendingRequest | None = None) -> None:
         """Write an error."""
         self.failed(error.code, exchange.endpoint, request)
         extra = exchange.dialect.error_fields(error) if exchange.dialect else None
+        if exchange.stream is not None:  # the status is out already
+            exchange.stream.fail(error_body(error, extra))
+            exchange.written()
+            return
         lines = b"".join(b"%b: %b\r\n" % header for header in error_headers(error))
         self._respond(exchange, status_of(error), error_body(error, extra), headers=lines)
 
@@ -241,11 +276,32 @@ class InferenceService(Inference):
         except UndecodedError as undecoded:
             self._start_decoding(exchange, endpoint, pool, undecoded)
             return
-        exchange.request = self.submit(call, endpoint, pool, exchange, exchange.caller)
+        self._submit(exchange, call, endpoint, pool)
 
     def _decompressed(self, exchange: Exchange) -> bytes:
         encoding = exchange.fields.get(b"content-encoding", b"")
         return _decompressed(exchange.body, encoding.strip().lower(), self.max_request_bytes)
+
+    def _submit(self, exchange: Exchange, call: InferenceCall, endpoint: Endpoint, pool: VariantPool) -> None:
+        assert exchange.caller is not None  # noqa: S101 - `admit` saw to it
+        if isinstance(call, StreamCall):
+            exchange.request = self.submit_stream(call, endpoint, pool, exchange, exchange.caller)
+        else:
+            exchange.request = self.submit(call, endpoint, pool, exchange, exchange.caller)
+
+    def _begin_stream(self, exchange: Exchange, request: StreamRequest, served: Served) -> HttpStream:
+        endpoint, holder = exchange.endpoint, exchange.caller
+        assert endpoint is not None and holder is not None  # noqa: S101, PT018 - set before it was submitted
+        answer = StreamedAnswer(self, endpoint, holder, request, served)
+        exchange.is_last = exchange.is_last or exchange.connection.is_closing_soon or not exchange.takes_chunks
+        lines = (
+            _HEAD % (self.date_line, answer.view.headers) + answer.inference_id.encode() + b"\r\n",
+            b"content-type: %b\r\n" % answer.writer.content_type + answer.writer.headers,
+            b"connection: close\r\n" if exchange.is_last else b"",
+            b"transfer-encoding: chunked\r\n\r\n" if exchange.takes_chunks else b"\r\n",
+        )
+        exchange.stream = HttpStream(answer, request, b"".join(lines), is_chunked=exchange.takes_chunks)
+        return exchange.stream
 
     def _start_decoding(
         self, exchange: Exchange, endpoint: Endpoint, pool: VariantPool, undecoded: UndecodedError
@@ -262,7 +318,7 @@ class InferenceService(Inference):
         assert exchange.caller is not None  # noqa: S101 - `admit` saw to it
         try:
             call = undecoded.finish(await self.decoder.decode(undecoded.job, self.limits.deadline_seconds))
-            exchange.request = self.submit(call, endpoint, pool, exchange, exchange.caller)
+            self._submit(exchange, call, endpoint, pool)
         except ModelyardError as error:
             self.fail(exchange, error)
         except Exception:

@@ -5,7 +5,7 @@ connection over. Messages are JSON objects; an answer or an error carries the `i
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -69,9 +69,12 @@ class _Stream:
         """See ASGI."""
         await receive()
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        async with aclosing(in_order_of_completion(_messages(receive), self._answer)) as replies:
+        async with aclosing(in_order_of_completion(_messages(receive), self._answers)) as replies:
             async for reply in replies:
                 await send({"type": "websocket.send", "bytes": None, "text": reply})
+
+    async def _answers(self, message: bytes) -> AsyncGenerator[str, None]:
+        yield await self._answer(message)
 
     async def _answer(self, message: bytes) -> str:
         asked = Asked(self._holder, self._project, self._target.endpoint, self._target.version, len(message))

@@ -1,5 +1,6 @@
 """How many rows of a model travel together: learnt from what its batches took, kept under a latency objective."""
 
+import math
 from collections.abc import Mapping
 
 _OVERHEAD_US = 30.0
@@ -9,6 +10,8 @@ _TOLERANCE = 1.1
 _DRIFT = 1.02
 """A floor rises by this with each slower batch, so that a model that became slower is believed after a while."""
 _TRIAL_EVERY = 64
+_HANDOVER_US = 200.0
+"""What a replica idles between an answer and the next batch, if that was not sent ahead of time."""
 _OBJECTIVE_SHARE = 1 / 3
 """A request waits for the batch before its own, then for its own, and for its turn in both."""
 
@@ -25,6 +28,7 @@ class BatchSizer:
 
     Attributes:
         row_floor_seconds: the least time that one replica needs for a row; 0 while nothing is known.
+        call_us: what a batch costs however many rows it has; infinite while nothing is known.
     """
 
     def __init__(self, max_rows: int, objective_seconds: float | None = None) -> None:
@@ -34,6 +38,7 @@ class BatchSizer:
         self._best = max_rows
         self._trials = 0
         self.row_floor_seconds = 0.0
+        self.call_us = math.inf
 
     def observe(self, rows: int, service_us: int) -> None:
         """A batch of `rows` rows took the model so long."""
@@ -43,6 +48,7 @@ class BatchSizer:
         self._floors[size] = min(cost, floor * _DRIFT) if floor else cost
         self._best = self._choose()
         self.row_floor_seconds = min(known for known in self._floors if known) / 1e6
+        self.call_us = self._call_us()
 
     def rows(self) -> int:
         """The most rows to put into the next batch."""
@@ -51,6 +57,23 @@ class BatchSizer:
             step = 2 if self._trials // _TRIAL_EVERY % 2 else 0.5
             return max(1, min(self._max_rows, int(self._best * step)))
         return self._best
+
+    def is_better_held(self, rows: int) -> bool:
+        """True if `rows` had better wait for an answer and for others, than be sent ahead to a replica at work.
+
+        Sent ahead, they spare the replica the wait for its next batch. But they travel in a batch of their own: of N
+        requests that are always under way a third is at work, a third sent ahead and a third waiting, where else it is
+        a half and a half. So what the model does once a batch is done half as often again.
+        """
+        return rows < self._best and self.call_us > _HANDOVER_US
+
+    def _call_us(self) -> float:
+        """Where the line through the times of the smallest and the largest batches meets no rows at all."""
+        known = [(1 << k, floor * (1 << k)) for k, floor in enumerate(self._floors) if floor]
+        (small, small_us), (large, large_us) = known[0], known[-1]
+        if small == large:  # nothing says yet that rows cost anything
+            return small_us
+        return max(0.0, (small_us * large - large_us * small) / (large - small))
 
     def _choose(self) -> int:
         costs = {1 << k: floor + _OVERHEAD_US / (1 << k) for k, floor in enumerate(self._floors) if floor}

@@ -39,6 +39,12 @@ class DemandMeter:
         times.append((rows, seconds))
         self._has_news = True
 
+    def streamed(self, requests: int, rows: int, seconds: float) -> None:
+        """A replica was occupied by a part of an answer, or by the end of so many: they have no place in the curve."""
+        self._busy_seconds += seconds
+        self._requests_served += requests
+        self._rows_served += rows
+
     def since_last(self) -> tuple[float, float]:
         """Busy seconds and mean rows of a request since the last call; the mean is 0 if none was served."""
         requests, rows, busy = self._last

@@ -16,11 +16,13 @@ from modelyard.dataplane.frames import (
     Attach,
     Detach,
     Draining,
+    Ended,
     Failure,
     FrameInvalidError,
     FrameReader,
     Header,
     Hello,
+    Partial,
     encode_frame,
 )
 from modelyard.types.routing import PLACE_SEPARATOR
@@ -67,6 +69,10 @@ class Channel:
     def send(self, frame: bytes, frame_id: int) -> None:
         """Send a batch; its id is the channel's."""
         self._line.send_batch(frame, frame_id)
+
+    def tell(self, frame: bytes) -> None:
+        """Send a frame that is not answered."""
+        self._line.send(frame)
 
     def close(self) -> None:
         """Leave; the line goes on."""
@@ -180,7 +186,7 @@ class _Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for header, body in self._reader.feed(data):
-                if isinstance(header, Answer | Failure):
+                if isinstance(header, Answer | Ended | Failure):
                     self._answered(header.id)
                 channel = self._channels.get(_channel_of(header))
                 if channel is not None:  # else it was left while the answer was under way
@@ -227,7 +233,7 @@ class _Burst:
 
 
 def _channel_of(header: Header) -> int:
-    if isinstance(header, Answer | Failure):
+    if isinstance(header, Answer | Failure | Partial | Ended):
         return header.id >> CHANNEL_SHIFT
     if isinstance(header, Hello | Draining):
         return header.channel

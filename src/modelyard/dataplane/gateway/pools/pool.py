@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from modelyard.dataplane.errors import (
     DeadlineExceededError,
@@ -12,16 +12,17 @@ from modelyard.dataplane.errors import (
     ModelFailedError,
     ReplicaFailedError,
 )
-from modelyard.dataplane.frames import Answer, Failure
+from modelyard.dataplane.frames import Answer, Ended, Failure
 from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.pools.batching import BatchSizer
 from modelyard.dataplane.gateway.pools.demand import DemandMeter
 from modelyard.dataplane.gateway.pools.lines import Lines
 from modelyard.dataplane.gateway.pools.queueing import FairQueue
 from modelyard.dataplane.gateway.pools.replica import ReplicaLink
-from modelyard.dataplane.gateway.requests import Batch, PendingRequest
-from modelyard.dataplane.tensors import WireTensor, split_rows, whole
+from modelyard.dataplane.gateway.requests import Batch, PendingRequest, StreamRequest
+from modelyard.dataplane.tensors import OutputRows, WireTensor, split_rows, whole
 from modelyard.errors import InternalError, ModelyardError, OverloadedError
+from modelyard.runtimes.base import Ending
 from modelyard.types.planning import Outcomes
 from modelyard.types.routing import RouteReplica, RouteVariant
 
@@ -33,9 +34,10 @@ _logger = logging.getLogger(__name__)
 class VariantPool:
     """One queue from which the variant's idle replicas pull.
 
-    A batch is what waits when a replica is idle, so batches grow with load and nothing ever waits for a batch to fill.
-    Requests that arrive in one turn of the event loop are sent together at its end. How much of what waits makes one
-    batch follows from what batches took (BatchSizer), and idle replicas share it.
+    A batch is what waits when a replica is idle, so batches grow with load and no replica ever waits for one to fill.
+    The next one is sent ahead of a replica's answer where that pays. Requests that arrive in one turn of the event loop
+    are sent together at its end. How much of what waits makes one batch follows from what batches took (BatchSizer);
+    idle replicas share it.
 
     Attributes:
         batches, batched_requests, nan_rows: figures for /metrics.
@@ -134,6 +136,8 @@ class VariantPool:
             self._check_deadline(request)  # one replica alone would be too late
         if len(self._queue) >= self._limits.max_queue:
             self._make_room(request)
+        if request.call.is_stream:
+            self._check_streams()
         self.demand.requests += 1
         self._queue.push(request)
         self._flush_soon()
@@ -198,7 +202,7 @@ class VariantPool:
         again: list[PendingRequest] = []
         for request in (request for batch in batches for request in batch.requests if not request.is_done):
             request.attempts += 1
-            if self.is_pure and request.attempts < MAX_ATTEMPTS:
+            if self.is_pure and request.attempts < MAX_ATTEMPTS and not _is_begun(request):
                 again.append(request)
             else:
                 self._let_down(request, self._replica_failed(replica))
@@ -217,18 +221,32 @@ class VariantPool:
         self.demand.served(len(batch.rows), rows, max(occupied, answer.service_us / 1e6))
         if self._queue:
             self._flush()  # first of all, so that the replica works while these answers are written
-        try:
-            ordered = self._in_order(outputs)
-            parts = [split_rows(tensor, batch.rows) for tensor in ordered] if self._has_batches else []
-        except ValueError as error:
-            _logger.warning("replica %s answered a damaged batch: %s", replica.replica.id, error)
-            self.batch_failed(batch, Failure(0, ModelFailedError.code, f"the model's output {error}"))
+        shares = self._shares(replica, batch, outputs)
+        if shares is None:
             return
-        if not parts:
-            batch.requests[0].answer([whole(tensor) for tensor in ordered], self)
-        else:
-            for request, own in zip(batch.requests, zip(*parts, strict=True), strict=True):
-                request.answer(own, self)
+        for request, own in zip(batch.requests, shares, strict=True):
+            request.answer(own, self)
+
+    def part_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
+        """See ReplicaOwner."""
+        replica.free_at = time.monotonic()
+        self.demand.streamed(0, 0, service_us / 1e6)
+        shares = self._shares(replica, batch, outputs)
+        if batch.stream is not None and shares is not None:
+            batch.stream.part(next(iter(shares)), self)
+
+    def stream_ended(self, replica: ReplicaLink, batch: Batch, ended: Ended) -> None:
+        """See ReplicaOwner."""
+        replica.free_at = time.monotonic()
+        self.nan_rows += ended.nan_rows
+        self.demand.streamed(1, batch.rows[0], ended.service_us / 1e6)
+        if batch.stream is not None:
+            ending = Ending(
+                finish_reason=ended.finish_reason,
+                prompt_tokens=ended.prompt_tokens,
+                completion_tokens=ended.completion_tokens,
+            )
+            batch.stream.end(ending, self)
 
     def batch_failed(self, batch: Batch, failure: Failure) -> None:
         """See ReplicaOwner: a failed batch of several is tried again one by one, so that each gets its own answer."""
@@ -247,6 +265,20 @@ class VariantPool:
         """See ReplicaOwner."""
         self.nan_rows += rows
 
+    def _shares(
+        self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor]
+    ) -> Iterable[Sequence[OutputRows]] | None:
+        """The outputs that belong to each request of a batch; None if they are damaged, and the batch has failed."""
+        try:
+            ordered = self._in_order(outputs)
+            if not self._has_batches:
+                return ([whole(tensor) for tensor in ordered],)
+            return zip(*[split_rows(tensor, batch.rows) for tensor in ordered], strict=True)
+        except ValueError as error:
+            _logger.warning("replica %s answered a damaged batch: %s", replica.replica.id, error)
+            self.batch_failed(batch, Failure(0, ModelFailedError.code, f"the model's output {error}"))
+            return None
+
     def _flush_soon(self) -> None:
         if not self._is_flush_due:
             self._is_flush_due = True
@@ -256,7 +288,7 @@ class VariantPool:
         self._is_flush_due = False
         while self._queue:
             link, idle = self._idle_replica()
-            if link is None:
+            if link is None or self._is_better_held(link):
                 return
             share = -(-self._queue.rows // idle)
             batch = self._next_batch(link, min(self._sizer.rows(), share))
@@ -266,16 +298,25 @@ class VariantPool:
             self.batches += 1
             self.batched_requests += len(batch.requests)
 
+    def _is_better_held(self, link: ReplicaLink) -> bool:
+        """True if what waits is not worth a batch of its own behind the one that every replica is at."""
+        is_at_work, queue = len(link.in_flight) > link.streams, self._queue
+        if not is_at_work or len(queue) >= min(self._limits.max_batch_requests, self._limits.max_queue):
+            return False  # it could not become larger
+        return self._sizer.is_better_held(queue.rows) and not queue.first().call.is_stream
+
     def _idle_replica(self) -> tuple[ReplicaLink | None, int]:
         """The ready replica with the fewest batches, if that is fewer than the limit, and how many have so few."""
         best, fewest, count = None, self._limits.batches_in_flight, 0
         for link in self.replicas:
-            if not link.is_ready or link.has_isolated_batch or len(link.in_flight) > fewest:
+            held = len(link.in_flight) - link.streams
+            if not link.is_ready or link.has_isolated_batch or held > fewest:
                 continue
-            if len(link.in_flight) < fewest:
-                best, fewest, count = link, len(link.in_flight), 1
+            if held < fewest:
+                best, fewest, count = link, held, 1
             elif best is not None:
                 count += 1
+                best = link if link.streams < best.streams else best
         return (None, 0) if best is not None and best.is_held_up else (best, count)
 
     def _next_batch(self, link: ReplicaLink, max_rows: int) -> Batch | None:
@@ -288,6 +329,8 @@ class VariantPool:
             if request.is_done or request.deadline <= now:
                 self._let_down(queue.pop(), _too_late())
                 continue
+            if request.call.is_stream:
+                return Batch([queue.pop()], now) if not chosen else Batch(chosen, now)
             if request.attempts:
                 if chosen or link.in_flight:
                     break
@@ -318,10 +361,11 @@ class VariantPool:
             for request in batch.requests:
                 if request.deadline <= now:
                     self._let_down(request, _too_late())
-            if now - batch.sent_at > self._limits.max_deadline_seconds or (
-                now - batch.sent_at > self._limits.deadline_seconds and all(r.is_done for r in batch.requests)
+            waited = now - batch.due_since
+            if waited > self._limits.max_deadline_seconds or (
+                waited > self._limits.deadline_seconds and all(r.is_done for r in batch.requests)
             ):
-                link.reset(f"it did not answer a batch for {now - batch.sent_at:.0f} s")
+                link.reset(f"it did not answer a batch for {waited:.0f} s")
                 return
 
     def _rescue(self, now: float) -> None:
@@ -356,6 +400,16 @@ class VariantPool:
         if loser is None:
             raise error
         loser.fail(error)
+
+    def _check_streams(self) -> None:
+        """Refuse a stream when the replicas have as many as they may: each makes all others slower."""
+        limit = self._limits.streams_in_flight * max(1, self.ready_replicas)
+        if sum(link.streams for link in self.replicas) >= limit:
+            raise OverloadedError(
+                f"endpoint '{self.endpoint}' has {limit} streams under way, which is its limit",
+                hint="Send it again after the time in Retry-After, or scale the endpoint.",
+                retry_after_seconds=1.0,
+            )
 
     def _check_deadline(self, request: PendingRequest) -> None:
         """Refuse at once what cannot be answered in time; waiting would only make the queue longer for the others."""
@@ -398,6 +452,11 @@ class VariantPool:
             f"replica '{replica.replica.id}' failed while it held this request ({replica.reason}); {why}",
             hint="Send it again if that is safe; the replica's log says why it ended.",
         )
+
+
+def _is_begun(request: PendingRequest) -> bool:
+    """True if its caller has a part of an answer, which another replica would not go on with."""
+    return isinstance(request, StreamRequest) and request.parts > 0
 
 
 def _too_late() -> DeadlineExceededError:

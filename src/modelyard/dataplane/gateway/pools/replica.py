@@ -8,19 +8,23 @@ from typing import Protocol
 from modelyard.dataplane.frames import (
     PROTOCOL_VERSION,
     Answer,
+    Cancel,
     Draining,
+    Ended,
     Failure,
     FrameInvalidError,
     FrameReader,
     Header,
     Hello,
     Infer,
+    More,
+    Partial,
     TensorHead,
     encode_frame,
     tensors_of,
 )
 from modelyard.dataplane.gateway.pools.lines import Channel, Lines
-from modelyard.dataplane.gateway.requests import Batch
+from modelyard.dataplane.gateway.requests import STREAM_PARTS, Batch, StreamRequest
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.types.routing import PLACE_SEPARATOR, RouteReplica
 from modelyard.types.signatures import Signature
@@ -35,7 +39,7 @@ _logger = logging.getLogger(__name__)
 class ReplicaOwner(Protocol):
     """The pool that a replica works for.
 
-    A batch that was sent ends in exactly one of `replica_lost`, `batch_answered` and `batch_failed`.
+    A batch that was sent ends in exactly one of `replica_lost`, `batch_answered`, `stream_ended` and `batch_failed`.
     """
 
     def replica_ready(self) -> None:
@@ -46,6 +50,12 @@ class ReplicaOwner(Protocol):
 
     def batch_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor], answer: Answer) -> None:
         """Outputs of the whole batch, and what the worker says of the time it took."""
+
+    def part_answered(self, replica: "ReplicaLink", batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
+        """The next part of a stream, and the time that the model took for it."""
+
+    def stream_ended(self, replica: "ReplicaLink", batch: Batch, ended: Ended) -> None:
+        """A stream is complete."""
 
     def batch_failed(self, batch: Batch, failure: Failure) -> None:
         """The model, or the worker, refused the batch."""
@@ -62,6 +72,7 @@ class ReplicaLink:
         reason: why it is not ready, in words.
         in_flight: batches sent and not answered, by frame id.
         free_at: when its last answer came (`time.monotonic()`).
+        streams: how many of the batches in flight are streams: they leave room for others beside them.
     """
 
     def __init__(self, replica: RouteReplica, signature: Signature, owner: ReplicaOwner, lines: Lines) -> None:
@@ -72,6 +83,7 @@ class ReplicaLink:
         self.reason = _CONNECTING
         self.in_flight: dict[int, Batch] = {}
         self.free_at = 0.0
+        self.streams = 0
         self._signature = signature
         self._owner = owner
         self._last_id = 0
@@ -112,7 +124,9 @@ class ReplicaLink:
             heads = tuple(described)
         if self._connection is not None:
             patience = max(request.deadline for request in batch.requests) - batch.sent_at
-            self._connection.send(encode_frame(Infer(self._last_id, heads, True, patience), chunks), self._last_id)
+            allowed = self._begin(batch.stream) if batch.stream is not None else 0
+            frame = encode_frame(Infer(self._last_id, heads, True, patience, allowed), chunks)
+            self._connection.send(frame, self._last_id)
 
     def may_send(self) -> None:
         """See LineUser."""
@@ -153,10 +167,12 @@ class ReplicaLink:
                 if header.nan_rows:
                     self._owner.nan_answered(header.nan_rows)
                 self._owner.batch_answered(self, batch, tensors_of(header.outputs, body), header)
-        elif isinstance(header, Failure):
-            batch = self.in_flight.pop(header.id, None)
-            if batch is not None:
-                self._owner.batch_failed(batch, header)
+        elif isinstance(header, Partial):
+            batch = self.in_flight.get(header.id)
+            if batch is not None and batch.stream is not None:
+                self._owner.part_answered(self, batch, tensors_of(header.outputs, body), header.service_us)
+        elif isinstance(header, Ended | Failure):
+            self._ended(header)
         elif isinstance(header, Draining):
             self.is_ready = False
             self.reason = "its worker is ending"
@@ -173,8 +189,30 @@ class ReplicaLink:
             self.reason = "its worker closed the connection"
         self.is_ready = False
         self._connection = None
-        lost, self.in_flight = list(self.in_flight.values()), {}
+        lost, self.in_flight, self.streams = list(self.in_flight.values()), {}, 0
         self._owner.replica_lost(self, lost)
+
+    def steer(self, header: More | Cancel) -> None:
+        """Tell the worker of a stream in flight to go on, or to stop."""
+        if header.id in self.in_flight and self._connection is not None:
+            self._connection.tell(encode_frame(header))
+
+    def _begin(self, request: StreamRequest) -> int:
+        """The parts that the worker may make at first."""
+        self.streams += 1
+        request.begin(_Source(self, self._last_id))
+        return STREAM_PARTS
+
+    def _ended(self, header: Ended | Failure) -> None:
+        batch = self.in_flight.pop(header.id, None)
+        if batch is None:
+            return
+        if batch.stream is not None:
+            self.streams -= 1
+        if isinstance(header, Failure):
+            self._owner.batch_failed(batch, header)
+        else:
+            self._owner.stream_ended(self, batch, header)
 
     def _greet(self, hello: Hello) -> None:
         if hello.protocol != PROTOCOL_VERSION:
@@ -222,6 +260,22 @@ class ReplicaLink:
         return connection
 
 
+class _Source:
+    """A stream in flight; see requests.PartSource."""
+
+    __slots__ = ("_id", "_link")
+
+    def __init__(self, link: ReplicaLink, id: int) -> None:
+        self._link = link
+        self._id = id
+
+    def more(self, parts: int) -> None:
+        self._link.steer(More(self._id, parts))
+
+    def stop(self) -> None:
+        self._link.steer(Cancel(self._id))
+
+
 class _Connection(asyncio.Protocol):
     """One socket to a worker."""
 
@@ -255,6 +309,9 @@ class _Connection(asyncio.Protocol):
         self._link.connection_lost()
 
     def send(self, frame: bytes, _frame_id: int) -> None:
+        self.tell(frame)
+
+    def tell(self, frame: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(frame)
 

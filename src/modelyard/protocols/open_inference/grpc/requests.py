@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelyard.dataplane.errors import RequestInvalidError
-from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
+from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply, StreamCall, StreamWriter
 from modelyard.dataplane.tensors import OutputRows, WireTensor
 from modelyard.protocols.inputs import checked, datatype_named, encode_list
 from modelyard.protocols.open_inference.grpc.messages import MESSAGES
 from modelyard.protocols.open_inference.messages import OutputMessage, RequestMessage
 from modelyard.protocols.open_inference.requests import timeout_of, wanted_of
+from modelyard.runtimes.base import Ending
 from modelyard.runtimes.tensors import TensorInvalidError
 from modelyard.types.signatures import DataType, Signature
 
 INFERENCE_ID = "inference_id"
+PARTS, FINAL = "triton_enable_empty_final_response", "triton_final_response"
 
 _Response = MESSAGES["ModelInferResponse"]
 _CONTENTS = {
@@ -46,14 +48,64 @@ class Call(InferenceCall):
 
     def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
         """See InferenceCall: a serialised ModelInferResponse."""
-        response = _Response(model_name=context.endpoint, model_version=context.version, id=self._id or inference_id)
-        response.parameters[INFERENCE_ID].string_param = inference_id
+        response = self.response(inference_id, context)
         by_name = {tensor.name: tensor for tensor in outputs}
         for name in self._names or by_name:
             tensor = by_name[name]
             response.outputs.add(name=name, datatype=tensor.datatype.value, shape=tensor.shape)
             response.raw_output_contents.append(bytes(tensor.data))
         return Reply(b"application/grpc", response.SerializeToString())
+
+    def response(self, inference_id: str, context: AnswerContext) -> Any:
+        """A ModelInferResponse without outputs."""
+        response = _Response(model_name=context.endpoint, model_version=context.version, id=self._id or inference_id)
+        response.parameters[INFERENCE_ID].string_param = inference_id
+        return response
+
+
+class PartsCall(StreamCall):
+    """A request whose answer comes as several ModelInferResponses, the last of them empty and marked."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self.inputs, self.rows, self.timeout_seconds = call.inputs, call.rows, call.timeout_seconds
+        self._call = call
+
+    def writer(self, inference_id: str, context: AnswerContext) -> StreamWriter:
+        """See StreamCall."""
+        return _PartWriter(self._call, inference_id, context)
+
+
+class _PartWriter(StreamWriter):
+    """Writes responses. Errors go out as the protocol's own, so there is nothing to write of them."""
+
+    def __init__(self, call: Call, inference_id: str, context: AnswerContext) -> None:
+        self._call = call
+        self._inference_id = inference_id
+        self._context = context
+
+    def part(self, outputs: Sequence[OutputRows]) -> bytes:
+        """See StreamWriter."""
+        return self._call.reply(outputs, self._inference_id, self._context).body
+
+    def end(self, ending: Ending) -> bytes:
+        """See StreamWriter."""
+        response = self._call.response(self._inference_id, self._context)
+        response.parameters[FINAL].bool_param = True
+        response.parameters["finish_reason"].string_param = ending.finish_reason
+        return bytes(response.SerializeToString())
+
+    def failure(self, error_body: bytes) -> bytes:
+        """See StreamWriter."""
+        del error_body
+        return b""
+
+
+def wants_parts(message: Any) -> bool:
+    """True if the client of a ModelInferRequest expects several responses, and an empty one at the end."""
+    parameters = message.parameters
+    return PARTS in parameters and bool(parameters[PARTS].bool_param)
 
 
 def parse(message: Any, signature: Signature, seconds_left: float | None) -> Call:

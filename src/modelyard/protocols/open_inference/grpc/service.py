@@ -1,7 +1,7 @@
 """The methods of `inference.GRPCInferenceService`."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from importlib.metadata import version
 from typing import Any
@@ -10,13 +10,13 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from modelyard.dataplane.errors import RequestInvalidError
-from modelyard.dataplane.gateway.awaited import Asked, in_order_of_completion, infer
+from modelyard.dataplane.gateway.awaited import Asked, in_order_of_completion, infer, parts
 from modelyard.dataplane.gateway.dialect import EndpointView, VersionView
 from modelyard.dataplane.gateway.http.responses import error_body
 from modelyard.dataplane.gateway.inference import Answer, Inference
 from modelyard.errors import InternalError, ModelyardError
 from modelyard.protocols.open_inference.grpc.messages import MESSAGES, SERVICE
-from modelyard.protocols.open_inference.grpc.requests import parse
+from modelyard.protocols.open_inference.grpc.requests import PartsCall, parse, wants_parts
 from modelyard.protocols.open_inference.grpc.status import code_of
 from modelyard.protocols.open_inference.rest import describe
 
@@ -117,22 +117,47 @@ class InferenceServicer:
         return answer.reply.body
 
     async def _model_stream_infer(self, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-        """Each request is answered as soon as that is possible; an error is the answer to one request only."""
+        """Each request is answered as soon as that is possible; an error is the answer to one request only.
 
-        async def answer(request: bytes) -> bytes:
+        A client that asks for an empty final response gets a response for each part of the answer before it.
+        """
+
+        async def answers(request: bytes) -> AsyncGenerator[bytes, None]:
             try:
-                return _in_stream((await self._infer(request, context)).reply.body)
+                asked, message = self._asked(request, context)
+                if wants_parts(message):
+                    async with aclosing(self._parts(asked, message, context)) as own:
+                        async for part in own:
+                            yield _in_stream(part)
+                else:
+                    yield _in_stream((await self._answer(asked, message, context)).reply.body)
             except ModelyardError as error:
-                return _stream_error(request, error)
+                yield _stream_error(request, error)
             except Exception:
                 _logger.exception("a gRPC request could not be handled")
-                return _stream_error(request, InternalError("the gateway failed on this request"))
+                yield _stream_error(request, InternalError("the gateway failed on this request"))
 
-        async with aclosing(in_order_of_completion(requests, answer)) as replies:
+        async with aclosing(in_order_of_completion(requests, answers)) as replies:
             async for reply in replies:
                 yield reply
 
     async def _infer(self, request: bytes, context: Context) -> Answer:
+        return await self._answer(*self._asked(request, context), context)
+
+    async def _answer(self, asked: Asked, message: Any, context: Context) -> Answer:
+        seconds_left = context.time_remaining()
+        return await infer(self._inference, asked, lambda signature: parse(message, signature, seconds_left))
+
+    def _parts(self, asked: Asked, message: Any, context: Context) -> AsyncGenerator[bytes, None]:
+        seconds_left = context.time_remaining()
+        return parts(self._inference, asked, lambda signature: PartsCall(parse(message, signature, seconds_left)))
+
+    def _asked(self, request: bytes, context: Context) -> tuple[Asked, Any]:
+        """What a request is about, and the request itself.
+
+        Raises:
+            RequestInvalidError: it is damaged.
+        """
         holder, fields = self._holder(context), _metadata(context)
         try:
             message = _Request.FromString(request)
@@ -143,8 +168,7 @@ class InferenceServicer:
         asked = Asked(
             holder, fields.get("x-modelyard-project"), message.model_name, message.model_version, len(request)
         )
-        seconds_left = context.time_remaining()
-        return await infer(self._inference, asked, lambda signature: parse(message, signature, seconds_left))
+        return asked, message
 
     def _holder(self, context: Context) -> Any:
         try:
