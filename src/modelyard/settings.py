@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     capture_retention_days: float = Field(
         default=90.0, gt=0, description="Captured inferences older than this are deleted."
     )
+    feedback_pending_hours: float = Field(
+        default=24.0,
+        gt=0,
+        description="Ground truth waits this long for the capture of its inference; then it counts as unknown.",
+    )
     cache_retention_days: float = Field(
         default=14.0, gt=0, description="Cached datasets and bundles that nothing has used for this long are deleted."
     )
@@ -107,6 +112,7 @@ class Home:
         self.routing = self.run / "routing.json"
         self.demand = self.run / "demand.json"
         self.token = self.root / "admin.token"
+        self.mask_key = self.root / "mask.key"
 
     @property
     def sockets(self) -> Path:

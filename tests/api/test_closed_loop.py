@@ -1,6 +1,7 @@
 """Routes of inferences, feedback, monitors and retraining, on real services; endpoints are a stand-in."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from modelyard.control.captures import api as captures_api
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
+from modelyard.control.captures.retention import CaptureRetention
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.endpoints.errors import EndpointNotFoundError
 from modelyard.control.events.repository import EventRepository
@@ -88,7 +90,9 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     endpoints, objects = Endpoints(clock), open_objects("memory://")
     events = EventService(database, EventRepository(), clock)
     feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
-    captures = CaptureService(database, CaptureRepository(), objects, feedback, clock)
+    captures = CaptureService(database, CaptureRepository(), objects, feedback)
+    keep = timedelta(days=90)
+    retention = CaptureRetention(database, CaptureRepository(), objects, feedback, dict, keep, clock)
     labelled = LabelledReader(captures, feedback)
     check = DriftCheck(endpoints, captures, References(registry, tmp_path / "references"))
     monitors = MonitorService(database, MonitorRepository(), creations, endpoints, check, events, clock)
@@ -100,7 +104,7 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     _capture(tmp_path / "spool", clock)
     CaptureIngest(database, CaptureRepository(), objects, tmp_path / "spool", clock).run_once()
     routers = [
-        captures_api.router(captures, stub_guard),
+        captures_api.router(captures, retention, stub_guard),
         feedback_api.router(feedback, QualityService(labelled, endpoints, clock), stub_guard),
         monitors_api.router(monitors, stub_guard),
         retraining_api.router(policies, retraining, carried.append, stub_guard),
@@ -138,7 +142,7 @@ def client(application: FastAPI, connect: Callable[..., TestClient]) -> TestClie
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 18
+    assert assert_protected(application) == 19
 
 
 def test_inferences_are_listed_in_pages_filtered_and_shown(client: TestClient):

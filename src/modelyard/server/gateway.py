@@ -5,6 +5,7 @@ So its settings reach it as a plain file, which `write_config` makes in the proc
 """
 
 import argparse
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ def write_config(settings: "Settings") -> Path:
         spool=str(home.spool),
         address_file=str(home.run / "gateway.json"),
         spool_limit_bytes=settings.spool_limit_bytes,
+        mask_key=_mask_key(home.mask_key),
         tls_certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
         tls_key=str(settings.tls_key) if settings.tls_key else None,
         is_insecure_allowed=settings.insecure,
@@ -56,6 +58,13 @@ def write_config(settings: "Settings") -> Path:
     path = home.root / _CONFIG
     write_atomic(path, msgspec.json.encode(config), mode=0o600)
     return path
+
+
+def _mask_key(path: Path) -> str:
+    """The secret under which personal columns are hashed, made at the first start; equal values stay equal by it."""
+    if not path.exists():
+        write_atomic(path, secrets.token_hex(32).encode(), mode=0o600)
+    return path.read_text().strip()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from modelyard.types.access import Role
+from modelyard.types.endpoints import Masking
 from modelyard.types.signatures import Signature
 
 
@@ -36,7 +37,7 @@ class RouteEndpoint:
     """One endpoint. One with no ready replica, or a stopped one, stays in the table with the reason to tell callers.
 
     `is_on_demand`: it may have scaled to zero; a request that finds no replica is held while one comes back. `p99_ms`:
-    its latency objective, which keeps batches short.
+    its latency objective, which keeps batches short. `personal_columns`: masked before a capture is written.
     """
 
     project: str
@@ -47,6 +48,7 @@ class RouteEndpoint:
     is_stopped: bool = False
     is_on_demand: bool = False
     p99_ms: float | None = None
+    personal_columns: dict[str, Masking] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

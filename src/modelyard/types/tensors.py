@@ -46,7 +46,15 @@ class GoldenSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureRecord:
-    """One recorded request as the gateway spools it. Times in nanoseconds since 1970 and microseconds."""
+    """One recorded request as the gateway spools it. Times in nanoseconds since 1970 and microseconds.
+
+    Attributes:
+        latency_us: from the whole request to its answer.
+        queue_us: of that, until its batch was sent to a replica.
+        model_us: of that, the model's own time for the batch.
+        principal: id of the token that asked.
+        masked: names of the personal columns whose values were hashed or dropped.
+    """
 
     id: str
     at_ns: int
@@ -61,3 +69,5 @@ class CaptureRecord:
     principal: str
     inputs: tuple[RawTensor, ...]
     outputs: tuple[RawTensor, ...]
+    model_us: int = 0
+    masked: tuple[str, ...] = ()

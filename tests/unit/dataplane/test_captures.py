@@ -119,3 +119,25 @@ def test_segments_are_private(tmp_path: Path):
     writer.append(record(1))
     writer.close()
     assert os.stat(closed_segments(tmp_path)[0]).st_mode & 0o077 == 0  # noqa: PTH116 - mode bits
+
+
+def test_segments_stay_in_order_while_the_clock_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seconds = [2_000_000_000, 1_000_000_000, 1_000_000_000, 1_000_000_001, 3_000_000_000]
+    for number, second in enumerate(seconds):
+        monkeypatch.setattr("modelyard.kit.ids.time.time_ns", lambda second=second: second * 10**9)
+        if number == 0:
+            writer = SpoolWriter(tmp_path, SpoolLimits(segment_seconds=0.0))
+        writer.append(record(number))
+        writer.flush()
+        while len(closed_segments(tmp_path)) <= number:
+            time.sleep(0.002)
+    writer.close()
+    assert ids(tmp_path) == [f"inf-{number}" for number in range(5)]
+    assert max(len(path.name) for path in closed_segments(tmp_path)) < 60
+
+
+def test_a_record_that_must_not_be_written_is_counted_as_lost(tmp_path: Path):
+    writer = SpoolWriter(tmp_path)
+    writer.refuse()
+    writer.close()
+    assert (writer.written, writer.dropped) == (0, 1)

@@ -1,18 +1,19 @@
 """From the spool to the object store: each closed segment becomes Parquet objects and their rows, exactly once.
 
 Killed at any line it goes on where it stopped, because each step can be repeated: the object's key comes from the
-segment's name, all rows of a segment are written in one transaction, and the segment is deleted last.
+segment's name, all rows of a segment and a mark that it is taken over are written in one transaction, the segment is
+deleted after that, and the mark last.
 """
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
-from modelyard.control.captures.batches import CaptureBatch
-from modelyard.control.captures.parquet import moment, write_records
+from modelyard.control.captures.batches import moment
+from modelyard.control.captures.parquet import table_of
 from modelyard.control.captures.repository import CaptureRepository
+from modelyard.control.captures.writing import BatchWriter
 from modelyard.dataplane.captures import closed_segments, read_segment
 from modelyard.dataplane.errors import CaptureDamagedError
 from modelyard.kit.clock import Clock
@@ -29,7 +30,7 @@ class CaptureIngest:
     Args:
         database: of Operations.
         repository: the SQL.
-        objects: where the Parquet objects go ("captures/<project>/<endpoint>/<yyyy-mm-dd>/<segment>.parquet").
+        objects: where the Parquet objects go.
         spool: folder of the segments.
         clock: for times.
     """
@@ -39,7 +40,7 @@ class CaptureIngest:
     ) -> None:
         self._database = database
         self._repository = repository
-        self._objects = objects
+        self._writer = BatchWriter(objects, clock)
         self._spool = spool
         self._clock = clock
 
@@ -49,7 +50,17 @@ class CaptureIngest:
         Raises:
             UnavailableError: the object store does not answer; the segments stay in the spool for the next time.
         """
-        return sum(self.ingest(path) for path in closed_segments(self._spool))
+        done: list[str] = []
+        count = 0
+        try:
+            for path in closed_segments(self._spool):
+                count += self.ingest(path)
+                done.append(path.stem)
+        finally:
+            if done:
+                with self._database.transaction() as connection:
+                    self._repository.unmark(connection, done)
+        return count
 
     def ingest(self, segment: Path) -> int:
         """Take over one segment and delete it; one that is damaged is read up to the damage and kept aside."""
@@ -72,37 +83,14 @@ class CaptureIngest:
         for record in sorted(records, key=lambda record: (record.at_ns, record.id)):
             day = moment(record.at_ns).date().isoformat()
             parts.setdefault((record.project, record.endpoint, day), []).append(record)
-        batches = [self._put(segment, *place, part) for place, part in parts.items()]
+        batches = [
+            self._writer.write(table_of(part), segment=segment, project=project, endpoint=endpoint, day=day)
+            for (project, endpoint, day), part in parts.items()
+        ]
         with self._database.transaction() as connection:
             if not self._repository.is_ingested(connection, segment):
                 self._repository.insert(connection, batches)
-
-    def _put(
-        self, segment: str, project: str, endpoint: str, day: str, records: Sequence[CaptureRecord]
-    ) -> CaptureBatch:
-        key = f"captures/{project}/{endpoint}/{day}/{segment}.parquet"
-        with tempfile.TemporaryDirectory(prefix="modelyard-captures-") as folder:
-            path = Path(folder) / "batch.parquet"
-            write_records(records, path)
-            self._objects.put_file(key, path)
-            size = path.stat().st_size
-        return CaptureBatch(
-            segment=segment,
-            project=project,
-            endpoint=endpoint,
-            day=day,
-            object_key=key,
-            size_bytes=size,
-            inferences=len(records),
-            rows=sum(record.rows for record in records),
-            versions=tuple(sorted({f"{record.model}:{record.number}" for record in records})),
-            variants=tuple(sorted({record.variant for record in records})),
-            first_id=min(record.id for record in records),
-            last_id=max(record.id for record in records),
-            first_at=moment(records[0].at_ns),
-            last_at=moment(records[-1].at_ns),
-            created_at=self._clock.now(),
-        )
+                self._repository.mark_ingested(connection, segment, self._clock.now())
 
 
 def _read(segment: Path) -> tuple[list[CaptureRecord], CaptureDamagedError | None]:

@@ -1,8 +1,9 @@
 """Rules of endpoints: what may be wished for. The reconciler fulfils it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.endpoints.errors import EndpointDeletingError, EndpointExistsError, EndpointNotFoundError
@@ -27,7 +28,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, Scaling, Variant
+from modelyard.types.endpoints import CaptureRules, Endpoint, EndpointStatus, Rollout, Scaling, Variant
 
 
 class EndpointService:
@@ -78,6 +79,7 @@ class EndpointService:
         capture_share: float | None,
         creation: Creation | None,
         scaling: Scaling | None = None,
+        capture: CaptureRules | None = None,
     ) -> Endpoint:
         """A new endpoint; its replicas start in a moment.
 
@@ -95,6 +97,7 @@ class EndpointService:
             name=name,
             variants=check_variants(resolved if scaling is None else fitted(resolved, scaling, ())),
             capture_share=self._default_capture_share if capture_share is None else capture_share,
+            capture=capture,
             scaling=scaling,
             is_stopped=False,
             is_deleting=False,
@@ -131,8 +134,9 @@ class EndpointService:
         capture_share: float | None,
         expected_version: int | None,
         scaling: Scaling | None = None,
+        capture: CaptureRules | None = None,
     ) -> Endpoint:
-        """Change variants, weights, scaling or the share that is captured; other variants come by a rollout.
+        """Change variants, weights, scaling or what is captured; other variants come by a rollout.
 
         Raises:
             EndpointNotFoundError: there is none.
@@ -148,7 +152,7 @@ class EndpointService:
             wanted = self._wanted(connection, record)
             target = wanted if resolved is None else resolved
             target = reweighted(target, weights or {})
-            record = replace(record, scaling=scaling or record.scaling)
+            record = replace(record, scaling=scaling or record.scaling, capture=capture or record.capture)
             if record.scaling is not None:
                 target = fitted(target, record.scaling, wanted)
             if target != wanted:
@@ -160,7 +164,8 @@ class EndpointService:
             elif target != wanted:
                 self._rollouts.begin(connection, record, target)
                 begun = self._found(connection, project, name)
-                record = replace(begun, capture_share=record.capture_share, scaling=record.scaling)
+                kept = {name: getattr(record, name) for name in ("capture_share", "capture", "scaling")}
+                record = replace(begun, **kept)
             return self._save(connection, record, "endpoint_updated", f"Endpoint '{name}' was changed")
 
     def scale(self, project: str, name: str, replicas: int, variant: str | None) -> Endpoint:
@@ -241,6 +246,16 @@ class EndpointService:
             found = self._repository.list_rollouts(connection, project, name, page)
             return page.page(found, lambda rollout: (rollout.id,))
 
+    def capture_retention(self) -> Mapping[tuple[str, str], timedelta]:
+        """(project, endpoint) -> how long its captures are kept, for endpoints with a rule of their own."""
+        with self._database.read() as connection:
+            records = self._repository.all(connection)
+        return {
+            (record.project, record.name): timedelta(days=record.capture.retention_days)
+            for record in records
+            if record.capture is not None and record.capture.retention_days is not None
+        }
+
     def is_empty(self, project: str) -> bool:
         """True if the project has no endpoint."""
         with self._database.read() as connection:
@@ -307,6 +322,7 @@ class EndpointService:
             record.name,
             variants=saved.variants,
             capture_share=saved.capture_share,
+            capture=saved.capture,
             scaling=saved.scaling,
             is_stopped=saved.is_stopped,
             is_deleting=saved.is_deleting,

@@ -7,7 +7,7 @@ from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRe
 from modelyard.control.endpoints.status import status_of
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.storage.database import Connection
-from modelyard.types.endpoints import Endpoint, Replica, ReplicaStatus
+from modelyard.types.endpoints import CaptureRules, Endpoint, Replica, ReplicaStatus
 
 
 class EndpointViews:
@@ -40,6 +40,7 @@ class EndpointViews:
             replicas=tuple(_shown(replica) for replica in replicas),
             rollout=rollout,
             capture_share=record.capture_share,
+            capture=record.capture or CaptureRules(),
             scaling=record.scaling,
             url=f"/v2/models/{record.name}",
             created_at=record.created_at,

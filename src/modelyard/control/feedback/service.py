@@ -1,8 +1,9 @@
 """Takes ground truth, whenever it comes: before or after the capture, twice, or different from what came before."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from modelyard.control.feedback.errors import TruthInvalidError
@@ -11,7 +12,7 @@ from modelyard.control.feedback.schemas import MAXIMUM_ROWS
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
 from modelyard.types.endpoints import Endpoint
-from modelyard.types.monitoring import FeedbackReceipt
+from modelyard.types.monitoring import FeedbackReceipt, FeedbackSummary
 from modelyard.types.signatures import Scalar
 
 
@@ -70,15 +71,28 @@ class FeedbackService:
             known = dict(self._repository.get(connection, project, endpoint, [*{item.inference_id for item in items}]))
             before = dict(known)
             counts = {"accepted": 0, "duplicate": 0, "conflicting": 0}
+            again: Counter[str] = Counter()
             for index, item in enumerate(items):
                 merged, outcome = self._merge(project, endpoint, known.get(item.inference_id), item, index)
                 known[item.inference_id] = merged
                 counts[outcome] += 1
+                again[item.inference_id] += outcome == "duplicate"
             self._repository.insert(connection, [known[name] for name in known if name not in before])
             for inference_id, truth in known.items():
                 if inference_id in before and truth != before[inference_id]:
                     self._repository.replace(connection, truth)
+            self._repository.count_duplicates(connection, project, endpoint, +again)
         return FeedbackReceipt(**counts)
+
+    def summary(self, project: str, endpoint: str, late_after: timedelta) -> FeedbackSummary:
+        """Counts over all truth of an endpoint; late: it came more than `late_after` after the answer.
+
+        Raises:
+            NotFoundError: no such endpoint.
+        """
+        self._endpoints.get(project, endpoint)
+        with self._database.read() as connection:
+            return self._repository.summary(connection, project, endpoint, late_after.total_seconds())
 
     def truths(self, project: str, endpoint: str, ids: Sequence[str]) -> Mapping[str, list[Scalar | None]]:
         """What is known about these inferences: one value per row, None where unknown."""
@@ -116,6 +130,16 @@ class FeedbackService:
         """Undo `mark`: the run's version did not take over, so the next run may learn from the same."""
         with self._database.transaction() as connection:
             self._repository.release(connection, run)
+
+    def expire(self, project: str, endpoint: str, age: timedelta) -> None:
+        """Delete the truth that came longer ago than this: that of captures which are as old or older."""
+        with self._database.transaction() as connection:
+            self._repository.delete_older(connection, project, endpoint, self._clock.now() - age)
+
+    def forget(self, project: str, endpoint: str, ids: Sequence[str]) -> None:
+        """Delete the truth of these inferences."""
+        with self._database.transaction() as connection:
+            self._repository.delete(connection, project, endpoint, ids)
 
     def _merge(self, project: str, endpoint: str, known: Truth | None, item: NewTruth, index: int) -> tuple[Truth, str]:
         """The truth after this item, and how the item counts."""

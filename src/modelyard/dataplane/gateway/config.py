@@ -65,6 +65,7 @@ class GatewayConfig:
         spool: folder for capture segments.
         address_file: written when the gateway is ready: {"host", "port", "url", "pid"}; port 0 is resolved there.
         demand: what every variant is asked for is written here, for whoever scales; empty: it is not.
+        mask_key: hex of the secret with which personal columns are hashed; empty: they are dropped instead.
         is_insecure_allowed: listen beyond loopback without TLS.
         grpc_port: port for gRPC; 0: the system's choice, published in `address_file`; None: no gRPC.
     """
@@ -77,6 +78,7 @@ class GatewayConfig:
     port: int = 0
     demand: str = ""
     spool_limit_bytes: int = 1 << 30
+    mask_key: str = ""
     tls_certificate: str | None = None
     tls_key: str | None = None
     is_insecure_allowed: bool = False

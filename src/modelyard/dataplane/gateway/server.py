@@ -24,6 +24,7 @@ from modelyard.dataplane.gateway.http.protocol import GatewayProtocol
 from modelyard.dataplane.gateway.http.proxy import ControlProxy
 from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.dataplane.gateway.inference import Inference
+from modelyard.dataplane.gateway.masking import Mask
 from modelyard.dataplane.gateway.reporting import DemandReporter
 from modelyard.dataplane.routing import POLL_SECONDS, TableFollower
 from modelyard.errors import ModelyardError
@@ -72,7 +73,7 @@ async def _serve(
     config: GatewayConfig, dialects: Sequence[Dialect], companions: Sequence[Companion], listener: socket.socket
 ) -> None:
     spool = SpoolWriter(Path(config.spool), SpoolLimits(spool_bytes=config.spool_limit_bytes))
-    service = InferenceService(dialects, config.limits, spool)
+    service = InferenceService(dialects, config.limits, spool, Mask(bytes.fromhex(config.mask_key)))
     proxy = ControlProxy(config.control_socket)
     uvicorn_config = uvicorn.Config(
         proxy,

@@ -6,8 +6,10 @@ from datetime import timedelta
 from modelyard import __version__
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.captures.api import router as captures_router
+from modelyard.control.captures.compaction import Compaction
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
+from modelyard.control.captures.retention import CaptureRetention
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.endpoints.api import router as endpoints_router
@@ -25,6 +27,7 @@ from modelyard.control.feedback.labelled import LabelledReader
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
+from modelyard.control.feedback.settling import Settling
 from modelyard.control.monitors.api import router as monitors_router
 from modelyard.control.monitors.checks import DriftCheck
 from modelyard.control.monitors.references import References
@@ -60,7 +63,9 @@ class _Watch:
     """The part that looks at what endpoints did."""
 
     captures: CaptureService
+    retention: CaptureRetention
     feedback: FeedbackService
+    settling: Settling
     labelled: LabelledReader
     quality: QualityService
     monitors: MonitorService
@@ -103,10 +108,11 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     carry = RetrainingWorkflow(retraining, execution)
     checks = MonitorWorkflow(watch.monitors)
     ingest = CaptureIngest(database, CaptureRepository(), context.objects, home.spool, clock)
+    compaction = Compaction(database, CaptureRepository(), context.objects, clock)
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
-        captures_router(watch.captures, guard),
+        captures_router(watch.captures, watch.retention, guard),
         feedback_router(watch.feedback, watch.quality, guard),
         monitors_router(watch.monitors, guard),
         retraining_router(policies, retraining, carry.start, guard),
@@ -116,13 +122,14 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     asgi = create_application(
         title="Modelyard Operations", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
     )
-    keep = timedelta(days=context.settings.capture_retention_days)
     duties = (
         *_endpoint_duties(reconciler, home),
         Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
+        Duty(name="feedback.settle", interval_seconds=2.0, run=watch.settling.run_once),
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
-        Duty(name="captures.expire", interval_seconds=3600.0, run=lambda: watch.captures.delete_older(keep)),
+        Duty(name="captures.merge", interval_seconds=20.0, run=compaction.run_once),
+        Duty(name="captures.expire", interval_seconds=3600.0, run=watch.retention.run_once),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
 
@@ -142,13 +149,18 @@ def _endpoint_duties(reconciler: Reconciler, home: Home) -> tuple[Duty, ...]:
 def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:
     database, clock = context.database, context.clock
     feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
-    captures = CaptureService(database, CaptureRepository(), context.objects, feedback, clock)
+    captures = CaptureService(database, CaptureRepository(), context.objects, feedback)
+    keep = timedelta(days=context.settings.capture_retention_days)
+    pending = timedelta(hours=context.settings.feedback_pending_hours)
+    rules = endpoints.capture_retention
     labelled = LabelledReader(captures, feedback)
     check = DriftCheck(endpoints, captures, References(registry, context.home.cache / "references"))
     monitors = MonitorService(database, MonitorRepository(), context.creations, endpoints, check, events, clock)
     return _Watch(
         captures=captures,
+        retention=CaptureRetention(database, CaptureRepository(), context.objects, feedback, rules, keep, clock),
         feedback=feedback,
+        settling=Settling(database, FeedbackRepository(), captures, events, pending, clock),
         labelled=labelled,
         quality=QualityService(labelled, endpoints, clock),
         monitors=monitors,

@@ -27,6 +27,7 @@ from modelyard.dataplane.gateway.fleet import Endpoint
 from modelyard.dataplane.gateway.http.exchange import Connection, Exchange
 from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_headers, render, status_of
 from modelyard.dataplane.gateway.inference import Inference
+from modelyard.dataplane.gateway.masking import Mask
 from modelyard.dataplane.gateway.metrics import CONTENT_TYPE
 from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest, Served
@@ -58,8 +59,10 @@ class InferenceService(Inference):
         date_line: the Date header, renewed by `tick`.
     """
 
-    def __init__(self, dialects: Sequence[Dialect], limits: Limits, spool: SpoolWriter) -> None:
-        super().__init__(limits, spool)
+    def __init__(
+        self, dialects: Sequence[Dialect], limits: Limits, spool: SpoolWriter, mask: Mask | None = None
+    ) -> None:
+        super().__init__(limits, spool, mask)
         self.max_request_bytes, self.max_buffered_bytes = limits.max_request_bytes, limits.max_buffered_bytes
         self.connections = 0
         self.date_line = b""

@@ -204,9 +204,11 @@ class VariantPool:
             self.batch_failed(batch, Failure(0, ModelFailedError.code, f"the model's output {error}"))
             return
         if not parts:
+            batch.requests[0].model_us = service_us
             batch.requests[0].answer([whole(tensor) for tensor in ordered], self)
         else:
             for request, own in zip(batch.requests, zip(*parts, strict=True), strict=True):
+                request.model_us = service_us
                 request.answer(own, self)
         if self._queue:
             self._flush()
