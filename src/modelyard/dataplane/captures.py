@@ -24,12 +24,12 @@ from modelyard.types.tensors import CaptureRecord
 
 SEGMENT_SUFFIX = ".capture"
 
-_MAGIC = b"MYCAPT1\n"
+_MAGIC = b"MYCAPT2\n"
 _LENGTH = struct.Struct("<I")
 _logger = logging.getLogger(__name__)
 
 
-class WireCapture(msgspec.Struct, gc=False):
+class WireCapture(msgspec.Struct, array_like=True, gc=False):
     """CaptureRecord for the hot path: the same fields in the same form on disk, with tensors that may be views."""
 
     id: str

@@ -1,9 +1,9 @@
 """Captures over time: merged by day, deleted by rule, and whole after every bad day."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import event, text
 
 from modelyard.control.captures.batches import MERGED_DAY, BatchFilter

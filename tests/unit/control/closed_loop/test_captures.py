@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.captures.errors import InferenceNotFoundError, TimeRangeInvalidError
@@ -166,7 +167,7 @@ def test_strings_and_missing_numbers_survive(world):
     (record,) = world.records(1)
     texts = np.array([["Zürich"], [""]], dtype=object)
     numbers = np.array([[np.nan, 1], [2, 3]], dtype=np.float32)
-    record = replace(record, rows=2, inputs=(to_raw("categorical", texts), to_raw("numeric", numbers)))
+    record = structs.replace(record, rows=2, inputs=(to_raw("categorical", texts), to_raw("numeric", numbers)))
     world.write([record])
     world.ingest.run_once()
     shown = world.captures.get("default", "points", record.id)
