@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from modelyard.types.signatures import Scalar
 
@@ -45,6 +46,16 @@ class Inference:
     inputs: dict[str, list[object]] = field(default_factory=dict)
     outputs: dict[str, list[object]] = field(default_factory=dict)
     feedback: list[Scalar | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryAnswer:
+    """What a query over captures gave; `types` are DuckDB's, `is_truncated`: there are more rows than were wanted."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[list[Any]]
+    is_truncated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from stage import Stage
 
 from modelyard.control.clients.http import HttpApplication
 from modelyard.control.datasets.contents import DatasetContents
+from modelyard.control.queries.program import EXIT_UNAVAILABLE
+from modelyard.control.queries.service import check_answer
 from modelyard.engines.base import check_fence
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.files import inside
@@ -35,6 +37,11 @@ def resource_busy(stage: Stage) -> None:
     message = "Modelyard already runs in this state directory"
     with FileLock(path, message), FileLock(path, message):
         pass
+
+
+@provokes("queries_unavailable")
+def queries_unavailable(_stage: Stage) -> None:
+    check_answer(EXIT_UNAVAILABLE, "")
 
 
 @provokes("path_escapes")

@@ -116,3 +116,21 @@ def _monitor(stage: Stage, **changes: object) -> httpx.Response:
 def _policy(stage: Stage, **changes: object) -> httpx.Response:
     body = {"name": stage.name(), "endpoint": stage.endpoint, "is_enabled": False, **changes}
     return stage.operations_call("POST", "/retraining-policies", json=body)
+
+
+@provokes("feedback_file_invalid")
+def feedback_file_invalid(stage: Stage) -> httpx.Response:
+    path = f"/endpoints/{stage.endpoint}/feedback/files"
+    return stage.operations_call("POST", path, content=b"a,b\n1,2\n", headers={"Content-Type": "text/csv"})
+
+
+@provokes("query_invalid")
+def query_invalid(stage: Stage) -> httpx.Response:
+    path = f"/endpoints/{stage.endpoint}/captures/query"
+    return stage.operations_call("POST", path, json={"sql": "SELECT * FROM read_csv('/etc/passwd')"})
+
+
+@provokes("query_too_large")
+def query_too_large(stage: Stage) -> httpx.Response:
+    path = f"/endpoints/{stage.endpoint}/captures/query"
+    return stage.operations_call("POST", path, json={"sql": "SELECT list(range) FROM range(1000000000)"})

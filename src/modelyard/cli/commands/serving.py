@@ -7,12 +7,13 @@ import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.commands.scaling import plan, scale, scaling_words
-from modelyard.cli.data import read_data, read_truth, scalar
+from modelyard.cli.data import read_data, read_truth
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.errors import InvalidInputError
+from modelyard.kit.cells import as_scalar
 from modelyard.types.endpoints import Endpoint
 
 PANEL = "Serving"
@@ -114,14 +115,19 @@ def feedback(
     truth: Annotated[list[str] | None, typer.Argument(help="True label or value of each row, in order.")] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="CSV with the columns inference_id and truth, or JSON: {id: truth, or a list of truths}."),
+        typer.Option(
+            help="CSV, JSON Lines or Parquet file with inference_id and truth, or JSON: {id: truth or list of truths}."
+        ),
     ] = None,
 ) -> None:
     """Say later what was true: live quality, monitors and retraining use it."""
+    if file is not None and file.suffix.lower() != ".json":
+        _send_file(session, endpoint, file)
+        return
     if file is not None:
         items = read_truth(file)
     elif inference_id and truth:
-        values = [scalar(text) for text in truth]
+        values = [as_scalar(text) for text in truth]
         items = {inference_id: values[0] if len(values) == 1 else values}
     else:
         raise TruthMissingError(
@@ -131,6 +137,15 @@ def feedback(
         receipt = session.client.feedback(endpoint, items)
     text = f"{receipt.accepted} taken, {receipt.duplicate} known already, {receipt.conflicting} replaced."
     session.out.done(receipt, text)
+
+
+def _send_file(session: Session, endpoint: str, file: Path) -> None:
+    with did_you_mean("endpoint", endpoint, lambda: _names(session)):
+        receipt = session.client.captures.feedback_file(endpoint, file)
+    for refusal in receipt.refusals if not session.out.is_json else ():
+        session.out.note(f"line {refusal.line}: {refusal.message}")
+    text = f"{receipt.accepted} taken, {receipt.duplicate} known already, {receipt.conflicting} replaced"
+    session.out.done(receipt, f"{text}, {receipt.refused} refused.")
 
 
 def list_(session: Session) -> None:

@@ -29,6 +29,7 @@ from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
 from modelyard.types.endpoints import CaptureRules, Endpoint, EndpointStatus, Rollout, Scaling, Variant
+from modelyard.types.signatures import Signature
 
 
 class EndpointService:
@@ -255,6 +256,13 @@ class EndpointService:
             for record in records
             if record.capture is not None and record.capture.retention_days is not None
         }
+
+    def signature(self, project: str, version: str) -> Signature | None:
+        """What a version ("digits:2") takes and gives, if an endpoint has ever served it."""
+        model, _, number = version.rpartition(":")
+        with self._database.read() as connection:
+            found = self._repository.version(connection, project, model, int(number))
+        return None if found is None else found.signature
 
     def is_empty(self, project: str) -> bool:
         """True if the project has no endpoint."""

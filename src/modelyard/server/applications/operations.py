@@ -34,6 +34,8 @@ from modelyard.control.monitors.references import References
 from modelyard.control.monitors.repository import MonitorRepository
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.monitors.workflows import MonitorWorkflow
+from modelyard.control.queries.api import router as queries_router
+from modelyard.control.queries.service import QueryService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining.api import router as retraining_router
@@ -113,6 +115,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
         captures_router(watch.captures, watch.retention, guard),
+        queries_router(QueryService(watch.captures, watch.feedback, endpoints, home.run / "queries"), guard),
         feedback_router(watch.feedback, watch.quality, guard),
         monitors_router(watch.monitors, guard),
         retraining_router(policies, retraining, carry.start, guard),

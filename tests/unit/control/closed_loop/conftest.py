@@ -93,6 +93,9 @@ class Endpoints:
             version=1,
         )
 
+    def signature(self, project: str, version: str) -> Signature | None:
+        return SIGNATURE if version.startswith("points:") else None
+
     def get(self, project: str, name: str) -> Endpoint:
         if project != PROJECT or name not in self.known:
             raise EndpointNotFoundError(f"There is no endpoint '{name}'")
