@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     cache_retention_days: float = Field(
         default=14.0, gt=0, description="Cached datasets and bundles that nothing has used for this long are deleted."
     )
+    reference_hosts: str = Field(
+        default="",
+        description="Hosts that inference by reference may fetch from: data.example.com,*.example.org. Empty: none.",
+    )
+    max_reference_bytes: int = Field(default=64 << 20, description="Largest data of one inference by reference.")
     spool_limit_bytes: int = Field(
         default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
     )

@@ -59,6 +59,20 @@ class QueryAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferencePrediction:
+    """The answer to one row (from 0) of data that was named: the prediction, or `error` with its code and message.
+
+    `place` is the row's place in the inference: ground truth is a list with a value for each of its rows.
+    """
+
+    row: int
+    prediction: Any = None
+    inference_id: str | None = None
+    place: int = 0
+    error: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CapturesDeleted:
     """How many captured inferences were deleted."""
 

@@ -8,6 +8,7 @@ from stage import Stage
 
 from modelyard.control.clients.http import HttpApplication
 from modelyard.control.datasets.contents import DatasetContents
+from modelyard.control.predictions.fetching import Fetcher
 from modelyard.control.queries.program import EXIT_UNAVAILABLE
 from modelyard.control.queries.service import check_answer
 from modelyard.engines.base import check_fence
@@ -42,6 +43,18 @@ def resource_busy(stage: Stage) -> None:
 @provokes("queries_unavailable")
 def queries_unavailable(_stage: Stage) -> None:
     check_answer(EXIT_UNAVAILABLE, "")
+
+
+@provokes("reference_too_large")
+def reference_too_large(stage: Stage) -> None:
+    fetcher = Fetcher(["data.example.com"], 1000)
+    fetcher._write([b"x" * 2000], stage.folder() / "data", float("inf"))
+
+
+@provokes("reference_unreachable")
+def reference_unreachable(stage: Stage) -> None:
+    with mock.patch("socket.getaddrinfo", side_effect=OSError("Name or service not known")):
+        Fetcher(["data.example.com"], 1000).fetch("https://data.example.com/x.csv", stage.folder() / "data")
 
 
 @provokes("path_escapes")

@@ -134,3 +134,17 @@ def query_invalid(stage: Stage) -> httpx.Response:
 def query_too_large(stage: Stage) -> httpx.Response:
     path = f"/endpoints/{stage.endpoint}/captures/query"
     return stage.operations_call("POST", path, json={"sql": "SELECT list(range) FROM range(1000000000)"})
+
+
+def _predict(stage: Stage, **source: str) -> httpx.Response:
+    return stage.operations_call("POST", f"/endpoints/{stage.endpoint}/predictions", json={"source": source})
+
+
+@provokes("reference_invalid")
+def reference_invalid(stage: Stage) -> httpx.Response:
+    return _predict(stage, object="inputs/default/january.xlsx")
+
+
+@provokes("reference_forbidden")
+def reference_forbidden(stage: Stage) -> httpx.Response:
+    return _predict(stage, url="https://metadata.internal/january.csv")

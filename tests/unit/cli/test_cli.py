@@ -21,7 +21,7 @@ from modelyard.cli.main import build
 from modelyard.server.exits import EXIT_CODES, exit_code
 from modelyard.testing.fake_platform import Answer, FakePlatform
 from modelyard.types.datasets import Dataset
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Scaling, Variant
+from modelyard.types.endpoints import CaptureRules, Endpoint, EndpointStatus, Masking, Scaling, Variant
 from modelyard.types.planning import Plan, Prediction
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -205,7 +205,7 @@ def test_feedback_comes_from_arguments_and_from_files(run, platform, tmp_path):
     assert "2 taken, 0 known already, 0 replaced, 1 refused." in sent.stdout
     assert "line 4: it has 1 cells" in sent.stderr
     (request,) = platform.sent("POST", f"{path}/files")
-    assert (request.content.decode(), request.headers["content-type"]) == (lines, "text/csv")
+    assert (request.body.decode(), request.headers["content-type"]) == (lines, "text/csv")
     assert run("feedback", "digits", "--file", str(tmp_path / "truth.txt")).exit_code == 2
     assert run("feedback", "digits", "--file", str(tmp_path / "truth.json")).exit_code == 0
     assert run("feedback", "digits").exit_code == 2
@@ -216,9 +216,9 @@ def test_feedback_comes_from_arguments_and_from_files(run, platform, tmp_path):
 
 
 def test_rules_of_captures_are_changed_one_by_one(run, platform):
-    shown = endpoint(capture=CaptureRules(retention_days=30, personal_columns={"a": Masking.DROP}))
-    platform.prepare("GET", f"{ENDPOINTS}/digits", shown)
-    platform.prepare("PATCH", f"{ENDPOINTS}/digits", shown)
+    shown = replace(endpoint("digits"), capture=CaptureRules(retention_days=30, personal_columns={"a": Masking.DROP}))
+    platform.prepare("GET", f"{ENDPOINTS}/digits", Answer(body=shown))
+    platform.prepare("PATCH", f"{ENDPOINTS}/digits", Answer(body=shown))
     assert "a: drop" in run("captures", "rules", "digits").stdout
     assert platform.sent("PATCH", f"{ENDPOINTS}/digits") == []
     changes = ("--share", "0.5", "--personal", "b=hash", "--personal", "a=keep", "--keep-days", "0")

@@ -31,6 +31,7 @@ def declare(app: typer.Typer) -> None:
     """Add the commands and the group."""
     command(app, "deploy", panel=PANEL)(deploy)
     command(app, "predict", panel=PANEL)(predict)
+    command(app, "predict-from", panel=PANEL)(predict_from)
     command(app, "feedback", panel=PANEL)(feedback)
     add_group(app, "endpoints", _declare_endpoints, help="Look at endpoints, scale, stop and delete them.", panel=PANEL)
 
@@ -106,6 +107,38 @@ def predict(
         columns["Confidence"] = lambda row: number(row[1].confidence)
         columns["Next"] = lambda row: _runners_up(row[1].probabilities)
     session.out.table(enumerate(answer), columns, empty="The answer has no rows.")
+
+
+def predict_from(
+    session: Session,
+    endpoint: Name,
+    dataset: Annotated[str | None, typer.Option(help="A dataset version: houses:3.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--object", help="Key of an object under inputs/PROJECT/ in the platform's store.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--from-url", help="An https:// address that the platform allows.")
+    ] = None,
+    format: Annotated[str | None, typer.Option(help="csv or parquet, where the name does not say it.")] = None,
+    variant: Annotated[str | None, typer.Option(help="Ask this variant or version number.")] = None,
+) -> None:
+    """Ask a model about data that the platform fetches itself, row by row."""
+    with did_you_mean("endpoint", endpoint, lambda: _names(session)), session.out.waiting(f"Asking {endpoint}"):
+        answers = session.client.predict_from(
+            endpoint, dataset=dataset, object=key, url=address, format=format, variant=variant
+        )
+    if session.out.is_json:
+        session.out.done(answers, "")
+        return
+    session.out.table(
+        answers,
+        {
+            "Row": lambda answer: answer.row,
+            "Answer": lambda answer: answer.prediction if answer.error is None else answer.error["message"],
+            "Inference": lambda answer: answer.inference_id,
+        },
+        empty="The data has no rows.",
+    )
 
 
 def feedback(

@@ -1,16 +1,7 @@
 """Wires the Operations application."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-
 from modelyard import __version__
 from modelyard.control.audit.api import router as audit_router
-from modelyard.control.captures.api import router as captures_router
-from modelyard.control.captures.compaction import Compaction
-from modelyard.control.captures.ingest import CaptureIngest
-from modelyard.control.captures.repository import CaptureRepository
-from modelyard.control.captures.retention import CaptureRetention
-from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
@@ -18,24 +9,15 @@ from modelyard.control.endpoints.assembly import make_planning
 from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
-from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
-from modelyard.control.feedback.api import router as feedback_router
-from modelyard.control.feedback.labelled import LabelledReader
-from modelyard.control.feedback.quality import QualityService
-from modelyard.control.feedback.repository import FeedbackRepository
-from modelyard.control.feedback.service import FeedbackService
-from modelyard.control.feedback.settling import Settling
 from modelyard.control.monitors.api import router as monitors_router
 from modelyard.control.monitors.checks import DriftCheck
 from modelyard.control.monitors.references import References
 from modelyard.control.monitors.repository import MonitorRepository
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.monitors.workflows import MonitorWorkflow
-from modelyard.control.queries.api import router as queries_router
-from modelyard.control.queries.service import QueryService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining.api import router as retraining_router
@@ -50,6 +32,7 @@ from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
 from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
+from modelyard.server.applications.traffic import build_traffic
 from modelyard.server.duties import Duty
 from modelyard.settings import Home
 
@@ -58,19 +41,6 @@ What runs: **endpoints** that serve model versions at a stable address, what the
 turned out to be true (**feedback**), **monitors** that look for drift, and **retraining policies** that make, prove and
 switch to a better version. The inference calls themselves go to the gateway and need none of this to be up.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Watch:
-    """The part that looks at what endpoints did."""
-
-    captures: CaptureService
-    retention: CaptureRetention
-    feedback: FeedbackService
-    settling: Settling
-    labelled: LabelledReader
-    quality: QualityService
-    monitors: MonitorService
 
 
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
@@ -89,35 +59,33 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         saturation=HostWatch().saturation,
     )
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
-    watch = _watch(context, registry, endpoints, events)
+    traffic = build_traffic(context, registry, endpoints, events, guard)
+    check = DriftCheck(endpoints, traffic.captures, References(registry, home.cache / "references"))
+    monitors = MonitorService(database, MonitorRepository(), context.creations, endpoints, check, events, clock)
     repository = RetrainingRepository()
     tracking = RunTracking(database, repository, events, clock)
-    policies = PolicyService(database, repository, context.creations, endpoints, watch.monitors, events, clock)
-    collector = Collector(registry, jobs, watch.labelled, watch.feedback, home.run / "retraining")
+    policies = PolicyService(database, repository, context.creations, endpoints, monitors, events, clock)
+    collector = Collector(registry, jobs, traffic.labelled, traffic.feedback, home.run / "retraining")
     retraining = RetrainingService(
         database,
         repository,
         context.creations,
         policies,
-        watch.monitors,
+        monitors,
         endpoints,
-        watch.feedback,
+        traffic.feedback,
         collector,
         events,
         clock,
     )
-    execution = RetrainingExecution(tracking, policies, collector, watch.feedback, registry, jobs, endpoints, clock)
+    execution = RetrainingExecution(tracking, policies, collector, traffic.feedback, registry, jobs, endpoints, clock)
     carry = RetrainingWorkflow(retraining, execution)
-    checks = MonitorWorkflow(watch.monitors)
-    ingest = CaptureIngest(database, CaptureRepository(), context.objects, home.spool, clock)
-    compaction = Compaction(database, CaptureRepository(), context.objects, clock)
+    checks = MonitorWorkflow(monitors)
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
-        captures_router(watch.captures, watch.retention, guard),
-        queries_router(QueryService(watch.captures, watch.feedback, endpoints, home.run / "queries"), guard),
-        feedback_router(watch.feedback, watch.quality, guard),
-        monitors_router(watch.monitors, guard),
+        *traffic.routers,
+        monitors_router(monitors, guard),
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
         audit_router(context.audit, guard),
@@ -127,12 +95,9 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     )
     duties = (
         *_endpoint_duties(reconciler, home),
-        Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
-        Duty(name="feedback.settle", interval_seconds=2.0, run=watch.settling.run_once),
+        *traffic.duties,
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
-        Duty(name="captures.merge", interval_seconds=20.0, run=compaction.run_once),
-        Duty(name="captures.expire", interval_seconds=3600.0, run=watch.retention.run_once),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
 
@@ -147,24 +112,3 @@ def _endpoint_duties(reconciler: Reconciler, home: Home) -> tuple[Duty, ...]:
         awake=reconciler.awake,
     )
     return reconcile, Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
-
-
-def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:
-    database, clock = context.database, context.clock
-    feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
-    captures = CaptureService(database, CaptureRepository(), context.objects, feedback)
-    keep = timedelta(days=context.settings.capture_retention_days)
-    pending = timedelta(hours=context.settings.feedback_pending_hours)
-    rules = endpoints.capture_retention
-    labelled = LabelledReader(captures, feedback)
-    check = DriftCheck(endpoints, captures, References(registry, context.home.cache / "references"))
-    monitors = MonitorService(database, MonitorRepository(), context.creations, endpoints, check, events, clock)
-    return _Watch(
-        captures=captures,
-        retention=CaptureRetention(database, CaptureRepository(), context.objects, feedback, rules, keep, clock),
-        feedback=feedback,
-        settling=Settling(database, FeedbackRepository(), captures, events, pending, clock),
-        labelled=labelled,
-        quality=QualityService(labelled, endpoints, clock),
-        monitors=monitors,
-    )
