@@ -67,6 +67,16 @@ class Settings(BaseSettings):
         description="Hosts that inference by reference may fetch from: data.example.com,*.example.org. Empty: none.",
     )
     max_reference_bytes: int = Field(default=64 << 20, description="Largest data of one inference by reference.")
+    otlp_endpoint: str = Field(
+        default="",
+        description="OpenTelemetry collector that gets traces, metrics and logs: http://127.0.0.1:4318. Empty: none.",
+    )
+    otlp_headers: SecretStr = Field(
+        default=SecretStr(""), description="Sent to that collector: name=value, separated by commas."
+    )
+    otlp_trace_share: float = Field(
+        default=0.01, ge=0, le=1, description="Share of the captured inferences that become traces."
+    )
     spool_limit_bytes: int = Field(
         default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
     )

@@ -148,3 +148,8 @@ def reference_invalid(stage: Stage) -> httpx.Response:
 @provokes("reference_forbidden")
 def reference_forbidden(stage: Stage) -> httpx.Response:
     return _predict(stage, url="https://metadata.internal/january.csv")
+
+
+@provokes("otlp_invalid")
+def otlp_invalid(stage: Stage) -> httpx.Response:
+    return stage.operations_call("POST", "/otlp/v1/traces", content=b"{", headers={"Content-Type": "application/json"})

@@ -5,7 +5,7 @@ segment's name, all rows of a segment and a mark that it is taken over are writt
 deleted after that, and the mark last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -23,6 +23,8 @@ from modelyard.types.tensors import CaptureRecord
 
 _log = structlog.get_logger(__name__)
 
+Observe = Callable[[Sequence[CaptureRecord]], None]
+
 
 class CaptureIngest:
     """Takes over what the gateways spooled. One object per spool at a time.
@@ -33,16 +35,24 @@ class CaptureIngest:
         objects: where the Parquet objects go.
         spool: folder of the segments.
         clock: for times.
+        observe: told of everything that was taken over; after a crash perhaps of some again.
     """
 
     def __init__(
-        self, database: Database, repository: CaptureRepository, objects: ObjectStore, spool: Path, clock: Clock
+        self,
+        database: Database,
+        repository: CaptureRepository,
+        objects: ObjectStore,
+        spool: Path,
+        clock: Clock,
+        observe: Observe = lambda _records: None,
     ) -> None:
         self._database = database
         self._repository = repository
         self._writer = BatchWriter(objects, clock)
         self._spool = spool
         self._clock = clock
+        self._observe = observe
 
     def run_once(self) -> int:
         """Take over all closed segments; returns how many inferences that were.
@@ -68,7 +78,7 @@ class CaptureIngest:
             is_ingested = self._repository.is_ingested(connection, segment.stem)
         records, damage = ([], None) if is_ingested else _read(segment)
         if records:
-            self._store(segment.stem, records)
+            self.store(segment.stem, records)
         if damage is None:
             segment.unlink(missing_ok=True)
         else:
@@ -78,7 +88,12 @@ class CaptureIngest:
             segment.replace(aside / segment.name)
         return len(records)
 
-    def _store(self, segment: str, records: Sequence[CaptureRecord]) -> None:
+    def store(self, segment: str, records: Sequence[CaptureRecord]) -> None:
+        """Keep records that came another way, as the segment of this name; the same name again changes nothing.
+
+        Raises:
+            UnavailableError: the object store does not answer.
+        """
         parts: dict[tuple[str, str, str], list[CaptureRecord]] = {}
         for record in sorted(records, key=lambda record: (record.at_ns, record.id)):
             day = moment(record.at_ns).date().isoformat()
@@ -91,6 +106,7 @@ class CaptureIngest:
             if not self._repository.is_ingested(connection, segment):
                 self._repository.insert(connection, batches)
                 self._repository.mark_ingested(connection, segment, self._clock.now())
+        self._observe(records)
 
 
 def _read(segment: Path) -> tuple[list[CaptureRecord], CaptureDamagedError | None]:

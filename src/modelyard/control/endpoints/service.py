@@ -28,7 +28,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
-from modelyard.types.endpoints import CaptureRules, Endpoint, EndpointStatus, Rollout, Scaling, Variant
+from modelyard.types.endpoints import CaptureRules, Endpoint, EndpointStatus, Replica, Rollout, Scaling, Variant
 from modelyard.types.signatures import Signature
 
 
@@ -263,6 +263,12 @@ class EndpointService:
         with self._database.read() as connection:
             found = self._repository.version(connection, project, model, int(number))
         return None if found is None else found.signature
+
+    def running_replicas(self) -> list[tuple[str, str, Replica]]:
+        """(project, endpoint, replica) of every replica whose process lives now."""
+        with self._database.read() as connection:
+            views = [self._views.view(connection, record) for record in self._repository.all(connection)]
+        return [(view.project, view.name, replica) for view in views for replica in view.replicas if replica.pid]
 
     def is_empty(self, project: str) -> bool:
         """True if the project has no endpoint."""

@@ -6,6 +6,7 @@ different in each project: who holds captures but not the key can neither guess 
 
 import hmac
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -13,9 +14,13 @@ import numpy as np
 from modelyard.dataplane.captures import WireCapture
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.runtimes.base import Tensor
-from modelyard.runtimes.tensors import to_raw
+from modelyard.runtimes.tensors import from_raw, to_raw
 from modelyard.types.endpoints import Masking
 from modelyard.types.signatures import DataType, Signature, TensorSpec
+from modelyard.types.tensors import CaptureRecord, RawTensor
+
+Record = TypeVar("Record", WireCapture, CaptureRecord)
+_Tensor = TypeVar("_Tensor", WireTensor, RawTensor)
 
 _TEXT_BYTES = 16
 _HASHED_INTEGERS = (DataType.INT64, DataType.UINT64)
@@ -32,12 +37,12 @@ class Mask:
         self._key = key
         self._project_keys: dict[str, bytes] = {}
 
-    def apply(self, record: WireCapture, rules: Mapping[str, Masking], signature: Signature) -> WireCapture:
+    def apply(self, record: Record, rules: Mapping[str, Masking], signature: Signature) -> Record:
         """The record as it may be written."""
         specs = {spec.name: spec for spec in (*signature.inputs, *signature.outputs)}
         masked: list[str] = []
 
-        def mask(tensor: WireTensor) -> WireTensor:
+        def mask(tensor: _Tensor) -> _Tensor:
             places = _places(specs.get(tensor.name), tensor, rules)
             if not places:
                 return tensor
@@ -47,8 +52,8 @@ class Mask:
         inputs, outputs = tuple(map(mask, record.inputs)), tuple(map(mask, record.outputs))
         return msgspec.structs.replace(record, inputs=inputs, outputs=outputs, masked=tuple(dict.fromkeys(masked)))
 
-    def _masked(self, project: str, tensor: WireTensor, rules: Mapping[int | None, Masking]) -> WireTensor:
-        values = tensor.to_array().copy()
+    def _masked(self, project: str, tensor: _Tensor, rules: Mapping[int | None, Masking]) -> _Tensor:
+        values = from_raw(tensor).copy()
         can_hash = bool(self._key) and (tensor.datatype is DataType.BYTES or tensor.datatype in _HASHED_INTEGERS)
         for place, rule in rules.items():
             part = values if place is None else values[..., place]
@@ -57,7 +62,7 @@ class Mask:
             else:
                 part[...] = _missing(tensor.datatype)
         raw = to_raw(tensor.name, values)
-        return WireTensor(tensor.name, tensor.datatype, tensor.shape, raw.data)
+        return msgspec.structs.replace(tensor, data=raw.data)
 
     def _hashed(self, project: str, values: Tensor) -> Tensor:
         key = self._project_keys.get(project)
@@ -75,7 +80,9 @@ def _text_hash(key: bytes, text: str) -> str:
     return hmac.digest(key, text.encode(), "sha256")[:_TEXT_BYTES].hex()
 
 
-def _places(spec: TensorSpec | None, tensor: WireTensor, rules: Mapping[str, Masking]) -> dict[str, int | None]:
+def _places(
+    spec: TensorSpec | None, tensor: WireTensor | RawTensor, rules: Mapping[str, Masking]
+) -> dict[str, int | None]:
     """Rule name -> position in the last dimension; None: the whole tensor."""
     if tensor.name in rules:
         return {tensor.name: None}

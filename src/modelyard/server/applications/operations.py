@@ -28,6 +28,7 @@ from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.control.retraining.workflows import RetrainingWorkflow
+from modelyard.control.telemetry.api import figures_router
 from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
 from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
@@ -89,6 +90,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
         audit_router(context.audit, guard),
+        figures_router(context.figures, guard),
     ]
     asgi = create_application(
         title="Modelyard Operations", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__

@@ -1,5 +1,6 @@
 """Wires the part of Operations that looks at what endpoints answered: captures, ground truth, queries, references."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,8 +28,14 @@ from modelyard.control.predictions.service import PredictionService
 from modelyard.control.queries.api import router as queries_router
 from modelyard.control.queries.service import QueryService
 from modelyard.control.rest.guard import Guard
+from modelyard.control.telemetry.api import otlp_router
+from modelyard.control.telemetry.collectors import SpoolFigures, WorkerFigures
+from modelyard.control.telemetry.receiving import TelemetryReceiver
+from modelyard.dataplane.gateway.masking import Mask
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
+from modelyard.settings import Home
+from modelyard.types.tensors import CaptureRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +68,11 @@ def build_traffic(
     retention = CaptureRetention(database, repository, objects, feedback, endpoints.capture_retention, keep, clock)
     pending = timedelta(hours=settings.feedback_pending_hours)
     settling = Settling(database, truths, captures, events, pending, clock)
-    ingest = CaptureIngest(database, repository, objects, home.spool, clock)
+    observe = context.export.inferences if context.export is not None else _nobody
+    ingest = CaptureIngest(database, repository, objects, home.spool, clock, observe)
     compaction = Compaction(database, repository, objects, clock)
+    context.figures.add(SpoolFigures(home.spool))
+    context.figures.add(WorkerFigures(endpoints.running_replicas))
     queries = QueryService(captures, feedback, endpoints, home.run / "queries")
     return Traffic(
         captures=captures,
@@ -72,6 +82,7 @@ def build_traffic(
             captures_router(captures, retention, guard),
             predictions_router(_predictions(context, registry, endpoints), guard),
             queries_router(queries, guard),
+            otlp_router(TelemetryReceiver(endpoints, feedback, ingest, Mask(_mask_key(home))), guard),
             feedback_router(feedback, QualityService(labelled, endpoints, clock), guard),
         ),
         duties=(
@@ -81,6 +92,15 @@ def build_traffic(
             Duty(name="feedback.settle", interval_seconds=2.0, run=settling.run_once),
         ),
     )
+
+
+def _nobody(_records: Sequence[CaptureRecord]) -> None:
+    """Wants to know what was captured."""
+
+
+def _mask_key(home: Home) -> bytes:
+    """The key that the gateway's process was given; none where no gateway was ever started: hashes are dropped then."""
+    return bytes.fromhex(home.mask_key.read_text().strip()) if home.mask_key.exists() else b""
 
 
 def _predictions(context: Context, registry: RegistryClient, endpoints: EndpointService) -> PredictionService:
