@@ -104,9 +104,7 @@ class TelemetryReceiver:
         outputs = _tensors(item.attributes[OUTPUTS], OUTPUTS, signature.outputs if signature else ())
         rows = {tensor.shape[0] for tensor in (*inputs, *outputs) if tensor.shape}
         if len(rows) != 1:
-            raise InvalidInputError(
-                f"the tensors of an inference of '{endpoint.name}' differ in their rows, or have none"
-            )
+            raise InvalidInputError(f"the tensors of an inference of '{endpoint.name}' differ in rows, or have none")
         inference_id = str(item.attributes.get(INFERENCE_ID) or f"inf-otlp-{item.id}")
         if not 1 <= len(inference_id) <= 200:  # noqa: PLR2004 - as in the tables
             raise InvalidInputError(f"an inference of '{endpoint.name}' has no {INFERENCE_ID} of 1 to 200 characters")

@@ -53,7 +53,7 @@ class Mask:
         return msgspec.structs.replace(record, inputs=inputs, outputs=outputs, masked=tuple(dict.fromkeys(masked)))
 
     def _masked(self, project: str, tensor: _Tensor, rules: Mapping[int | None, Masking]) -> _Tensor:
-        values = from_raw(tensor).copy()
+        values = from_raw(tensor).copy()  # type: ignore[arg-type] # a WireTensor reads like a RawTensor
         can_hash = bool(self._key) and (tensor.datatype is DataType.BYTES or tensor.datatype in _HASHED_INTEGERS)
         for place, rule in rules.items():
             part = values if place is None else values[..., place]
