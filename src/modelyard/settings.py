@@ -73,8 +73,28 @@ class Settings(BaseSettings):
     capture_retention_days: float = Field(
         default=90.0, gt=0, description="Captured inferences older than this are deleted."
     )
+    feedback_pending_hours: float = Field(
+        default=24.0,
+        gt=0,
+        description="Ground truth waits this long for the capture of its inference; then it counts as unknown.",
+    )
     cache_retention_days: float = Field(
         default=14.0, gt=0, description="Cached datasets and bundles that nothing has used for this long are deleted."
+    )
+    reference_hosts: str = Field(
+        default="",
+        description="Hosts that inference by reference may fetch from: data.example.com,*.example.org. Empty: none.",
+    )
+    max_reference_bytes: int = Field(default=64 << 20, description="Largest data of one inference by reference.")
+    otlp_endpoint: str = Field(
+        default="",
+        description="OpenTelemetry collector that gets traces, metrics and logs: http://127.0.0.1:4318. Empty: none.",
+    )
+    otlp_headers: SecretStr = Field(
+        default=SecretStr(""), description="Sent to that collector: name=value, separated by commas."
+    )
+    otlp_trace_share: float = Field(
+        default=0.01, ge=0, le=1, description="Share of the captured inferences that become traces."
     )
     spool_limit_bytes: int = Field(
         default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
@@ -129,6 +149,7 @@ class Home:
         self.figures = self.gateways / "figures"
         self.rates = self.gateways / "rates"
         self.token = self.root / "admin.token"
+        self.mask_key = self.root / "mask.key"
 
     @property
     def sockets(self) -> Path:

@@ -1,6 +1,7 @@
 """Routes of inferences, feedback, monitors and retraining, on real services; endpoints are a stand-in."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from modelyard.control.captures import api as captures_api
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
+from modelyard.control.captures.retention import CaptureRetention
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.endpoints.errors import EndpointNotFoundError
 from modelyard.control.events.repository import EventRepository
@@ -26,6 +28,8 @@ from modelyard.control.monitors.checks import DriftCheck
 from modelyard.control.monitors.references import References
 from modelyard.control.monitors.repository import MonitorRepository
 from modelyard.control.monitors.service import MonitorService
+from modelyard.control.queries import api as queries_api
+from modelyard.control.queries.service import QueryService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining import api as retraining_api
@@ -53,6 +57,9 @@ class Endpoints:
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
+
+    def signature(self, project: str, version: str) -> None:
+        """Of no version."""
 
     def get(self, project: str, name: str) -> Endpoint:
         if name != "digits":
@@ -88,7 +95,10 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     endpoints, objects = Endpoints(clock), open_objects("memory://")
     events = EventService(database, EventRepository(), clock)
     feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
-    captures = CaptureService(database, CaptureRepository(), objects, feedback, clock)
+    captures = CaptureService(database, CaptureRepository(), objects, feedback)
+    keep = timedelta(days=90)
+    retention = CaptureRetention(database, CaptureRepository(), objects, feedback, dict, keep, clock)
+    queries = QueryService(captures, feedback, endpoints, tmp_path / "queries")
     labelled = LabelledReader(captures, feedback)
     check = DriftCheck(endpoints, captures, References(registry, tmp_path / "references"))
     monitors = MonitorService(database, MonitorRepository(), creations, endpoints, check, events, clock)
@@ -100,7 +110,8 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     _capture(tmp_path / "spool", clock)
     CaptureIngest(database, CaptureRepository(), objects, tmp_path / "spool", clock).run_once()
     routers = [
-        captures_api.router(captures, stub_guard),
+        captures_api.router(captures, retention, stub_guard),
+        queries_api.router(queries, stub_guard),
         feedback_api.router(feedback, QualityService(labelled, endpoints, clock), stub_guard),
         monitors_api.router(monitors, stub_guard),
         retraining_api.router(policies, retraining, carried.append, stub_guard),
@@ -138,7 +149,7 @@ def client(application: FastAPI, connect: Callable[..., TestClient]) -> TestClie
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 18
+    assert assert_protected(application) == 23
 
 
 def test_inferences_are_listed_in_pages_filtered_and_shown(client: TestClient):
@@ -202,6 +213,29 @@ def test_feedback_of_the_wrong_form_is_refused_with_its_place(client: TestClient
     answer = client.post(f"{DIGITS}/feedback", json=body)
     assert answer.status_code == 400
     assert answer.json()["field"].startswith(field)
+
+
+def test_captures_are_queried_exported_and_deleted(client: TestClient):
+    sql = "SELECT inference_id, answer_label FROM inferences ORDER BY 1"
+    answer = client.post(f"{DIGITS}/captures/query", json={"sql": sql, "limit": 2}).json()
+    assert (answer["rows"], answer["is_truncated"]) == ([["inf-0", 0], ["inf-1", 1]], True)
+    exported = client.get(f"{DIGITS}/captures/export", params={"format": "csv", "where": "answer_label = 2"})
+    assert exported.headers["content-type"].startswith("text/csv")
+    assert len(exported.text.splitlines()) == 2
+    wrong = client.post(f"{DIGITS}/captures/query", json={"sql": "DROP TABLE inferences"})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "query_invalid")
+    until = client.get(f"{DIGITS}/inferences/inf-1").json()["at"]
+    assert client.delete(f"{DIGITS}/inferences", params={"until": until}).json() == {"inferences": 2}
+    assert [item["id"] for item in client.get(f"{DIGITS}/inferences").json()["items"]] == ["inf-2"]
+
+
+def test_files_of_feedback_are_taken_and_counted(client: TestClient):
+    lines = b"inference_id,truth\ninf-0,0\ninf-1,5\ninf-9,1\n,1\n"
+    sent = client.post(f"{DIGITS}/feedback/files", content=lines, headers={"Content-Type": "text/csv"}).json()
+    assert (sent["accepted"], sent["refused"], sent["refusals"][0]["line"]) == (3, 1, 5)
+    summary = client.get(f"{DIGITS}/feedback").json()
+    assert (summary["inferences"], summary["labels"], summary["pending"]) == (3, 3, 3)
+    assert client.get(f"{DIGITS}/feedback?late_after=soon").json()["code"] == "window_invalid"
 
 
 def test_a_monitor_lives_from_creation_to_deletion(client: TestClient):

@@ -1,13 +1,14 @@
 """The SQL of the closed loop, on SQLite and on a real PostgreSQL server."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from modelyard.control.captures.batches import BatchFilter, CaptureBatch
+from modelyard.control.captures.batches import MERGE_COUNT, BatchFilter, CaptureBatch
 from modelyard.control.captures.repository import CaptureRepository
 from modelyard.control.feedback.repository import FeedbackRepository, Truth
 from modelyard.control.monitors.repository import MonitorRepository
@@ -80,10 +81,8 @@ def test_batches_come_newest_first_in_chunks_and_by_filter(database: Database):
         assert found(ids=("inf-0007-5", "inf-0007-5")) == [7]
         assert found(ids=("inf-0007-a", "inf-0008-0")) == [8]  # byte order: "Z" < "a"
         assert repository.newest_at(connection, ALL) == NOW + timedelta(seconds=249.9)
-        assert [item.segment for item in repository.older_than(connection, NOW + timedelta(seconds=2), 9)] == [
-            "seg-0000",
-            "seg-0001",
-        ]
+        old = repository.older_than(connection, "default", "digits", NOW + timedelta(seconds=2))
+        assert [item.segment for item in old] == ["seg-0000", "seg-0001"]
 
 
 def test_a_batch_is_recorded_once(database: Database):
@@ -94,8 +93,33 @@ def test_a_batch_is_recorded_once(database: Database):
         repository.insert(connection, [batch(1)])
     with database.transaction() as connection:
         assert repository.is_ingested(connection, "seg-0001")
-        repository.delete(connection, batch(1))
+        assert repository.replace(connection, [batch(1)], None, NOW)
         assert not repository.is_ingested(connection, "seg-0001")
+        assert not repository.replace(connection, [batch(1)], batch(2), NOW)
+        assert not repository.is_ingested(connection, "seg-0002")
+        assert repository.garbage(connection, NOW) == ["captures/1"]
+        repository.mark_ingested(connection, "seg-0001", NOW)
+        assert repository.is_ingested(connection, "seg-0001")
+        repository.unmark(connection, ["seg-0001"])
+        assert not repository.is_ingested(connection, "seg-0001")
+
+
+def test_batches_that_may_be_merged_are_grouped_by_level_and_day(database: Database):
+    repository = CaptureRepository()
+    small = [batch(index, size_bytes=1000) for index in range(MERGE_COUNT)]
+    yesterday = [batch(index, size_bytes=1000, day="2025-12-31") for index in (100, 101, 102)]
+    with database.transaction() as connection:
+        repository.insert(connection, [*small, batch(50), *yesterday[:1]])
+        (group,) = repository.mergeable(connection, "2026-01-01", NOW + timedelta(days=1))
+        assert (group.level, group.is_over) == (0, False)
+        assert repository.batches_of(connection, group, NOW + timedelta(days=1)) == small
+        assert repository.mergeable(connection, "2026-01-01", NOW) == []
+        repository.insert(connection, [replace(each, level=1) for each in yesterday[1:]])
+        groups = repository.mergeable(connection, "2026-01-01", NOW + timedelta(days=1))
+        assert sorted(group.is_over for group in groups) == [False, True]
+        with pytest.raises(IntegrityError), connection.begin_nested():
+            repository.replace(connection, small[:2], small[3], NOW)  # all or nothing
+        assert len(repository.batches_of(connection, group, NOW + timedelta(days=1))) == MERGE_COUNT
 
 
 def test_truth_is_found_in_any_number_marked_and_released(database: Database):

@@ -1,6 +1,5 @@
 """Data and truth from the command line: files, JSON text, standard input."""
 
-import csv
 import json
 import sys
 from collections.abc import Sequence
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidInputError
-from modelyard.types.signatures import Scalar
 
 if TYPE_CHECKING:
     from modelyard.sdk.inputs import EndpointDescription
@@ -49,7 +47,7 @@ def read_data(given: Sequence[str], description: "EndpointDescription") -> Any:
 
 
 def read_truth(path: Path) -> dict[str, Any]:
-    """Inference id -> truth, from CSV (inference_id, truth; a line per row of the request) or JSON.
+    """Inference id -> truth, from a JSON object.
 
     Raises:
         DataUnreadableError: the file is missing or holds something else.
@@ -58,27 +56,12 @@ def read_truth(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataUnreadableError(f"{path} cannot be read: {error}", hint="Check the path.") from error
-    if text.lstrip()[:1] == "{":
-        found: dict[str, Any] = _json(text)
-        return found
-    lines = [*csv.DictReader(text.splitlines())]
-    if not lines or not {"inference_id", "truth"} <= set(lines[0]):
+    if text.lstrip()[:1] != "{":
         raise DataUnreadableError(
-            f"{path} has no columns inference_id and truth", hint="Write them as the header of the CSV."
+            f"{path} holds no JSON object", hint="Write {id: truth}, or give a .csv, .jsonl or .parquet file."
         )
-    truths: dict[str, list[Scalar]] = {}
-    for line in lines:
-        truths.setdefault(line["inference_id"], []).append(scalar(line["truth"]))
-    return {inference: values[0] if len(values) == 1 else values for inference, values in truths.items()}
-
-
-def scalar(text: str) -> Scalar:
-    """A number or boolean if it reads like one, else the text."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, bool | int | float) else text
+    found: dict[str, Any] = _json(text)
+    return found
 
 
 def _text(text: str) -> Any:

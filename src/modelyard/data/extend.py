@@ -1,6 +1,6 @@
 """A dataset plus newly labelled rows: what retraining learns from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ def write_labelled(
     labels: NDArray[Any],
     target_column: str | None,
     output: Path,
+    masked: Collection[str] = (),
 ) -> DatasetFormat:
     """Write the rows of `base`, if given, then the labelled rows, to `output`; return the format that was written.
 
@@ -36,6 +37,7 @@ def write_labelled(
         labels: the truth, (n,).
         target_column: where the truth goes; None for images.
         output: the file to write.
+        masked: columns that are empty in the new rows: their values are not those that the model received.
 
     Raises:
         DatasetInvalidError: images of another shape, or no name for the target column.
@@ -45,7 +47,9 @@ def write_labelled(
         return DatasetFormat.NPZ
     if target_column is None:
         raise DatasetInvalidError("a table needs a target column for its labels", hint="Name the target column.")
-    cells = _cells(signature, inputs) | {target_column: np.asarray(labels)}
+    cells = _cells(signature, inputs)
+    cells |= {name: _missing(cells[name]) for name in cells.keys() & set(masked)}
+    cells |= {target_column: np.asarray(labels)}
     if format is DatasetFormat.CSV:
         append_csv(base, cells, output)
     else:
@@ -61,6 +65,12 @@ def _cells(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str
         names = spec.columns or tuple(f"{spec.name}_{index}" for index in range(values.shape[1]))
         cells |= {name: values[:, index] for index, name in enumerate(names)}
     return cells
+
+
+def _missing(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind in "OUS":
+        return np.full(len(values), "", dtype=object)
+    return np.full(len(values), np.nan, dtype=np.float32)
 
 
 def _write_images(

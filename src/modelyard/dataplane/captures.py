@@ -25,12 +25,12 @@ from modelyard.types.tensors import CaptureRecord
 
 SEGMENT_SUFFIX = ".capture"
 
-_MAGIC = b"MYCAPT1\n"
+_MAGIC = b"MYCAPT2\n"
 _LENGTH = struct.Struct("<I")
 _logger = logging.getLogger(__name__)
 
 
-class WireCapture(msgspec.Struct, gc=False):
+class WireCapture(msgspec.Struct, array_like=True, gc=False):
     """CaptureRecord for the hot path: the same fields in the same form on disk, with tensors that may be views."""
 
     id: str
@@ -46,6 +46,8 @@ class WireCapture(msgspec.Struct, gc=False):
     principal: str
     inputs: tuple[WireTensor, ...]
     outputs: tuple[WireTensor, ...]
+    model_us: int = 0
+    masked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ class SpoolWriter:
 
     @property
     def dropped(self) -> int:
-        """Records lost: the disk was too slow, or failed, or the spool was full and its oldest segment had to go."""
+        """Records lost: refused, or the disk was too slow or failed, or the spool was full and its oldest had to go."""
         return self._refused + self._disk.lost
 
     def append(self, record: WireCapture | CaptureRecord) -> None:
@@ -119,6 +121,10 @@ class SpoolWriter:
         self._buffered += 1
         if len(self._buffer) > self._limits.segment_bytes // 8:
             self.flush()
+
+    def refuse(self) -> None:
+        """Count a record that must not be written."""
+        self._refused += 1
 
     def flush(self) -> None:
         """Hand what was appended to the disk thread. Call it often: 10 to 20 times a second."""
@@ -164,7 +170,7 @@ class _Disk:
         self._path = folder
         self._size = self._records = 0
         self._opened_at = 0.0
-        self._last_name = ""
+        self._newest, self._repeats = "", 0
         folder.mkdir(parents=True, exist_ok=True)
         _adopt_orphans(folder)
 
@@ -199,17 +205,22 @@ class _Disk:
         self._size = self._records = 0
 
     def _open(self) -> None:
-        name = new_id("seg")
-        while name <= self._last_name:  # names tell the order, and an id's order within a millisecond is chance
-            name = new_id("seg")
-        self._last_name = name
-        self._path = self._folder / f"{name}.part"
+        self._path = self._folder / f"{self._next_name()}.part"
         unlocked = self._path.with_suffix(".new")
         self._file = os.open(unlocked, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)  # says that its writer lives: see _adopt_orphans
         unlocked.rename(self._path)
         _write_all(self._file, _MAGIC)
         self._opened_at = time.monotonic()
+
+    def _next_name(self) -> str:
+        """Names tell the order, also within a millisecond and while the clock is behind because it was set back."""
+        name = new_id("seg")
+        if name > self._newest:
+            self._newest, self._repeats = name, 0
+            return name
+        self._repeats += 1
+        return f"{self._newest}.{self._repeats:08d}"
 
     def _make_room(self) -> None:
         segments = [(path, _size_of(path)) for path in closed_segments(self._folder)]

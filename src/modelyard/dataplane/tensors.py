@@ -25,7 +25,7 @@ ITEM_BYTES: dict[DataType, int] = {
 _LENGTH = struct.Struct("<I")
 
 
-class WireTensor(msgspec.Struct, frozen=True, gc=False):
+class WireTensor(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """RawTensor for the hot path: the same fields, made in 0.1 us instead of 1.4, and `data` may be a view.
 
     `shape[0]` is the number of rows wherever the tensor is part of a batch.

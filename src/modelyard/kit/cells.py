@@ -1,5 +1,6 @@
 """What a written table cell means, the same wherever one is read: in data sets, in requests, in the client."""
 
+import json
 import re
 
 MISSING = frozenset(
@@ -13,6 +14,15 @@ GROUPED_NUMBER = r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"
 
 _plain = re.compile(PLAIN_NUMBER, re.ASCII)
 _grouped = re.compile(GROUPED_NUMBER, re.ASCII)
+
+
+def as_scalar(text: str) -> str | int | float | bool:
+    """A JSON number, true or false if the text is one, else the text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float) and value == value else text  # noqa: PLR0124 - not NaN
 
 
 def as_number(text: str) -> float:

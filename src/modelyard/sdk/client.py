@@ -12,6 +12,7 @@ from modelyard.sdk.connection import find_connection
 from modelyard.sdk.drivers import AsyncDriver, SyncDriver
 from modelyard.sdk.inference import Inference
 from modelyard.sdk.resources.access import Audit, Projects, Tokens
+from modelyard.sdk.resources.captures import Captures
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.resources.endpoints import Endpoints
 from modelyard.sdk.resources.jobs import Algorithms, Environments, Jobs
@@ -34,6 +35,7 @@ class _Nouns(Inference[Mode]):
         self.jobs: Jobs[Mode] = Jobs(driver, project)
         self.models: Models[Mode] = Models(driver, project)
         self.endpoints: Endpoints[Mode] = Endpoints(driver, project)
+        self.captures: Captures[Mode] = Captures(driver, project)
         self.monitors: Monitors[Mode] = Monitors(driver, project)
         self.retraining: Retraining[Mode] = Retraining(driver, project)
         self.events: Events[Mode] = Events(driver, project)

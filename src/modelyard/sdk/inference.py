@@ -9,12 +9,13 @@ from modelyard.errors import InvalidInputError
 from modelyard.sdk.calls import Mode, call
 from modelyard.sdk.inputs import EndpointDescription, infer_body, to_inputs
 from modelyard.sdk.predictions import Output, Predictions, Value
-from modelyard.sdk.resource import Resource, at, decode, send
+from modelyard.sdk.resource import OPERATIONS, Resource, at, decode, encode, send
 from modelyard.sdk.resources.endpoints import Endpoints, Truth
 from modelyard.sdk.steps import Flow, Request
-from modelyard.types.monitoring import FeedbackReceipt
+from modelyard.types.monitoring import FeedbackReceipt, ReferencePrediction
 
 _GATEWAY = "/v2/models"
+_REFERENCE_SECONDS = 600.0
 _PROJECT_HEADER = "X-Modelyard-Project"
 
 
@@ -64,6 +65,43 @@ class Inference(Resource[Mode]):
             if fresh == description:
                 raise
             return (yield from self._infer(fresh, data, variant))
+
+    @call
+    def predict_from(
+        self,
+        endpoint: str,
+        *,
+        dataset: str | None = None,
+        object: str | None = None,
+        url: str | None = None,
+        format: str | None = None,
+        variant: str | None = None,
+    ) -> Flow[list[ReferencePrediction]]:
+        """Ask an endpoint about data that the platform fetches itself: one answer, or error, per row.
+
+        Args:
+            endpoint: its name.
+            dataset: a dataset version ("houses:3").
+            object: the key of an object under `inputs/<project>/` in the platform's store.
+            url: an `https://` address that the platform's operator allows.
+            format: "csv" or "parquet", where the name does not say it.
+            variant: ask this variant (or version number).
+        """
+        source = {"dataset": dataset, "object": object, "url": url}
+        body = {
+            "source": {name: value for name, value in source.items() if value is not None},
+            "format": format,
+            "variant": variant,
+        }
+        request = Request(
+            method="POST",
+            path=self._path(OPERATIONS, "endpoints", endpoint, "predictions"),
+            headers={"Content-Type": "application/json"},
+            content=encode(body),
+            timeout_seconds=_REFERENCE_SECONDS,
+        )
+        response = yield from send(request)
+        return [decode(line, ReferencePrediction) for line in response.content.splitlines()]
 
     @call
     def feedback(self, endpoint: str, truth: Mapping[str, Truth]) -> Flow[FeedbackReceipt]:

@@ -16,8 +16,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from modelyard.control.rest import errors
+from modelyard.control.telemetry.exporting import EXPORT_SECONDS, OtlpExport
+from modelyard.control.telemetry.figures import FiguresMiddleware
 from modelyard.errors import ModelyardError
 from modelyard.kit.addresses import local_url
 from modelyard.kit.files import write_atomic
@@ -56,9 +59,19 @@ def run(settings: Settings, names: tuple[str, ...], *, is_tcp: bool) -> None:
     for application in applications:
         application.on_start()
     housekeeping = Duty(name="housekeeping", interval_seconds=3600.0, run=Housekeeping(context).run)
-    duties = Duties([housekeeping, *(duty for application in applications for duty in application.duties)])
+    figures = context.figures
+    export = [_start_export(context.export)] if context.export is not None else []
+    duties = Duties(
+        [housekeeping, *export, *(duty for application in applications for duty in application.duties)],
+        lambda name, seconds, is_good: figures.round_done(name, seconds, is_good=is_good),
+    )
     duties.start()
-    _serve(mount(applications), settings, is_tcp=is_tcp)
+    _serve(FiguresMiddleware(mount(applications), figures), settings, is_tcp=is_tcp)
+
+
+def _start_export(export: OtlpExport) -> Duty:
+    export.tee_logs()
+    return Duty(name="telemetry.export", interval_seconds=EXPORT_SECONDS, run=export.export_metrics)
 
 
 def mount(applications: list[Application]) -> Starlette:
@@ -91,7 +104,7 @@ class Server(uvicorn.Server):
             write_atomic(self._home.run / "gateway.json", json.dumps({"url": url, "pid": os.getpid()}).encode())
 
 
-def _serve(asgi: Starlette, settings: Settings, *, is_tcp: bool) -> None:
+def _serve(asgi: ASGIApp, settings: Settings, *, is_tcp: bool) -> None:
     path = settings.layout.sockets / "control.sock"
     path.unlink(missing_ok=True)
     config = uvicorn.Config(

@@ -29,13 +29,18 @@ class Duty:
     awake: threading.Event = field(default_factory=threading.Event)
 
 
+Observe = Callable[[str, float, bool], None]
+"""Told of each round: the duty's name, seconds, and whether it ended well."""
+
+
 class Duties:
     """Runs each duty in a thread of its own. A duty that raises is logged and tried again, ever more slowly."""
 
     MAX_PAUSE_SECONDS = 30.0
 
-    def __init__(self, duties: list[Duty]) -> None:
+    def __init__(self, duties: list[Duty], observe: Observe = lambda _name, _seconds, _is_good: None) -> None:
         self._duties = duties
+        self._observe = observe
         self._is_stopping = False
         self._threads = [
             threading.Thread(target=self._repeat, args=(duty,), name=duty.name, daemon=True) for duty in duties
@@ -59,10 +64,14 @@ class Duties:
         pause = duty.interval_seconds
         while not self._is_stopping:
             duty.awake.clear()
+            started = time.monotonic()
+            is_good = True
             try:
                 duty.run()
                 pause = duty.pause() if duty.pause else duty.interval_seconds
             except Exception:  # noqa: BLE001 - a round that fails must not end the duty
+                is_good = False
                 pause = min(self.MAX_PAUSE_SECONDS, max(1.0, pause * 2))
                 _log.exception("duty failed", duty=duty.name, next_try_in_seconds=pause)
+            self._observe(duty.name, time.monotonic() - started, is_good)
             duty.awake.wait(pause)

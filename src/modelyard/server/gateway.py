@@ -5,6 +5,7 @@ So its settings reach it as a plain file, which `write_configs` makes in the pro
 """
 
 import argparse
+import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -70,6 +71,7 @@ def _config(settings: "Settings", name: str) -> GatewayConfig:
         spool=str(home.spool),
         address_file=str(address_file(home.root, name)),
         spool_limit_bytes=settings.spool_limit_bytes,
+        mask_key=_mask_key(home.mask_key),
         tls_certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
         tls_key=str(settings.tls_key) if settings.tls_key else None,
         is_insecure_allowed=settings.insecure,
@@ -77,6 +79,13 @@ def _config(settings: "Settings", name: str) -> GatewayConfig:
         limits=replace(limits, max_buffered_bytes=max(limits.max_buffered_bytes // number, limits.max_request_bytes)),
         **shared,
     )
+
+
+def _mask_key(path: Path) -> str:
+    """The secret under which personal columns are hashed, made at the first start; equal values stay equal by it."""
+    if not path.exists():
+        write_atomic(path, secrets.token_hex(32).encode(), mode=0o600)
+    return path.read_text().strip()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -36,6 +36,9 @@ class Database:
         else:
             parsed = parsed.set(drivername="postgresql+psycopg")
             self.engine = create_engine(parsed, pool_size=10, max_overflow=40, pool_pre_ping=True)
+        # SQLite's read transactions are snapshots by themselves.
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reader = self.engine.execution_options(**options)
         self._writer = self.engine.execution_options(modelyard_begin="BEGIN IMMEDIATE")
 
     @contextmanager
@@ -51,7 +54,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view for reading; whatever is written in it is rolled back."""
-        with self.engine.connect() as connection:
+        with self._reader.connect() as connection:
             yield connection
 
     def upgrade(self, *branches: str) -> None:

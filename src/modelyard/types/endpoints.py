@@ -75,6 +75,30 @@ class Scaling:
     p99_ms: float | None = None
 
 
+class Masking(StrEnum):
+    """What becomes of a personal column before a capture is written.
+
+    HASH: text and 64-bit integers become a keyed hash, so that equal values stay equal; other types are dropped.
+    DROP: the value is missing (NaN, 0 where the type has no NaN, or the empty text).
+    """
+
+    HASH = "hash"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureRules:
+    """What is kept of an endpoint's captures, and for how long.
+
+    Attributes:
+        retention_days: older ones are deleted; None: after as long as the platform's setting says.
+        personal_columns: column or tensor name -> what is done to it in the gateway, before anything is written.
+    """
+
+    retention_days: float | None = None
+    personal_columns: dict[str, Masking] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
     """A model in a process: one of its own, or one that it shares. `process` is the process's id, `pid` its number."""
@@ -174,7 +198,8 @@ class Endpoint:
     """A stable address. `observed` says what really runs; `reason` says why the status is not READY.
 
     `url` is relative to the platform's address: a proxy in front of it has one of its own. `version` is the ETag.
-    `capture_share` is the share of requests that are recorded (0 to 1). `scaling` None: replicas are a fixed number.
+    `capture_share` is the share of requests that are recorded (0 to 1), by the rules in `capture`. `scaling` None:
+    replicas are a fixed number.
     """
 
     project: str
@@ -185,6 +210,7 @@ class Endpoint:
     replicas: tuple[Replica, ...] = ()
     rollout: Rollout | None = None
     capture_share: float = 1.0
+    capture: CaptureRules = field(default_factory=CaptureRules)
     scaling: Scaling | None = None
     url: str = ""
     created_at: datetime

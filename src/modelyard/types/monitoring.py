@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from modelyard.types.signatures import Scalar
 
@@ -18,7 +19,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """One captured request: inputs and outputs in the JSON form of their tensors."""
+    """One captured request: inputs and outputs in the JSON form of their tensors.
+
+    Attributes:
+        latency_ms: the sum of the three that follow.
+        queue_ms: until its batch was sent to a replica.
+        batch_ms: on the way, behind other batches, and until the answer was written.
+        model_ms: the model's own time for the batch.
+        principal: id of the token that asked.
+        masked: columns whose values were hashed or dropped before they were recorded.
+    """
 
     id: str
     at: datetime
@@ -29,9 +39,57 @@ class Inference:
     rows: int
     latency_ms: float
     queue_ms: float
+    batch_ms: float = 0.0
+    model_ms: float = 0.0
+    principal: str = ""
+    masked: tuple[str, ...] = ()
     inputs: dict[str, list[object]] = field(default_factory=dict)
     outputs: dict[str, list[object]] = field(default_factory=dict)
     feedback: list[Scalar | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryAnswer:
+    """What a query over captures gave; `types` are DuckDB's, `is_truncated`: there are more rows than were wanted."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[list[Any]]
+    is_truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferencePrediction:
+    """The answer to one row (from 0) of data that was named: the prediction, or `error` with its code and message.
+
+    `place` is the row's place in the inference: ground truth is a list with a value for each of its rows.
+    """
+
+    row: int
+    prediction: Any = None
+    inference_id: str | None = None
+    place: int = 0
+    error: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturesDeleted:
+    """How many captured inferences were deleted."""
+
+    inferences: int
+
+
+class TruthStatus(StrEnum):
+    """Whether the inference that a truth is about was found among the captures.
+
+    FRESH: not looked for yet. PENDING: not there yet; captures may come later than truth. UNKNOWN: not there after the
+    time that truth is kept pending; it counts again should the capture come after all.
+    """
+
+    FRESH = "FRESH"
+    PENDING = "PENDING"
+    MATCHED = "MATCHED"
+    UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +99,53 @@ class FeedbackReceipt:
     accepted: int
     duplicate: int = 0
     conflicting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedTruth:
+    """A line (or row, from 1) of a file of ground truth that could not be taken, and why."""
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackFileReceipt:
+    """How a file of ground truth was taken; `refusals` are the first of those that were refused."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    conflicting: int = 0
+    refused: int = 0
+    refusals: tuple[RefusedTruth, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackSummary:
+    """What became of all ground truth of an endpoint.
+
+    Attributes:
+        inferences: for which any truth came.
+        labels: rows whose truth is known.
+        matched: inferences that are among the captures.
+        pending: inferences that are not there yet.
+        unknown: inferences that are not there, and for which nobody waits any more.
+        late: inferences whose first truth came later after the answer than was asked about.
+        conflicting: inferences for which different truths came; the newest counts.
+        duplicates: how often the same truth came again.
+        mean_delay_seconds: from the answer to its first truth.
+    """
+
+    endpoint: str
+    inferences: int
+    labels: int
+    matched: int
+    pending: int
+    unknown: int
+    late: int
+    conflicting: int
+    duplicates: int
+    mean_delay_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

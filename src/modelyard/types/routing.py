@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from modelyard.types.access import Role
+from modelyard.types.endpoints import Masking
 from modelyard.types.signatures import Signature
 
 PLACE_SEPARATOR = "#"
@@ -52,6 +53,7 @@ class RouteEndpoint:
 
     `is_on_demand`: it may have scaled to zero; a request that finds no replica is held while one comes back. `p99_ms`:
     its latency objective, which keeps batches short. `shadow` names one of the variants.
+    `personal_columns`: masked before a capture is written.
     """
 
     project: str
@@ -63,6 +65,7 @@ class RouteEndpoint:
     is_on_demand: bool = False
     p99_ms: float | None = None
     shadow: RouteShadow | None = None
+    personal_columns: dict[str, Masking] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What the gateway answers is on disk a second later, whole and in the form that control reads."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from modelyard.dataplane.captures import closed_segments, read_segment
 from modelyard.runtimes.tensors import from_raw
 from modelyard.testing.scripted_model import body, client, infer, start_scripted, value_of
 from modelyard.testing.serving import Serving, endpoint, variant
+from modelyard.types.endpoints import Masking
 from modelyard.types.tensors import CaptureRecord
 
 
@@ -39,6 +41,7 @@ def test_a_captured_request_comes_back_as_it_was(start):
         assert (record.model, record.number, record.rows, record.principal) == ("digits", 3, 1, "test")
         assert before <= record.at_ns <= time.time_ns()
         assert record.latency_us >= 20_000 > record.queue_us
+        assert record.latency_us - record.queue_us >= record.model_us >= 20_000
     assert records[many.json()["id"]].rows == 4
 
 
@@ -51,6 +54,20 @@ def test_a_share_of_the_requests_is_captured(start):
             infer(http, value)
     time.sleep(2.0)
     assert 55 < len(captured(serving, 1)) < 145  # 100 expected, standard deviation 8.7
+
+
+def test_the_share_and_what_is_personal_change_while_requests_come(start):
+    serving = start()
+    worker = start_scripted(serving, "w")
+    published = endpoint("echo", variant(worker), capture_share=0.0)
+    serving.publish(published)
+    with client(serving) as http:
+        infer(http, 1)
+        serving.publish(replace(published, capture_share=1.0, personal_columns={"x": Masking.DROP}))
+        seen = infer(http, 2).headers["x-modelyard-inference-id"]
+    (record,) = captured(serving, 1)
+    assert (record.id, record.masked) == (seen, ("x",))
+    assert np.isnan(from_raw(record.inputs[0])).all()
 
 
 def test_captures_survive_the_end_of_the_gateway_and_its_death(start):

@@ -105,6 +105,12 @@ def data_unreadable(stage: Stage) -> None:
     read_truth(stage.folder() / "truth.csv")
 
 
+@provokes("file_kind_unknown")
+def file_kind_unknown(_stage: Stage) -> None:
+    with client(lambda _: httpx.Response(200)) as talker:
+        talker.captures.export("digits", "captures.xlsx")
+
+
 @provokes("setting_invalid")
 def setting_invalid(_stage: Stage) -> None:
     _settings(["epochs"])

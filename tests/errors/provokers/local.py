@@ -8,6 +8,10 @@ from stage import Stage
 
 from modelyard.control.clients.http import HttpApplication
 from modelyard.control.datasets.contents import DatasetContents
+from modelyard.control.predictions.fetching import Fetcher
+from modelyard.control.queries.program import EXIT_UNAVAILABLE
+from modelyard.control.queries.service import check_answer
+from modelyard.control.telemetry.exporting import OtlpExport
 from modelyard.engines.base import check_fence
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.files import inside
@@ -35,6 +39,29 @@ def resource_busy(stage: Stage) -> None:
     message = "Modelyard already runs in this state directory"
     with FileLock(path, message), FileLock(path, message):
         pass
+
+
+@provokes("queries_unavailable")
+def queries_unavailable(_stage: Stage) -> None:
+    check_answer(EXIT_UNAVAILABLE, "")
+
+
+@provokes("reference_too_large")
+def reference_too_large(stage: Stage) -> None:
+    fetcher = Fetcher(["data.example.com"], 1000)
+    fetcher._write([b"x" * 2000], stage.folder() / "data", float("inf"))
+
+
+@provokes("reference_unreachable")
+def reference_unreachable(stage: Stage) -> None:
+    with mock.patch("socket.getaddrinfo", side_effect=OSError("Name or service not known")):
+        Fetcher(["data.example.com"], 1000).fetch("https://data.example.com/x.csv", stage.folder() / "data")
+
+
+@provokes("otlp_unavailable")
+def otlp_unavailable(_stage: Stage) -> None:
+    with mock.patch.dict(sys.modules, {"opentelemetry.sdk._logs": None}):
+        OtlpExport("http://127.0.0.1:4318", {}, 1.0, [])
 
 
 @provokes("path_escapes")

@@ -126,3 +126,40 @@ def _monitor(stage: Stage, **changes: object) -> httpx.Response:
 def _policy(stage: Stage, **changes: object) -> httpx.Response:
     body = {"name": stage.name(), "endpoint": stage.endpoint, "is_enabled": False, **changes}
     return stage.operations_call("POST", "/retraining-policies", json=body)
+
+
+@provokes("feedback_file_invalid")
+def feedback_file_invalid(stage: Stage) -> httpx.Response:
+    path = f"/endpoints/{stage.endpoint}/feedback/files"
+    return stage.operations_call("POST", path, content=b"a,b\n1,2\n", headers={"Content-Type": "text/csv"})
+
+
+@provokes("query_invalid")
+def query_invalid(stage: Stage) -> httpx.Response:
+    path = f"/endpoints/{stage.endpoint}/captures/query"
+    return stage.operations_call("POST", path, json={"sql": "SELECT * FROM read_csv('/etc/passwd')"})
+
+
+@provokes("query_too_large")
+def query_too_large(stage: Stage) -> httpx.Response:
+    path = f"/endpoints/{stage.endpoint}/captures/query"
+    return stage.operations_call("POST", path, json={"sql": "SELECT list(range) FROM range(1000000000)"})
+
+
+def _predict(stage: Stage, **source: str) -> httpx.Response:
+    return stage.operations_call("POST", f"/endpoints/{stage.endpoint}/predictions", json={"source": source})
+
+
+@provokes("reference_invalid")
+def reference_invalid(stage: Stage) -> httpx.Response:
+    return _predict(stage, object="inputs/default/january.xlsx")
+
+
+@provokes("reference_forbidden")
+def reference_forbidden(stage: Stage) -> httpx.Response:
+    return _predict(stage, url="https://metadata.internal/january.csv")
+
+
+@provokes("otlp_invalid")
+def otlp_invalid(stage: Stage) -> httpx.Response:
+    return stage.operations_call("POST", "/otlp/v1/traces", content=b"{", headers={"Content-Type": "application/json"})

@@ -21,7 +21,7 @@ from modelyard.cli.main import build
 from modelyard.server.exits import EXIT_CODES, exit_code
 from modelyard.testing.fake_platform import Answer, FakePlatform
 from modelyard.types.datasets import Dataset
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Scaling, Variant
+from modelyard.types.endpoints import CaptureRules, Endpoint, EndpointStatus, Masking, Scaling, Variant
 from modelyard.types.planning import Plan, Prediction
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -194,17 +194,52 @@ def test_training_sends_what_was_asked_for(run, platform):
 def test_feedback_comes_from_arguments_and_from_files(run, platform, tmp_path):
     path = f"{ENDPOINTS}/digits/feedback"
     platform.prepare("POST", path, Answer(body={"accepted": 2, "duplicate": 0, "conflicting": 0}))
-    (tmp_path / "truth.csv").write_text("inference_id,truth\ninf-1,3\ninf-2,cat\ninf-2,dog\n")
+    refusal = {"line": 4, "message": "it has 1 cells"}
+    taken = {"accepted": 2, "duplicate": 0, "conflicting": 0, "refused": 1, "refusals": [refusal]}
+    platform.prepare("POST", f"{path}/files", Answer(body=taken))
+    lines = "inference_id,truth\ninf-1,3\ninf-2,cat\nx\n"
+    (tmp_path / "truth.csv").write_text(lines)
     (tmp_path / "truth.json").write_text('{"inf-1": [1, null]}')
     assert run("feedback", "digits", "inf-1", "3").exit_code == 0
-    assert run("feedback", "digits", "--file", str(tmp_path / "truth.csv")).exit_code == 0
+    sent = run("feedback", "digits", "--file", str(tmp_path / "truth.csv"))
+    assert "2 taken, 0 known already, 0 replaced, 1 refused." in sent.stdout
+    assert "line 4: it has 1 cells" in sent.stderr
+    (request,) = platform.sent("POST", f"{path}/files")
+    assert (request.body.decode(), request.headers["content-type"]) == (lines, "text/csv")
+    assert run("feedback", "digits", "--file", str(tmp_path / "truth.txt")).exit_code == 2
     assert run("feedback", "digits", "--file", str(tmp_path / "truth.json")).exit_code == 0
     assert run("feedback", "digits").exit_code == 2
     assert [request.json()["items"] for request in platform.sent("POST", path)] == [
         [{"inference_id": "inf-1", "truth": 3}],
-        [{"inference_id": "inf-1", "truth": 3}, {"inference_id": "inf-2", "truth": ["cat", "dog"]}],
         [{"inference_id": "inf-1", "truth": [1, None]}],
     ]
+
+
+def test_rules_of_captures_are_changed_one_by_one(run, platform):
+    shown = replace(endpoint("digits"), capture=CaptureRules(retention_days=30, personal_columns={"a": Masking.DROP}))
+    platform.prepare("GET", f"{ENDPOINTS}/digits", Answer(body=shown))
+    platform.prepare("PATCH", f"{ENDPOINTS}/digits", Answer(body=shown))
+    assert "a: drop" in run("captures", "rules", "digits").stdout
+    assert platform.sent("PATCH", f"{ENDPOINTS}/digits") == []
+    changes = ("--share", "0.5", "--personal", "b=hash", "--personal", "a=keep", "--keep-days", "0")
+    assert run("captures", "rules", "digits", *changes).exit_code == 0
+    (request,) = platform.sent("PATCH", f"{ENDPOINTS}/digits")
+    rules = {"retention_days": None, "personal_columns": {"b": "hash"}}
+    assert request.json() == {"capture_share": 0.5, "capture": rules}
+    assert run("captures", "rules", "digits", "--personal", "b=burn").exit_code == 2
+
+
+def test_captures_are_queried_and_deleted(run, platform):
+    answer = {"columns": ["version", "n"], "types": ["VARCHAR", "BIGINT"], "rows": [["d:1", 3]], "is_truncated": True}
+    platform.prepare("POST", f"{ENDPOINTS}/digits/captures/query", Answer(body=answer))
+    platform.prepare("DELETE", f"{ENDPOINTS}/digits/inferences", Answer(body={"inferences": 7}))
+    shown = run("captures", "query", "digits", "SELECT 1", "--since", "2026-01-31")
+    assert "d:1" in shown.stdout
+    assert "more than 100 rows" in shown.stderr
+    deleted = run("captures", "delete", "digits", "--until", "2026-01-31", "--principal", "token-1", "--yes")
+    assert "Deleted 7 inferences" in deleted.stdout
+    (request,) = platform.sent("DELETE", f"{ENDPOINTS}/digits/inferences")
+    assert request.query["principal"] == "token-1"
 
 
 def test_strange_names_from_the_platform_do_no_harm_in_a_table(run, platform):

@@ -44,6 +44,14 @@ def test_a_csv_keeps_its_bytes_columns_order_and_delimiter(tmp_path):
     assert table.column("sold").to_pylist() == [True, False, True]
 
 
+@pytest.mark.parametrize("format_", [DatasetFormat.CSV, DatasetFormat.PARQUET])
+def test_masked_columns_are_empty_in_the_new_rows(tmp_path, format_):
+    write_labelled(None, format_, TABLE, ROWS, np.array([0, 1]), "sold", tmp_path / "new", {"size", "city", "other"})
+    table = read_table(tmp_path / "new", format_)
+    assert table.column("size").null_count == table.column("city").null_count == 2
+    assert table.column("price").to_pylist() == [pytest.approx(0.1), None]
+
+
 def test_a_parquet_file_keeps_its_types_and_widens_where_it_must(tmp_path):
     base, output = tmp_path / "base", tmp_path / "new"
     table = pa.table(

@@ -35,7 +35,7 @@ def test_records_come_back_in_order_and_whole(tmp_path: Path):
 
 
 def test_a_segment_is_closed_when_it_is_large_or_old(tmp_path: Path):
-    writer = SpoolWriter(tmp_path, SpoolLimits(segment_bytes=4000, segment_seconds=0.2))
+    writer = SpoolWriter(tmp_path, SpoolLimits(segment_bytes=2000, segment_seconds=0.2))
     for number in range(100):
         writer.append(record(number))
         writer.flush()
@@ -95,7 +95,7 @@ def test_what_a_killed_writer_left_is_taken_over_and_what_a_living_one_holds_is_
         time.sleep(0.01)
     held = next(tmp_path.glob("*.part"))
     content = b""
-    while not content.startswith(b"MYCAPT1\n") or len(content) < 50:
+    while not content.startswith(b"MYCAPT2\n") or len(content) < 50:
         content = held.read_bytes()
     (tmp_path / "seg-dead.part").write_bytes(content + content[8:] + content[8:-3])
     (tmp_path / "seg-empty.part").write_bytes(b"")
@@ -106,7 +106,7 @@ def test_what_a_killed_writer_left_is_taken_over_and_what_a_living_one_holds_is_
     assert len(ids(tmp_path)) == 3
 
 
-@pytest.mark.parametrize("content", [b"", b"something else", b"MYCAPT1\n" + b"\x04\0\0\0\xff\xff\xff\xff"])
+@pytest.mark.parametrize("content", [b"", b"something else", b"MYCAPT2\n" + b"\x04\0\0\0\xff\xff\xff\xff"])
 def test_a_damaged_segment_is_named(tmp_path: Path, content: bytes):
     path = tmp_path / "seg-1-1.capture"
     path.write_bytes(content)
@@ -119,3 +119,25 @@ def test_segments_are_private(tmp_path: Path):
     writer.append(record(1))
     writer.close()
     assert os.stat(closed_segments(tmp_path)[0]).st_mode & 0o077 == 0  # noqa: PTH116 - mode bits
+
+
+def test_segments_stay_in_order_while_the_clock_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seconds = [2_000_000_000, 1_000_000_000, 1_000_000_000, 1_000_000_001, 3_000_000_000]
+    for number, second in enumerate(seconds):
+        monkeypatch.setattr("modelyard.kit.ids.time.time_ns", lambda second=second: second * 10**9)
+        if number == 0:
+            writer = SpoolWriter(tmp_path, SpoolLimits(segment_seconds=0.0))
+        writer.append(record(number))
+        writer.flush()
+        while len(closed_segments(tmp_path)) <= number:
+            time.sleep(0.002)
+    writer.close()
+    assert ids(tmp_path) == [f"inf-{number}" for number in range(5)]
+    assert max(len(path.name) for path in closed_segments(tmp_path)) < 60
+
+
+def test_a_record_that_must_not_be_written_is_counted_as_lost(tmp_path: Path):
+    writer = SpoolWriter(tmp_path)
+    writer.refuse()
+    writer.close()
+    assert (writer.written, writer.dropped) == (0, 1)

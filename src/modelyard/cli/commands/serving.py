@@ -18,12 +18,13 @@ from modelyard.cli.commands.rollouts import (
     rollouts,
 )
 from modelyard.cli.commands.scaling import plan, scale, scaling_words
-from modelyard.cli.data import read_data, read_truth, scalar
+from modelyard.cli.data import read_data, read_truth
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.errors import InvalidInputError
+from modelyard.kit.cells import as_scalar
 from modelyard.types.endpoints import Endpoint
 
 PANEL = "Serving"
@@ -41,6 +42,7 @@ def declare(app: typer.Typer) -> None:
     """Add the commands and the group."""
     command(app, "deploy", panel=PANEL)(deploy)
     command(app, "predict", panel=PANEL)(predict)
+    command(app, "predict-from", panel=PANEL)(predict_from)
     command(app, "feedback", panel=PANEL)(feedback)
     add_group(app, "endpoints", _declare_endpoints, help="Look at endpoints, scale, stop and delete them.", panel=PANEL)
 
@@ -131,6 +133,38 @@ def predict(
     session.out.table(enumerate(answer), columns, empty="The answer has no rows.")
 
 
+def predict_from(
+    session: Session,
+    endpoint: Name,
+    dataset: Annotated[str | None, typer.Option(help="A dataset version: houses:3.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--object", help="Key of an object under inputs/PROJECT/ in the platform's store.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--from-url", help="An https:// address that the platform allows.")
+    ] = None,
+    format: Annotated[str | None, typer.Option(help="csv or parquet, where the name does not say it.")] = None,
+    variant: Annotated[str | None, typer.Option(help="Ask this variant or version number.")] = None,
+) -> None:
+    """Ask a model about data that the platform fetches itself, row by row."""
+    with did_you_mean("endpoint", endpoint, lambda: _names(session)), session.out.waiting(f"Asking {endpoint}"):
+        answers = session.client.predict_from(
+            endpoint, dataset=dataset, object=key, url=address, format=format, variant=variant
+        )
+    if session.out.is_json:
+        session.out.done(answers, "")
+        return
+    session.out.table(
+        answers,
+        {
+            "Row": lambda answer: answer.row,
+            "Answer": lambda answer: answer.prediction if answer.error is None else answer.error["message"],
+            "Inference": lambda answer: answer.inference_id,
+        },
+        empty="The data has no rows.",
+    )
+
+
 def feedback(
     session: Session,
     endpoint: Name,
@@ -138,14 +172,19 @@ def feedback(
     truth: Annotated[list[str] | None, typer.Argument(help="True label or value of each row, in order.")] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="CSV with the columns inference_id and truth, or JSON: {id: truth, or a list of truths}."),
+        typer.Option(
+            help="CSV, JSON Lines or Parquet file with inference_id and truth, or JSON: {id: truth or list of truths}."
+        ),
     ] = None,
 ) -> None:
     """Say later what was true: live quality, monitors and retraining use it."""
+    if file is not None and file.suffix.lower() != ".json":
+        _send_file(session, endpoint, file)
+        return
     if file is not None:
         items = read_truth(file)
     elif inference_id and truth:
-        values = [scalar(text) for text in truth]
+        values = [as_scalar(text) for text in truth]
         items = {inference_id: values[0] if len(values) == 1 else values}
     else:
         raise TruthMissingError(
@@ -155,6 +194,15 @@ def feedback(
         receipt = session.client.feedback(endpoint, items)
     text = f"{receipt.accepted} taken, {receipt.duplicate} known already, {receipt.conflicting} replaced."
     session.out.done(receipt, text)
+
+
+def _send_file(session: Session, endpoint: str, file: Path) -> None:
+    with did_you_mean("endpoint", endpoint, lambda: _names(session)):
+        receipt = session.client.captures.feedback_file(endpoint, file)
+    for refusal in receipt.refusals if not session.out.is_json else ():
+        session.out.note(f"line {refusal.line}: {refusal.message}")
+    text = f"{receipt.accepted} taken, {receipt.duplicate} known already, {receipt.conflicting} replaced"
+    session.out.done(receipt, f"{text}, {receipt.refused} refused.")
 
 
 def list_(session: Session) -> None:

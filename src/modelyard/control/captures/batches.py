@@ -1,14 +1,28 @@
 """What a capture batch is, and how to say which ones are wanted."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from modelyard.control.captures.errors import TimeRangeInvalidError
+
+TARGET_BYTES = 16 << 20
+"""Batches are merged up to about this size: enough for few objects, little enough to read one into memory."""
+
+MERGE_COUNT = 16
+"""So many batches of one level become one of the next: each inference is rewritten some four times on its first day."""
+
+MERGED_DAY = 9
+"""Level of what became of a day that is over."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureBatch:
-    """One Parquet object: an endpoint's share of a segment on one day. Times are those of its inferences."""
+    """One Parquet object: inferences of one endpoint on one day, from one segment or merged. Times are theirs.
+
+    `level` counts merges.
+    """
 
     segment: str
     project: str
@@ -25,11 +39,30 @@ class CaptureBatch:
     first_at: datetime
     last_at: datetime
     created_at: datetime
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MergeGroup:
+    """Batches that may become one; `level` MERGED_DAY: all of a day that is over."""
+
+    project: str
+    endpoint: str
+    day: str
+    level: int
+
+    @property
+    def is_over(self) -> bool:
+        """The day is over."""
+        return self.level == MERGED_DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFilter:
-    """Which inferences are of interest; times, and the range `ids` (smallest, largest), are inclusive."""
+    """Which inferences are of interest; times, and the range `ids` (smallest, largest), are inclusive.
+
+    `principal` is the id of the token that asked.
+    """
 
     project: str
     endpoint: str
@@ -37,6 +70,7 @@ class BatchFilter:
     until: datetime | None = None
     version: str | None = None
     variant: str | None = None
+    principal: str | None = None
     ids: tuple[str, str] | None = None
 
 
@@ -53,3 +87,13 @@ def check_range(wanted: BatchFilter) -> None:
             )
     if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
         raise TimeRangeInvalidError("The time range ends before it begins", hint="Swap the two.", field="since")
+
+
+def moment(at_ns: int) -> datetime:
+    """Nanoseconds since 1970 as UTC; sub-microseconds are cut off, as everywhere in control."""
+    return _EPOCH + timedelta(microseconds=at_ns // 1000)
+
+
+def nanoseconds(at: datetime) -> int:
+    """The first nanosecond that `moment` makes `at` of."""
+    return (at - _EPOCH) // timedelta(microseconds=1) * 1000

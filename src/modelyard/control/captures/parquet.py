@@ -7,20 +7,23 @@ that one schema fits every signature and reading back loses nothing. pyarrow is 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from functools import reduce
+from itertools import accumulate, chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from modelyard.control.captures.batches import BatchFilter, moment, nanoseconds
 from modelyard.runtimes.base import Tensors
 from modelyard.runtimes.tensors import from_raw
 from modelyard.types.monitoring import Inference
 from modelyard.types.signatures import DataType
 from modelyard.types.tensors import CaptureRecord, RawTensor
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PLAIN = ("id", "at_ns", "variant", "model", "number", "rows", "latency_us", "queue_us", "principal")
+_PLAIN = ("id", "at_ns", "variant", "model", "number", "rows", "latency_us", "queue_us", "model_us", "principal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,9 @@ class Captured:
     rows: int
     latency_us: int
     queue_us: int
+    model_us: int
+    principal: str
+    masked: tuple[str, ...]
     inputs: Tensors
     outputs: Tensors
 
@@ -44,38 +50,91 @@ class Captured:
         return f"{self.model}:{self.number}"
 
 
-def moment(at_ns: int) -> datetime:
-    """Nanoseconds since 1970 as UTC; sub-microseconds are cut off, as everywhere in control."""
-    return _EPOCH + timedelta(microseconds=at_ns // 1000)
-
-
-def write_records(records: Sequence[CaptureRecord], path: Path) -> None:
-    """Write a Parquet file; equal records give equal bytes."""
+def table_of(records: Sequence[CaptureRecord]) -> Any:
+    """Records as a table; equal ones give equal bytes when it is written."""
     import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
-    tensor = pa.struct(
-        [("name", pa.string()), ("datatype", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.binary())]
-    )
     integers = {"at_ns": pa.int64(), "number": pa.int32(), "rows": pa.int32()}
     kinds = {name: integers.get(name, pa.int64() if name.endswith("_us") else pa.string()) for name in _PLAIN}
-    arrays = {name: pa.array([getattr(record, name) for record in records], kind) for name, kind in kinds.items()}
+    arrays = {name: _column(list(map(attrgetter(name), records)), kind) for name, kind in kinds.items()}
+    arrays["masked"] = pa.array([record.masked for record in records], pa.list_(pa.string()))
     for side in ("inputs", "outputs"):
-        values = [[_nested(raw) for raw in getattr(record, side)] for record in records]
-        arrays[side] = pa.array(values, pa.list_(tensor))
-    pq.write_table(pa.table(arrays), path, compression="zstd", use_dictionary=["variant", "model", "principal"])
+        arrays[side] = _tensor_column([getattr(record, side) for record in records])
+    return pa.table(arrays)
 
 
-def read_records(content: bytes, *, with_inputs: bool = True, version: str | None = None) -> list[Captured]:
-    """Read a Parquet object back, in the order it was written; only those of one version ("digits:2") if given."""
+def merged(tables: Sequence[Any]) -> Any:
+    """One table with the inferences of several, in the order they happened."""
+    import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
+
+    return pa.concat_tables(tables).sort_by([("at_ns", "ascending"), ("id", "ascending")])
+
+
+def write_table(table: Any, path: Path) -> None:
+    """Write a Parquet file."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - see the module's docstring
+
+    pq.write_table(table, path, compression="zstd", use_dictionary=["variant", "model", "principal"])
+
+
+def read_table(content: bytes, *, with_inputs: bool = True) -> Any:
+    """The table of a Parquet object; columns that its release did not know yet are filled in."""
     import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    columns = [*_PLAIN, "outputs", *(["inputs"] if with_inputs else [])]
-    table = pq.read_table(pa.BufferReader(content), columns=columns)
-    return [
-        _captured(row) for row in table.to_pylist() if version is None or f"{row['model']}:{row['number']}" == version
-    ]
+    file = pq.ParquetFile(pa.BufferReader(content))
+    wanted = (*_PLAIN, "masked", *(["inputs"] if with_inputs else []), "outputs")
+    table = file.read(columns=[name for name in wanted if name in file.schema_arrow.names])
+    if "model_us" not in table.column_names:
+        table = table.append_column("model_us", pa.array([0] * len(table), pa.int64()))
+        table = table.append_column("masked", pa.array([()] * len(table), pa.list_(pa.string())))
+    return table.select(wanted)
+
+
+def times_in(content: bytes, ids: Sequence[str]) -> dict[str, datetime]:
+    """When these inferences happened, for those that are in this object."""
+    import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
+    import pyarrow.compute as pc  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    table = pq.ParquetFile(pa.BufferReader(content)).read(columns=["id", "at_ns"])
+    table = table.filter(pc.is_in(table["id"], pa.array(ids, pa.string())))
+    return dict(zip(table["id"].to_pylist(), map(moment, table["at_ns"].to_pylist()), strict=True))
+
+
+def matching(table: Any, wanted: BatchFilter) -> Any:
+    """True for each row that is wanted (project and endpoint are those of the whole table)."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - see the module's docstring
+
+    conditions = []
+    if wanted.since is not None:
+        conditions.append(pc.greater_equal(table["at_ns"], nanoseconds(wanted.since)))
+    if wanted.until is not None:
+        conditions.append(pc.less(table["at_ns"], nanoseconds(wanted.until) + 1000))
+    if wanted.version is not None:
+        model, _, number = wanted.version.rpartition(":")
+        conditions.append(pc.equal(table["model"], model))
+        conditions.append(pc.equal(pc.cast(table["number"], "string"), number))
+    exact = {"variant": wanted.variant, "principal": wanted.principal}
+    conditions += [pc.equal(table[name], value) for name, value in exact.items() if value is not None]
+    if wanted.ids is not None:
+        conditions.append(pc.greater_equal(table["id"], wanted.ids[0]))
+        conditions.append(pc.less_equal(table["id"], wanted.ids[1]))
+    return reduce(pc.and_, conditions, pc.is_valid(table["id"]))
+
+
+def before(table: Any, position: tuple[datetime, str]) -> Any:
+    """True for each row that comes before (time, id) in that order."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - see the module's docstring
+
+    at_ns = nanoseconds(position[0])
+    is_same = pc.and_(pc.greater_equal(table["at_ns"], at_ns), pc.less(table["at_ns"], at_ns + 1000))
+    return pc.or_(pc.less(table["at_ns"], at_ns), pc.and_(is_same, pc.less(table["id"], position[1])))
+
+
+def rows_of(table: Any) -> list[Captured]:
+    """The inferences of a table, in its order."""
+    return [_captured(row) for row in table.to_pylist()]
 
 
 def concatenate(captured: Iterable[Captured]) -> Iterator[tuple[list[Captured], Tensors, Tensors]]:
@@ -101,13 +160,40 @@ def as_inference(item: Captured, endpoint: str) -> Inference:
         rows=item.rows,
         latency_ms=item.latency_us / 1000,
         queue_ms=item.queue_us / 1000,
+        batch_ms=max(0, item.latency_us - item.queue_us - item.model_us) / 1000,
+        model_ms=item.model_us / 1000,
+        principal=item.principal,
+        masked=item.masked,
         inputs={name: _nested_list(tensor) for name, tensor in item.inputs.items()},
         outputs={name: _nested_list(tensor) for name, tensor in item.outputs.items()},
     )
 
 
-def _nested(raw: RawTensor) -> dict[str, Any]:
-    return {"name": raw.name, "datatype": str(raw.datatype), "shape": list(raw.shape), "data": raw.data}
+def _column(values: list[Any], kind: Any) -> Any:
+    """An array; of equal values without looking at each of them (one variant, one version, one token)."""
+    import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
+
+    if values.count(values[0]) == len(values):
+        return pa.repeat(pa.scalar(values[0], kind), len(values))
+    return pa.array(values, kind)
+
+
+def _tensor_column(cells: Sequence[Sequence[RawTensor]]) -> Any:
+    """Built column by column: half the time of rows of dicts."""
+    import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
+
+    raws = [raw for cell in cells for raw in cell]
+    parts = {
+        "name": pa.array([raw.name for raw in raws], pa.string()),
+        "datatype": pa.array([raw.datatype for raw in raws], pa.string()),
+        "shape": pa.ListArray.from_arrays(
+            pa.array(accumulate((len(raw.shape) for raw in raws), initial=0), pa.int32()),
+            pa.array(list(chain.from_iterable(raw.shape for raw in raws)), pa.int64()),
+        ),
+        "data": pa.array([raw.data for raw in raws], pa.binary()),
+    }
+    ends = pa.array(accumulate((len(cell) for cell in cells), initial=0), pa.int32())
+    return pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays(list(parts.values()), names=list(parts)))
 
 
 def _captured(row: dict[str, Any]) -> Captured:
@@ -120,6 +206,9 @@ def _captured(row: dict[str, Any]) -> Captured:
         rows=row["rows"],
         latency_us=row["latency_us"],
         queue_us=row["queue_us"],
+        model_us=row["model_us"],
+        principal=row["principal"],
+        masked=tuple(row["masked"]),
         inputs=_tensors(row.get("inputs", ())),
         outputs=_tensors(row["outputs"]),
     )

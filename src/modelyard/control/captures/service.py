@@ -1,23 +1,24 @@
 """Reading captures: for people one by one, for monitors and retraining as windows of tensors."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 from modelyard.control.captures.batches import BatchFilter, CaptureBatch, check_range
 from modelyard.control.captures.errors import InferenceNotFoundError
-from modelyard.control.captures.parquet import Captured, as_inference, read_records
+from modelyard.control.captures.parquet import Captured, as_inference, before, matching, read_table, rows_of, times_in
 from modelyard.control.captures.repository import CaptureRepository
 from modelyard.control.rest.pages import Page, PageQuery
-from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
 from modelyard.storage.keyset import CursorInvalidError
 from modelyard.storage.objects import ObjectNotFoundError, ObjectStore
 from modelyard.types.monitoring import Inference
 from modelyard.types.signatures import Scalar
 
-_DELETE_CHUNK = 500
+_CHUNK = 4096
 
 
 class TruthLookup(Protocol):
@@ -35,17 +36,15 @@ class CaptureService:
         repository: the SQL.
         objects: holds the Parquet objects.
         truths: joins ground truth to what is shown.
-        clock: for retention.
     """
 
     def __init__(
-        self, database: Database, repository: CaptureRepository, objects: ObjectStore, truths: TruthLookup, clock: Clock
+        self, database: Database, repository: CaptureRepository, objects: ObjectStore, truths: TruthLookup
     ) -> None:
         self._database = database
         self._repository = repository
         self._objects = objects
         self._truths = truths
-        self._clock = clock
 
     def list(self, wanted: BatchFilter, page: PageQuery) -> Page[Inference]:
         """Inferences, the newest first.
@@ -64,7 +63,7 @@ class CaptureService:
                 # Batches of several gateways overlap: only rows newer than all that is to come have their final place.
                 if sum(item.at > batch.last_at for item in found) > page.limit:
                     break
-                found += [item for item in self._read(batch) if _matches(item, wanted, after)]
+                found += self._newest_of(batch, wanted, after, page.limit + 1)
         found.sort(key=lambda item: (item.at, item.id), reverse=True)
         shown = page.page(found[: page.limit + 1], lambda item: (item.at, item.id))
         return Page(items=[*self._with_truth(wanted, shown.items)], next_cursor=shown.next_cursor)
@@ -78,7 +77,7 @@ class CaptureService:
         wanted = BatchFilter(project=project, endpoint=endpoint, ids=(inference_id, inference_id))
         with self._database.read() as connection:
             for batch in self._repository.newest_first(connection, wanted):
-                found = [item for item in self._read(batch) if item.id == inference_id]
+                found = self._newest_of(batch, wanted, None, 1)
                 if found:
                     return self._with_truth(wanted, found)[0]
         raise InferenceNotFoundError(
@@ -94,68 +93,94 @@ class CaptureService:
         with_inputs: bool = True,
         keep: Callable[[CaptureBatch], bool] = lambda _: True,
     ) -> Iterator[Sequence[Captured]]:
-        """A window, the newest batch first: whole inferences until `rows` rows are there (None: all).
+        """A window, the newest first: whole inferences until `rows` rows are there (None: all), some at a time.
 
         One batch is in memory at a time. Batches that `keep` refuses are not read.
         """
         taken = 0
         with self._database.read() as connection:
             for batch in filter(keep, self._repository.newest_first(connection, wanted)):
-                found: list[Captured] = []
-                for item in reversed(self._read(batch, with_inputs=with_inputs, version=wanted.version)):
-                    if rows is not None and taken >= rows:
-                        break
-                    if _matches(item, wanted, None):
+                for chunk in self._chunks(batch, wanted, with_inputs=with_inputs):
+                    found: list[Captured] = []
+                    for item in chunk:
+                        if rows is not None and taken >= rows:
+                            break
                         taken += item.rows
                         found.append(item)
-                if found:
-                    yield found
-                if rows is not None and taken >= rows:
-                    return
+                    if found:
+                        yield found
+                    if rows is not None and taken >= rows:
+                        return
 
     def newest_at(self, wanted: BatchFilter) -> datetime | None:
         """When the newest inference of these batches happened; costs one row of the database."""
         with self._database.read() as connection:
             return self._repository.newest_at(connection, wanted)
 
-    def delete_older(self, keep: timedelta) -> int:
-        """Retention: delete what is older than `keep`; returns the number of objects.
+    def ids_since(self, project: str, endpoint: str, moment: datetime) -> tuple[str, str] | None:
+        """The smallest and largest id in batches that were written since then; None if there are none."""
+        with self._database.read() as connection:
+            return self._repository.ids_since(connection, project, endpoint, moment)
 
-        The object goes first: after a crash in between, its row leads here again.
+    def times_of(
+        self, project: str, endpoint: str, ids: Sequence[str], *, recorded_since: datetime | None = None
+    ) -> Mapping[str, datetime]:
+        """When these inferences happened, for those that are captured; reads only what their ids may be in.
+
+        `recorded_since`: look only in batches that were written since then.
         """
-        deleted = 0
-        while True:
-            with self._database.read() as connection:
-                batches = self._repository.older_than(connection, self._clock.now() - keep, _DELETE_CHUNK)
-            for batch in batches:
-                self._objects.delete(batch.object_key)
-                with self._database.transaction() as connection:
-                    self._repository.delete(connection, batch)
-            deleted += len(batches)
-            if len(batches) < _DELETE_CHUNK:
-                return deleted
+        if not ids:
+            return {}
+        ordered, found = sorted(ids), dict[str, datetime]()
+        wanted = BatchFilter(project=project, endpoint=endpoint, ids=(ordered[0], ordered[-1]))
+        with self._database.read() as connection:
+            for batch in self._repository.newest_first(connection, wanted):
+                if recorded_since is not None and batch.created_at < recorded_since:
+                    continue
+                place = bisect_left(ordered, batch.first_id)
+                if place < len(ordered) and ordered[place] <= batch.last_id:
+                    with suppress(ObjectNotFoundError):
+                        found |= times_in(self._objects.read(batch.object_key), ordered)
+        return found
 
-    def _read(self, batch: CaptureBatch, *, with_inputs: bool = True, version: str | None = None) -> Sequence[Captured]:
-        try:
-            content = self._objects.read(batch.object_key)
-        except ObjectNotFoundError:  # retention took it a moment ago
+    def tables(self, wanted: BatchFilter) -> Iterator[tuple[CaptureBatch, Any]]:
+        """The wanted inferences as Arrow tables (columns: `parquet.table_of`), the newest batch first."""
+        with self._database.read() as connection:
+            for batch in self._repository.newest_first(connection, wanted):
+                table = self._table(batch, wanted)
+                if table is not None:
+                    yield batch, table
+
+    def _newest_of(
+        self, batch: CaptureBatch, wanted: BatchFilter, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[Captured]:
+        table = self._table(batch, wanted)
+        if table is None:
             return []
-        return read_records(content, with_inputs=with_inputs, version=version)
+        if after is not None:
+            table = table.filter(before(table, after))
+        return rows_of(table.slice(max(0, len(table) - limit)))
+
+    def _chunks(self, batch: CaptureBatch, wanted: BatchFilter, *, with_inputs: bool) -> Iterator[Iterable[Captured]]:
+        """The newest first, and in each chunk too."""
+        table = self._table(batch, wanted, with_inputs=with_inputs)
+        end = 0 if table is None else len(table)
+        while table is not None and end > 0:
+            start = max(0, end - _CHUNK)
+            yield reversed(rows_of(table.slice(start, end - start)))
+            end = start
+
+    def _table(self, batch: CaptureBatch, wanted: BatchFilter, *, with_inputs: bool = True) -> Any:
+        """The wanted part of a batch; None if retention took it a moment ago."""
+        try:
+            table = read_table(self._objects.read(batch.object_key), with_inputs=with_inputs)
+        except ObjectNotFoundError:
+            return None
+        return table.filter(matching(table, wanted))
 
     def _with_truth(self, wanted: BatchFilter, items: Sequence[Captured]) -> Sequence[Inference]:
         known = self._truths.truths(wanted.project, wanted.endpoint, [item.id for item in items])
         return [replace(as_inference(item, wanted.endpoint), feedback=known.get(item.id)) for item in items]
-
-
-def _matches(item: Captured, wanted: BatchFilter, after: tuple[datetime, str] | None) -> bool:
-    return (
-        (wanted.since is None or item.at >= wanted.since)
-        and (wanted.until is None or item.at <= wanted.until)
-        and (wanted.version is None or item.version == wanted.version)
-        and (wanted.variant is None or item.variant == wanted.variant)
-        and (wanted.ids is None or wanted.ids[0] <= item.id <= wanted.ids[1])
-        and (after is None or (item.at, item.id) < after)
-    )
 
 
 def _position(page: PageQuery) -> tuple[datetime, str] | None:

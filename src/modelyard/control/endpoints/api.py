@@ -39,7 +39,8 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
         Applications then call it at its `url` through the gateway.
         """
         scaling = body.scaling.to_scaling() if body.scaling else None
-        endpoint = service.create(project, body.name, body.variants, body.capture_share, creation, scaling)
+        rules = body.capture.to_rules() if body.capture else None
+        endpoint = service.create(project, body.name, body.variants, body.capture_share, creation, scaling, rules)
         set_etag(response, endpoint.version)
         return endpoint
 
@@ -65,6 +66,7 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
             variants=body.variants,
             weights=body.weights,
             capture_share=body.capture_share,
+            capture=body.capture.to_rules() if body.capture else None,
             scaling=body.scaling.to_scaling() if body.scaling else None,
             expected_version=expected_version,
             plan=body.rollout.to_plan() if body.rollout else None,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Scaling, Variant
+from modelyard.types.endpoints import CaptureRules, EndpointStatus, ReplicaStatus, Scaling, Variant
 from modelyard.types.processes import Resources, SandboxLevel
 from modelyard.types.signatures import Signature
 
@@ -14,6 +14,7 @@ class EndpointRecord:
 
     Attributes:
         variants: what takes the traffic. A rollout replaces them at its end, scaling changes their replicas.
+        capture: rules for what is recorded; None: the usual ones.
         scaling: between which numbers the replicas of each variant change by themselves; None: they do not.
         is_stopped: wanted without replicas.
         is_deleting: wanted gone; the row goes when the last replica is gone.
@@ -27,6 +28,7 @@ class EndpointRecord:
     name: str
     variants: tuple[Variant, ...]
     capture_share: float
+    capture: CaptureRules | None = None
     scaling: Scaling | None = None
     is_stopped: bool
     is_deleting: bool

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from modelyard.control.endpoints.rollouts.plans import RolloutSpec
 from modelyard.control.endpoints.variants import MAXIMUM_REPLICAS
-from modelyard.types.endpoints import Scaling
+from modelyard.types.endpoints import CaptureRules, Masking, Scaling
 from modelyard.types.processes import Resources
 
 _SHARE = "Share of the requests that are recorded, 0 to 1: what monitors and retraining look at."
@@ -81,6 +81,27 @@ class ScalingSpec(BaseModel):
         return Scaling(**self.model_dump())
 
 
+class CaptureSpec(BaseModel):
+    """What is kept of the endpoint's captures, and for how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retention_days: float | None = Field(
+        default=None, gt=0, description="Older captures are deleted; null: the platform's setting.", examples=[30]
+    )
+    personal_columns: dict[str, Masking] = Field(
+        default_factory=dict,
+        description="Columns (or whole tensors) that hold personal data, and what the gateway does to them before it "
+        "writes a capture: `hash` (text and 64-bit integers; equal values stay equal) or `drop`.",
+        examples=[{"email": "hash", "age": "drop"}],
+    )
+
+    def to_rules(self) -> CaptureRules:
+        """As plain data."""
+        return CaptureRules(**self.model_dump())
+
+
+_CAPTURE = "Rules for what is recorded, all of them together; null"
 _SCALING = "Let the number of replicas follow the requests; null"
 
 
@@ -94,6 +115,7 @@ class EndpointCreate(BaseModel):
     capture_share: float | None = Field(
         default=None, ge=0, le=1, description=f"{_SHARE} Null: the platform's setting.", examples=[1.0]
     )
+    capture: CaptureSpec | None = Field(default=None, description=f"{_CAPTURE}: nothing is personal.")
     scaling: ScalingSpec | None = Field(default=None, description=f"{_SCALING}: each variant's number is fixed.")
 
 
@@ -113,6 +135,7 @@ class EndpointUpdate(BaseModel):
         examples=[{"main": 9, "new": 1}],
     )
     capture_share: float | None = Field(default=None, ge=0, le=1, description=_SHARE, examples=[0.1])
+    capture: CaptureSpec | None = Field(default=None, description=f"{_CAPTURE}: as they were.")
     scaling: ScalingSpec | None = Field(default=None, description=f"{_SCALING}: as it was. `scale` fixes it again.")
     rollout: RolloutSpec | None = Field(
         default=None, description="How other variants take over; null: all at once, as soon as they are ready."

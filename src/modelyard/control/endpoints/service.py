@@ -1,8 +1,9 @@
 """Rules of endpoints: what may be wished for. The reconciler fulfils it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.endpoints.errors import EndpointDeletingError, EndpointExistsError, EndpointNotFoundError
@@ -28,7 +29,17 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutPlan, Scaling, Variant
+from modelyard.types.endpoints import (
+    CaptureRules,
+    Endpoint,
+    EndpointStatus,
+    Replica,
+    Rollout,
+    RolloutPlan,
+    Scaling,
+    Variant,
+)
+from modelyard.types.signatures import Signature
 
 
 class EndpointService:
@@ -79,6 +90,7 @@ class EndpointService:
         capture_share: float | None,
         creation: Creation | None,
         scaling: Scaling | None = None,
+        capture: CaptureRules | None = None,
     ) -> Endpoint:
         """A new endpoint; its replicas start in a moment.
 
@@ -96,6 +108,7 @@ class EndpointService:
             name=name,
             variants=check_variants(resolved if scaling is None else fitted(resolved, scaling, ())),
             capture_share=self._default_capture_share if capture_share is None else capture_share,
+            capture=capture,
             scaling=scaling,
             is_stopped=False,
             is_deleting=False,
@@ -132,9 +145,10 @@ class EndpointService:
         capture_share: float | None,
         expected_version: int | None,
         scaling: Scaling | None = None,
+        capture: CaptureRules | None = None,
         plan: RolloutPlan | None = None,
     ) -> Endpoint:
-        """Change variants, weights, scaling or the share that is captured.
+        """Change variants, weights, scaling or what is captured.
 
         Other variants come by a rollout, in the stages of `plan`.
 
@@ -152,7 +166,7 @@ class EndpointService:
             wanted = self._wanted(connection, record)
             target = wanted if resolved is None else resolved
             target = reweighted(target, weights or {})
-            record = replace(record, scaling=scaling or record.scaling)
+            record = replace(record, scaling=scaling or record.scaling, capture=capture or record.capture)
             if record.scaling is not None:
                 target = fitted(target, record.scaling, wanted)
             if target != wanted:
@@ -164,7 +178,8 @@ class EndpointService:
             elif target != wanted:
                 self._begin(connection, record, target, plan or RolloutPlan())
                 begun = self._found(connection, project, name)
-                record = replace(begun, capture_share=record.capture_share, scaling=record.scaling)
+                kept = {name: getattr(record, name) for name in ("capture_share", "capture", "scaling")}
+                record = replace(begun, **kept)
             return self._save(connection, record, "endpoint_updated", f"Endpoint '{name}' was changed")
 
     def approve(self, project: str, name: str) -> Endpoint:
@@ -273,6 +288,29 @@ class EndpointService:
             found = self._repository.list_rollouts(connection, project, name, page)
             return page.page(found, lambda rollout: (rollout.id,))
 
+    def capture_retention(self) -> Mapping[tuple[str, str], timedelta]:
+        """(project, endpoint) -> how long its captures are kept, for endpoints with a rule of their own."""
+        with self._database.read() as connection:
+            records = self._repository.all(connection)
+        return {
+            (record.project, record.name): timedelta(days=record.capture.retention_days)
+            for record in records
+            if record.capture is not None and record.capture.retention_days is not None
+        }
+
+    def signature(self, project: str, version: str) -> Signature | None:
+        """What a version ("digits:2") takes and gives, if an endpoint has ever served it."""
+        model, _, number = version.rpartition(":")
+        with self._database.read() as connection:
+            found = self._repository.version(connection, project, model, int(number))
+        return None if found is None else found.signature
+
+    def running_replicas(self) -> list[tuple[str, str, Replica]]:
+        """(project, endpoint, replica) of every replica whose process lives now."""
+        with self._database.read() as connection:
+            views = [self._views.view(connection, record) for record in self._repository.all(connection)]
+        return [(view.project, view.name, replica) for view in views for replica in view.replicas if replica.pid]
+
     def is_empty(self, project: str) -> bool:
         """True if the project has no endpoint."""
         with self._database.read() as connection:
@@ -352,6 +390,7 @@ class EndpointService:
             record.name,
             variants=saved.variants,
             capture_share=saved.capture_share,
+            capture=saved.capture,
             scaling=saved.scaling,
             is_stopped=saved.is_stopped,
             is_deleting=saved.is_deleting,

@@ -4,7 +4,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Te
 
 from modelyard.storage.columns import DataclassJson, StringTuple, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
-from modelyard.types.endpoints import RolloutPlan, Scaling, Variant
+from modelyard.types.endpoints import CaptureRules, RolloutPlan, Scaling, Variant
 from modelyard.types.planning import Measurement
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Signature
@@ -16,6 +16,7 @@ endpoints = Table(
     Column("name", String(63), primary_key=True),
     Column("variants", DataclassJson(tuple[Variant, ...]), nullable=False),
     Column("capture_share", Float, nullable=False),
+    Column("capture", DataclassJson(CaptureRules)),
     Column("scaling", DataclassJson(Scaling)),
     Column("is_stopped", Boolean, nullable=False),
     Column("is_deleting", Boolean, nullable=False),

@@ -8,7 +8,7 @@ from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRe
 from modelyard.control.endpoints.rollouts.stages import StageInspector
 from modelyard.control.endpoints.status import status_of
 from modelyard.storage.database import Connection
-from modelyard.types.endpoints import Endpoint, Replica, ReplicaStatus
+from modelyard.types.endpoints import CaptureRules, Endpoint, Replica, ReplicaStatus
 
 
 class EndpointViews:
@@ -51,6 +51,7 @@ class EndpointViews:
             replicas=tuple(_shown(replica) for replica in replicas),
             rollout=rollout,
             capture_share=record.capture_share,
+            capture=record.capture or CaptureRules(),
             scaling=record.scaling,
             url=f"/v2/models/{record.name}",
             created_at=record.created_at,

@@ -9,6 +9,12 @@ class TruthInvalidError(InvalidInputError):
     code = "truth_invalid"
 
 
+class FeedbackFileInvalidError(InvalidInputError):
+    """A file of ground truth of an unknown kind, without the columns that it needs, or damaged."""
+
+    code = "feedback_file_invalid"
+
+
 class WindowInvalidError(InvalidInputError):
     """A time window that cannot be read."""
 

@@ -20,7 +20,8 @@ class LabelledRows:
     """Rows whose truth is known. All tensors and `labels` have the same length.
 
     `ids` are the labelled inferences, `captured` counts all rows that were captured, `since` and `until` are the times
-    of the first and last labelled inference. Truth with another number of rows than its request is left out.
+    of the first and last labelled inference. Truth with another number of rows than its request is left out. `masked`
+    are columns that were hashed or dropped in any of them.
     """
 
     version: str
@@ -31,6 +32,7 @@ class LabelledRows:
     captured: int
     since: datetime
     until: datetime
+    masked: frozenset[str] = frozenset()
 
 
 class LabelledReader:
@@ -106,4 +108,5 @@ def _labelled(
         captured=len(values),
         since=min(times),
         until=max(times),
+        masked=frozenset(name for item in labelled for name in item.masked),
     )

@@ -1,8 +1,9 @@
 """Takes ground truth, whenever it comes: before or after the capture, twice, or different from what came before."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from modelyard.control.feedback.errors import TruthInvalidError
@@ -11,8 +12,10 @@ from modelyard.control.feedback.schemas import MAXIMUM_ROWS
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
 from modelyard.types.endpoints import Endpoint
-from modelyard.types.monitoring import FeedbackReceipt
+from modelyard.types.monitoring import FeedbackReceipt, FeedbackSummary
 from modelyard.types.signatures import Scalar
+
+Refuse = Callable[[int, TruthInvalidError], None]
 
 
 class EndpointReader(Protocol):
@@ -48,8 +51,10 @@ class FeedbackService:
         self._endpoints = endpoints
         self._clock = clock
 
-    def record(self, project: str, endpoint: str, items: Sequence[NewTruth]) -> FeedbackReceipt:
-        """Store a batch, all of it or nothing.
+    def record(
+        self, project: str, endpoint: str, items: Sequence[NewTruth], *, refuse: Refuse | None = None
+    ) -> FeedbackReceipt:
+        """Store a batch, all of it or nothing; with `refuse` all but those that it is told of (index, reason).
 
         A value that is known already counts as duplicate. Where another value was known, the newest counts and the
         inference counts as conflicting. Rows that were unknown are filled in.
@@ -59,26 +64,38 @@ class FeedbackService:
             TruthInvalidError: an item has no rows, too many, or another number of rows than before.
         """
         self._endpoints.get(project, endpoint)
-        for index, item in enumerate(items):
-            if not 1 <= len(item.truth) <= MAXIMUM_ROWS:
-                raise TruthInvalidError(
-                    f"The truth of '{item.inference_id}' has {len(item.truth)} rows; 1 to {MAXIMUM_ROWS} are possible",
-                    hint="Send one value per row of the request, null where it is unknown.",
-                    field=f"items.{index}.truth",
-                )
         with self._database.transaction() as connection:
             known = dict(self._repository.get(connection, project, endpoint, [*{item.inference_id for item in items}]))
             before = dict(known)
             counts = {"accepted": 0, "duplicate": 0, "conflicting": 0}
+            again: Counter[str] = Counter()
             for index, item in enumerate(items):
-                merged, outcome = self._merge(project, endpoint, known.get(item.inference_id), item, index)
+                try:
+                    merged, outcome = self._merge(project, endpoint, known.get(item.inference_id), item, index)
+                except TruthInvalidError as error:
+                    if refuse is None:
+                        raise
+                    refuse(index, error)
+                    continue
                 known[item.inference_id] = merged
                 counts[outcome] += 1
+                again[item.inference_id] += outcome == "duplicate"
             self._repository.insert(connection, [known[name] for name in known if name not in before])
             for inference_id, truth in known.items():
                 if inference_id in before and truth != before[inference_id]:
                     self._repository.replace(connection, truth)
+            self._repository.count_duplicates(connection, project, endpoint, +again)
         return FeedbackReceipt(**counts)
+
+    def summary(self, project: str, endpoint: str, late_after: timedelta) -> FeedbackSummary:
+        """Counts over all truth of an endpoint; late: it came more than `late_after` after the answer.
+
+        Raises:
+            NotFoundError: no such endpoint.
+        """
+        self._endpoints.get(project, endpoint)
+        with self._database.read() as connection:
+            return self._repository.summary(connection, project, endpoint, late_after.total_seconds())
 
     def truths(self, project: str, endpoint: str, ids: Sequence[str]) -> Mapping[str, list[Scalar | None]]:
         """What is known about these inferences: one value per row, None where unknown."""
@@ -117,9 +134,25 @@ class FeedbackService:
         with self._database.transaction() as connection:
             self._repository.release(connection, run)
 
+    def expire(self, project: str, endpoint: str, age: timedelta) -> None:
+        """Delete the truth that came longer ago than this: that of captures which are as old or older."""
+        with self._database.transaction() as connection:
+            self._repository.delete_older(connection, project, endpoint, self._clock.now() - age)
+
+    def forget(self, project: str, endpoint: str, ids: Sequence[str]) -> None:
+        """Delete the truth of these inferences."""
+        with self._database.transaction() as connection:
+            self._repository.delete(connection, project, endpoint, ids)
+
     def _merge(self, project: str, endpoint: str, known: Truth | None, item: NewTruth, index: int) -> tuple[Truth, str]:
         """The truth after this item, and how the item counts."""
         now = self._clock.now()
+        if not 1 <= len(item.truth) <= MAXIMUM_ROWS:
+            raise TruthInvalidError(
+                f"The truth of '{item.inference_id}' has {len(item.truth)} rows; 1 to {MAXIMUM_ROWS} are possible",
+                hint="Send one value per row of the request, null where it is unknown.",
+                field=f"items.{index}.truth",
+            )
         if known is None:
             labels = sum(value is not None for value in item.truth)
             fresh = Truth(

@@ -1,6 +1,7 @@
 """One check: the newest traffic of the version that serves, against that version's own reference."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from modelyard.control.captures.batches import BatchFilter
@@ -43,8 +44,9 @@ class DriftCheck:
         Raises:
             ModelyardError: it cannot be done; the message says why.
         """
-        version = serving_version(self._endpoints.get(monitor.project, monitor.endpoint))
-        reference = self._references.get(monitor.project, version)
+        endpoint = self._endpoints.get(monitor.project, monitor.endpoint)
+        version = serving_version(endpoint)
+        reference = unmasked(self._references.get(monitor.project, version), endpoint.capture.personal_columns)
         window, since, until = self._window(monitor, version, reference)
         settings = DetectionSettings(
             minimum_rows=monitor.minimum_rows,
@@ -81,6 +83,15 @@ class DriftCheck:
                 since = min(times) if since is None else min(since, *times)
                 until = max(times) if until is None else max(until, *times)
         return window, since, until
+
+
+def unmasked(reference: ReferenceSketch, personal: Collection[str]) -> ReferenceSketch:
+    """The reference without columns whose captures are masked: what was hashed or dropped says nothing of drift."""
+    return replace(
+        reference,
+        numbers={name: sketch for name, sketch in reference.numbers.items() if name not in personal},
+        categories={name: sketch for name, sketch in reference.categories.items() if name not in personal},
+    )
 
 
 def serving_version(endpoint: Endpoint) -> str:

@@ -14,7 +14,9 @@ from modelyard.kit.ids import new_id
 from modelyard.types.access import AuditEntry, Principal
 
 MAXIMUM_BODY_BYTES = 16 << 20
-_STREAMED = re.compile(r".*/projects/[^/]+/uploads/[^/]+")  # the one kind of route that never holds a body in memory
+_STREAMED = re.compile(  # routes that never hold a body in memory
+    r"PATCH .*/projects/[^/]+/uploads/[^/]+|POST .*/projects/[^/]+/endpoints/[^/]+/feedback/files"
+)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _UNAUDITED_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -97,7 +99,7 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or (scope["method"] == "PATCH" and _STREAMED.fullmatch(scope["path"])):
+        if scope["type"] != "http" or _STREAMED.fullmatch(f"{scope['method']} {scope['path']}"):
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("Content-Length", "")

@@ -108,6 +108,7 @@ class Collector:
         parts = self._parts(run, version)
         inputs = {name: np.concatenate([part.inputs[name] for part in parts]) for name in parts[0].inputs}
         labels = _labels([label for part in parts for label in part.labels])
+        masked = frozenset[str]().union(*(part.masked for part in parts))
         made: list[DatasetVersion] = []
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="retraining-") as name:
@@ -116,7 +117,7 @@ class Collector:
             for dataset, start in ((base.dataset, old), (_feedback_name(base.dataset), None)):
                 content = Path(name, "new")
                 written = write_labelled(
-                    start, base.format, version.manifest.signature, inputs, labels, target, content
+                    start, base.format, version.manifest.signature, inputs, labels, target, content, masked
                 )
                 made.append(self._store(run, dataset, content, written, len(labels)))
         extended, feedback = made

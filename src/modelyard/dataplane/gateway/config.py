@@ -71,6 +71,7 @@ class GatewayConfig:
         gateways: how many share the port. Each has files of its own; `spool` and `rates` are all theirs.
         figures: several gateways tell each other their figures in files beside this one.
         rates: folder in which several gateways share how far tokens have used up their rates.
+        mask_key: hex of the secret with which personal columns are hashed; empty: they are dropped instead.
         is_insecure_allowed: listen beyond loopback without TLS.
         grpc_port: port for gRPC; 0: the system's choice, published in `address_file`; None: no gRPC.
     """
@@ -86,6 +87,7 @@ class GatewayConfig:
     figures: str = ""
     rates: str = ""
     spool_limit_bytes: int = 1 << 30
+    mask_key: str = ""
     tls_certificate: str | None = None
     tls_key: str | None = None
     is_insecure_allowed: bool = False

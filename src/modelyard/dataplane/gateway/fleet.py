@@ -18,6 +18,7 @@ from modelyard.dataplane.gateway.pools.lines import Lines
 from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.requests import PendingRequest
 from modelyard.errors import ModelyardError
+from modelyard.types.endpoints import Masking
 from modelyard.types.routing import RouteEndpoint, RouteVariant, RoutingTable
 
 
@@ -26,6 +27,7 @@ class Endpoint:
 
     Attributes:
         capture_share: share of answers that are recorded.
+        personal_columns: what is masked in those records.
         reason: why it is not ready, from the table.
         is_stopped: only its owner can bring it back.
         is_on_demand: a request brings it back from zero replicas.
@@ -36,6 +38,7 @@ class Endpoint:
     def __init__(self, project: str, name: str) -> None:
         self.project, self.name = project, name
         self.capture_share = 0.0
+        self.personal_columns: dict[str, Masking] = {}
         self.reason = ""
         self.is_stopped = self.is_on_demand = False
         self.pools: dict[str, VariantPool] = {}
@@ -50,6 +53,7 @@ class Endpoint:
         self.is_stopped, self.is_on_demand = route.is_stopped, route.is_on_demand
         self.shadow = pools.get(route.shadow.variant) if route.shadow else None
         self.shadow_share = route.shadow.share if route.shadow else 0.0
+        self.personal_columns = route.personal_columns
         weights = {variant.name: variant.weight for variant in route.variants if variant.weight > 0}
         self._weighted = [pools[name] for name in weights]
         self._bounds = list(accumulate(weights.values()))

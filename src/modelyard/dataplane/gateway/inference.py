@@ -16,6 +16,7 @@ from modelyard.dataplane.gateway.access import Caller as TokenHolder
 from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply, StreamCall
 from modelyard.dataplane.gateway.fleet import Endpoint, Fleet
+from modelyard.dataplane.gateway.masking import Mask
 from modelyard.dataplane.gateway.pools.mirroring import mirror
 from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.rates import RateLevels
@@ -63,12 +64,15 @@ class Inference:
         now: `time.monotonic()` of the last tick; good enough for time-outs of seconds.
     """
 
-    def __init__(self, limits: Limits, spool: SpoolWriter, levels: RateLevels | None = None) -> None:
+    def __init__(
+        self, limits: Limits, spool: SpoolWriter, levels: RateLevels | None = None, mask: Mask | None = None
+    ) -> None:
         self.limits = limits
         self.access = Access(levels)
         self.metrics = Metrics()
         self.fleet = Fleet(limits, self._fleet_changed)
         self.spool = spool
+        self._mask = mask or Mask(b"")
         self.has_table = False
         self.buffered_bytes = 0
         self.now = 0.0
@@ -203,7 +207,15 @@ class Inference:
             holder.token_id,
             request.call.inputs,
             tuple([rows.to_wire() for rows in outputs]),
+            request.model_us,
         )
+        if endpoint.personal_columns:
+            try:
+                record = self._mask.apply(record, endpoint.personal_columns, served.signature)
+            except Exception:
+                _logger.exception("a capture of endpoint '%s' could not be masked, so it is not kept", endpoint.name)
+                self.spool.refuse()
+                return
         self.spool.append(record)
 
     def view(self, endpoint: Endpoint, served: Served) -> View:

@@ -60,10 +60,11 @@ class PendingRequest:
     Attributes:
         token_id: of whoever sent it; each token has a line of its own.
         attempts: how many replicas were lost with it.
+        model_us: what the model took for its batch, once it is answered.
         is_done: answered, failed or cancelled: nobody waits for it any more.
     """
 
-    __slots__ = ("arrived_at", "attempts", "call", "caller", "deadline", "is_done", "sent_at", "token_id")
+    __slots__ = ("arrived_at", "attempts", "call", "caller", "deadline", "is_done", "model_us", "sent_at", "token_id")
 
     caller: Caller
 
@@ -77,6 +78,7 @@ class PendingRequest:
         self.deadline = deadline
         self.sent_at = arrived_at
         self.attempts = 0
+        self.model_us = 0
         self.is_done = False
 
     def cancel(self) -> None:

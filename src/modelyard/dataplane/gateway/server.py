@@ -24,6 +24,7 @@ from modelyard.dataplane.gateway.http.protocol import GatewayProtocol
 from modelyard.dataplane.gateway.http.proxy import ControlProxy
 from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.dataplane.gateway.inference import Inference
+from modelyard.dataplane.gateway.masking import Mask
 from modelyard.dataplane.gateway.rates import RateLevels
 from modelyard.dataplane.gateway.reports.demand import DemandReporter
 from modelyard.dataplane.gateway.reports.siblings import Siblings
@@ -78,7 +79,7 @@ async def _serve(
     spool = SpoolWriter(Path(config.spool), SpoolLimits(spool_bytes=config.spool_limit_bytes))
     siblings = Siblings(Path(config.figures)) if config.figures else None
     levels = RateLevels(Path(config.rates)) if config.rates else None
-    service = InferenceService(dialects, config.limits, spool, siblings, levels)
+    service = InferenceService(dialects, config.limits, spool, siblings, levels, Mask(bytes.fromhex(config.mask_key)))
     proxy = ControlProxy(config.control_socket)
     uvicorn_config = uvicorn.Config(
         proxy,

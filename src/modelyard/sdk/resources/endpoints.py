@@ -9,7 +9,7 @@ from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.sdk.resource import OPERATIONS, Resource, act, create, delete, pages, read, update, wait_for
 from modelyard.sdk.steps import Flow
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutStatus, Scaling, Variant
+from modelyard.types.endpoints import CaptureRules, Endpoint, EndpointStatus, Rollout, RolloutStatus, Scaling, Variant
 from modelyard.types.monitoring import FeedbackReceipt, Inference, LiveMetrics
 from modelyard.types.planning import Plan
 from modelyard.types.signatures import Scalar
@@ -95,6 +95,7 @@ class Endpoints(Resource[Mode]):
         variants: Sequence[Variant] | None = None,
         weights: Mapping[str, float] | None = None,
         capture_share: float | None = None,
+        capture: CaptureRules | None = None,
         scaling: Scaling | None = None,
         rollout: Mapping[str, object] | str | None = None,
         version: int | None = None,
@@ -108,6 +109,7 @@ class Endpoints(Resource[Mode]):
             "variants": None if variants is None else [asdict(variant) for variant in variants],
             "weights": None if weights is None else dict(weights),
             "capture_share": capture_share,
+            "capture": None if capture is None else asdict(capture),
             "scaling": None if scaling is None else asdict(scaling),
             "rollout": _strategy(rollout),
         }

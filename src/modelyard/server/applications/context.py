@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from modelyard.control.audit.repository import AuditRepository
 from modelyard.control.audit.service import AuditService
 from modelyard.control.durable import Durable
+from modelyard.control.telemetry.exporting import OtlpExport
+from modelyard.control.telemetry.figures import ControlFigures
 from modelyard.engines.base import Engine
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.clock import Clock, SystemClock
+from modelyard.server.telemetry import open_export
 from modelyard.settings import Home, Settings
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
@@ -27,9 +30,13 @@ class Context:
     audit: AuditService
     creations: Creations
     clock: Clock = field(default_factory=SystemClock)
+    figures: ControlFigures = field(default_factory=ControlFigures)
+    export: OtlpExport | None = None
 
     def close(self) -> None:
         """Stop the workflows, close the database. Processes of the engine live on."""
+        if self.export is not None:
+            self.export.close()
         self.durable.close()
         self.database.close()
 
@@ -40,6 +47,7 @@ def open_context(settings: Settings, applications: tuple[str, ...]) -> Context:
     home.create()
     database = Database(settings.resolved_database_url)
     database.upgrade("common", *applications)
+    figures = ControlFigures()
     return Context(
         settings=settings,
         home=home,
@@ -49,4 +57,6 @@ def open_context(settings: Settings, applications: tuple[str, ...]) -> Context:
         durable=Durable(settings.resolved_database_url),
         audit=AuditService(database, AuditRepository()),
         creations=Creations(),
+        figures=figures,
+        export=open_export(settings, figures),
     )

@@ -18,6 +18,7 @@ from modelyard.control.jobs.service import JobService
 from modelyard.control.jobs.workflows import QUEUE, JobWorkflow
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
+from modelyard.control.telemetry.api import figures_router
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
@@ -67,6 +68,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         environments_router(EnvironmentService(), guard),
         jobs_router(service, guard, context.settings),
         audit_router(context.audit, guard),
+        figures_router(context.figures, guard),
     ]
     asgi = create_application(
         title="Modelyard Jobs", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__

@@ -1,14 +1,7 @@
 """Wires the Operations application."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-
 from modelyard import __version__
 from modelyard.control.audit.api import router as audit_router
-from modelyard.control.captures.api import router as captures_router
-from modelyard.control.captures.ingest import CaptureIngest
-from modelyard.control.captures.repository import CaptureRepository
-from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
@@ -17,16 +10,11 @@ from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
-from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
-from modelyard.control.feedback.api import router as feedback_router
-from modelyard.control.feedback.labelled import LabelledReader
 from modelyard.control.feedback.quality import QualityService
-from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.rollout_quality import RolloutQuality
-from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors.api import router as monitors_router
 from modelyard.control.monitors.checks import DriftCheck
 from modelyard.control.monitors.references import References
@@ -43,10 +31,12 @@ from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.control.retraining.workflows import RetrainingWorkflow
+from modelyard.control.telemetry.api import figures_router
 from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
 from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
+from modelyard.server.applications.traffic import build_traffic
 from modelyard.server.duties import Duty
 from modelyard.settings import Home, Settings
 
@@ -55,17 +45,6 @@ What runs: **endpoints** that serve model versions at a stable address, what the
 turned out to be true (**feedback**), **monitors** that look for drift, and **retraining policies** that make, prove and
 switch to a better version. The inference calls themselves go to the gateway and need none of this to be up.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Watch:
-    """The part that looks at what endpoints did."""
-
-    captures: CaptureService
-    feedback: FeedbackService
-    labelled: LabelledReader
-    quality: QualityService
-    monitors: MonitorService
 
 
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
@@ -86,47 +65,46 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         hosting=_hosting(context.settings),
     )
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
-    watch = _watch(context, registry, endpoints, events)
+    traffic = build_traffic(context, registry, endpoints, events, guard)
+    check = DriftCheck(endpoints, traffic.captures, References(registry, home.cache / "references"))
+    monitors = MonitorService(database, MonitorRepository(), context.creations, endpoints, check, events, clock)
     repository = RetrainingRepository()
     tracking = RunTracking(database, repository, events, clock)
-    policies = PolicyService(database, repository, context.creations, endpoints, watch.monitors, events, clock)
-    collector = Collector(registry, jobs, watch.labelled, watch.feedback, home.run / "retraining")
+    policies = PolicyService(database, repository, context.creations, endpoints, monitors, events, clock)
+    collector = Collector(registry, jobs, traffic.labelled, traffic.feedback, home.run / "retraining")
     retraining = RetrainingService(
         database,
         repository,
         context.creations,
         policies,
-        watch.monitors,
+        monitors,
         endpoints,
-        watch.feedback,
+        traffic.feedback,
         collector,
         events,
         clock,
     )
-    execution = RetrainingExecution(tracking, policies, collector, watch.feedback, registry, jobs, endpoints, clock)
+    execution = RetrainingExecution(tracking, policies, collector, traffic.feedback, registry, jobs, endpoints, clock)
     carry = RetrainingWorkflow(retraining, execution)
-    checks = MonitorWorkflow(watch.monitors)
-    ingest = CaptureIngest(database, CaptureRepository(), context.objects, home.spool, clock)
+    checks = MonitorWorkflow(monitors)
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
-        captures_router(watch.captures, guard),
-        feedback_router(watch.feedback, watch.quality, guard),
-        monitors_router(watch.monitors, guard),
+        *traffic.routers,
+        monitors_router(monitors, guard),
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
         audit_router(context.audit, guard),
+        figures_router(context.figures, guard),
     ]
     asgi = create_application(
         title="Modelyard Operations", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
     )
-    keep = timedelta(days=context.settings.capture_retention_days)
     duties = (
-        *_endpoint_duties(reconciler, home, trial, watch.quality),
-        Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
+        *_endpoint_duties(reconciler, home, trial, traffic.quality),
+        *traffic.duties,
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
-        Duty(name="captures.expire", interval_seconds=3600.0, run=lambda: watch.captures.delete_older(keep)),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
 
@@ -155,19 +133,3 @@ def _endpoint_duties(
     )
     demand = Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
     return reconcile, demand, Duty(name="rollouts.quality", interval_seconds=3.0, run=lambda: trial.sweep(quality))
-
-
-def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:
-    database, clock = context.database, context.clock
-    feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
-    captures = CaptureService(database, CaptureRepository(), context.objects, feedback, clock)
-    labelled = LabelledReader(captures, feedback)
-    check = DriftCheck(endpoints, captures, References(registry, context.home.cache / "references"))
-    monitors = MonitorService(database, MonitorRepository(), context.creations, endpoints, check, events, clock)
-    return _Watch(
-        captures=captures,
-        feedback=feedback,
-        labelled=labelled,
-        quality=QualityService(labelled, endpoints, clock),
-        monitors=monitors,
-    )

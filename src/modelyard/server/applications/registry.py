@@ -34,6 +34,8 @@ from modelyard.control.projects.repository import ProjectRepository
 from modelyard.control.projects.service import ProjectService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
+from modelyard.control.telemetry.api import figures_router
+from modelyard.control.telemetry.figures import ControlFigures
 from modelyard.control.uploads.api import router as uploads_router
 from modelyard.control.uploads.repository import UploadRepository
 from modelyard.control.uploads.service import UploadService
@@ -132,7 +134,7 @@ class RegistryServices:
             registration=self.registration,
         )
 
-    def application(self, guard: Guard | None = None) -> FastAPI:
+    def application(self, guard: Guard | None = None, figures: ControlFigures | None = None) -> FastAPI:
         """The REST application; `guard` replaces the one that knows the registry's own tokens."""
         guard = guard or self.guard()
         routers = [
@@ -143,6 +145,7 @@ class RegistryServices:
             models_router(self.models, self.registration, self.builds, guard, self.clock),
             discovery_router(self.discovery, guard),
             audit_router(self.audit, guard),
+            figures_router(figures or ControlFigures(), guard),
         ]
         return create_application(
             title="Modelyard Registry",
@@ -196,7 +199,7 @@ def build_registry(context: Context) -> Registry:
     guard = services.guard()
     application = Application(
         name="registry",
-        asgi=services.application(guard),
+        asgi=services.application(guard, context.figures),
         duties=(Duty(name="uploads.expire", interval_seconds=3600.0, run=services.uploads.expire_abandoned),),
         on_start=on_start,
     )

@@ -10,8 +10,10 @@ from shutil import copyfile
 import numpy as np
 import pytest
 
+from modelyard.control.captures.compaction import Compaction
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
+from modelyard.control.captures.retention import CaptureRetention
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.endpoints.errors import EndpointNotFoundError
 from modelyard.control.events.repository import EventRepository
@@ -20,6 +22,7 @@ from modelyard.control.feedback.labelled import LabelledReader
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService, NewTruth
+from modelyard.control.feedback.settling import Settling
 from modelyard.control.monitors.checks import DriftCheck
 from modelyard.control.monitors.references import References
 from modelyard.control.monitors.repository import MonitorRepository
@@ -89,6 +92,9 @@ class Endpoints:
             updated_at=self.clock.now(),
             version=1,
         )
+
+    def signature(self, project: str, version: str) -> Signature | None:
+        return SIGNATURE if version.startswith("points:") else None
 
     def get(self, project: str, name: str) -> Endpoint:
         if project != PROJECT or name not in self.known:
@@ -279,6 +285,10 @@ class World:
     capture_repository: CaptureRepository
     ingest: CaptureIngest
     captures: CaptureService
+    compaction: Compaction
+    retention: CaptureRetention
+    settling: Settling
+    rules: dict[tuple[str, str], timedelta]
     feedback: FeedbackService
     labelled: LabelledReader
     quality: QualityService
@@ -361,7 +371,8 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
     events = EventService(database, EventRepository(), clock)
     feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
     repository = CaptureRepository()
-    captures = CaptureService(database, repository, objects, feedback, clock)
+    captures = CaptureService(database, repository, objects, feedback)
+    rules: dict[tuple[str, str], timedelta] = {}
     labelled = LabelledReader(captures, feedback)
     check = DriftCheck(endpoints, captures, References(registry, folders["cache"]))
     monitors = MonitorService(database, MonitorRepository(), creations, endpoints, check, events, clock)
@@ -384,6 +395,10 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
         capture_repository=repository,
         ingest=CaptureIngest(database, repository, objects, folders["spool"], clock),
         captures=captures,
+        compaction=Compaction(database, repository, objects, clock),
+        retention=CaptureRetention(database, repository, objects, feedback, lambda: rules, timedelta(days=90), clock),
+        settling=Settling(database, FeedbackRepository(), captures, events, timedelta(hours=24), clock),
+        rules=rules,
         feedback=feedback,
         labelled=labelled,
         quality=QualityService(labelled, endpoints, clock),

@@ -1,9 +1,8 @@
 """Feedback: truth in any order, and live metrics that say how sure they are."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec import structs
 
 from modelyard.control.endpoints.errors import EndpointNotFoundError
 from modelyard.control.feedback.errors import TruthInvalidError, WindowInvalidError
@@ -75,7 +74,7 @@ def test_only_the_window_counts_and_an_unlabelled_version_says_so(world):
 
 def test_regressors_are_measured_by_their_errors(world):
     records = [
-        replace(record, outputs=(to_raw("prediction", np.array([2.0], dtype=np.float32)),))
+        structs.replace(record, outputs=(to_raw("prediction", np.array([2.0], dtype=np.float32)),))
         for record in world.records(4)
     ]
     world.write(records)

@@ -13,6 +13,7 @@ from modelyard.control.rest.pages import PageQuery
 from modelyard.drift.catalog import DetectorUnknownError
 from modelyard.errors import PreconditionFailedError
 from modelyard.storage.creations import Creation
+from modelyard.types.endpoints import CaptureRules, Masking
 from modelyard.types.monitoring import Monitor, Verdict
 
 
@@ -48,6 +49,17 @@ def test_quiet_traffic_gives_no_drift_and_shifted_traffic_is_found_and_announced
     assert world.event_kinds() == ["drift_found", "drift_ended"]
     assert world.monitors.get("default", "watch").last_report == reports(world)[0]
     assert [item.verdict for item in reports(world)] == ["NO_DRIFT", "DRIFT", "DRIFT", "NO_DRIFT"]
+
+
+def test_columns_that_are_masked_in_captures_do_not_drift(world):
+    known = world.endpoints.known["points"]
+    rules = CaptureRules(personal_columns={"x": Masking.HASH})
+    world.endpoints.known["points"] = replace(known, capture=rules)
+    create(world, detector="input-drift")
+    world.traffic(200, shift=2.0)
+    report = world.monitors.run("default", "watch")
+    assert "x" not in [finding.column for finding in report.findings]
+    assert "y" in [finding.column for finding in report.findings]
 
 
 def test_too_few_rows_is_a_verdict_of_its_own(world):

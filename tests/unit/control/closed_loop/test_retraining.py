@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from modelyard.control.monitors.errors import MonitorNotFoundError
 from modelyard.control.monitors.schemas import MonitorCreate
@@ -260,7 +261,7 @@ def test_drift_without_enough_captured_labels_starts_nothing(world):
     worn = world.traffic(100, shift=2.0)
     world.monitors.run("default", "watch")
     world.label(worn[:10])
-    world.label([replace(record, id=f"uncaptured-{record.id}") for record in worn[:50]])
+    world.label([structs.replace(record, id=f"uncaptured-{record.id}") for record in worn[:50]])
     assert world.retraining.start_due() == []
     world.label(worn[10:20])
     assert len(world.retraining.start_due()) == 1

@@ -108,6 +108,7 @@ def route(
         capture_share=record.capture_share,
         reason="" if ready else reason,
         is_on_demand=may_be_zero and failed_for_good(replicas, slots) is None,
+        personal_columns=record.capture.personal_columns if record.capture is not None else {},
         p99_ms=record.scaling.p99_ms if record.scaling is not None else None,
         shadow=traffic.shadow,
     )

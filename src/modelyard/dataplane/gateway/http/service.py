@@ -37,6 +37,7 @@ from modelyard.dataplane.gateway.http.exchange import Connection, Exchange
 from modelyard.dataplane.gateway.http.parts import HttpStream
 from modelyard.dataplane.gateway.http.responses import JSON, error_body, error_headers, render, status_of
 from modelyard.dataplane.gateway.inference import Inference
+from modelyard.dataplane.gateway.masking import Mask
 from modelyard.dataplane.gateway.parts import StreamedAnswer
 from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.rates import RateLevels
@@ -87,8 +88,9 @@ class InferenceService(Inference):
         spool: SpoolWriter,
         siblings: Siblings | None = None,
         levels: RateLevels | None = None,
+        mask: Mask | None = None,
     ) -> None:
-        super().__init__(limits, spool, levels)
+        super().__init__(limits, spool, levels, mask)
         self._siblings = siblings
         self.max_request_bytes, self.max_buffered_bytes = limits.max_request_bytes, limits.max_buffered_bytes
         self.connections = 0

@@ -225,6 +225,7 @@ class VariantPool:
         if shares is None:
             return
         for request, own in zip(batch.requests, shares, strict=True):
+            request.model_us = answer.service_us
             request.answer(own, self)
 
     def part_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor], service_us: int) -> None:

@@ -1,0 +1,1 @@
+"""Queries: SQL over captured inferences and their ground truth, and export."""

@@ -1,0 +1,1 @@
+"""Telemetry: figures of control and the workers for Prometheus, and OpenTelemetry in both directions."""
