@@ -72,6 +72,18 @@ def read_truth(path: Path) -> dict[str, Any]:
     return {inference: values[0] if len(values) == 1 else values for inference, values in truths.items()}
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        DataUnreadableError: the file cannot be read, or is no JSON.
+    """
+    try:
+        return _json(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataUnreadableError(f"{path} cannot be read: {error}", hint="Check the path.") from error
+
+
 def scalar(text: str) -> Scalar:
     """A number or boolean if it reads like one, else the text."""
     try:

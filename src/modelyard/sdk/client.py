@@ -14,6 +14,7 @@ from modelyard.sdk.inference import Inference
 from modelyard.sdk.resources.access import Audit, Projects, Tokens
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.resources.endpoints import Endpoints
+from modelyard.sdk.resources.evaluation import Evaluations
 from modelyard.sdk.resources.jobs import Algorithms, Environments, Jobs
 from modelyard.sdk.resources.models import Models
 from modelyard.sdk.resources.monitoring import Events, Monitors, Retraining
@@ -34,6 +35,7 @@ class _Nouns(Inference[Mode]):
         self.jobs: Jobs[Mode] = Jobs(driver, project)
         self.models: Models[Mode] = Models(driver, project)
         self.endpoints: Endpoints[Mode] = Endpoints(driver, project)
+        self.evaluations: Evaluations[Mode] = Evaluations(driver, project)
         self.monitors: Monitors[Mode] = Monitors(driver, project)
         self.retraining: Retraining[Mode] = Retraining(driver, project)
         self.events: Events[Mode] = Events(driver, project)

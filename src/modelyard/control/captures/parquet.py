@@ -8,11 +8,13 @@ that one schema fits every signature and reading back loses nothing. pyarrow is 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from modelyard.control.captures.batches import BatchFilter
 from modelyard.runtimes.base import Tensors
 from modelyard.runtimes.tensors import from_raw
 from modelyard.types.monitoring import Inference
@@ -49,6 +51,11 @@ def moment(at_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at_ns // 1000)
 
 
+def _nanoseconds(at: datetime) -> int:
+    """The first nanosecond that `moment` makes `at` of."""
+    return (at - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
 def write_records(records: Sequence[CaptureRecord], path: Path) -> None:
     """Write a Parquet file; equal records give equal bytes."""
     import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
@@ -76,6 +83,34 @@ def read_records(content: bytes, *, with_inputs: bool = True, version: str | Non
     return [
         _captured(row) for row in table.to_pylist() if version is None or f"{row['model']}:{row['number']}" == version
     ]
+
+
+def read_table(content: bytes) -> Any:
+    """The table of a Parquet object, one row per inference."""
+    import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    return pq.read_table(pa.BufferReader(content), columns=[*_PLAIN, "inputs", "outputs"])
+
+
+def matching(table: Any, wanted: BatchFilter) -> Any:
+    """True for each row that is wanted (project and endpoint are those of the whole table)."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - see the module's docstring
+
+    conditions = [pc.is_valid(table["id"])]
+    if wanted.since is not None:
+        conditions.append(pc.greater_equal(table["at_ns"], _nanoseconds(wanted.since)))
+    if wanted.until is not None:
+        conditions.append(pc.less(table["at_ns"], _nanoseconds(wanted.until) + 1000))
+    if wanted.version is not None:
+        ref = pc.binary_join_element_wise(table["model"], pc.cast(table["number"], "string"), ":")
+        conditions.append(pc.equal(ref, wanted.version))
+    if wanted.variant is not None:
+        conditions.append(pc.equal(table["variant"], wanted.variant))
+    if wanted.ids is not None:
+        conditions.append(pc.greater_equal(table["id"], wanted.ids[0]))
+        conditions.append(pc.less_equal(table["id"], wanted.ids[1]))
+    return reduce(pc.and_, conditions)
 
 
 def concatenate(captured: Iterable[Captured]) -> Iterator[tuple[list[Captured], Tensors, Tensors]]:

@@ -1,13 +1,14 @@
 """Reading captures: for people one by one, for monitors and retraining as windows of tensors."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from modelyard.control.captures.batches import BatchFilter, CaptureBatch, check_range
 from modelyard.control.captures.errors import InferenceNotFoundError
-from modelyard.control.captures.parquet import Captured, as_inference, read_records
+from modelyard.control.captures.parquet import Captured, as_inference, matching, read_records, read_table
 from modelyard.control.captures.repository import CaptureRepository
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.kit.clock import Clock
@@ -112,6 +113,14 @@ class CaptureService:
                     yield found
                 if rows is not None and taken >= rows:
                     return
+
+    def tables(self, wanted: BatchFilter) -> Iterator[tuple[CaptureBatch, Any]]:
+        """The wanted inferences as Arrow tables (see `parquet`), the newest batch first."""
+        with self._database.read() as connection:
+            for batch in self._repository.newest_first(connection, wanted):
+                with suppress(ObjectNotFoundError):  # retention took it a moment ago
+                    table = read_table(self._objects.read(batch.object_key))
+                    yield batch, table.filter(matching(table, wanted))
 
     def newest_at(self, wanted: BatchFilter) -> datetime | None:
         """When the newest inference of these batches happened; costs one row of the database."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fastapi import APIRouter
+
 from modelyard import __version__
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.captures.api import router as captures_router
@@ -17,6 +19,10 @@ from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.service import EndpointService
+from modelyard.control.evaluation.api import router as evaluation_router
+from modelyard.control.evaluation.bias import BiasService
+from modelyard.control.evaluation.reading import EvaluationReader
+from modelyard.control.evaluation.service import EvaluationService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
@@ -108,6 +114,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         plans_router(planning, guard),
         captures_router(watch.captures, guard),
         feedback_router(watch.feedback, watch.quality, guard),
+        _evaluation(context, registry, endpoints, watch, guard),
         monitors_router(watch.monitors, guard),
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
@@ -137,6 +144,15 @@ def _endpoint_duties(reconciler: Reconciler, home: Home) -> tuple[Duty, ...]:
         awake=reconciler.awake,
     )
     return reconcile, Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
+
+
+def _evaluation(
+    context: Context, registry: RegistryClient, endpoints: EndpointService, watch: _Watch, guard: Guard
+) -> APIRouter:
+    reader = EvaluationReader(watch.captures, watch.feedback, registry)
+    return evaluation_router(
+        EvaluationService(reader, endpoints, context.clock), BiasService(reader, endpoints, context.clock), guard
+    )
 
 
 def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:

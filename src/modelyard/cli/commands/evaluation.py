@@ -1,0 +1,135 @@
+"""endpoints evaluate, endpoints bias: how good an endpoint is on its own traffic."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from modelyard.cli.data import read_json, scalar
+from modelyard.cli.output import number
+from modelyard.cli.session import Session
+from modelyard.cli.suggestions import did_you_mean
+from modelyard.types.evaluation import EvaluationGroup, Figure
+
+Name = Annotated[str, typer.Argument(help="Name of the endpoint.")]
+Length = Annotated[str, typer.Option("--window", help="How far back: 15m, 24h, 7d.")]
+MinimumRows = Annotated[int, typer.Option(min=1, help="Groups with fewer rows get no figures.")]
+Bins = Annotated[int, typer.Option(min=2, max=20, help="Quantile bins of a column of numbers.")]
+Version = Annotated[str | None, typer.Option(help="Only what this version answered: NAME:NUMBER.")]
+
+_SHOWN = ("accuracy", "macro_f1", "log_loss", "brier_score", "calibration_error", "cost", "rmse", "mae", "r2")
+
+
+def evaluate(
+    session: Session,
+    name: Name,
+    window: Length = "24h",
+    by: Annotated[list[str] | None, typer.Option(help="variant or day; may be given twice.")] = None,
+    slice: Annotated[str | None, typer.Option(help="Also by the values of this column.")] = None,
+    bins: Bins = 4,
+    costs: Annotated[
+        Path | None, typer.Option(help="JSON file: truth -> answer -> what it costs.", exists=True, dir_okay=False)
+    ] = None,
+    version: Version = None,
+    minimum_rows: MinimumRows = 30,
+) -> None:
+    """Quality by version, variant, day and slice, on the rows whose truth is known."""
+    with did_you_mean("endpoint", name, lambda: _names(session)), session.out.waiting(f"Evaluating {name}"):
+        found = session.client.evaluations.evaluate(
+            name,
+            window=window,
+            by=by or ("variant",),
+            slice=slice,
+            bins=bins,
+            costs=None if costs is None else read_json(costs),
+            version=version,
+            minimum_rows=minimum_rows,
+        )
+    if session.out.is_json:
+        session.out.record(found, {})
+        return
+    columns: dict[str, Any] = {"Version": lambda group: group.version}
+    for title in ("variant", "day", "slice"):
+        if any(getattr(group, title) is not None for group in found.groups):
+            columns[title.capitalize() if title != "slice" else str(slice)] = _attribute(title)
+    columns |= {"Rows": lambda group: group.rows, "Labelled": lambda group: group.labelled}
+    present = {figure.name for group in found.groups for figure in group.figures}
+    columns |= {name.replace("_", " "): _figure(name) for name in _SHOWN if name in present}
+    columns["Note"] = _notes
+    session.out.table(found.groups, columns, empty="Nothing was captured in this window.")
+    if found.is_cut:
+        session.out.note(f"Only the newest {found.rows:,} rows were looked at.")
+
+
+def bias(
+    session: Session,
+    name: Name,
+    column: Annotated[str, typer.Option(help="Whose values are the groups.")],
+    favourable: Annotated[str, typer.Option(help="The answer that is good for whom it is about.")],
+    reference: Annotated[str | None, typer.Option(help="Group to compare with; the largest if left out.")] = None,
+    window: Length = "7d",
+    bins: Bins = 4,
+    version: Version = None,
+    minimum_rows: MinimumRows = 30,
+) -> None:
+    """How groups are treated: selection, true and false positive rates, calibration, and their differences."""
+    with did_you_mean("endpoint", name, lambda: _names(session)), session.out.waiting(f"Comparing groups of {column}"):
+        report = session.client.evaluations.bias(
+            name,
+            column,
+            scalar(favourable),
+            reference=reference,
+            window=window,
+            bins=bins,
+            version=version,
+            minimum_rows=minimum_rows,
+        )
+    if session.out.is_json:
+        session.out.record(report, {})
+        return
+    rates = ("selection_rate", "true_positive_rate", "false_positive_rate", "precision", "calibration_gap")
+    columns: dict[str, Any] = {
+        column: lambda group: group.group,
+        "Rows": lambda group: f"{group.rows}{' (too few)' if group.is_small else ''}",
+        "Labelled": lambda group: group.labelled,
+        **{rate.replace("_", " "): _rate(rate) for rate in rates},
+        "Compared with": lambda group: "reference" if group.is_reference else "",
+    }
+    session.out.table(report.groups, columns, empty="Nothing was captured in this window.")
+    for sentence in report.findings:
+        session.out.note(sentence)
+
+
+def interval(figure: Figure | None) -> str:
+    """A figure with its interval, as people read it."""
+    if figure is None or figure.value is None:
+        return ""
+    if figure.low is None or figure.high is None:
+        return number(figure.value)
+    return f"{number(figure.value)} ({number(figure.low)} to {number(figure.high)})"
+
+
+def _attribute(name: str) -> Any:
+    return lambda group: getattr(group, name)
+
+
+def _figure(name: str) -> Any:
+    return lambda group: interval(_named(group.figures).get(name))
+
+
+def _rate(name: str) -> Any:
+    return lambda group: interval(_named(group.rates).get(name))
+
+
+def _named(figures: Iterable[Figure]) -> Mapping[str, Figure]:
+    return {figure.name: figure for figure in figures}
+
+
+def _notes(group: EvaluationGroup) -> str:
+    notes = [figure.note for figure in group.figures if figure.note]
+    return "; ".join(dict.fromkeys(notes))
+
+
+def _names(session: Session) -> list[str]:
+    return [endpoint.name for endpoint in session.client.endpoints.list()]
