@@ -88,8 +88,8 @@ class Frame:
     @property
     def is_labelled(self) -> NDArray[np.bool_]:
         """Which rows have a truth."""
-        is_missing = self.truth == UNKNOWN if self.task == CLASSIFICATION else np.isnan(self.truth)
-        return np.logical_not(is_missing)
+        is_known: NDArray[np.bool_] = self.truth != UNKNOWN
+        return is_known if self.task == CLASSIFICATION else np.isfinite(self.truth)
 
 
 class EvaluationReader:
