@@ -45,6 +45,13 @@ class GoldenSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundRows:
+    """`background.json` of a bundle: rows like the training data."""
+
+    inputs: tuple[JsonTensor, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureRecord:
     """One recorded request as the gateway spools it. Times in nanoseconds since 1970 and microseconds."""
 

@@ -36,7 +36,7 @@ class Values:
 
 
 class OutOfTimeError(Exception):
-    """The time was up before there was an estimate."""
+    """The time was up before there was an estimate. A game may raise it too."""
 
 
 def exact(players: int, game: Game) -> Values:
@@ -45,6 +45,9 @@ def exact(players: int, game: Game) -> Values:
     Args:
         players: how many.
         game: asked for some coalitions at a time.
+
+    Raises:
+        OutOfTimeError: by the game.
     """
     numbers = np.arange(2**players, dtype=np.int64)
     is_in = (numbers[:, None] >> np.arange(players)) & 1 == 1
@@ -113,7 +116,10 @@ def _gains(
     for start in range(0, len(coalitions), _CHUNK):
         if is_time_up():
             return None
-        worth.extend(game(coalitions[start : start + _CHUNK]).tolist())
+        try:
+            worth.extend(game(coalitions[start : start + _CHUNK]).tolist())
+        except OutOfTimeError:
+            return None
     gains = np.zeros(players)
     gains[order] = np.diff([*worth, whole])
     return gains

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from modelyard.algorithms.evaluation.calibration import brier_of_rows
 from modelyard.algorithms.evaluation.challenge import CLASSIFICATION, REGRESSION
+from modelyard.algorithms.evaluation.outputs import standard
 from modelyard.algorithms.preparation.classes import texts
 from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.captures.columns import concatenated
@@ -192,7 +193,7 @@ def _block(
     return Block(
         version=version,
         inputs=inputs,
-        outputs=outputs,
+        outputs=standard(outputs),
         truth=truth,
         at_ns=np.repeat(part["at_ns"].to_numpy(), counts),
         variant=np.repeat(part["variant"].to_numpy(zero_copy_only=False), counts),

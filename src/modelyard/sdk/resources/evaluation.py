@@ -7,13 +7,14 @@ from modelyard.sdk.calls import Mode, call
 from modelyard.sdk.resource import OPERATIONS, Resource, create
 from modelyard.sdk.steps import Flow
 from modelyard.types.evaluation import BiasReport, EndpointEvaluation
+from modelyard.types.explanations import Explanation
 from modelyard.types.signatures import Scalar
 
 _PATIENCE_SECONDS = 600.0
 
 
 class Evaluations(Resource[Mode]):
-    """Evaluations and bias reports, computed from captured requests and feedback whenever asked."""
+    """Evaluations, bias reports and explanations, computed whenever asked."""
 
     @call
     def evaluate(
@@ -96,6 +97,49 @@ class Evaluations(Resource[Mode]):
         }
         path = self._path(OPERATIONS, "endpoints", endpoint, "bias-reports")
         return create(BiasReport, path, body, timeout_seconds=_PATIENCE_SECONDS)
+
+    @call
+    def explain(
+        self,
+        endpoint: str,
+        inference: str | None = None,
+        *,
+        columns: Mapping[str, Scalar | None] | None = None,
+        inputs: Mapping[str, Sequence[object]] | None = None,
+        row: int = 0,
+        variant: str | None = None,
+        target: str | None = None,
+        method: str = "auto",
+        seconds: float = 5.0,
+        background_rows: int = 64,
+    ) -> Flow[Explanation]:
+        """Why the endpoint answers as it does: contributions of the inputs that add up to the answer (SHAP values).
+
+        Args:
+            endpoint: to ask.
+            inference: id of a captured request; or give `columns` or `inputs`.
+            columns: values by column, of one row; what is left out is missing.
+            inputs: tensors by name, as nested lists.
+            row: which row of the request.
+            variant: a variant or version that runs; if left out, the version that answered, or the main variant.
+            target: class to explain; the answered one if left out.
+            method: "auto", "exact", "trees" or "sampled".
+            seconds: how long it may take.
+            background_rows: rows to explain against, at most.
+        """
+        body = {
+            "inference": inference,
+            "columns": columns,
+            "inputs": inputs,
+            "row": row,
+            "variant": variant,
+            "target": target,
+            "method": method,
+            "seconds": seconds,
+            "background_rows": background_rows,
+        }
+        path = self._path(OPERATIONS, "endpoints", endpoint, "explanations")
+        return create(Explanation, path, body, timeout_seconds=_PATIENCE_SECONDS)
 
 
 def _window(

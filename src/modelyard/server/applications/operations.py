@@ -16,16 +16,21 @@ from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
 from modelyard.control.endpoints.planning.api import plans_router
+from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.evaluation.api import router as evaluation_router
+from modelyard.control.evaluation.asking import RunningModels
 from modelyard.control.evaluation.bias import BiasService
 from modelyard.control.evaluation.reading import EvaluationReader
 from modelyard.control.evaluation.service import EvaluationService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
+from modelyard.control.explanations.api import router as explanations_router
+from modelyard.control.explanations.background import Backgrounds
+from modelyard.control.explanations.service import ExplanationService
 from modelyard.control.feedback.api import router as feedback_router
 from modelyard.control.feedback.labelled import LabelledReader
 from modelyard.control.feedback.quality import QualityService
@@ -114,7 +119,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         plans_router(planning, guard),
         captures_router(watch.captures, guard),
         feedback_router(watch.feedback, watch.quality, guard),
-        _evaluation(context, registry, endpoints, watch, guard),
+        *_evaluation(context, registry, endpoints, watch, guard),
         monitors_router(watch.monitors, guard),
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
@@ -148,10 +153,15 @@ def _endpoint_duties(reconciler: Reconciler, home: Home) -> tuple[Duty, ...]:
 
 def _evaluation(
     context: Context, registry: RegistryClient, endpoints: EndpointService, watch: _Watch, guard: Guard
-) -> APIRouter:
-    reader = EvaluationReader(watch.captures, watch.feedback, registry)
-    return evaluation_router(
-        EvaluationService(reader, endpoints, context.clock), BiasService(reader, endpoints, context.clock), guard
+) -> tuple[APIRouter, APIRouter]:
+    clock, captures = context.clock, watch.captures
+    reader = EvaluationReader(captures, watch.feedback, registry)
+    running = RunningModels(context.home.routing)
+    backgrounds = Backgrounds(registry, BundleCache(context.home.cache / "bundles", registry), captures)
+    evaluation = EvaluationService(reader, endpoints, clock)
+    return (
+        evaluation_router(evaluation, BiasService(reader, endpoints, clock), guard),
+        explanations_router(ExplanationService(endpoints, captures, running, backgrounds), guard),
     )
 
 
