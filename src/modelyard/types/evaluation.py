@@ -169,12 +169,14 @@ class EndpointComparison:
         endpoint: its name.
         champion: the version that is compared with.
         challenger: the version that wants to take over.
+        is_cut: the window holds more rows than were asked for, or than the time allowed: only the newest count.
         challenge: the result.
     """
 
     endpoint: str
     champion: str
     challenger: str
+    is_cut: bool
     challenge: Challenge
 
 

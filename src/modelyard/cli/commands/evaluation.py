@@ -1,4 +1,4 @@
-"""endpoints evaluate, endpoints bias: how good an endpoint is on its own traffic."""
+"""endpoints evaluate, compare, bias, explain: how good an endpoint is on its own traffic, and why it answers so."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from modelyard.cli.data import read_json, scalar
+from modelyard.cli.data import DataUnreadableError, read_json, scalar
 from modelyard.cli.output import number
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.types.evaluation import EvaluationGroup, Figure
+from modelyard.types.signatures import Scalar
 
 Name = Annotated[str, typer.Argument(help="Name of the endpoint.")]
 Length = Annotated[str, typer.Option("--window", help="How far back: 15m, 24h, 7d.")]
@@ -101,6 +102,114 @@ def bias(
         session.out.note(sentence)
 
 
+def compare(
+    session: Session,
+    name: Name,
+    challenger: Annotated[str, typer.Argument(help="A variant or version that runs.")],
+    champion: Annotated[str | None, typer.Option(help="Likewise; the main variant if left out.")] = None,
+    window: Length = "7d",
+    slice: Annotated[list[str] | None, typer.Option(help="Column to look for worse slices in.")] = None,
+    bins: Bins = 4,
+    rows: Annotated[int, typer.Option(min=1, help="The newest rows, so many at most.")] = 10_000,
+    seconds: Annotated[float, typer.Option(help="How long it may take.")] = 60.0,
+    minimum_rows: MinimumRows = 30,
+) -> None:
+    """Two versions on the same recorded requests: differing answers, accuracy, worst slices."""
+    with did_you_mean("endpoint", name, lambda: _names(session)), session.out.waiting(f"Asking {challenger}"):
+        found = session.client.evaluations.compare(
+            name,
+            challenger,
+            champion,
+            window=window,
+            slices=slice,
+            bins=bins,
+            rows=rows,
+            seconds=seconds,
+            minimum_rows=minimum_rows,
+        )
+    result = found.challenge
+    before, after = _named(result.champion), _named(result.challenger)
+    fields = {
+        "Champion": found.champion,
+        "Challenger": found.challenger,
+        "Says": result.sentence,
+        "Rows": f"{result.rows:,}, {result.labelled:,} labelled",
+        "Differing": interval(result.differing),
+        "Mean change": interval(result.mean_change),
+        "Difference": interval(result.difference),
+        "p": result.p_value,
+    }
+    session.out.record(found, fields)
+    if session.out.is_json:
+        return
+    session.out.table(
+        result.champion,
+        {
+            "Metric": lambda figure: figure.name,
+            found.champion: lambda figure: interval(before[figure.name]),
+            found.challenger: lambda figure: interval(after.get(figure.name)),
+        },
+        empty="Too few labelled rows for figures.",
+    )
+    session.out.table(
+        result.slices[:10],
+        {
+            "Slice": lambda each: f"{each.column} {each.slice}",
+            "Difference": lambda each: interval(each.difference),
+            "Rows": lambda each: each.difference.n,
+            "Worse": lambda each: "yes" if each.is_worse else "",
+        },
+        empty="No slice has enough labelled rows.",
+    )
+
+
+def explain(
+    session: Session,
+    name: Name,
+    inference: Annotated[str | None, typer.Argument(help="Id of a recorded request; or give --set.")] = None,
+    set: Annotated[list[str] | None, typer.Option(help="COLUMN=VALUE, once per column of the row to explain.")] = None,
+    row: Annotated[int, typer.Option(min=0, help="Which row of the request.")] = 0,
+    variant: Annotated[str | None, typer.Option(help="A variant or version that runs.")] = None,
+    target: Annotated[str | None, typer.Option(help="Class to explain; the answered one if left out.")] = None,
+    method: Annotated[str, typer.Option(help="auto, exact, trees or sampled.")] = "auto",
+    seconds: Annotated[float, typer.Option(help="How long it may take.")] = 5.0,
+    background_rows: Annotated[int, typer.Option(min=1, help="Rows to explain against, at most.")] = 64,
+) -> None:
+    """Why the endpoint answers as it does: what each input adds (SHAP values)."""
+    with did_you_mean("endpoint", name, lambda: _names(session)), session.out.waiting(f"Asking {name}"):
+        found = session.client.evaluations.explain(
+            name,
+            inference,
+            columns=_columns(set) if set else None,
+            row=row,
+            variant=variant,
+            target=target,
+            method=method,
+            seconds=seconds,
+            background_rows=background_rows,
+        )
+    fields = {
+        "Version": found.version,
+        "Says": found.sentence,
+        "Output": f"{found.output}, in {found.unit}",
+        "Answer": found.answer,
+        "On average": f"{number(found.base)} over {found.background_rows} {found.background} rows",
+        "Method": f"{found.method}, {found.asked_rows:,} rows asked in {number(found.seconds)} s",
+    }
+    session.out.record(found, fields)
+    if not session.out.is_json:
+        session.out.table(
+            found.contributions[:20],
+            {
+                "Input": lambda each: each.feature,
+                "Value": lambda each: each.input,
+                "Adds": lambda each: f"{each.value:+.4g}",
+                "Standard error": lambda each: number(each.standard_error) if each.standard_error else "",
+            },
+            empty="The model takes no inputs.",
+        )
+
+
 def interval(figure: Figure | None) -> str:
     """A figure with its interval, as people read it."""
     if figure is None or figure.value is None:
@@ -108,6 +217,14 @@ def interval(figure: Figure | None) -> str:
     if figure.low is None or figure.high is None:
         return number(figure.value)
     return f"{number(figure.value)} ({number(figure.low)} to {number(figure.high)})"
+
+
+def _columns(given: Iterable[str]) -> dict[str, Scalar | None]:
+    pairs = [each.partition("=") for each in given]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise DataUnreadableError(f"'{name}' has no value", hint="Write --set COLUMN=VALUE.")
+    return {name: scalar(text) if text else None for name, _, text in pairs}
 
 
 def _attribute(name: str) -> Any:

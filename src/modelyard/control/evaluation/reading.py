@@ -1,6 +1,6 @@
 """Captures joined with truth as columns of numbers: some 50 bytes a row, so that a million rows fit and group fast."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -168,11 +168,16 @@ def column_of(signature: Signature, inputs: Tensors, name: str) -> NDArray[Any]:
     """
     found = {column.name: column.values for column in columns(signature, inputs, {})}
     if name not in found:
-        names = ", ".join(sorted(found)[:30])
-        raise ColumnUnknownError(
-            f"The captured requests have no column '{name[:80]}'", hint=f"There are: {names}.", field="column"
-        )
+        raise column_unknown(name, found)
     return found[name]
+
+
+def column_unknown(name: str, known: Iterable[str]) -> ColumnUnknownError:
+    """The error of a column that is not among those that are known."""
+    names = ", ".join(sorted(known)[:30])
+    return ColumnUnknownError(
+        f"The captured requests have no column '{name[:80]}'", hint=f"There are: {names}.", field="column"
+    )
 
 
 def _block(

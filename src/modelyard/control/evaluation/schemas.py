@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from modelyard.control.evaluation.bias import BiasQuestion
+from modelyard.control.evaluation.comparing import Match
 from modelyard.control.evaluation.service import Question, Window
 
 _MOST_ROWS = 5_000_000
@@ -63,6 +64,33 @@ class EvaluationRequest(WindowBody):
             bins=self.bins,
             costs=self.costs,
             minimum_rows=self.minimum_rows,
+        )
+
+
+class ComparisonRequest(WindowBody):
+    """Who is compared with whom, on what."""
+
+    challenger: str = Field(description="A variant or version that runs.", examples=["canary"])
+    champion: str | None = Field(default=None, description="Likewise; the variant with the most traffic if left out.")
+    slices: list[str] | None = Field(
+        default=None, max_length=100, description="Columns to look for worse slices in; the first 30 if left out."
+    )
+    bins: int = Field(default=4, ge=2, le=20, description="Quantile bins of a column of numbers.")
+    minimum_rows: int = Field(default=30, ge=1, description="Fewer labelled rows give no difference.")
+    rows: int = Field(default=10_000, ge=1, le=_MOST_ROWS, description="The newest rows, so many at most.")
+    seconds: float = Field(
+        default=60.0, gt=0, le=600, description="How long it may take; then the rows that both have answered count."
+    )
+
+    def to_match(self) -> Match:
+        """As the service takes it."""
+        return Match(
+            challenger=self.challenger,
+            champion=self.champion,
+            slices=None if self.slices is None else tuple(self.slices),
+            bins=self.bins,
+            minimum_rows=self.minimum_rows,
+            seconds=self.seconds,
         )
 
 

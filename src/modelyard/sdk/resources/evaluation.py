@@ -6,7 +6,7 @@ from datetime import datetime
 from modelyard.sdk.calls import Mode, call
 from modelyard.sdk.resource import OPERATIONS, Resource, create
 from modelyard.sdk.steps import Flow
-from modelyard.types.evaluation import BiasReport, EndpointEvaluation
+from modelyard.types.evaluation import BiasReport, EndpointComparison, EndpointEvaluation
 from modelyard.types.explanations import Explanation
 from modelyard.types.signatures import Scalar
 
@@ -14,7 +14,7 @@ _PATIENCE_SECONDS = 600.0
 
 
 class Evaluations(Resource[Mode]):
-    """Evaluations, bias reports and explanations, computed whenever asked."""
+    """Evaluations, comparisons, bias reports and explanations, computed whenever asked."""
 
     @call
     def evaluate(
@@ -57,6 +57,50 @@ class Evaluations(Resource[Mode]):
         }
         path = self._path(OPERATIONS, "endpoints", endpoint, "evaluations")
         return create(EndpointEvaluation, path, body, timeout_seconds=_PATIENCE_SECONDS)
+
+    @call
+    def compare(
+        self,
+        endpoint: str,
+        challenger: str,
+        champion: str | None = None,
+        *,
+        window: str = "7d",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        slices: Sequence[str] | None = None,
+        bins: int = 4,
+        minimum_rows: int = 30,
+        rows: int = 10_000,
+        seconds: float = 60.0,
+    ) -> Flow[EndpointComparison]:
+        """Two running versions on the same captured requests; differences above 0 speak for the challenger.
+
+        Args:
+            endpoint: whose requests.
+            challenger: a variant or version that runs.
+            champion: likewise; the variant with the most traffic if left out.
+            window: how far back from `until`.
+            since: first moment, instead of `window`.
+            until: last moment; now if left out.
+            slices: columns to look for worse slices in; the first 30 if left out.
+            bins: quantile bins of a column of numbers.
+            minimum_rows: fewer labelled rows give no difference.
+            rows: the newest rows, so many at most.
+            seconds: how long it may take; then the rows that both have answered count.
+        """
+        body = {
+            **_window(window, since, until, None, None),
+            "challenger": challenger,
+            "champion": champion,
+            "slices": None if slices is None else [*slices],
+            "bins": bins,
+            "minimum_rows": minimum_rows,
+            "rows": rows,
+            "seconds": seconds,
+        }
+        path = self._path(OPERATIONS, "endpoints", endpoint, "comparisons")
+        return create(EndpointComparison, path, body, timeout_seconds=_PATIENCE_SECONDS)
 
     @call
     def bias(

@@ -23,6 +23,7 @@ from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.evaluation.api import router as evaluation_router
 from modelyard.control.evaluation.asking import RunningModels
 from modelyard.control.evaluation.bias import BiasService
+from modelyard.control.evaluation.comparing import ComparisonService
 from modelyard.control.evaluation.reading import EvaluationReader
 from modelyard.control.evaluation.service import EvaluationService
 from modelyard.control.events.api import router as events_router
@@ -159,8 +160,9 @@ def _evaluation(
     running = RunningModels(context.home.routing)
     backgrounds = Backgrounds(registry, BundleCache(context.home.cache / "bundles", registry), captures)
     evaluation = EvaluationService(reader, endpoints, clock)
+    comparison = ComparisonService(reader, running, endpoints, clock)
     return (
-        evaluation_router(evaluation, BiasService(reader, endpoints, clock), guard),
+        evaluation_router(evaluation, comparison, BiasService(reader, endpoints, clock), guard),
         explanations_router(ExplanationService(endpoints, captures, running, backgrounds), guard),
     )
 
