@@ -76,9 +76,11 @@ class ComparisonService:
             self._running.ask(project, endpoint, match.challenger, match.seconds) as challenger,
         ):
             for block in self._reader.blocks(wanted):
-                pairs.is_cut = pairs.rows >= window.rows
-                if pairs.is_cut or not self._add(pairs, block, champion, challenger, window.rows - pairs.rows):
+                left = window.rows - pairs.rows
+                if left <= 0 or not self._add(pairs, block, champion, challenger, left):
+                    pairs.is_cut = True
                     break
+                pairs.is_cut = len(block.truth) > left
         if not pairs.rows:
             raise NothingCapturedError(
                 f"No captured request of endpoint '{endpoint}' in this window was answered by both versions",
@@ -108,7 +110,6 @@ class ComparisonService:
             try:
                 first, second = _answers(champion, part), _answers(challenger, part)
             except OutOfTimeError:
-                pairs.is_cut = True
                 return False
             pairs.add(part, first, second, champion)
         return True

@@ -241,7 +241,10 @@ class _Builder:
         kinds = {part.dtype == object for part in self._parts.get("column", ())}
         if len(kinds) > 1:  # text in one version, a number in another
             self._parts["column"] = [part.astype(str).astype(object) for part in self._parts["column"]]
-        arrays: dict[str, Any] = {name: np.concatenate(parts)[:rows] for name, parts in self._parts.items()}
+        excess = max(0, self.rows - rows)  # the oldest of the last block
+        arrays: dict[str, Any] = {
+            name: np.concatenate([*parts[:-1], parts[-1][excess:]]) for name, parts in self._parts.items()
+        }
         return Frame(
             task=self.task,
             classes=tuple(self._classes),

@@ -124,10 +124,11 @@ def test_regressors_are_measured_and_truth_that_is_no_number_is_left_out(world, 
 
 
 def test_only_the_newest_rows_count_when_there_are_more_than_asked_for(world, evaluating):
-    world.label(world.traffic(30), is_right=False)
-    world.label(world.traffic(30))
-    (group,) = evaluating.evaluate("default", "points", Window(length="1h", rows=30), Question()).groups
-    assert value(group, "accuracy") == 1.0
+    records = world.traffic(60)
+    world.label(records[:30], is_right=False)
+    world.label(records[30:])
+    found = evaluating.evaluate("default", "points", Window(length="1h", rows=30), Question())
+    assert (found.rows, found.is_cut, value(found.groups[0], "accuracy")) == (30, True, 1.0)
 
 
 def test_questions_without_an_answer_are_refused(world, evaluating):

@@ -1,4 +1,4 @@
-"""Explanations of real models in real workers: they add up to what the worker answers, and keep to the time."""
+"""Explanations and comparisons of real models in real workers: they add up, are right, and keep to the time."""
 
 import time
 from dataclasses import replace
@@ -10,14 +10,19 @@ from skl2onnx import to_onnx
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
+from sklearn.tree import DecisionTreeClassifier
 
 from modelyard.control.captures.errors import InferenceNotFoundError
 from modelyard.control.endpoints.errors import VariantNotFoundError
 from modelyard.control.evaluation.asking import RunningModels
-from modelyard.control.evaluation.errors import ColumnUnknownError
+from modelyard.control.evaluation.comparing import ComparisonService, Match
+from modelyard.control.evaluation.errors import ColumnUnknownError, NothingCapturedError
+from modelyard.control.evaluation.reading import EvaluationReader
+from modelyard.control.evaluation.service import Window
 from modelyard.control.explanations.background import Backgrounds
 from modelyard.control.explanations.errors import ExplanationImpossibleError, ExplanationTooSlowError
 from modelyard.control.explanations.service import ExplanationService, Wish
+from modelyard.control.feedback.service import NewTruth
 from modelyard.dataplane.errors import EndpointNotReadyError
 from modelyard.runtimes.background import read_background, write_background
 from modelyard.runtimes.bundle import write_golden, write_manifest
@@ -42,6 +47,7 @@ def models():
     return SimpleNamespace(
         line=LinearRegression().fit(ROWS[:, :2], 3 * ROWS[:, 0] - 2 * ROWS[:, 1] + 1),
         network=MLPRegressor(hidden_layer_sizes=(16,), max_iter=60, tol=1.0, random_state=0).fit(ROWS, CURVED),
+        stump=DecisionTreeClassifier(max_depth=2).fit(ROWS, (CURVED > 0).astype(np.int64)),
         forest=RandomForestClassifier(15, max_depth=6, random_state=0).fit(ROWS, (CURVED > 0).astype(np.int64)),
     )
 
@@ -78,6 +84,7 @@ def bundles(tmp_path_factory, models):
         "line": make_bundle(folder / "line", models.line, 2, has_background=False),
         "network": make_bundle(folder / "network", models.network, WIDE),
         "forest": make_bundle(folder / "forest", models.forest, WIDE),
+        "stump": make_bundle(folder / "stump", models.stump, WIDE),
         "slow": scripted_bundle(folder / "slow"),
     }
 
@@ -99,6 +106,11 @@ def serving(tmp_path_factory, bundles):
             *(endpoint(name, variant(worker, model=name)) for name, worker in workers.items()),
             endpoint("slow", variant(slow, model="slow")),
             endpoint("empty", reason="its model is being loaded"),
+            endpoint(
+                "duel",
+                variant(workers["forest"], model="forest"),
+                variant(workers["stump"], model="stump", name="canary", weight=0.1),
+            ),
         )
         yield serving
 
@@ -220,3 +232,76 @@ def test_what_cannot_be_explained_is_refused_with_the_reason(explain, name, wish
 def test_too_little_time_is_said_so(explain):
     with pytest.raises(ExplanationTooSlowError):
         explain("network", inputs=WIDE_ROW, seconds=1e-6)
+
+
+@pytest.fixture
+def compare(world, serving):
+    world.endpoints.deploy("duel", "forest", 1)
+    reader = EvaluationReader(world.captures, world.feedback, world.registry)
+    running = RunningModels(serving.folder / "routing.json")
+    service = ComparisonService(reader, running, world.endpoints, world.clock)
+    return lambda rows=10_000, **match: service.compare(
+        "default", "duel", Window(length="1h", rows=rows), Match(**match)
+    )
+
+
+def captured_duel(world, models, answers=None):
+    """200 rows that the forest answered; the truth is what the curve says."""
+    rows, truth = ROWS[:200], (CURVED[:200] > 0).astype(int)
+    given = models.forest.predict(rows) if answers is None else answers
+    probabilities = models.forest.predict_proba(rows).astype(np.float32)
+    made = [
+        replace(
+            record,
+            model="forest",
+            inputs=(to_raw("X", rows[index : index + 1]),),
+            outputs=(
+                to_raw("label", given[index : index + 1]),
+                to_raw("probabilities", probabilities[index : index + 1]),
+            ),
+        )
+        for index, record in enumerate(world.records(200, endpoint="duel"))
+    ]
+    world.write(made)
+    world.ingest.run_once()
+    truths = [NewTruth(record.id, [int(value)]) for record, value in zip(made, truth, strict=True)]
+    world.feedback.record("default", "duel", truths)
+    return rows, truth
+
+
+def test_the_challenger_answers_what_the_champion_answered_then(compare, world, models):
+    rows, truth = captured_duel(world, models)
+    found = compare(challenger="canary", slices=("c3",))
+    champion, challenger = models.forest.predict(rows), models.stump.predict(rows)
+    assert (found.champion, found.challenger, found.is_cut) == ("forest:1", "stump:1", False)
+    result = found.challenge
+    assert (result.rows, result.labelled) == (200, 200)
+    expected = (challenger == truth).mean() - (champion == truth).mean()
+    assert result.difference.value == pytest.approx(expected)
+    assert result.differing.value == pytest.approx((champion != challenger).mean())
+    assert result.difference.high < 0
+    assert result.p_value < 0.01
+    assert len(result.slices) == 4
+    assert result.slices[0].difference.value == min(each.difference.value for each in result.slices)
+    assert "worse" in result.sentence
+
+
+def test_captured_answers_of_a_version_count_as_they_were_given(compare, world, models):
+    captured_duel(world, models, answers=np.zeros(200, dtype=np.int64))
+    found = compare(challenger="stump:1", champion="forest:1", rows=60)
+    assert found.is_cut
+    figures = {figure.name: figure.value for figure in found.challenge.champion}
+    truth = (CURVED[140:200] > 0).astype(int)
+    assert (found.challenge.rows, figures["accuracy"]) == (60, pytest.approx((truth == 0).mean()))
+
+
+def test_a_comparison_without_rows_or_with_a_strange_column_is_refused(compare, world, models):
+    with pytest.raises(NothingCapturedError):
+        compare(challenger="canary")
+    captured_duel(world, models)
+    with pytest.raises(ColumnUnknownError):
+        compare(challenger="canary", slices=("town",))
+    with pytest.raises(VariantNotFoundError):
+        compare(challenger="stump:9")
+    with pytest.raises(NothingCapturedError):
+        compare(challenger="canary", seconds=1e-9)
