@@ -9,7 +9,8 @@ from stage import Stage
 
 from modelyard.algorithms.evaluation.challenge import CLASSIFICATION
 from modelyard.control.evaluation.bias import BiasQuestion, BiasService
-from modelyard.control.evaluation.reading import Frame, column_of
+from modelyard.control.evaluation.frames import Frame
+from modelyard.control.evaluation.reading import column_of
 from modelyard.control.evaluation.service import Window, split_rows
 from modelyard.control.explanations.inputs import row_of
 from modelyard.control.explanations.service import ExplanationService, Wish

@@ -10,7 +10,8 @@ from modelyard.algorithms.evaluation.bias import Outcomes, compare_groups, findi
 from modelyard.algorithms.evaluation.challenge import CLASSIFICATION
 from modelyard.algorithms.evaluation.slices import slice_rows
 from modelyard.control.evaluation.errors import FavourableUnknownError, NothingCapturedError
-from modelyard.control.evaluation.reading import UNKNOWN, EvaluationReader, Frame
+from modelyard.control.evaluation.frames import UNKNOWN, Frame
+from modelyard.control.evaluation.reading import EvaluationReader
 from modelyard.control.evaluation.service import Window
 from modelyard.control.feedback.service import EndpointReader, label
 from modelyard.kit.clock import Clock

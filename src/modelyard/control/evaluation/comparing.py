@@ -12,7 +12,8 @@ from modelyard.algorithms.evaluation.slices import slice_rows
 from modelyard.algorithms.explanations.shapley import OutOfTimeError
 from modelyard.control.evaluation.asking import AskedVariant, RunningModels
 from modelyard.control.evaluation.errors import NothingCapturedError
-from modelyard.control.evaluation.reading import Block, EvaluationReader, column_unknown
+from modelyard.control.evaluation.frames import Block
+from modelyard.control.evaluation.reading import EvaluationReader, column_unknown
 from modelyard.control.evaluation.service import Window
 from modelyard.control.feedback.service import EndpointReader, label
 from modelyard.drift.features import columns

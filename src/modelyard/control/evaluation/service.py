@@ -16,7 +16,8 @@ from modelyard.algorithms.evaluation.errors import error_figures
 from modelyard.algorithms.evaluation.slices import Slices, slice_rows
 from modelyard.control.captures.batches import BatchFilter, check_range
 from modelyard.control.evaluation.errors import GroupsTooManyError
-from modelyard.control.evaluation.reading import EvaluationReader, Frame
+from modelyard.control.evaluation.frames import Frame
+from modelyard.control.evaluation.reading import EvaluationReader
 from modelyard.control.feedback.quality import parse_window
 from modelyard.control.feedback.service import EndpointReader
 from modelyard.kit.clock import Clock
