@@ -14,8 +14,8 @@ from modelyard.control.explanations import api as explanations_api
 from modelyard.control.explanations.service import Wish
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
-from modelyard.types.evaluation import BiasReport, Challenge, EndpointComparison, EndpointEvaluation, Figure
-from modelyard.types.explanations import Explanation, ExplanationMethod
+from modelyard.types.evaluation.explanations import Explanation, ExplanationMethod
+from modelyard.types.evaluation.reports import BiasReport, Challenge, EndpointComparison, EndpointEvaluation, Figure
 
 CHURN = "/projects/default/endpoints/churn"
 MANY = Figure(name="accuracy", value=None, n=3, note="too few rows: 3 of 30")

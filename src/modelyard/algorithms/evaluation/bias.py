@@ -19,7 +19,7 @@ from modelyard.algorithms.evaluation.intervals import (
     wilson,
 )
 from modelyard.algorithms.evaluation.slices import Slices
-from modelyard.types.evaluation import BiasGroup, Figure
+from modelyard.types.evaluation.reports import BiasGroup, Figure
 
 Mask = NDArray[np.bool_]
 Share = tuple[int, int]

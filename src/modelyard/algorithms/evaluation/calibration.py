@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.algorithms.evaluation.intervals import RESAMPLES, SEED, mean_interval, wilson
-from modelyard.types.evaluation import CalibrationBin, Figure
+from modelyard.types.evaluation.reports import CalibrationBin, Figure
 
 BINS = 10
 LEAST_PROBABILITY = 1e-7

@@ -16,7 +16,7 @@ from modelyard.algorithms.evaluation.intervals import Z, difference_of_paired, m
 from modelyard.algorithms.evaluation.metrics import is_right
 from modelyard.algorithms.evaluation.paired import binomial_p_value, compare
 from modelyard.algorithms.evaluation.slices import Slices
-from modelyard.types.evaluation import Challenge, Figure, SliceDifference
+from modelyard.types.evaluation.reports import Challenge, Figure, SliceDifference
 from modelyard.types.models import Task
 
 Outputs = Mapping[str, NDArray[Any]]

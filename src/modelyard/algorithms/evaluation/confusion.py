@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from modelyard.algorithms.evaluation.intervals import RESAMPLES, SEED, Z, wilson
 from modelyard.algorithms.preparation.classes import texts
-from modelyard.types.evaluation import ConfusionCell, Figure
+from modelyard.types.evaluation.reports import ConfusionCell, Figure
 
 MAX_SHOWN = 20
 """Matrices of more classes are not shown."""

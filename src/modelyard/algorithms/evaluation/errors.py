@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.algorithms.evaluation.intervals import Z, mean_interval
-from modelyard.types.evaluation import Figure
+from modelyard.types.evaluation.reports import Figure
 
 
 def error_figures(predicted: NDArray[np.floating], truth: NDArray[np.floating]) -> tuple[Figure, ...]:

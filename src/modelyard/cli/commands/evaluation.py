@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from modelyard.cli.command import command
 from modelyard.cli.data import DataUnreadableError, read_json, scalar
 from modelyard.cli.output import number
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
-from modelyard.types.evaluation import EvaluationGroup, Figure
+from modelyard.types.evaluation.reports import EvaluationGroup, Figure
 from modelyard.types.signatures import Scalar
 
 Name = Annotated[str, typer.Argument(help="Name of the endpoint.")]
@@ -20,6 +21,14 @@ Bins = Annotated[int, typer.Option(min=2, max=20, help="Quantile bins of a colum
 Version = Annotated[str | None, typer.Option(help="Only what this version answered: NAME:NUMBER.")]
 
 _SHOWN = ("accuracy", "macro_f1", "log_loss", "brier_score", "calibration_error", "cost", "rmse", "mae", "r2")
+
+
+def declare(group: typer.Typer) -> None:
+    """Add the commands to the group of endpoints."""
+    command(group, "evaluate")(evaluate)
+    command(group, "compare")(compare)
+    command(group, "bias")(bias)
+    command(group, "explain")(explain)
 
 
 def evaluate(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.cli.command import command
-from modelyard.cli.commands.evaluation import bias, compare, evaluate, explain
+from modelyard.cli.commands.evaluation import declare as declare_evaluation
 from modelyard.cli.commands.scaling import plan, scale, scaling_words
 from modelyard.cli.data import read_data, read_truth, scalar
 from modelyard.cli.groups import add_group
@@ -44,10 +44,7 @@ def _declare_endpoints(group: typer.Typer) -> None:
     command(group, "start")(start)
     command(group, "delete")(delete)
     command(group, "metrics")(metrics)
-    command(group, "evaluate")(evaluate)
-    command(group, "compare")(compare)
-    command(group, "bias")(bias)
-    command(group, "explain")(explain)
+    declare_evaluation(group)
     command(group, "inferences")(inferences)
     command(group, "rollouts")(rollouts)
 

@@ -8,7 +8,7 @@ from modelyard.control.evaluation.schemas import BiasRequest, ComparisonRequest,
 from modelyard.control.evaluation.service import EvaluationService
 from modelyard.control.rest.guard import Guard
 from modelyard.types.access import Action
-from modelyard.types.evaluation import BiasReport, EndpointComparison, EndpointEvaluation
+from modelyard.types.evaluation.reports import BiasReport, EndpointComparison, EndpointEvaluation
 
 
 def router(service: EvaluationService, comparison: ComparisonService, bias: BiasService, guard: Guard) -> APIRouter:

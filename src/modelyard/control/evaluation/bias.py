@@ -15,7 +15,7 @@ from modelyard.control.evaluation.reading import EvaluationReader
 from modelyard.control.evaluation.service import Window
 from modelyard.control.feedback.service import EndpointReader, label
 from modelyard.kit.clock import Clock
-from modelyard.types.evaluation import BiasReport
+from modelyard.types.evaluation.reports import BiasReport
 from modelyard.types.signatures import Scalar
 
 

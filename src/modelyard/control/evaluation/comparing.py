@@ -19,7 +19,7 @@ from modelyard.control.feedback.service import EndpointReader, label
 from modelyard.drift.features import columns
 from modelyard.kit.clock import Clock
 from modelyard.runtimes.base import Tensors
-from modelyard.types.evaluation import EndpointComparison
+from modelyard.types.evaluation.reports import EndpointComparison
 from modelyard.types.signatures import Scalar
 
 _MOST_COLUMNS = 30

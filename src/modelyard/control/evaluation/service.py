@@ -21,7 +21,7 @@ from modelyard.control.evaluation.reading import EvaluationReader
 from modelyard.control.feedback.quality import parse_window
 from modelyard.control.feedback.service import EndpointReader
 from modelyard.kit.clock import Clock
-from modelyard.types.evaluation import EndpointEvaluation, EvaluationGroup, Figure
+from modelyard.types.evaluation.reports import EndpointEvaluation, EvaluationGroup, Figure
 
 VARIANT, DAY = "variant", "day"
 _MOST_GROUPS = 1000

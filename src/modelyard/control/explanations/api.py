@@ -6,7 +6,7 @@ from modelyard.control.explanations.schemas import ExplanationRequest
 from modelyard.control.explanations.service import ExplanationService
 from modelyard.control.rest.guard import Guard
 from modelyard.types.access import Action
-from modelyard.types.explanations import Explanation
+from modelyard.types.evaluation.explanations import Explanation
 
 
 def router(service: ExplanationService, guard: Guard) -> APIRouter:

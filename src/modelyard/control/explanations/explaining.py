@@ -14,7 +14,7 @@ from modelyard.algorithms.explanations.shapley import MOST_PLAYERS, OutOfTimeErr
 from modelyard.control.evaluation.asking import AskedVariant
 from modelyard.control.explanations.errors import ExplanationImpossibleError
 from modelyard.runtimes.base import Tensors
-from modelyard.types.explanations import ExplanationMethod
+from modelyard.types.evaluation.explanations import ExplanationMethod
 
 _MOST_BYTES = 32 << 20
 _TOLERANCE = 0.01

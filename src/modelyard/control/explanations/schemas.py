@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from modelyard.control.explanations.service import Wish
-from modelyard.types.explanations import ExplanationMethod
+from modelyard.types.evaluation.explanations import ExplanationMethod
 
 Value = StrictStr | StrictBool | StrictInt | StrictFloat | None
 MOST_SECONDS = 120.0

@@ -21,7 +21,7 @@ from modelyard.control.explanations.explaining import Explained, Explainer
 from modelyard.control.explanations.inputs import row_of, tensors_of
 from modelyard.control.feedback.service import EndpointReader
 from modelyard.runtimes.base import Tensors
-from modelyard.types.explanations import Contribution, Explanation, ExplanationMethod
+from modelyard.types.evaluation.explanations import Contribution, Explanation, ExplanationMethod
 from modelyard.types.signatures import Scalar
 
 _SHOWN = 3

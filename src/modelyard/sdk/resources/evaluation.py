@@ -6,8 +6,8 @@ from datetime import datetime
 from modelyard.sdk.calls import Mode, call
 from modelyard.sdk.resource import OPERATIONS, Resource, create
 from modelyard.sdk.steps import Flow
-from modelyard.types.evaluation import BiasReport, EndpointComparison, EndpointEvaluation
-from modelyard.types.explanations import Explanation
+from modelyard.types.evaluation.explanations import Explanation
+from modelyard.types.evaluation.reports import BiasReport, EndpointComparison, EndpointEvaluation
 from modelyard.types.signatures import Scalar
 
 _PATIENCE_SECONDS = 600.0

@@ -31,7 +31,7 @@ from modelyard.runtimes.golden import make_golden
 from modelyard.runtimes.tensors import to_json, to_raw
 from modelyard.testing.scripted_model import start_scripted
 from modelyard.testing.serving import Serving, endpoint, variant
-from modelyard.types.explanations import ExplanationMethod
+from modelyard.types.evaluation.explanations import ExplanationMethod
 from modelyard.types.models import ArtifactFormat, Manifest, ModelCard
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 from modelyard.types.tensors import GoldenRequest, GoldenSet
