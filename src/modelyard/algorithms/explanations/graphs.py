@@ -17,7 +17,7 @@ from modelyard.algorithms.explanations.trees import MODES, MOST_DEPTH, Branches,
 from modelyard.runtimes.base import Tensors
 
 _MOST_BYTES = 64 << 20
-_MOST_CELLS = 20_000_000
+_MOST_CELLS = 4_000_000  # leaves times depth: a tenth of a second for each background row
 _ENSEMBLES = ("TreeEnsembleRegressor", "TreeEnsembleClassifier")
 _COLUMN_WISE = frozenset(
     (
@@ -38,6 +38,7 @@ _COLUMN_WISE = frozenset(
         "Flatten",
     )
 )
+_MOST_CHANGES, _CHANGES_AT_ONCE = 200_000_000, 4_000_000  # features to look at: a second, and 16 MB
 _CLOSE = 1e-4
 _BINARY = 2
 _LEAF = "LEAF"
@@ -51,14 +52,20 @@ class TreeModel:
     features: Any
 
     def owners(self, players: Sequence[Player], row: Tensors, background: Tensors) -> NDArray[np.intp] | None:
-        """The player that each feature comes from, (f,); None if one comes from several.
+        """The player that each feature comes from, (f,); None if one comes from several, or if finding out takes long.
 
         Features that are the same in the row and all the background rows belong to the first: they explain nothing.
         """
         before = self.features(background)
-        made = self.features(mixed(players, row, background, np.eye(len(players), dtype=bool)))
-        after = made.reshape(len(players), *before.shape)
-        is_moved = ~((after == before) | (np.isnan(after) & np.isnan(before))).all(axis=1)
+        if len(players) * before.size > _MOST_CHANGES:
+            return None
+        step = max(1, _CHANGES_AT_ONCE // before.size)
+        every, parts = np.eye(len(players), dtype=bool), []
+        for start in range(0, len(players), step):
+            changed = self.features(mixed(players, row, background, every[start : start + step]))
+            after = changed.reshape(-1, *before.shape)
+            parts.append(~((after == before) | (np.isnan(after) & np.isnan(before))).all(axis=1))
+        is_moved = np.concatenate(parts)
         if (is_moved.sum(axis=0) > 1).any():
             return None
         owner: NDArray[np.intp] = is_moved.argmax(axis=0)

@@ -1,5 +1,6 @@
 """What a version is explained against, and its trees: out of its bundle, or out of its traffic."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from modelyard.types.models import ArtifactFormat
 
 TRAINING, TRAFFIC, GOLDEN = "training", "traffic", "golden"
 _LEAST_TRAFFIC = 20
+_KEPT_TREES = 4
 
 
 class Backgrounds:
@@ -35,6 +37,7 @@ class Backgrounds:
         self._registry = registry
         self._bundles = bundles
         self._captures = captures
+        self._read_trees = lru_cache(maxsize=_KEPT_TREES)(read_trees)  # a bundle's files never change
 
     def rows(self, project: str, endpoint: str, model: AskedVariant, most: int) -> tuple[Tensors, str]:
         """At least one row, at most `most`, and where they come from.
@@ -64,7 +67,7 @@ class Backgrounds:
         for kind, name in files:
             path = inside(bundle, name)
             if kind == ArtifactFormat.ONNX and path.is_file():
-                return read_trees(path)
+                return self._read_trees(path)
         return None
 
     def _bundle(self, project: str, version: str) -> Path:

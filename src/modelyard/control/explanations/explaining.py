@@ -20,6 +20,7 @@ _MOST_BYTES = 32 << 20
 _TOLERANCE = 0.01
 _SHARE_OF_TIME = 0.6
 _LEAST_PAIRS = 4
+_TREE_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,20 @@ class Explainer:
         owner = trees.owners(self._players, self._row, self._background)
         if owner is None:
             return None
-        features = trees.features(self._every)
-        values = trees.ensemble.shap_values(features[0], features[1:], owner, len(self._players)) @ link.weights
         worth = sums @ link.weights
-        found = Values(values, np.zeros(len(values)), float(worth[1:].mean()), float(worth[0]))
-        return Explained(found, self._players, link.unit, ExplanationMethod.TREES, self._rows)
+        values, rows = self._shares(trees, owner)
+        found = Values(values @ link.weights, np.zeros(len(values)), float(worth[1 : rows + 1].mean()), float(worth[0]))
+        return Explained(found, self._players, link.unit, ExplanationMethod.TREES, rows)
+
+    def _shares(self, trees: TreeModel, owner: NDArray[np.intp]) -> tuple[NDArray[np.float64], int]:
+        """(players, outputs) over as many background rows as the time allows, and how many those are."""
+        features, rows = trees.features(self._every), 0
+        total: NDArray[np.float64] = np.zeros(())
+        while rows < self._rows and not (rows and self._model.is_time_up):
+            part = features[rows + 1 : rows + 1 + _TREE_ROWS]
+            total = total + trees.ensemble.shap_values(features[0], part, owner, len(self._players)) * len(part)
+            rows += len(part)
+        return total / rows, rows
 
     def _by_sampling(self, output: Output, affordable: float) -> Explained:
         """Fewer background rows where the time would not do for a few orders of the players with all of them."""
