@@ -73,7 +73,8 @@ def test_figures_come_by_version_variant_and_day(world, evaluating):
     assert (value(old, "accuracy"), value(new, "accuracy")) == (0.75, 1.0)
     # The model says 90 % for class 0 whatever it answers.
     assert value(new, "log_loss") > 0
-    assert [each.n for each in new.calibration] == [each.n for each in new.calibration if each.n]
+    assert sum(each.n for each in new.calibration) == 50
+    assert {round(each.confidence, 4) for each in new.calibration} == {0.1, 0.9}
     assert sum(cell.n for cell in old.confusion if cell.truth != cell.predicted) == 10
 
 
