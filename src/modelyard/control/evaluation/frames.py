@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from modelyard.algorithms.evaluation.calibration import brier_of_rows
 from modelyard.algorithms.evaluation.challenge import CLASSIFICATION, REGRESSION
 from modelyard.algorithms.preparation.classes import texts
-from modelyard.control.captures.parquet import moment
 from modelyard.control.feedback.service import label
 from modelyard.runtimes.base import Tensors
 from modelyard.types.signatures import Scalar
@@ -138,8 +137,8 @@ class FrameBuilder:
             versions=tuple(self._versions),
             variants=tuple(self._variants),
             is_cut=self.is_cut or self.rows > rows,
-            since=moment(min(self._times)),
-            until=moment(max(self._times)),
+            since=_moment(min(self._times)),
+            until=_moment(max(self._times)),
             **arrays,
         )
 
@@ -168,6 +167,12 @@ class FrameBuilder:
             "brier": np.where(known, brier_of_rows(probabilities, given), np.nan).astype(np.float32),
             "score": score,
         }
+
+
+def _moment(at_ns: int) -> datetime:
+    """Cut off to microseconds, as everywhere in control."""
+    moment: datetime = np.datetime64(at_ns // 1000, "us").item()
+    return moment.replace(tzinfo=UTC)
 
 
 def _measured(block: Block) -> dict[str, NDArray[Any]]:

@@ -1,6 +1,7 @@
 """Evaluations of captured traffic: groups, slices, days, truth of every kind, and columns read without a loop."""
 
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.captures.columns import concatenated
-from modelyard.control.captures.parquet import concatenate, read_records, read_table, write_records
+from modelyard.control.captures.parquet import concatenate
 from modelyard.control.evaluation.bias import BiasQuestion, BiasService
 from modelyard.control.evaluation.errors import (
     ColumnUnknownError,
@@ -38,16 +39,18 @@ def value(group, name):
     return next(figure for figure in group.figures if figure.name == name).value
 
 
-def test_tables_are_read_as_inference_by_inference_whatever_their_layouts(world, tmp_path):
+def test_tables_are_read_as_inference_by_inference_whatever_their_layouts(world):
     records = world.records(5, rows=3) + world.records(4)
     records += [
         replace(record, inputs=(to_raw("words", np.array([["ä", ""]] * record.rows, dtype=object)), *record.inputs))
         for record in world.records(3, rows=2)
     ]
-    write_records(records, tmp_path / "mixed.parquet")
-    content = (tmp_path / "mixed.parquet").read_bytes()
-    slow = {tuple(item.id for item in group): (i, o) for group, i, o in concatenate(read_records(content))}
-    table = read_table(content)
+    world.write(records)
+    world.ingest.run_once()
+    wanted = BatchFilter(project="default", endpoint="points")
+    items = sorted((item for batch in world.captures.newest(wanted) for item in batch), key=lambda item: item.id)
+    slow = {tuple(item.id for item in group): (i, o) for group, i, o in concatenate(items)}
+    ((_, table),) = world.captures.tables(wanted)
     ids = table["id"].to_pylist()
     fast = {tuple(ids[p] for p in places): (i, o) for places, i, o in concatenated(table)}
     assert fast.keys() == slow.keys()
@@ -56,6 +59,22 @@ def test_tables_are_read_as_inference_by_inference_whatever_their_layouts(world,
         for got, expected in zip(sides, slow[key], strict=True):
             assert got.keys() == expected.keys()
             assert all(np.array_equal(got[name], expected[name]) for name in got)
+
+
+def test_tables_hold_only_what_was_asked_for(world):
+    world.traffic(5)
+    records = world.traffic(5, number=2)
+    times = [world.clock.now() - timedelta(seconds=seconds) for seconds in (3, 1)]
+
+    def found(**wanted):
+        batches = world.captures.tables(BatchFilter(project="default", endpoint="points", **wanted))
+        return sorted(each for _, table in batches for each in table["id"].to_pylist())
+
+    ids = [record.id for record in records]
+    assert found(version="points:2") == ids
+    assert found(since=times[0], until=times[1]) == ids[1:4]
+    assert found(ids=(ids[1], ids[2])) == ids[1:3]
+    assert found(variant="canary") == []
 
 
 def test_figures_come_by_version_variant_and_day(world, evaluating):
