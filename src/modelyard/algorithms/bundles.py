@@ -12,6 +12,7 @@ from modelyard.algorithms.errors import ArtifactDiffersError
 from modelyard.algorithms.evaluation.metrics import measure
 from modelyard.drift.reference import ReferenceSketch, build_reference
 from modelyard.kit.files import write_atomic
+from modelyard.runtimes.background import write_background
 from modelyard.runtimes.base import Predictor, Tensors
 from modelyard.runtimes.bundle import (
     REFERENCE,
@@ -80,6 +81,7 @@ def write_bundle(trained: Trained, context: TrainingContext) -> None:
     write_golden(folder, make_golden(predictor, held_out))
     write_compilation(folder, _compilation(trained, predictor, held_out, parity))
     write_atomic(folder / REFERENCE, _reference(trained, held_out, outputs).to_json())
+    write_background(folder, {name: tensor[~trained.is_held_out] for name, tensor in trained.inputs.items()})
     write_environment_lock(folder)
     manifest = Manifest(artifact=ARTIFACT, artifact_format=ArtifactFormat.ONNX, signature=signature, card=card)
     write_manifest(folder, manifest)

@@ -64,6 +64,18 @@ def read_truth(path: Path) -> dict[str, Any]:
     return found
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        DataUnreadableError: the file cannot be read, or is no JSON.
+    """
+    try:
+        return _json(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataUnreadableError(f"{path} cannot be read: {error}", hint="Check the path.") from error
+
+
 def _text(text: str) -> Any:
     return _json(text) if text.lstrip()[:1] in ("[", "{") else text
 

@@ -6,8 +6,10 @@ from typing import Self
 
 from modelyard.dataplane.errors import InputRefusedError, ModelFailedError, WorkerUnavailableError
 from modelyard.dataplane.frames import (
+    CHANNEL_SHIFT,
     PROTOCOL_VERSION,
     Answer,
+    Attach,
     Draining,
     Failure,
     FrameInvalidError,
@@ -21,13 +23,15 @@ from modelyard.dataplane.frames import (
 )
 from modelyard.runtimes.base import Tensors
 from modelyard.runtimes.tensors import to_raw
+from modelyard.types.routing import PLACE_SEPARATOR
 from modelyard.types.signatures import Signature
 
 _READ_BYTES = 1 << 18
+_CHANNEL = 1
 
 
 class WorkerClient:
-    """A connection to the worker at `address` (a Unix socket path, or host:port).
+    """A connection to the worker at `address` (a Unix socket path, host:port, or socket#place of a model in a host).
 
     Attributes:
         signature: what the worker serves, from its Hello.
@@ -46,8 +50,15 @@ class WorkerClient:
         self._reader = FrameReader()
         self._frames: list[tuple[Header, memoryview]] = []
         self._last_id = 0
-        self._socket = self._connect(timeout_seconds)
+        target, _, place = address.partition(PLACE_SEPARATOR)
+        self._socket = self._connect(target, timeout_seconds)
+        if place:
+            self._send(encode_frame(Attach(_CHANNEL, place)))
+            self._last_id = _CHANNEL << CHANNEL_SHIFT
         hello, _ = self._next_frame()
+        if isinstance(hello, Failure):
+            self.close()
+            raise self._unavailable(hello.message)
         if not isinstance(hello, Hello) or hello.protocol != PROTOCOL_VERSION:
             self.close()
             raise FrameInvalidError(
@@ -90,13 +101,13 @@ class WorkerClient:
     ) -> None:
         self.close()
 
-    def _connect(self, timeout_seconds: float) -> socket.socket:
-        is_path = "/" in self.address
+    def _connect(self, target: str, timeout_seconds: float) -> socket.socket:
+        is_path = "/" in target
         connection = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET, socket.SOCK_STREAM)
         connection.settimeout(timeout_seconds)
         try:
-            host, _, port = self.address.rpartition(":")
-            connection.connect(self.address if is_path else (host, int(port)))
+            host, _, port = target.rpartition(":")
+            connection.connect(target if is_path else (host, int(port)))
         except (OSError, ValueError) as error:
             connection.close()
             raise self._unavailable(str(error)) from error

@@ -15,6 +15,7 @@ from modelyard.sdk.resources.access import Audit, Projects, Tokens
 from modelyard.sdk.resources.captures import Captures
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.resources.endpoints import Endpoints
+from modelyard.sdk.resources.evaluation import Evaluations
 from modelyard.sdk.resources.jobs import Algorithms, Environments, Jobs
 from modelyard.sdk.resources.models import Models
 from modelyard.sdk.resources.monitoring import Events, Monitors, Retraining
@@ -36,6 +37,7 @@ class _Nouns(Inference[Mode]):
         self.models: Models[Mode] = Models(driver, project)
         self.endpoints: Endpoints[Mode] = Endpoints(driver, project)
         self.captures: Captures[Mode] = Captures(driver, project)
+        self.evaluations: Evaluations[Mode] = Evaluations(driver, project)
         self.monitors: Monitors[Mode] = Monitors(driver, project)
         self.retraining: Retraining[Mode] = Retraining(driver, project)
         self.events: Events[Mode] = Events(driver, project)

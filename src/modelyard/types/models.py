@@ -178,8 +178,9 @@ class Manifest:
     """`manifest.json` of a bundle: a folder that is a complete model version.
 
     Fixed file names in a bundle: `manifest.json`, the artifact (`artifact`), `golden.json` (GoldenSet),
-    `reference.json` (drift reference sketch), `environment.lock`; `original.<ext>` when the artifact was converted;
-    `compilation.json` (Compilation), which names the variant that workers load, when it is not the artifact.
+    `reference.json` (drift reference sketch), `background.json` (rows to explain against), `environment.lock`;
+    `original.<ext>` when the artifact was converted; `compilation.json` (Compilation), which names the variant that
+    workers load, when it is not the artifact.
 
     Attributes:
         artifact: file name of the artifact in the bundle.

@@ -45,6 +45,13 @@ class GoldenSet:
     requests: tuple[GoldenRequest, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundRows:
+    """`background.json` of a bundle: rows like the training data."""
+
+    inputs: tuple[JsonTensor, ...]
+
+
 class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One recorded request as the gateway spools it. Times in nanoseconds since 1970 and microseconds.
 

@@ -34,6 +34,7 @@ def test_the_bundle_is_complete_and_its_golden_requests_hold(workshop, digits):
     files = {path.name for path in folder.iterdir()}
     assert files == {
         "manifest.json", "model.onnx", "golden.json", "reference.json", "environment.lock", "compilation.json",
+        "background.json",
     }  # fmt: skip
     compilation = read_compilation(folder)
     assert compilation.served == "onnx"

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.evaluation import declare as declare_evaluation
 from modelyard.cli.commands.rollouts import (
     Approval,
     Share,
@@ -56,6 +57,7 @@ def _declare_endpoints(group: typer.Typer) -> None:
     command(group, "start")(start)
     command(group, "delete")(delete)
     command(group, "metrics")(metrics)
+    declare_evaluation(group)
     command(group, "inferences")(inferences)
     command(group, "rollouts")(rollouts)
     command(group, "approve")(approve)

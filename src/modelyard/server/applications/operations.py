@@ -1,5 +1,7 @@
 """Wires the Operations application."""
 
+from fastapi import APIRouter
+
 from modelyard import __version__
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
@@ -8,11 +10,22 @@ from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
 from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.planning.api import plans_router
+from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
+from modelyard.control.endpoints.service import EndpointService
+from modelyard.control.evaluation.api import router as evaluation_router
+from modelyard.control.evaluation.asking import RunningModels
+from modelyard.control.evaluation.bias import BiasService
+from modelyard.control.evaluation.comparing import ComparisonService
+from modelyard.control.evaluation.reading import EvaluationReader
+from modelyard.control.evaluation.service import EvaluationService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
+from modelyard.control.explanations.api import router as explanations_router
+from modelyard.control.explanations.background import Backgrounds
+from modelyard.control.explanations.service import ExplanationService
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.rollout_quality import RolloutQuality
 from modelyard.control.monitors.api import router as monitors_router
@@ -36,7 +49,7 @@ from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
 from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
-from modelyard.server.applications.traffic import build_traffic
+from modelyard.server.applications.traffic import Traffic, build_traffic
 from modelyard.server.duties import Duty
 from modelyard.settings import Home, Settings
 
@@ -91,6 +104,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
         *traffic.routers,
+        *_evaluation(context, registry, endpoints, traffic, guard),
         monitors_router(monitors, guard),
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
@@ -133,3 +147,49 @@ def _endpoint_duties(
     )
     demand = Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
     return reconcile, demand, Duty(name="rollouts.quality", interval_seconds=3.0, run=lambda: trial.sweep(quality))
+
+
+def _evaluation(
+    context: Context, registry: RegistryClient, endpoints: EndpointService, traffic: Traffic, guard: Guard
+) -> tuple[APIRouter, APIRouter]:
+    clock, captures = context.clock, traffic.captures
+    reader = EvaluationReader(captures, traffic.feedback, registry)
+    running = RunningModels(context.home.routing)
+    backgrounds = Backgrounds(registry, BundleCache(context.home.cache / "bundles", registry), captures)
+    evaluation = EvaluationService(reader, endpoints, clock)
+    comparison = ComparisonService(reader, running, endpoints, clock)
+    return (
+        evaluation_router(evaluation, comparison, BiasService(reader, endpoints, clock), guard),
+        explanations_router(ExplanationService(endpoints, captures, running, backgrounds), guard),
+    )
+
+
+def _evaluation(
+    context: Context, registry: RegistryClient, endpoints: EndpointService, traffic: Traffic, guard: Guard
+) -> tuple[APIRouter, APIRouter]:
+    clock, captures = context.clock, traffic.captures
+    reader = EvaluationReader(captures, traffic.feedback, registry)
+    running = RunningModels(context.home.routing)
+    backgrounds = Backgrounds(registry, BundleCache(context.home.cache / "bundles", registry), captures)
+    evaluation = EvaluationService(reader, endpoints, clock)
+    comparison = ComparisonService(reader, running, endpoints, clock)
+    return (
+        evaluation_router(evaluation, comparison, BiasService(reader, endpoints, clock), guard),
+        explanations_router(ExplanationService(endpoints, captures, running, backgrounds), guard),
+    )
+
+
+def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:
+    database, clock = context.database, context.clock
+    feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
+    captures = CaptureService(database, CaptureRepository(), context.objects, feedback, clock)
+    labelled = LabelledReader(captures, feedback)
+    check = DriftCheck(endpoints, captures, References(registry, context.home.cache / "references"))
+    monitors = MonitorService(database, MonitorRepository(), context.creations, endpoints, check, events, clock)
+    return _Watch(
+        captures=captures,
+        feedback=feedback,
+        labelled=labelled,
+        quality=QualityService(labelled, endpoints, clock),
+        monitors=monitors,
+    )

@@ -1,0 +1,1 @@
+"""Explanations: why a running model version gave an answer."""
