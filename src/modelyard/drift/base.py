@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from modelyard.drift.reference import ReferenceSketch, WindowSketch
 from modelyard.drift.sketches import Sketch
-from modelyard.types.monitoring import ColumnFinding, Verdict
+from modelyard.types.monitoring import ColumnFinding, FindingKind, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,8 @@ class Comparison:
         p_value: chance of a difference at least this large in a window of this size when nothing has changed.
         is_large: large enough to matter, however certain it is.
         description: plain words with the figures of both sides ("noise rose from 2.1 to 4.9").
+        least_p_value: the smallest p-value that the test could have given here, whatever the window held; tests that
+            could not have alarmed do not count in the correction.
     """
 
     effect: float
@@ -29,10 +31,13 @@ class Comparison:
     p_value: float
     is_large: bool
     description: str
+    least_p_value: float = 0.0
 
 
 class DriftTest(ABC):
-    """Compares one column of a window with the reference."""
+    """Compares one column of a window with the reference in one respect."""
+
+    kind: ClassVar[FindingKind]
 
     @abstractmethod
     def compare(self, name: str, reference: Sketch, window: Sketch, *, rows: int) -> Comparison | None:

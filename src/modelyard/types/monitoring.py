@@ -58,12 +58,26 @@ class LiveMetrics:
     until: datetime | None
 
 
+class FindingKind(StrEnum):
+    """What a finding is about: each is judged by itself, so that a missing value never passes for a shift."""
+
+    DISTRIBUTION = "distribution"
+    MISSING = "missing"
+    NEVER_SEEN = "never_seen"
+    TYPE = "type"
+    REPEATED = "repeated"
+    TOGETHER = "together"
+    QUALITY = "quality"
+    OWN = "own"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnFinding:
-    """One column (or derived feature) of a report.
+    """One column (or derived feature) of a report, and one thing about it.
 
     Attributes:
-        column: name ("age", "image.noise", "prediction.confidence").
+        column: name ("age", "image.noise", "prediction.confidence"), "rows" for whole rows.
+        kind: what about it.
         is_drifted: after the correction over columns, and large enough to matter.
         effect: size in the unit that `effect_unit` names ("standard deviations", "share of rows moved").
         p_value: calibrated for this window's size.
@@ -76,6 +90,7 @@ class ColumnFinding:
     effect_unit: str
     p_value: float
     description: str
+    kind: FindingKind = FindingKind.DISTRIBUTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
