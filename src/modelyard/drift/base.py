@@ -73,6 +73,11 @@ class DetectionSettings:
         """Chance of a false alarm that each check may have; at most 5 %."""
         return min(0.05, max(1e-9, self.alarms_per_week / max(self.checks_per_week, 1e-9)))
 
+    def too_few(self, rows: int) -> "Detection":
+        """The answer for a window that is too small."""
+        text = f"Not enough rows to judge: {rows} of at least {max(1, self.minimum_rows)}."
+        return Detection(verdict=Verdict.INSUFFICIENT, sentence=text)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:

@@ -32,8 +32,7 @@ class ColumnDetector(Detector):
     def detect(self, reference: ReferenceSketch, window: WindowSketch, settings: DetectionSettings) -> Detection:
         """One verdict for the window; see Detector."""
         if window.rows < max(1, settings.minimum_rows):
-            text = f"Not enough rows to judge: {window.rows} of at least {max(1, settings.minimum_rows)}."
-            return Detection(verdict=Verdict.INSUFFICIENT, sentence=text)
+            return settings.too_few(window.rows)
         repeats = _repeats(reference, window)
         rows = window.rows - round(repeats[2].effect * window.rows) if repeats[2].is_large else window.rows
         compared = [repeats]
