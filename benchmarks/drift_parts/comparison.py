@@ -25,7 +25,7 @@ OURS = {
 }
 Answers = list[dict[str, tuple[bool, float]]]
 Shift = Callable[[np.ndarray], None]
-STREAM_ROWS, CHANGE_AT, WINDOW, STEP = 5_000, 3_000, 1_000, 250
+STREAM_ROWS, CHANGE_AT, WINDOW, STEP = 4_000, 2_500, 1_000, 250
 
 
 def _nothing(_: np.ndarray) -> None:
@@ -47,12 +47,12 @@ def _all(size: float) -> Shift:
 
 
 SCENARIOS: dict[str, tuple[int, int, Shift]] = {
-    "no drift, n = 100": (100, 20, _nothing),
-    "no drift, n = 1,000": (1_000, 20, _nothing),
-    "no drift, n = 10,000": (10_000, 10, _nothing),
-    "0.02 sd in every column, n = 100,000": (100_000, 3, _all(0.02)),
-    "0.3 sd in 3 of 30, n = 1,000": (1_000, 20, _three(0.3)),
-    "0.5 sd in 3 of 30, n = 300": (300, 20, _three(0.5)),
+    "no drift, n = 100": (100, 10, _nothing),
+    "no drift, n = 1,000": (1_000, 10, _nothing),
+    "no drift, n = 10,000": (10_000, 4, _nothing),
+    "0.02 sd in every column, n = 100,000": (100_000, 2, _all(0.02)),
+    "0.3 sd in 3 of 30, n = 1,000": (1_000, 10, _three(0.3)),
+    "0.5 sd in 3 of 30, n = 300": (300, 10, _three(0.5)),
 }
 
 
@@ -106,7 +106,7 @@ def _peer(name: str, environment: Environment, reference: np.ndarray, windows: n
     return answers
 
 
-def _delays(random: np.random.Generator, reference: np.ndarray, streams: int = 5) -> Iterable[str]:
+def _delays(random: np.random.Generator, reference: np.ndarray, streams: int = 2) -> Iterable[str]:
     """A window that slides over a stream: what alarms before a change, and how long after it the first alarm comes."""
     false: dict[str, list[float]] = {}
     delays: dict[str, list[float]] = {}

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 
 from modelyard.drift.base import Detector
 from modelyard.drift.check import ColumnDetector, InputDetector, PredictionDetector
+from modelyard.drift.estimation import EstimatedQualityDetector
+from modelyard.drift.multivariate import MultivariateDetector
 from modelyard.errors import InvalidInputError
 
 DETECTORS: Mapping[str, type[Detector]] = {
-    detector.name: detector for detector in (ColumnDetector, InputDetector, PredictionDetector)
+    detector.name: detector
+    for detector in (ColumnDetector, InputDetector, PredictionDetector, MultivariateDetector, EstimatedQualityDetector)
 }
 
 
