@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     cache_retention_days: float = Field(
         default=14.0, gt=0, description="Cached datasets and bundles that nothing has used for this long are deleted."
     )
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Mail server for alerts: smtp://user:password@host:587 (STARTTLS where offered) or smtps://host:465.",
+    )
+    smtp_from: str = Field(default="modelyard@localhost", description="Sender of alerts by mail.")
     spool_limit_bytes: int = Field(
         default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
     )

@@ -9,10 +9,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from modelyard.control.alerts import api as alerts_api
+from modelyard.control.alerts.delivery import EmailSender
 from modelyard.control.captures import api as captures_api
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
 from modelyard.control.captures.service import CaptureService
+from modelyard.control.detectors import api as detectors_api
 from modelyard.control.endpoints.errors import EndpointNotFoundError
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
@@ -22,10 +25,7 @@ from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors import api as monitors_api
-from modelyard.control.monitors.checks import DriftCheck
-from modelyard.control.monitors.references import References
-from modelyard.control.monitors.repository import MonitorRepository
-from modelyard.control.monitors.service import MonitorService
+from modelyard.control.monitors.assembly import assemble
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining import api as retraining_api
@@ -70,7 +70,10 @@ class Endpoints:
 
 
 class EmptyRegistry:
-    """Knows no model."""
+    """Knows no model, and permits code in the project "coding"."""
+
+    def permits_code(self, project: str) -> bool:
+        return project == "coding"
 
     def model_version(self, project: str, ref: str) -> None:
         raise NotFoundError(f"There is no model version '{ref}'")
@@ -90,8 +93,22 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
     captures = CaptureService(database, CaptureRepository(), objects, feedback, clock)
     labelled = LabelledReader(captures, feedback)
-    check = DriftCheck(endpoints, captures, References(registry, tmp_path / "references"))
-    monitors = MonitorService(database, MonitorRepository(), creations, endpoints, check, events, clock)
+    monitoring = assemble(
+        database=database,
+        creations=creations,
+        endpoints=endpoints,
+        registry=registry,
+        engine=SimpleNamespace(),
+        captures=captures,
+        feedback=feedback,
+        labelled=labelled,
+        events=events,
+        references=tmp_path / "references",
+        workplace=tmp_path / "detectors",
+        mail=EmailSender(url="", sender="modelyard@example.org"),
+        clock=clock,
+    )
+    monitors = monitoring.service
     runs = RetrainingRepository()
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
     retraining = RetrainingService(
@@ -102,7 +119,9 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     routers = [
         captures_api.router(captures, stub_guard),
         feedback_api.router(feedback, QualityService(labelled, endpoints, clock), stub_guard),
-        monitors_api.router(monitors, stub_guard),
+        monitors_api.router(monitors, monitoring.runner, stub_guard),
+        detectors_api.router(monitoring.detectors, stub_guard),
+        alerts_api.router(monitoring.alerts, stub_guard),
         retraining_api.router(policies, retraining, carried.append, stub_guard),
     ]
     return create_application(title="Loop", description="Test.", routers=routers, audit=list_audit, version="1")
@@ -138,7 +157,7 @@ def client(application: FastAPI, connect: Callable[..., TestClient]) -> TestClie
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 18
+    assert assert_protected(application) == 30
 
 
 def test_inferences_are_listed_in_pages_filtered_and_shown(client: TestClient):
@@ -229,7 +248,7 @@ def test_a_monitor_lives_from_creation_to_deletion(client: TestClient):
 @pytest.mark.parametrize(
     ("change", "status", "code", "field"),
     [
-        ({"detector": "drfit"}, 400, "detector_unknown", "detector"),
+        ({"detectors": ["drfit"]}, 400, "detector_unknown", "detectors"),
         ({"name": "No good"}, 400, "name_invalid", "name"),
         ({"window_rows": 20, "minimum_rows": 30}, 400, "monitor_window_invalid", "window_rows"),
         ({"interval_seconds": 0}, 400, "invalid_input", "interval_seconds"),

@@ -112,21 +112,70 @@ class DriftReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitor:
-    """A schedule and a detector over the captures of an endpoint. `version` is the ETag."""
+    """A schedule and detectors over the captures of an endpoint.
+
+    Attributes:
+        detectors: names; the monitor's verdict is DRIFT as soon as one of them says so.
+        interval_seconds: time between two checks, unless `cron` (five fields, UTC) or `every_rows` says otherwise.
+        baseline: what traffic is compared with: "training", "previous-week", or "endpoint/NAME".
+        channels: where alerts go.
+        silenced_until: no alerts before; checks and events go on.
+        acknowledged: the report that somebody has taken note of: no reminders while the trouble lasts.
+        version: the ETag.
+    """
 
     project: str
     name: str
     endpoint: str
-    detector: str
+    detectors: tuple[str, ...]
     interval_seconds: float
+    cron: str | None = None
+    every_rows: int | None = None
+    baseline: str = "training"
     minimum_rows: int
     window_rows: int
     alarms_per_week: float
+    channels: tuple[str, ...] = ()
     is_enabled: bool
+    silenced_until: datetime | None = None
+    acknowledged: str | None = None
     last_report: DriftReport | None
     created_at: datetime
     updated_at: datetime
     version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorDescription:
+    """A detector that monitors can name. `source` is the Python file of one's own, None for those that are built in.
+
+    `version` is the ETag of one's own.
+    """
+
+    name: str
+    description: str
+    source: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityPoint:
+    """A metric over one stretch of time, with a 95 % interval (None where there is none).
+
+    Attributes:
+        n: labelled rows that answered in this stretch; without any there is no value.
+    """
+
+    model_version: str
+    metric: str
+    since: datetime
+    until: datetime
+    n: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class RetrainingStatus(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Text, delete, insert, literal, select, tuple_, type_coerce
+from sqlalchemy import Connection, Select, Text, delete, func, insert, literal, select, tuple_, type_coerce
 
 from modelyard.control.captures.batches import BatchFilter, CaptureBatch
 from modelyard.control.captures.tables import capture_batches
@@ -44,6 +44,14 @@ class CaptureRepository:
         """Time of the newest inference in the batches, None if there are none."""
         first = next(self.newest_first(connection, wanted), None)
         return None if first is None else first.last_at
+
+    def count_rows(self, connection: Connection, project: str, endpoint: str, since: datetime) -> int:
+        """Rows of the batches that ended after `since`."""
+        table = capture_batches.c
+        statement = select(func.coalesce(func.sum(table.rows), 0)).where(
+            table.project == project, table.endpoint == endpoint, table.last_at > since
+        )
+        return int(connection.execute(statement).scalar_one())
 
     def older_than(self, connection: Connection, moment: datetime, limit: int) -> list[CaptureBatch]:
         """Batches whose newest inference is older than `moment`, oldest first."""

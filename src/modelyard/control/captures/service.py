@@ -118,6 +118,11 @@ class CaptureService:
         with self._database.read() as connection:
             return self._repository.newest_at(connection, wanted)
 
+    def count_rows(self, project: str, endpoint: str, since: datetime) -> int:
+        """About how many rows were captured after `since`: whole batches count."""
+        with self._database.read() as connection:
+            return self._repository.count_rows(connection, project, endpoint, since)
+
     def delete_older(self, keep: timedelta) -> int:
         """Retention: delete what is older than `keep`; returns the number of objects.
 

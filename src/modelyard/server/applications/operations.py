@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from modelyard import __version__
+from modelyard.control.alerts.api import router as alerts_router
+from modelyard.control.alerts.delivery import EmailSender
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.captures.api import router as captures_router
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
+from modelyard.control.detectors.api import router as detectors_router
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
@@ -26,10 +29,8 @@ from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors.api import router as monitors_router
-from modelyard.control.monitors.checks import DriftCheck
-from modelyard.control.monitors.references import References
-from modelyard.control.monitors.repository import MonitorRepository
-from modelyard.control.monitors.service import MonitorService
+from modelyard.control.monitors.assembly import Monitoring
+from modelyard.control.monitors.assembly import assemble as assemble_monitoring
 from modelyard.control.monitors.workflows import MonitorWorkflow
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
@@ -50,8 +51,9 @@ from modelyard.settings import Home
 
 DESCRIPTION = """
 What runs: **endpoints** that serve model versions at a stable address, what they answered (**inferences**), what
-turned out to be true (**feedback**), **monitors** that look for drift, and **retraining policies** that make, prove and
-switch to a better version. The inference calls themselves go to the gateway and need none of this to be up.
+turned out to be true (**feedback**), **monitors** that look for drift, **alerts** that tell of it, and **retraining
+policies** that make, prove and switch to a better version. The inference calls themselves go to the gateway and need
+none of this to be up.
 """
 
 
@@ -63,7 +65,7 @@ class _Watch:
     feedback: FeedbackService
     labelled: LabelledReader
     quality: QualityService
-    monitors: MonitorService
+    monitoring: Monitoring
 
 
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
@@ -85,14 +87,16 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     watch = _watch(context, registry, endpoints, events)
     repository = RetrainingRepository()
     tracking = RunTracking(database, repository, events, clock)
-    policies = PolicyService(database, repository, context.creations, endpoints, watch.monitors, events, clock)
+    policies = PolicyService(
+        database, repository, context.creations, endpoints, watch.monitoring.service, events, clock
+    )
     collector = Collector(registry, jobs, watch.labelled, watch.feedback, home.run / "retraining")
     retraining = RetrainingService(
         database,
         repository,
         context.creations,
         policies,
-        watch.monitors,
+        watch.monitoring.service,
         endpoints,
         watch.feedback,
         collector,
@@ -101,14 +105,16 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     )
     execution = RetrainingExecution(tracking, policies, collector, watch.feedback, registry, jobs, endpoints, clock)
     carry = RetrainingWorkflow(retraining, execution)
-    checks = MonitorWorkflow(watch.monitors)
+    checks = MonitorWorkflow(watch.monitoring.runner)
     ingest = CaptureIngest(database, CaptureRepository(), context.objects, home.spool, clock)
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
         captures_router(watch.captures, guard),
         feedback_router(watch.feedback, watch.quality, guard),
-        monitors_router(watch.monitors, guard),
+        monitors_router(watch.monitoring.service, watch.monitoring.runner, guard),
+        detectors_router(watch.monitoring.detectors, guard),
+        alerts_router(watch.monitoring.alerts, guard),
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
         audit_router(context.audit, guard),
@@ -121,7 +127,9 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         *_endpoint_duties(reconciler, home),
         Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
+        Duty(name="alerts.deliver", interval_seconds=1.0, run=watch.monitoring.courier.run_once),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
+        Duty(name="alerts.forget", interval_seconds=3600.0, run=watch.monitoring.courier.forget),
         Duty(name="captures.expire", interval_seconds=3600.0, run=lambda: watch.captures.delete_older(keep)),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
@@ -144,12 +152,26 @@ def _watch(context: Context, registry: RegistryClient, endpoints: EndpointServic
     feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
     captures = CaptureService(database, CaptureRepository(), context.objects, feedback, clock)
     labelled = LabelledReader(captures, feedback)
-    check = DriftCheck(endpoints, captures, References(registry, context.home.cache / "references"))
-    monitors = MonitorService(database, MonitorRepository(), context.creations, endpoints, check, events, clock)
+    settings, home = context.settings, context.home
+    monitoring = assemble_monitoring(
+        database=database,
+        creations=context.creations,
+        endpoints=endpoints,
+        registry=registry,
+        engine=context.engine,
+        captures=captures,
+        feedback=feedback,
+        labelled=labelled,
+        events=events,
+        references=home.cache / "references",
+        workplace=home.run / "detectors",
+        mail=EmailSender(url=settings.smtp_url.get_secret_value(), sender=settings.smtp_from),
+        clock=clock,
+    )
     return _Watch(
         captures=captures,
         feedback=feedback,
         labelled=labelled,
         quality=QualityService(labelled, endpoints, clock),
-        monitors=monitors,
+        monitoring=monitoring,
     )
