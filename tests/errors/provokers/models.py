@@ -12,7 +12,6 @@ from unittest import mock
 
 import numpy as np
 import onnx
-from modelyard.control.monitors.references import References
 from onnx import TensorProto, helper
 from stage import LIGHTGBM, MANIFEST, Stage
 
@@ -24,6 +23,7 @@ from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.models.bundles import check_files
 from modelyard.control.models.inspection import ArtifactInspector
 from modelyard.control.models.registration import Submission
+from modelyard.control.monitors.checking.references import References
 from modelyard.control.monitors.checking.windows import serving_version
 from modelyard.control.retraining.collecting import Collector
 from modelyard.drift.reference import ReferenceSketch

@@ -24,6 +24,7 @@ from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
 from modelyard.control.feedback.api import router as feedback_router
+from modelyard.control.feedback.history import QualityHistory
 from modelyard.control.feedback.labelled import LabelledReader
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
@@ -65,6 +66,7 @@ class _Watch:
     feedback: FeedbackService
     labelled: LabelledReader
     quality: QualityService
+    history: QualityHistory
     monitoring: Monitoring
 
 
@@ -111,7 +113,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
         captures_router(watch.captures, guard),
-        feedback_router(watch.feedback, watch.quality, guard),
+        feedback_router(watch.feedback, watch.quality, watch.history, guard),
         monitors_router(watch.monitoring.service, watch.monitoring.runner, guard),
         detectors_router(watch.monitoring.detectors, guard),
         alerts_router(watch.monitoring.alerts, guard),
@@ -173,5 +175,6 @@ def _watch(context: Context, registry: RegistryClient, endpoints: EndpointServic
         feedback=feedback,
         labelled=labelled,
         quality=QualityService(labelled, endpoints, clock),
+        history=QualityHistory(labelled, registry, endpoints, clock),
         monitoring=monitoring,
     )
