@@ -4,7 +4,7 @@ import numpy as np
 from benchmarks.drift_parts.sets import load
 from sklearn.metrics import roc_auc_score
 
-from modelyard.drift.estimation import estimate
+from modelyard.drift.quality.estimation import estimate
 from modelyard.drift.reference import build_reference, window_of, with_truth
 
 CHUNK = 5_000

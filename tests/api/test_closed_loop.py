@@ -26,7 +26,6 @@ from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors import api as monitors_api
-from modelyard.control.monitors.assembly import assemble
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining import api as retraining_api
@@ -37,6 +36,7 @@ from modelyard.dataplane.captures import SpoolWriter
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import FakeClock
 from modelyard.runtimes.tensors import to_raw
+from modelyard.server.applications.monitoring import assemble
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import open_objects

@@ -13,7 +13,7 @@ from river import drift
 DETECTORS = {
     "river ADWIN, any column": (drift.ADWIN, 2_000, 100_000),
     "river PageHinkley, any column": (drift.PageHinkley, 2_000, 100_000),
-    "river KSWIN, any column": (lambda: drift.KSWIN(seed=1), 300, 1_000),
+    "river KSWIN, any column": (lambda: drift.KSWIN(seed=1), 300, 300),
 }
 """Name: detector, rows of the reference it sees, longest window it can be given in sensible time."""
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from modelyard.drift.base import Detector
 from modelyard.drift.check import ColumnDetector, InputDetector, PredictionDetector
-from modelyard.drift.estimation import EstimatedQualityDetector
 from modelyard.drift.multivariate import MultivariateDetector
+from modelyard.drift.quality.estimation import EstimatedQualityDetector
 from modelyard.errors import InvalidInputError
 
 DETECTORS: Mapping[str, type[Detector]] = {

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.drift.calibration import Calibration, calibrate
 from modelyard.drift.features import CONFIDENCE, PROBABILITY, Tensors, columns, prose
+from modelyard.drift.quality.calibration import Calibration, calibrate
 from modelyard.drift.repeats import RepeatSketch, repeat_curve, row_hashes
 from modelyard.drift.samples import REFERENCE_ROWS, RowSample, pack
 from modelyard.drift.sketches import CategorySketch, NumberSketch, Sketch

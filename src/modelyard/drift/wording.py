@@ -82,7 +82,7 @@ def sentence(findings: Sequence[ColumnFinding], rows: int) -> str:
     looks = [f.description for f in named if _is_look(f)]
     others = [f.description for f in named if not _is_look(f)]
     parts = [f"images are {_listed(looks)}"] if looks else []
-    text = ", ".join(parts + others) + (f", and {rest} more columns drifted" if rest else "")
+    text = ", ".join(parts + others) + (f", and {rest} more column{'s' if rest > 1 else ''} drifted" if rest else "")
     is_own_word = text.startswith(("images are ", "the answer ", "confidence "))  # a column's name stays as it is
     return f"{text[0].upper() if is_own_word else text[0]}{text[1:]}."
 

@@ -12,8 +12,8 @@ from modelyard.control.detectors.running import DetectorRunner
 from modelyard.control.monitors.checking.baselines import Baselines
 from modelyard.control.monitors.checking.quality import QualityCheck
 from modelyard.drift.base import DetectionSettings
-from modelyard.drift.estimation import estimate
 from modelyard.drift.multivariate import MultivariateDetector
+from modelyard.drift.quality.estimation import estimate
 from modelyard.drift.reference import ReferenceSketch, build_reference, window_of
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.clock import SystemClock

@@ -5,8 +5,8 @@ import pytest
 
 from modelyard.drift.base import DetectionSettings
 from modelyard.drift.check import ColumnDetector
-from modelyard.drift.estimation import CalibrationMissingError, EstimatedQualityDetector, estimate
 from modelyard.drift.multivariate import MultivariateDetector, SampleMissingError
+from modelyard.drift.quality.estimation import CalibrationMissingError, EstimatedQualityDetector, estimate
 from modelyard.drift.reference import ReferenceSketch, build_reference, window_of, with_truth
 from modelyard.types.monitoring import FindingKind, Verdict
 from modelyard.types.signatures import DataType, Signature, TensorSpec

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from modelyard.drift.features import Column
-from modelyard.drift.sequential import Evidence
-from modelyard.drift.slices import worst_slices
+from modelyard.drift.quality.sequential import Evidence
+from modelyard.drift.quality.slices import worst_slices
 
 ALARM = 20.0  # 1/0.05
 

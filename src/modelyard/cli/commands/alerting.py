@@ -39,10 +39,10 @@ def _declare_detectors(group: typer.Typer) -> None:
 
 
 def create_webhook(
-    session: Session, name: Channel, url: Annotated[str, typer.Argument(help="Where alerts are posted to.")]
+    session: Session, name: Channel, target: Annotated[str, typer.Argument(help="URL that alerts are posted to.")]
 ) -> None:
     """A channel that posts alerts as signed JSON; prints the signing secret, once."""
-    channel = session.client.alerts.create_webhook(name, url)
+    channel = session.client.alerts.create_webhook(name, target)
     session.out.record(channel, {"Channel": channel.name, "Url": channel.target, "Secret": channel.secret})
 
 

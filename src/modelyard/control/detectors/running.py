@@ -8,8 +8,8 @@ import msgspec
 
 from modelyard.control.detectors.errors import DetectorFailedError
 from modelyard.drift.base import Detection, DetectionSettings
-from modelyard.drift.exchange import write_window
-from modelyard.drift.own import PROGRAM, REFERENCE, RESULT, SETTINGS, WINDOW, OwnResult
+from modelyard.drift.own.exchange import write_window
+from modelyard.drift.own.program import PROGRAM, REFERENCE, RESULT, SETTINGS, WINDOW, OwnResult
 from modelyard.drift.reference import ReferenceSketch, WindowSketch
 from modelyard.engines.base import Engine, check_fence
 from modelyard.kit.ids import new_id
@@ -67,7 +67,7 @@ class DetectorRunner:
     @staticmethod
     def _spec(folder: Path, project: str, name: str) -> ProcessSpec:
         return ProcessSpec(
-            command=(sys.executable, "-m", "modelyard.drift.own", str(folder)),
+            command=(sys.executable, "-m", "modelyard.drift.own.program", str(folder)),
             work_directory=str(folder),
             resources=_LIMITS,
             labels={"detector": name, "project": project},

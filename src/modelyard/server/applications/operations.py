@@ -30,8 +30,6 @@ from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors.api import router as monitors_router
-from modelyard.control.monitors.assembly import Monitoring
-from modelyard.control.monitors.assembly import assemble as assemble_monitoring
 from modelyard.control.monitors.workflows import MonitorWorkflow
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
@@ -47,6 +45,8 @@ from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
 from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
+from modelyard.server.applications.monitoring import Monitoring
+from modelyard.server.applications.monitoring import assemble as assemble_monitoring
 from modelyard.server.duties import Duty
 from modelyard.settings import Home
 
@@ -108,7 +108,6 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     execution = RetrainingExecution(tracking, policies, collector, watch.feedback, registry, jobs, endpoints, clock)
     carry = RetrainingWorkflow(retraining, execution)
     checks = MonitorWorkflow(watch.monitoring.runner)
-    ingest = CaptureIngest(database, CaptureRepository(), context.objects, home.spool, clock)
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
@@ -124,15 +123,10 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     asgi = create_application(
         title="Modelyard Operations", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
     )
-    keep = timedelta(days=context.settings.capture_retention_days)
     duties = (
         *_endpoint_duties(reconciler, home),
-        Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
-        Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
-        Duty(name="alerts.deliver", interval_seconds=1.0, run=watch.monitoring.courier.run_once),
+        *_watch_duties(context, watch, checks),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
-        Duty(name="alerts.forget", interval_seconds=3600.0, run=watch.monitoring.courier.forget),
-        Duty(name="captures.expire", interval_seconds=3600.0, run=lambda: watch.captures.delete_older(keep)),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
 
@@ -147,6 +141,19 @@ def _endpoint_duties(reconciler: Reconciler, home: Home) -> tuple[Duty, ...]:
         awake=reconciler.awake,
     )
     return reconcile, Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
+
+
+def _watch_duties(context: Context, watch: _Watch, checks: MonitorWorkflow) -> tuple[Duty, ...]:
+    keep = timedelta(days=context.settings.capture_retention_days)
+    ingest = CaptureIngest(context.database, CaptureRepository(), context.objects, context.home.spool, context.clock)
+    courier = watch.monitoring.courier
+    return (
+        Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
+        Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
+        Duty(name="alerts.deliver", interval_seconds=1.0, run=courier.run_once),
+        Duty(name="alerts.forget", interval_seconds=3600.0, run=courier.forget),
+        Duty(name="captures.expire", interval_seconds=3600.0, run=lambda: watch.captures.delete_older(keep)),
+    )
 
 
 def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:

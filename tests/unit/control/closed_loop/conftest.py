@@ -21,7 +21,6 @@ from modelyard.control.feedback.labelled import LabelledReader
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService, NewTruth
-from modelyard.control.monitors.assembly import Monitoring, assemble
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.control.retraining.collecting import Collector
@@ -38,6 +37,7 @@ from modelyard.kit.clock import FakeClock
 from modelyard.kit.files import sha256_file
 from modelyard.kit.ids import derived_id
 from modelyard.runtimes.tensors import to_raw
+from modelyard.server.applications.monitoring import Monitoring, assemble
 from modelyard.settings import Home
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database

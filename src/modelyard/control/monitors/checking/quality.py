@@ -1,7 +1,7 @@
 """Quality on labelled traffic: has the version become worse than it was when it was made, and where?
 
 Every label is counted once, in the order in which labels came, and what is remembered does not grow: so the check may
-run as often as one likes (see `drift.sequential`).
+run as often as one likes (see `drift.quality.sequential`).
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from modelyard.control.monitors.checking.references import References
 from modelyard.control.monitors.errors import QualityUnknownError, ReferenceMissingError
 from modelyard.drift.base import Detection
 from modelyard.drift.features import columns
-from modelyard.drift.sequential import Evidence
-from modelyard.drift.slices import Slice, worst_slices
+from modelyard.drift.quality.sequential import Evidence
+from modelyard.drift.quality.slices import Slice, worst_slices
 from modelyard.drift.wording import number, percent
 from modelyard.kit.clock import Clock
 from modelyard.types.models import ModelVersion

@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from modelyard.drift.base import Detection, DetectionSettings, Detector
-from modelyard.drift.calibration import expected_auc
 from modelyard.drift.features import CONFIDENCE, PROBABILITY
+from modelyard.drift.quality.calibration import expected_auc
 from modelyard.drift.reference import ReferenceSketch, WindowSketch
 from modelyard.drift.sketches import NumberSketch
 from modelyard.drift.wording import percent

@@ -1,6 +1,6 @@
 """Runs a detector of one's own: a Python file with a class that fulfils `Detector`, in a process of its own.
 
-    python -m modelyard.drift.own FOLDER
+    python -m modelyard.drift.own.program FOLDER
 
 FOLDER holds `detector.py`, `reference.json`, `window.json` and `settings.json`; `result.json` is written there: a
 detection, or the reason why there is none. This runs somebody's code: only ever in a sandbox without network.
@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard.drift.base import Detection, DetectionSettings, Detector
-from modelyard.drift.exchange import read_window
+from modelyard.drift.own.exchange import read_window
 from modelyard.drift.reference import ReferenceSketch
 
 PROGRAM, REFERENCE, WINDOW, SETTINGS, RESULT = (
