@@ -10,7 +10,7 @@ from modelyard.control.rest.dependencies import Idempotency, PageParameters
 from modelyard.control.rest.guard import Guard
 from modelyard.control.rest.pages import Page
 from modelyard.types.access import Action, Principal
-from modelyard.types.alerts import AlertChannel, AlertDelivery
+from modelyard.types.monitoring import AlertChannel, AlertDelivery
 
 
 def router(service: AlertService, guard: Guard) -> APIRouter:

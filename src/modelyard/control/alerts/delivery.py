@@ -20,7 +20,7 @@ from modelyard.control.alerts.repository import AlertRepository
 from modelyard.control.alerts.signatures import headers
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
-from modelyard.types.alerts import AlertChannel, AlertDelivery, AlertKind, ChannelKind, DeliveryStatus
+from modelyard.types.monitoring import AlertChannel, AlertDelivery, AlertKind, ChannelKind, DeliveryStatus
 
 _PAUSES_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800)
 _TIMEOUT_SECONDS = 10.0

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from modelyard.control.alerts.tables import alert_channels, alert_deliveries
 from modelyard.control.rest.pages import PageQuery
 from modelyard.storage.keyset import keyset
-from modelyard.types.alerts import AlertChannel, AlertDelivery, ChannelKind, DeliveryStatus
+from modelyard.types.monitoring import AlertChannel, AlertDelivery, ChannelKind, DeliveryStatus
 
 
 class AlertRepository:

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.types.alerts import ChannelKind
+from modelyard.types.monitoring import ChannelKind
 
 
 class ChannelCreate(BaseModel):

@@ -13,7 +13,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name, new_id
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
-from modelyard.types.alerts import Alert, AlertChannel, AlertDelivery, AlertKind, ChannelKind, DeliveryStatus
+from modelyard.types.monitoring import Alert, AlertChannel, AlertDelivery, AlertKind, ChannelKind, DeliveryStatus
 
 
 class AlertService:

@@ -4,7 +4,7 @@ from sqlalchemy import Column, Index, Integer, String, Table, Text
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
-from modelyard.types.alerts import Alert
+from modelyard.types.monitoring import Alert
 
 alert_channels = Table(
     "alert_channels",

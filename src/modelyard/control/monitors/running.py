@@ -17,8 +17,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import derived_id, new_id
 from modelyard.storage.creations import Creation
 from modelyard.storage.database import Connection, Database
-from modelyard.types.alerts import Alert, AlertKind
-from modelyard.types.monitoring import DriftReport, Monitor, Verdict
+from modelyard.types.monitoring import Alert, AlertKind, DriftReport, Monitor, Verdict
 
 _KEPT_REPORTS = 2000
 _REMIND_AFTER = timedelta(hours=24)

@@ -3,7 +3,7 @@
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.resource import OPERATIONS, Resource, act, create, delete, pages, read
 from modelyard.sdk.steps import Flow
-from modelyard.types.alerts import AlertChannel, AlertDelivery
+from modelyard.types.monitoring import AlertChannel, AlertDelivery
 
 
 class Alerts(Resource[Mode]):

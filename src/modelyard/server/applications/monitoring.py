@@ -25,7 +25,7 @@ from modelyard.engines.base import Engine
 from modelyard.kit.clock import Clock
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
-from modelyard.types.alerts import ChannelKind
+from modelyard.types.monitoring import ChannelKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from modelyard.control.alerts.schemas import ChannelCreate
 from modelyard.control.monitors.errors import NothingToAcknowledgeError
 from modelyard.control.monitors.schemas import MonitorCreate
 from modelyard.control.rest.pages import PageQuery
-from modelyard.types.alerts import AlertChannel, ChannelKind, DeliveryStatus
+from modelyard.types.monitoring import AlertChannel, ChannelKind, DeliveryStatus
 
 
 class Receiver(ThreadingHTTPServer):
