@@ -57,7 +57,7 @@ class MultivariateDetector(Detector):
             return settings.too_few(window.sample.rows)
         effect, p_value, shares = _told_apart(_table(names, before), _table(names, now), names)
         is_drifted = p_value <= settings.alpha and effect >= _FLOOR
-        text = f"traffic and reference can be told apart in {percent(effect)} of the pairs of rows"
+        text = f"traffic and reference can be told apart in {percent(max(0.0, effect))} of the pairs of rows"
         findings = [_finding("rows", text, effect, p_value, is_drifted=is_drifted)]
         ranked = [
             name for name in sorted(shares, key=lambda name: -shares[name])[:_NAMED] if shares[name] > _LEAST_SHARE
