@@ -96,6 +96,11 @@ class Settings(BaseSettings):
     otlp_trace_share: float = Field(
         default=0.01, ge=0, le=1, description="Share of the captured inferences that become traces."
     )
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Mail server for alerts: smtp://user:password@host:587 (STARTTLS where offered) or smtps://host:465.",
+    )
+    smtp_from: str = Field(default="modelyard@localhost", description="Sender of alerts by mail.")
     spool_limit_bytes: int = Field(
         default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
     )

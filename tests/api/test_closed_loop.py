@@ -10,24 +10,24 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from modelyard.control.alerts import api as alerts_api
+from modelyard.control.alerts.delivery import EmailSender
 from modelyard.control.captures import api as captures_api
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
 from modelyard.control.captures.retention import CaptureRetention
 from modelyard.control.captures.service import CaptureService
+from modelyard.control.detectors import api as detectors_api
 from modelyard.control.endpoints.errors import EndpointNotFoundError
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
 from modelyard.control.feedback import api as feedback_api
+from modelyard.control.feedback.history import QualityHistory
 from modelyard.control.feedback.labelled import LabelledReader
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors import api as monitors_api
-from modelyard.control.monitors.checks import DriftCheck
-from modelyard.control.monitors.references import References
-from modelyard.control.monitors.repository import MonitorRepository
-from modelyard.control.monitors.service import MonitorService
 from modelyard.control.queries import api as queries_api
 from modelyard.control.queries.service import QueryService
 from modelyard.control.rest.application import create_application
@@ -40,6 +40,7 @@ from modelyard.dataplane.captures import SpoolWriter
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import FakeClock
 from modelyard.runtimes.tensors import to_raw
+from modelyard.server.applications.monitoring import assemble
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import open_objects
@@ -77,7 +78,10 @@ class Endpoints:
 
 
 class EmptyRegistry:
-    """Knows no model."""
+    """Knows no model, and permits code."""
+
+    def permits_code(self, project: str) -> bool:
+        return True
 
     def model_version(self, project: str, ref: str) -> None:
         raise NotFoundError(f"There is no model version '{ref}'")
@@ -100,8 +104,23 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     retention = CaptureRetention(database, CaptureRepository(), objects, feedback, dict, keep, clock)
     queries = QueryService(captures, feedback, endpoints, tmp_path / "queries")
     labelled = LabelledReader(captures, feedback)
-    check = DriftCheck(endpoints, captures, References(registry, tmp_path / "references"))
-    monitors = MonitorService(database, MonitorRepository(), creations, endpoints, check, events, clock)
+    monitoring = assemble(
+        database=database,
+        creations=creations,
+        endpoints=endpoints,
+        registry=registry,
+        engine=SimpleNamespace(),
+        captures=captures,
+        feedback=feedback,
+        labelled=labelled,
+        events=events,
+        references=tmp_path / "references",
+        workplace=tmp_path / "detectors",
+        mail=EmailSender(url="", sender="modelyard@example.org"),
+        clock=clock,
+    )
+    monitors = monitoring.service
+    history = QualityHistory(labelled, registry, endpoints, clock)
     runs = RetrainingRepository()
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
     retraining = RetrainingService(
@@ -112,8 +131,10 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     routers = [
         captures_api.router(captures, retention, stub_guard),
         queries_api.router(queries, stub_guard),
-        feedback_api.router(feedback, QualityService(labelled, endpoints, clock), stub_guard),
-        monitors_api.router(monitors, stub_guard),
+        feedback_api.router(feedback, QualityService(labelled, endpoints, clock), history, stub_guard),
+        monitors_api.router(monitors, monitoring.runner, stub_guard),
+        detectors_api.router(monitoring.detectors, stub_guard),
+        alerts_api.router(monitoring.alerts, stub_guard),
         retraining_api.router(policies, retraining, carried.append, stub_guard),
     ]
     return create_application(title="Loop", description="Test.", routers=routers, audit=list_audit, version="1")
@@ -149,7 +170,7 @@ def client(application: FastAPI, connect: Callable[..., TestClient]) -> TestClie
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 23
+    assert assert_protected(application) == 39
 
 
 def test_inferences_are_listed_in_pages_filtered_and_shown(client: TestClient):
@@ -175,6 +196,9 @@ def test_inferences_are_listed_in_pages_filtered_and_shown(client: TestClient):
         (f"{DIGITS}/inferences?cursor=none", 400, "cursor_invalid"),
         (f"{DIGITS}/metrics?window=week", 400, "window_invalid"),
         (f"{BASE}/endpoints/nobody/metrics", 404, "endpoint_not_found"),
+        (f"{DIGITS}/metrics/history?window=week", 400, "window_invalid"),
+        (f"{BASE}/alert-channels/nothing", 404, "alert_channel_not_found"),
+        (f"{BASE}/detectors/nothing", 404, "detector_not_found"),
         (f"{BASE}/monitors/nothing", 404, "monitor_not_found"),
         (f"{BASE}/monitors/nothing/reports", 404, "monitor_not_found"),
         (f"{BASE}/retraining-policies/nothing", 404, "retraining_policy_not_found"),
@@ -260,10 +284,56 @@ def test_a_monitor_lives_from_creation_to_deletion(client: TestClient):
     assert client.get(f"{BASE}/monitors/watch").status_code == 404
 
 
+def test_an_alarm_is_acknowledged_and_a_monitor_silenced(client: TestClient):
+    client.post(f"{BASE}/monitors", json=MONITOR)
+    early = client.post(f"{BASE}/monitors/watch/acknowledge")
+    assert (early.status_code, early.json()["code"]) == (409, "monitor_nothing_to_acknowledge")
+    report = client.post(f"{BASE}/monitors/watch/run").json()
+    assert client.post(f"{BASE}/monitors/watch/acknowledge").json()["acknowledged"] == report["id"]
+    silent = client.post(f"{BASE}/monitors/watch/silence", json={"until": "2030-01-01T00:00:00Z"})
+    assert silent.json()["silenced_until"].startswith("2030-01-01")
+    assert client.post(f"{BASE}/monitors/watch/silence", json={"until": None}).json()["silenced_until"] is None
+    assert client.post(f"{BASE}/monitors/watch/silence", json={"until": "2030-01-01"}).status_code == 400
+
+
+def test_a_channel_shows_its_secret_once_and_a_test_alert_is_on_its_way(client: TestClient):
+    body = {"name": "on-call", "kind": "webhook", "target": "https://hooks.example.org/x"}
+    made = client.post(f"{BASE}/alert-channels", json=body)
+    assert made.status_code == 201
+    assert made.json()["secret"].startswith("whsec_")
+    assert client.get(f"{BASE}/alert-channels/on-call").json()["secret"] is None
+    assert [item["secret"] for item in client.get(f"{BASE}/alert-channels").json()["items"]] == [None]
+    sent = client.post(f"{BASE}/alert-channels/on-call/test").json()
+    assert (sent["status"], sent["alert"]["kind"]) == ("PENDING", "test")
+    assert [item["id"] for item in client.get(f"{BASE}/alert-deliveries").json()["items"]] == [sent["id"]]
+    assert client.post(f"{BASE}/monitors", json=MONITOR | {"channels": ["on-call"]}).status_code == 201
+    bad = client.post(f"{BASE}/alert-channels", json=body | {"name": "other", "target": "nowhere"})
+    assert (bad.status_code, bad.json()["code"], bad.json()["field"]) == (400, "alert_target_invalid", "target")
+    assert client.delete(f"{BASE}/alert-channels/on-call").status_code == 204
+
+
+def test_detectors_are_listed_kept_and_deleted(client: TestClient):
+    names = [item["name"] for item in client.get(f"{BASE}/detectors").json()]
+    assert names == [
+        *("drift", "input-drift", "prediction-drift", "multivariate-drift", "estimated-quality", "quality"),
+    ]
+    source = "class Mine:\n    def detect(self, reference, window, settings): ..."
+    kept = client.put(f"{BASE}/detectors/mine", json={"source": source})
+    assert (kept.status_code, kept.headers["ETag"]) == (200, '"1"')
+    assert client.get(f"{BASE}/detectors/mine").json()["source"] == source
+    assert client.post(f"{BASE}/monitors", json=MONITOR | {"detectors": ["drift", "mine"]}).status_code == 201
+    bad = client.put(f"{BASE}/detectors/mine", json={"source": "x = 1"})
+    assert (bad.status_code, bad.json()["code"]) == (400, "detector_invalid")
+    assert client.delete(f"{BASE}/detectors/mine").status_code == 204
+
+
 @pytest.mark.parametrize(
     ("change", "status", "code", "field"),
     [
-        ({"detector": "drfit"}, 400, "detector_unknown", "detector"),
+        ({"cron": "often"}, 400, "monitor_schedule_invalid", "cron"),
+        ({"baseline": "yesterday"}, 400, "monitor_baseline_invalid", "baseline"),
+        ({"channels": ["nobody"]}, 404, "alert_channel_not_found", "channels"),
+        ({"detectors": ["drfit"]}, 400, "detector_unknown", "detectors"),
         ({"name": "No good"}, 400, "name_invalid", "name"),
         ({"window_rows": 20, "minimum_rows": 30}, 400, "monitor_window_invalid", "window_rows"),
         ({"interval_seconds": 0}, 400, "invalid_input", "interval_seconds"),

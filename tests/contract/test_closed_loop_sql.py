@@ -156,7 +156,7 @@ def monitor() -> Monitor:
         project="default",
         name="watch",
         endpoint="digits",
-        detector="drift",
+        detectors=("drift",),
         interval_seconds=60,
         minimum_rows=100,
         window_rows=1000,

@@ -145,3 +145,35 @@ def test_tokens_of_the_first_release_are_there_after_an_upgrade(any_database: Da
     with any_database.read() as connection:
         row = connection.execute(text("SELECT name, requests_per_second FROM tokens")).one()
     assert tuple(row) == ("ci", None)
+
+
+def test_monitors_of_an_earlier_release_keep_their_detector_and_their_reports(any_database: Database):
+    report = (
+        '{"id": "report-1", "monitor": "watch", "endpoint": "digits", "model_version": "digits:1", '
+        '"at": "2026-01-01T00:00:00Z", "verdict": "DRIFT", "sentence": "x rose.", "rows": 100, "findings": '
+        '[{"column": "x", "is_drifted": true, "effect": 0.5, "effect_unit": "share", "p_value": 0, "description": ""}]}'
+    )
+    with any_database.transaction() as connection:
+        command.upgrade(branch_config(connection, "operations"), "0002")
+        connection.execute(
+            text(
+                "INSERT INTO monitors (project, name, endpoint, detector, interval_seconds, minimum_rows, window_rows, "
+                "alarms_per_week, is_enabled, last_report, next_run_at, created_at, updated_at, version) VALUES "
+                "('default', 'watch', 'digits', 'input-drift', 60, 100, 1000, 1, true, :report, "
+                "'2026-01-01 00:00:00+00:00', '2026-01-01 00:00:00+00:00', '2026-01-01 00:00:00+00:00', 3)"
+            ),
+            {"report": report},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO drift_reports (id, project, monitor, at, verdict, sentence, report) VALUES "
+                "('report-1', 'default', 'watch', '2026-01-01 00:00:00+00:00', 'DRIFT', 'x rose.', :report)"
+            ),
+            {"report": report},
+        )
+    any_database.upgrade("operations")
+    with any_database.read() as connection:
+        columns = "detectors, cron, baseline, channels, version"
+        row = connection.execute(text(f"SELECT {columns} FROM monitors")).one()
+        assert tuple(row) == ('["input-drift"]', None, "training", "[]", 3)
+        assert connection.execute(text("SELECT report FROM drift_reports")).scalar_one() == report

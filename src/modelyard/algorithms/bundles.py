@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.errors import ArtifactDiffersError
-from modelyard.algorithms.evaluation.metrics import measure
-from modelyard.drift.reference import ReferenceSketch, build_reference
+from modelyard.algorithms.evaluation.metrics import is_right, measure
+from modelyard.drift.reference import ReferenceSketch, build_reference, with_sample, with_truth
 from modelyard.kit.files import write_atomic
 from modelyard.runtimes.background import write_background
 from modelyard.runtimes.base import Predictor, Tensors
@@ -29,7 +29,7 @@ from modelyard.runtimes.golden import make_golden
 from modelyard.runtimes.parity import TOLERANCE as PARITY_TOLERANCE
 from modelyard.runtimes.parity import check_parity
 from modelyard.types.compilation import Compilation, Variant, VariantState
-from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Parity
+from modelyard.types.models import ArtifactFormat, Manifest, ModelCard, Parity, Task
 from modelyard.types.signatures import Signature
 
 ARTIFACT = "model.onnx"
@@ -133,9 +133,13 @@ def _compilation(trained: Trained, predictor: Predictor, held_out: Tensors, pari
 def _reference(trained: Trained, held_out: Tensors, outputs: Tensors) -> ReferenceSketch:
     """Inputs as in all rows; predictions as on held-out rows, because a model is surer of rows that it has seen."""
     inputs = build_reference(trained.signature, trained.inputs, {})
-    answers = build_reference(trained.signature, held_out, outputs)
-    return replace(
+    answers = build_reference(trained.signature, held_out, outputs, texts=inputs.texts)
+    sketches = replace(
         inputs,
         numbers={**answers.numbers, **inputs.numbers},
         categories={**answers.categories, **inputs.categories},
     )
+    whole = with_sample(sketches, held_out, outputs)
+    if trained.card.task == Task.TABULAR_REGRESSION:
+        return whole
+    return with_truth(whole, outputs, is_right(outputs, trained.truth[trained.is_held_out]))

@@ -3,7 +3,18 @@
 import typer
 
 from modelyard import __version__
-from modelyard.cli.commands import access, captures, datasets, models, monitoring, platform, serving, training
+from modelyard.cli.commands import (
+    access,
+    alerting,
+    captures,
+    datasets,
+    models,
+    monitoring,
+    platform,
+    retraining,
+    serving,
+    training,
+)
 
 
 def build() -> typer.Typer:
@@ -17,7 +28,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for module in (platform, datasets, models, training, serving, captures, monitoring, access):
+    for module in (platform, datasets, models, training, serving, captures, monitoring, alerting, retraining, access):
         module.declare(app)
     return app
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from modelyard.drift.reference import ReferenceSketch, WindowSketch
 from modelyard.drift.sketches import Sketch
-from modelyard.types.monitoring import ColumnFinding, Verdict
+from modelyard.types.monitoring import ColumnFinding, FindingKind, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,8 @@ class Comparison:
         p_value: chance of a difference at least this large in a window of this size when nothing has changed.
         is_large: large enough to matter, however certain it is.
         description: plain words with the figures of both sides ("noise rose from 2.1 to 4.9").
+        least_p_value: the smallest p-value that the test could have given here, whatever the window held; tests that
+            could not have alarmed do not count in the correction.
     """
 
     effect: float
@@ -29,10 +31,13 @@ class Comparison:
     p_value: float
     is_large: bool
     description: str
+    least_p_value: float = 0.0
 
 
 class DriftTest(ABC):
-    """Compares one column of a window with the reference."""
+    """Compares one column of a window with the reference in one respect."""
+
+    kind: ClassVar[FindingKind]
 
     @abstractmethod
     def compare(self, name: str, reference: Sketch, window: Sketch, *, rows: int) -> Comparison | None:
@@ -67,6 +72,11 @@ class DetectionSettings:
     def alpha(self) -> float:
         """Chance of a false alarm that each check may have; at most 5 %."""
         return min(0.05, max(1e-9, self.alarms_per_week / max(self.checks_per_week, 1e-9)))
+
+    def too_few(self, rows: int) -> "Detection":
+        """The answer for a window that is too small."""
+        text = f"Not enough rows to judge: {rows} of at least {max(1, self.minimum_rows)}."
+        return Detection(verdict=Verdict.INSUFFICIENT, sentence=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,16 @@
-"""The drift tests of one column: has its distribution moved, are values missing, are there values never seen before."""
+"""The drift tests of one column: has it moved, are values missing, of another type, or never seen before."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.drift.base import Comparison, DriftTest
 from modelyard.drift.sketches import CategorySketch, NumberSketch, Sketch
-from modelyard.drift.statistics import chi_square, excess, kolmogorov_smirnov
+from modelyard.drift.statistics import chi_square, excess, kolmogorov_smirnov, least_excess
 from modelyard.drift.wording import describe_category, describe_number, percent
+from modelyard.types.monitoring import FindingKind
 
 MOVED = "share of rows moved"
 SHARE = "share of rows"
@@ -21,6 +23,8 @@ _FLOOR_NEW = 0.01
 
 class DistributionTest(DriftTest):
     """Kolmogorov-Smirnov for numbers, chi-square for categories and for numbers with few distinct values."""
+
+    kind: ClassVar[FindingKind] = FindingKind.DISTRIBUTION
 
     def compare(self, name: str, reference: Sketch, window: Sketch, *, rows: int) -> Comparison | None:
         """Effect: the share of the rows that moved (numbers: the least that must have moved)."""
@@ -48,6 +52,8 @@ class DistributionTest(DriftTest):
 class MissingTest(DriftTest):
     """More missing values than before: Fisher's exact test."""
 
+    kind: ClassVar[FindingKind] = FindingKind.MISSING
+
     def compare(self, name: str, reference: Sketch, window: Sketch, *, rows: int) -> Comparison | None:
         """Effect: growth of the missing share."""
         return _growth(
@@ -56,11 +62,33 @@ class MissingTest(DriftTest):
             rows,
             _FLOOR_SHARE,
             f"{name} is missing in {{now}} of the rows instead of {{before}}",
+            has_margin=True,
         )
+
+
+class TypeTest(DriftTest):
+    """Text among numbers that came as text, fractions among whole numbers: Fisher's exact test."""
+
+    kind: ClassVar[FindingKind] = FindingKind.TYPE
+
+    def compare(self, name: str, reference: Sketch, window: Sketch, *, rows: int) -> Comparison | None:
+        """Effect: share of the rows with such values."""
+        if not reference.count or not window.count:
+            return None
+        if isinstance(reference, CategorySketch):
+            expects, kind = reference.is_numeric, "no number"
+        else:
+            expects, kind = reference.is_whole, "no whole number"
+        if not expects:
+            return None
+        text = f"{name} is {kind} in {{now}} of the rows"
+        return _growth((0, reference.count), (window.odd, window.count), rows, _FLOOR_NEW, text)
 
 
 class NoveltyTest(DriftTest):
     """Categories never seen before, numbers outside everything seen before: Fisher's exact test."""
+
+    kind: ClassVar[FindingKind] = FindingKind.NEVER_SEEN
 
     def compare(self, name: str, reference: Sketch, window: Sketch, *, rows: int) -> Comparison | None:
         """Effect: share of the rows with such values. None when there are none, or none could be told."""
@@ -88,8 +116,21 @@ class NoveltyTest(DriftTest):
         return _growth((once, reference.count), (window.other, window.count), rows, _FLOOR_NEW, text)
 
 
-def _growth(reference: tuple[int, int], window: tuple[int, int], rows: int, floor: float, text: str) -> Comparison:
-    """Compare two (marked, all) counts; `text` has {now} and {before}."""
+def _growth(
+    reference: tuple[int, int],
+    window: tuple[int, int],
+    rows: int,
+    floor: float,
+    text: str,
+    *,
+    has_margin: bool = False,
+) -> Comparison:
+    """Compare two (marked, all) counts; `text` has {now} and {before}.
+
+    `has_margin`: rows are marked by a rule that was there before the data, so that the number of marked rows says
+    nothing about the question and bounds the p-value. Where the reference itself drew the line (its range, its
+    categories), the number of marked rows is the evidence.
+    """
     before, now = reference[0] / max(1, reference[1]), window[0] / max(1, window[1])
     scale = min(1.0, rows / max(1, window[1]))
     marked, size = int(window[0] * scale), int(window[1] * scale)
@@ -97,6 +138,7 @@ def _growth(reference: tuple[int, int], window: tuple[int, int], rows: int, floo
         effect=max(0.0, now - before),
         effect_unit=SHARE,
         p_value=excess(reference[0], reference[1], marked, size),
+        least_p_value=least_excess(reference[0], reference[1], marked, size) if has_margin else 0.0,
         is_large=now - before >= floor,
         description=text.format(now=percent(now), before=percent(before)),
     )

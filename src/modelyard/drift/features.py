@@ -1,22 +1,27 @@
 """Named columns out of tensors: what drift is measured on.
 
 Table columns keep their names. An image becomes a few numbers that a person understands ("image.noise"), because a
-shift of single pixels says nothing. Predictions become "prediction.label", "prediction.confidence" or "prediction".
+shift of single pixels says nothing; a text becomes its length and its language ("review.length"). Predictions become
+"prediction.label", "prediction.confidence", "prediction.probability.<class>" or "prediction".
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.drift.texts import is_text, languages, lengths
 from modelyard.types.signatures import Signature, TensorSpec
 
 Tensors = Mapping[str, NDArray[Any]]
 """Tensors by name; the first dimension is the batch; BYTES tensors are object arrays of str."""
 
 _IMAGE_NAMES = ("image", "images")
+CONFIDENCE = "prediction.confidence"
+PROBABILITY = "prediction.probability."
+_MAX_CLASSES = 20
 _IMAGE_RANK, _COLOUR_RANK, _MAX_CHANNELS, _MIN_SIDE = 3, 4, 4, 3
 # Immerkaer's mask answers 0 on constant, linear and quadratic surfaces, so that what is left is noise.
 # Source: J. Immerkaer, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64(2), 1996.
@@ -32,18 +37,32 @@ class Column:
     values: NDArray[Any]
 
 
-def columns(signature: Signature, inputs: Tensors, outputs: Tensors) -> list[Column]:
-    """All columns of a batch, in the signature's order; tensors that are absent from the batch are left out."""
+def columns(signature: Signature, inputs: Tensors, outputs: Tensors, texts: Collection[str] = ()) -> list[Column]:
+    """All columns of a batch, in the signature's order; tensors that are absent from the batch are left out.
+
+    Args:
+        signature: names the tensors and the columns in them.
+        inputs: first dimension n rows.
+        outputs: the answers to them; may be empty.
+        texts: the input columns that hold prose (see `prose`).
+    """
     found = [
         column
         for spec in signature.inputs
         if spec.name in inputs
-        for column in _input_columns(spec, np.asarray(inputs[spec.name]))
+        for plain in _input_columns(spec, np.asarray(inputs[spec.name]))
+        for column in _text_columns(plain, texts)
     ]
     for spec in signature.outputs:
         if spec.name in outputs:
             found.extend(_output_columns(spec, np.asarray(outputs[spec.name])))
     return found
+
+
+def prose(signature: Signature, inputs: Tensors) -> tuple[str, ...]:
+    """Names of the input columns that hold prose, by the look of these rows."""
+    plain = (c for spec in signature.inputs if spec.name in inputs for c in _input_columns(spec, inputs[spec.name]))
+    return tuple(column.name for column in plain if column.kind == "category" and is_text(column.values))
 
 
 def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
@@ -100,13 +119,36 @@ def _input_columns(spec: TensorSpec, tensor: NDArray[Any]) -> list[Column]:
 
 def _output_columns(spec: TensorSpec, tensor: NDArray[Any]) -> list[Column]:
     if spec.name == "probabilities" and tensor.ndim > 1:
-        return [_number("prediction.confidence", tensor.max(axis=1))]
+        return [_number(CONFIDENCE, tensor.max(axis=1)), *_class_columns(spec, tensor)]
     if tensor.ndim > 1 and tensor.shape[1:] != (1,):
         return []
     flat = tensor.reshape(-1)
     if spec.name == "label":
         return [_category("prediction.label", flat)]
     return [_column("prediction" if spec.name == "prediction" else f"output.{spec.name}", flat)]
+
+
+def _class_columns(spec: TensorSpec, tensor: NDArray[Any]) -> list[Column]:
+    """The probability of each class: the most sensitive thing to test, since the model has learnt what matters.
+
+    Of two classes the second says it all; of more than 20 none is a column of its own.
+    """
+    classes = tensor.shape[1]
+    if tensor.ndim != 2 or not 2 <= classes <= _MAX_CLASSES:  # noqa: PLR2004 - rows by classes
+        return []
+    names = spec.columns if len(spec.columns) == classes else tuple(map(str, range(classes)))
+    first = 1 if classes == 2 else 0  # noqa: PLR2004
+    return [_number(f"{PROBABILITY}{names[index]}", tensor[:, index]) for index in range(first, classes)]
+
+
+def _text_columns(column: Column, texts: Collection[str]) -> list[Column]:
+    """Length and language of prose; any other column is itself."""
+    if column.kind != "category" or column.name not in texts:
+        return [column]
+    return [
+        _number(f"{column.name}.length", lengths(column.values)),
+        _category(f"{column.name}.language", languages(column.values)),
+    ]
 
 
 def _column(name: str, values: NDArray[Any]) -> Column:

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,51 @@ from modelyard.drift.features import Tensors
 
 _SIZES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 _SEED = 20240501
+_LIMIT = 1 << 16
+_EVERYTHING = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatSketch:
+    """How often rows occur: the distinct row hashes below `threshold`, at most 65,536 of them, with their counts.
+
+    All copies of a row are in or out together, so the repeated share among what is kept estimates that of all rows,
+    and the memory does not grow with the traffic.
+    """
+
+    hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    threshold: int = _EVERYTHING
+
+    def with_hashes(self, hashes: NDArray[np.uint64]) -> Self:
+        """This sketch and these rows, one hash each."""
+        return self.merged(type(self)(hashes, np.ones(len(hashes), dtype=np.int64)))
+
+    def merged(self, other: Self) -> Self:
+        """Both together."""
+        hashes = np.concatenate([self.hashes, other.hashes])
+        counts = np.concatenate([self.counts, other.counts])
+        distinct, places = np.unique(hashes, return_inverse=True)
+        sums = np.zeros(len(distinct), dtype=np.int64)
+        np.add.at(sums, places, counts)
+        threshold = min(self.threshold, other.threshold)
+        kept = np.searchsorted(distinct, np.uint64(min(threshold, _EVERYTHING - 1)))
+        while kept > _LIMIT:
+            threshold //= 2
+            kept = np.searchsorted(distinct, np.uint64(threshold))
+        if threshold == _EVERYTHING:
+            return type(self)(distinct, sums)
+        return type(self)(distinct[:kept], sums[:kept], threshold)
+
+    @property
+    def rows(self) -> int:
+        """Rows behind the kept hashes."""
+        return int(self.counts.sum())
+
+    @property
+    def share(self) -> float:
+        """Share of the rows that repeat an earlier row."""
+        return 1.0 - len(self.hashes) / self.rows if len(self.hashes) else 0.0
 
 
 def row_hashes(tensors: Tensors) -> NDArray[np.uint64]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from modelyard.drift.features import PROBABILITY
 from modelyard.drift.sketches import CategorySketch, NumberSketch
 from modelyard.types.monitoring import ColumnFinding
 
@@ -46,7 +47,8 @@ def describe_number(name: str, reference: NumberSketch, window: NumberSketch, di
         words = _IMAGE_WORDS.get(label) if name.startswith("image.") else None
         if words:
             return f"{words[0] if shift > 0 else words[1]} ({label} {after} instead of {before})"
-        return f"{label} {'rose' if shift > 0 else 'fell'} from {before} to {after}"
+        size = f" by {number(abs(shift))} standard deviations" if reference.deviation else ""
+        return f"{label} {'rose' if shift > 0 else 'fell'} from {before} to {after}{size}"
     spread, usual = number(window.deviation), number(reference.deviation)
     if spread != usual and not 0.9 < window.deviation / (reference.deviation or 1.0) < 1.1:  # noqa: PLR2004
         verb = "varies more" if window.deviation > reference.deviation else "varies less"
@@ -71,14 +73,16 @@ def sentence(findings: Sequence[ColumnFinding], rows: int) -> str:
     drifted = [finding for finding in findings if finding.is_drifted]
     if not drifted:
         return f"No drift: {rows} rows look like the reference data."
-    columns = {_column(finding): finding for finding in reversed(drifted)}  # of each column its largest effect
+    telling = [finding for finding in drifted if not finding.column.startswith(PROBABILITY)]
+    drifted = telling or drifted  # the label and the confidence say the same in plainer words
+    columns = {finding.column: finding for finding in reversed(drifted)}  # of each column its largest effect
     ranked = sorted(columns.values(), key=drifted.index)
     named = [f for place, f in enumerate(ranked) if place < _NAMED or f.column == "prediction.confidence"]
     rest = len(ranked) - len(named)
     looks = [f.description for f in named if _is_look(f)]
     others = [f.description for f in named if not _is_look(f)]
     parts = [f"images are {_listed(looks)}"] if looks else []
-    text = ", ".join(parts + others) + (f", and {rest} more columns drifted" if rest else "")
+    text = ", ".join(parts + others) + (f", and {rest} more column{'s' if rest > 1 else ''} drifted" if rest else "")
     is_own_word = text.startswith(("images are ", "the answer ", "confidence "))  # a column's name stays as it is
     return f"{text[0].upper() if is_own_word else text[0]}{text[1:]}."
 
@@ -86,10 +90,6 @@ def sentence(findings: Sequence[ColumnFinding], rows: int) -> str:
 def _is_look(finding: ColumnFinding) -> bool:
     words = _IMAGE_WORDS.get(_short(finding.column), ())
     return finding.column.startswith("image.") and finding.description.startswith(words or "\0")
-
-
-def _column(finding: ColumnFinding) -> str:
-    return finding.column.partition(" (")[0]
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -12,13 +12,14 @@ from modelyard.sdk.connection import find_connection
 from modelyard.sdk.drivers import AsyncDriver, SyncDriver
 from modelyard.sdk.inference import Inference
 from modelyard.sdk.resources.access import Audit, Projects, Tokens
+from modelyard.sdk.resources.alerts import Alerts
 from modelyard.sdk.resources.captures import Captures
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.resources.endpoints import Endpoints
 from modelyard.sdk.resources.evaluation import Evaluations
 from modelyard.sdk.resources.jobs import Algorithms, Environments, Jobs
 from modelyard.sdk.resources.models import Models
-from modelyard.sdk.resources.monitoring import Events, Monitors, Retraining
+from modelyard.sdk.resources.monitoring import Detectors, Events, Monitors, Retraining
 from modelyard.sdk.resources.uploads import Uploads
 
 
@@ -39,6 +40,8 @@ class _Nouns(Inference[Mode]):
         self.captures: Captures[Mode] = Captures(driver, project)
         self.evaluations: Evaluations[Mode] = Evaluations(driver, project)
         self.monitors: Monitors[Mode] = Monitors(driver, project)
+        self.detectors: Detectors[Mode] = Detectors(driver, project)
+        self.alerts: Alerts[Mode] = Alerts(driver, project)
         self.retraining: Retraining[Mode] = Retraining(driver, project)
         self.events: Events[Mode] = Events(driver, project)
         self.projects: Projects[Mode] = Projects(driver, project)

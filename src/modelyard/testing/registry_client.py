@@ -92,6 +92,10 @@ class RegistryClientConformance:
         assert case.client.project_exists(PROJECT)
         assert not case.client.project_exists("no-such-project")
 
+    def test_code_is_not_permitted_unless_somebody_wrote_why(self, case: RegistryCase) -> None:
+        assert not case.client.permits_code(PROJECT)
+        assert not case.client.permits_code("no-such-project")
+
     def test_a_dataset_version_comes_back_as_it_was_sent(self, case: RegistryCase, table: Path, tmp_path: Path) -> None:
         version = self.new_dataset(case, table)
         assert (version.number, version.schema.rows, version.source) == (1, 200, {"job": "job-1"})

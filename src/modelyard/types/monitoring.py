@@ -1,4 +1,4 @@
-"""What happened at an endpoint and what it means: inferences, feedback, drift reports, retraining."""
+"""What happened at an endpoint and what it means: inferences, feedback, drift reports, retraining, alerts."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -163,12 +163,26 @@ class LiveMetrics:
     until: datetime | None
 
 
+class FindingKind(StrEnum):
+    """What a finding is about: each is judged by itself, so that a missing value never passes for a shift."""
+
+    DISTRIBUTION = "distribution"
+    MISSING = "missing"
+    NEVER_SEEN = "never_seen"
+    TYPE = "type"
+    REPEATED = "repeated"
+    TOGETHER = "together"
+    QUALITY = "quality"
+    OWN = "own"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnFinding:
-    """One column (or derived feature) of a report.
+    """One column (or derived feature) of a report, and one thing about it.
 
     Attributes:
-        column: name ("age", "image.noise", "prediction.confidence").
+        column: name ("age", "image.noise", "prediction.confidence"), "rows" for whole rows.
+        kind: what about it.
         is_drifted: after the correction over columns, and large enough to matter.
         effect: size in the unit that `effect_unit` names ("standard deviations", "share of rows moved").
         p_value: calibrated for this window's size.
@@ -181,6 +195,7 @@ class ColumnFinding:
     effect_unit: str
     p_value: float
     description: str
+    kind: FindingKind = FindingKind.DISTRIBUTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,21 +217,70 @@ class DriftReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitor:
-    """A schedule and a detector over the captures of an endpoint. `version` is the ETag."""
+    """A schedule and detectors over the captures of an endpoint.
+
+    Attributes:
+        detectors: names; the monitor's verdict is DRIFT as soon as one of them says so.
+        interval_seconds: time between two checks, unless `cron` (five fields, UTC) or `every_rows` says otherwise.
+        baseline: what traffic is compared with: "training", "previous-week", or "endpoint/NAME".
+        channels: where alerts go.
+        silenced_until: no alerts before; checks and events go on.
+        acknowledged: the report that somebody has taken note of: no reminders while the trouble lasts.
+        version: the ETag.
+    """
 
     project: str
     name: str
     endpoint: str
-    detector: str
+    detectors: tuple[str, ...]
     interval_seconds: float
+    cron: str | None = None
+    every_rows: int | None = None
+    baseline: str = "training"
     minimum_rows: int
     window_rows: int
     alarms_per_week: float
+    channels: tuple[str, ...] = ()
     is_enabled: bool
+    silenced_until: datetime | None = None
+    acknowledged: str | None = None
     last_report: DriftReport | None
     created_at: datetime
     updated_at: datetime
     version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorDescription:
+    """A detector that monitors can name. `source` is the Python file of one's own, None for those that are built in.
+
+    `version` is the ETag of one's own.
+    """
+
+    name: str
+    description: str
+    source: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityPoint:
+    """A metric over one stretch of time, with a 95 % interval (None where there is none).
+
+    Attributes:
+        n: labelled rows that answered in this stretch; without any there is no value.
+    """
+
+    model_version: str
+    metric: str
+    since: datetime
+    until: datetime
+    n: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class RetrainingStatus(StrEnum):
@@ -280,3 +344,77 @@ class RetrainingRun:
     figures: dict[str, float] = field(default_factory=dict)
     started_at: datetime
     ended_at: datetime | None = None
+
+
+class ChannelKind(StrEnum):
+    """How an alert travels."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+
+
+class DeliveryStatus(StrEnum):
+    """PENDING until it was taken or given up."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    GIVEN_UP = "GIVEN_UP"
+
+
+class AlertKind(StrEnum):
+    """What an alert says. REMINDER: the trouble lasts and nobody has acknowledged it."""
+
+    DRIFT = "drift"
+    FAILED = "failed"
+    ENDED = "ended"
+    REMINDER = "reminder"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """The content of an alert; a webhook's body is this as JSON."""
+
+    kind: AlertKind
+    project: str
+    monitor: str
+    endpoint: str
+    verdict: str
+    message: str
+    report: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertChannel:
+    """A receiver of alerts.
+
+    Attributes:
+        target: URL of a webhook, or an e-mail address.
+        secret: what webhooks are signed with; shown once, when the channel is made.
+        version: the ETag.
+    """
+
+    project: str
+    name: str
+    kind: ChannelKind
+    target: str
+    secret: str | None = None
+    created_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertDelivery:
+    """One alert on its way to one channel. `error` is why the last attempt failed."""
+
+    id: str
+    project: str
+    channel: str
+    alert: Alert
+    status: DeliveryStatus
+    attempts: int
+    error: str
+    next_attempt_at: datetime | None
+    created_at: datetime
+    ended_at: datetime | None

@@ -23,8 +23,8 @@ from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.models.bundles import check_files
 from modelyard.control.models.inspection import ArtifactInspector
 from modelyard.control.models.registration import Submission
-from modelyard.control.monitors.checks import serving_version
-from modelyard.control.monitors.references import References
+from modelyard.control.monitors.checking.references import References
+from modelyard.control.monitors.checking.windows import serving_version
 from modelyard.control.retraining.collecting import Collector
 from modelyard.drift.reference import ReferenceSketch
 from modelyard.runtimes.base import Predictor, Tensor, Tensors

@@ -93,7 +93,7 @@ def monitor_window_invalid(stage: Stage) -> httpx.Response:
 
 @provokes("detector_unknown")
 def detector_unknown(stage: Stage) -> httpx.Response:
-    return _monitor(stage, detector="input-drfit")
+    return _monitor(stage, detectors=["input-drfit"])
 
 
 @provokes("retraining_policy_exists")

@@ -10,7 +10,7 @@ from modelyard.drift.features import columns, image_features
 from modelyard.drift.reference import ReferenceInvalidError, ReferenceSketch, WindowSketch, build_reference, window_of
 from modelyard.drift.repeats import repeated_share, row_hashes
 from modelyard.drift.sketches import NumberSketch
-from modelyard.drift.statistics import benjamini_hochberg, excess, kolmogorov_smirnov
+from modelyard.drift.statistics import benjamini_hochberg, chi_square, excess, kolmogorov_smirnov, least_excess
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 MIXED = Signature(
@@ -67,7 +67,10 @@ def test_windows_in_parts_are_the_window_as_a_whole():
     )
     for other in (parts, halves):
         assert other.rows == whole.rows
-        assert sorted(other.hashes) == sorted(whole.hashes)
+        assert (other.repeats.hashes.tolist(), other.repeats.rows) == (
+            whole.repeats.hashes.tolist(),
+            whole.repeats.rows,
+        )
         for name, sketch in whole.columns.items():
             found = other.columns[name]
             assert (found.counts, found.missing) == (sketch.counts, sketch.missing)
@@ -123,17 +126,36 @@ def test_equal_rows_have_equal_hashes_and_others_do_not():
     assert repeated_share(row_hashes(doubled)) == pytest.approx(1 / 3)
 
 
-def test_p_values_are_those_of_the_textbook():
-    from scipy.stats import fisher_exact, ks_2samp
-
+def test_the_kolmogorov_smirnov_p_value_in_bins_is_that_of_permutations():
     generator = np.random.default_rng(2)
-    one, two = generator.normal(size=3000), generator.normal(0.1, size=800)
-    edges = np.sort(np.concatenate([one, two]))
-    counts = [np.bincount(np.searchsorted(edges, sample), minlength=len(edges)) for sample in (one, two)]
-    distance, p_value = kolmogorov_smirnov(*counts, rows=800)
-    expected = ks_2samp(one, two, method="asymp")
-    assert distance == pytest.approx(expected.statistic)
-    assert p_value == pytest.approx(expected.pvalue, rel=0.2)
+    bins, reference_rows, rows = 64, 4000, 400
+    everything = np.full(bins, (reference_rows + rows) // bins)
+    windows = generator.multivariate_hypergeometric(everything, rows, size=100_000, method="marginals")
+    shares = [np.cumsum(part, axis=1) / part.sum(axis=1, keepdims=True) for part in (everything - windows, windows)]
+    distances = np.abs(shares[0] - shares[1]).max(axis=1)
+    for quantile in (0.95, 0.99, 0.999):
+        place = int(np.argsort(distances)[int(quantile * len(distances))])
+        distance, p_value = kolmogorov_smirnov(everything - windows[place], windows[place], rows)
+        assert distance == pytest.approx(distances[place])
+        assert p_value == pytest.approx(1 - quantile, rel=0.15)
+
+
+def test_the_chi_square_p_value_of_small_cells_is_that_of_permutations():
+    from scipy.stats import chi2_contingency
+
+    few, many = np.array([900, 60, 40]), np.array([75, 15, 10])
+    _, p_value = chi_square(few, many, 100)
+    plain = chi2_contingency([few, many], correction=False).pvalue
+    assert p_value > plain
+    assert p_value == pytest.approx(plain, abs=0.005)
+    large = np.array([9000, 600, 400]), np.array([8900, 680, 420])
+    assert chi_square(*large, 10_000)[1] == pytest.approx(chi2_contingency(large, correction=False).pvalue)
+
+
+def test_p_values_are_those_of_the_textbook():
+    from scipy.stats import fisher_exact
+
     assert excess(3, 1000, 9, 200) == pytest.approx(fisher_exact([[9, 191], [3, 997]], "greater").pvalue)
+    assert least_excess(3, 1000, 9, 200) == pytest.approx(fisher_exact([[12, 188], [0, 1000]], "greater").pvalue)
     assert benjamini_hochberg([0.001, 0.012, 0.02, 0.5], 0.05) == [True, True, True, False]
     assert benjamini_hochberg([], 0.05) == []

@@ -1,19 +1,20 @@
-"""monitors, retraining, events."""
+"""monitors, events."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.groups import add_group
-from modelyard.cli.output import number, pairs, since, when
+from modelyard.cli.output import number, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
-from modelyard.types.monitoring import DriftReport, RetrainingRun
+from modelyard.types.monitoring import DriftReport
+from modelyard.types.monitoring import Monitor as MonitorDescription
 
 PANEL = "Watching and retraining"
 Monitor = Annotated[str, typer.Argument(help="Name of the monitor.")]
-Policy = Annotated[str, typer.Argument(help="Name of the policy.")]
 Endpoint = Annotated[str, typer.Option(help="Endpoint to watch.")]
 Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -21,7 +22,6 @@ Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def declare(app: typer.Typer) -> None:
     """Add the groups and the command."""
     add_group(app, "monitors", _declare_monitors, help="Watch an endpoint's traffic for drift.", panel=PANEL)
-    add_group(app, "retraining", _declare_retraining, help="Retrain an endpoint's model by rule.", panel=PANEL)
     command(app, "events", panel=PANEL)(list_events)
 
 
@@ -31,42 +31,45 @@ def _declare_monitors(group: typer.Typer) -> None:
     command(group, "show")(show_monitor)
     command(group, "run")(run_monitor)
     command(group, "reports")(list_reports)
+    command(group, "silence")(silence_monitor)
+    command(group, "acknowledge")(acknowledge_monitor)
     command(group, "delete")(delete_monitor)
-
-
-def _declare_retraining(group: typer.Typer) -> None:
-    command(group, "create")(create_policy)
-    command(group, "list")(list_policies)
-    command(group, "show")(show_policy)
-    command(group, "run")(run_policy)
-    command(group, "runs")(list_runs)
-    command(group, "delete")(delete_policy)
 
 
 def create_monitor(
     session: Session,
     name: Monitor,
     endpoint: Endpoint,
-    detector: Annotated[str, typer.Option(help="drift, input-drift or prediction-drift.")] = "drift",
+    detector: Annotated[
+        list[str] | None, typer.Option(help="What to look for: drift if left out. May be repeated; see detectors list.")
+    ] = None,
     interval: Annotated[float, typer.Option(help="Seconds from one check to the next.")] = 3600.0,
+    cron: Annotated[str | None, typer.Option(help="Times of the checks in UTC instead: '0 6 * * 1-5'.")] = None,
+    every_rows: Annotated[int | None, typer.Option(help="Check after so many new rows instead.")] = None,
+    baseline: Annotated[
+        str, typer.Option(help="What to compare with: training, previous-week or endpoint/NAME.")
+    ] = "training",
     minimum_rows: Annotated[int, typer.Option(help="Fewer rows give no verdict.")] = 100,
     window_rows: Annotated[int, typer.Option(help="How many of the newest rows a check looks at.")] = 1000,
     alarms_per_week: Annotated[float, typer.Option(help="False alarms a week that you accept.")] = 1.0,
+    channel: Annotated[list[str] | None, typer.Option(help="Alert channel to tell. May be repeated.")] = None,
 ) -> None:
     """Compare an endpoint's traffic with the data its model was trained on, again and again."""
     with did_you_mean("endpoint", endpoint, lambda: _endpoints(session)):
         monitor = session.client.monitors.create(
             name,
             endpoint,
-            detector=detector,
+            detectors=detector or ("drift",),
             interval_seconds=interval,
+            cron=cron,
+            every_rows=every_rows,
+            baseline=baseline,
             minimum_rows=minimum_rows,
             window_rows=window_rows,
             alarms_per_week=alarms_per_week,
+            channels=channel or (),
         )
-    session.out.done(
-        monitor, f"{name} watches {endpoint} every {interval:g} s. Check now: modelyard monitors run {name}"
-    )
+    session.out.done(monitor, f"{name} watches {endpoint} {_when(monitor)}. Check now: modelyard monitors run {name}")
 
 
 def list_monitors(session: Session) -> None:
@@ -93,11 +96,15 @@ def show_monitor(session: Session, name: Monitor) -> None:
     fields = {
         "Monitor": monitor.name,
         "Endpoint": monitor.endpoint,
-        "Detector": monitor.detector,
-        "Interval": f"{monitor.interval_seconds:g} s",
+        "Looks for": ", ".join(monitor.detectors),
+        "Compares with": monitor.baseline,
+        "Checks": _when(monitor),
         "Rows": f"the newest {monitor.window_rows}, at least {monitor.minimum_rows}",
         "False alarms": f"{monitor.alarms_per_week:g} a week",
+        "Tells": ", ".join(monitor.channels),
         "On": "yes" if monitor.is_enabled else "no",
+        "Silenced until": when(monitor.silenced_until) if monitor.silenced_until else "",
+        "Acknowledged": "yes" if monitor.acknowledged else "",
         "Verdict": report.verdict if report else "",
         "Says": report.sentence if report else "",
     }
@@ -132,107 +139,31 @@ def list_reports(session: Session, name: Monitor) -> None:
     )
 
 
+def silence_monitor(
+    session: Session,
+    name: Monitor,
+    hours: Annotated[float, typer.Option(min=0, help="For how long; 0: alerts again from now on.")] = 24.0,
+) -> None:
+    """Send no alerts for a while; checks and events go on."""
+    until = datetime.now(UTC) + timedelta(hours=hours) if hours else None
+    with did_you_mean("monitor", name, lambda: _monitors(session)):
+        monitor = session.client.monitors.silence(name, until)
+    session.out.done(monitor, f"{name} tells nobody for {hours:g} hours." if until else f"{name} alerts again.")
+
+
+def acknowledge_monitor(session: Session, name: Monitor) -> None:
+    """Take note of the trouble: no reminders while it lasts."""
+    with did_you_mean("monitor", name, lambda: _monitors(session)):
+        monitor = session.client.monitors.acknowledge(name)
+    session.out.done(monitor, f"{name}: acknowledged. The next trouble alerts again.")
+
+
 def delete_monitor(session: Session, name: Monitor, yes: Sure = False) -> None:
     """Delete a monitor and its reports."""
     session.confirm(f"Delete monitor {name}?", is_sure=yes)
     with did_you_mean("monitor", name, lambda: _monitors(session)):
         session.client.monitors.delete(name)
     session.out.done({"deleted": name}, f"Deleted monitor {name}.")
-
-
-def create_policy(
-    session: Session,
-    name: Policy,
-    endpoint: Endpoint,
-    monitor: Annotated[
-        str | None, typer.Option(help="Its DRIFT verdict starts a run; else new labels alone do.")
-    ] = None,
-    minimum_new_labels: Annotated[int, typer.Option(help="Labelled recorded rows that must be there.")] = 200,
-    minimum_gain: Annotated[float, typer.Option(help="How much better the new version must be on new rows.")] = 0.01,
-    maximum_loss: Annotated[float, typer.Option(help="How much worse it may be on old held-out rows.")] = 0.02,
-    cooldown: Annotated[float, typer.Option(help="Seconds of pause after a run.")] = 3600.0,
-) -> None:
-    """Retrain an endpoint's model by rule: when, and what the new version must prove."""
-    with did_you_mean("endpoint", endpoint, lambda: _endpoints(session)):
-        policy = session.client.retraining.create(
-            name,
-            endpoint,
-            monitor=monitor,
-            minimum_new_labels=minimum_new_labels,
-            minimum_gain=minimum_gain,
-            maximum_loss=maximum_loss,
-            cooldown_seconds=cooldown,
-        )
-    session.out.done(policy, f"{name} retrains the model of {endpoint}. Run it now: modelyard retraining run {name}")
-
-
-def list_policies(session: Session) -> None:
-    """Retraining policies."""
-    session.out.table(
-        session.client.retraining.list(),
-        {
-            "Name": lambda policy: policy.name,
-            "Endpoint": lambda policy: policy.endpoint,
-            "Starts on": lambda policy: (
-                f"drift of {policy.monitor}" if policy.monitor else f"{policy.minimum_new_labels} new labels"
-            ),
-            "On": lambda policy: "yes" if policy.is_enabled else "no",
-        },
-        empty="There are no policies. Make one: modelyard retraining create NAME --endpoint ENDPOINT --monitor MONITOR",
-    )
-
-
-def show_policy(session: Session, name: Policy) -> None:
-    """A retraining policy."""
-    with did_you_mean("policy", name, lambda: _policies(session)):
-        policy = session.client.retraining.get(name)
-    fields = {
-        "Policy": policy.name,
-        "Endpoint": policy.endpoint,
-        "Monitor": policy.monitor,
-        "New labels": f"at least {policy.minimum_new_labels}",
-        "Gain": f"at least {number(policy.minimum_gain)} on new rows",
-        "Loss": f"at most {number(policy.maximum_loss)} on old rows",
-        "Pause": f"{policy.cooldown_seconds:g} s",
-        "On": "yes" if policy.is_enabled else "no",
-    }
-    session.out.record(policy, fields)
-
-
-def run_policy(
-    session: Session, name: Policy, wait: Annotated[bool, typer.Option(help="Wait until the run has ended.")] = True
-) -> None:
-    """Retrain now, without waiting for drift or labels."""
-    with did_you_mean("policy", name, lambda: _policies(session)), session.out.waiting(f"Retraining by {name}"):
-        run = session.client.retraining.run(name, wait=wait)
-    _show_run(session, run)
-
-
-def list_runs(session: Session, name: Policy) -> None:
-    """Runs of a policy, newest first: cause, outcome, reason."""
-    with did_you_mean("policy", name, lambda: _policies(session)):
-        runs = [*session.client.retraining.runs(name)]
-    session.out.table(
-        runs,
-        {
-            "Id": lambda run: run.id,
-            "Status": lambda run: run.status,
-            "From": lambda run: run.old_version,
-            "To": lambda run: run.new_version,
-            "Cause": lambda run: run.cause,
-            "Why": lambda run: run.reason,
-            "Started": lambda run: when(run.started_at),
-        },
-        empty="It has not run yet.",
-    )
-
-
-def delete_policy(session: Session, name: Policy, yes: Sure = False) -> None:
-    """Delete a retraining policy."""
-    session.confirm(f"Delete policy {name}?", is_sure=yes)
-    with did_you_mean("policy", name, lambda: _policies(session)):
-        session.client.retraining.delete(name)
-    session.out.done({"deleted": name}, f"Deleted policy {name}.")
 
 
 def list_events(
@@ -260,11 +191,18 @@ def list_events(
     )
 
 
+def _when(monitor: MonitorDescription) -> str:
+    if monitor.every_rows is not None:
+        return f"every {monitor.every_rows} rows"
+    return f"at {monitor.cron} (UTC)" if monitor.cron else f"every {monitor.interval_seconds:g} s"
+
+
 def _show_findings(session: Session, report: DriftReport) -> None:
     session.out.table(
         sorted(report.findings, key=lambda finding: (not finding.is_drifted, finding.p_value))[:15],
         {
             "Column": lambda finding: finding.column,
+            "About": lambda finding: finding.kind.replace("_", " "),
             "Drifted": lambda finding: "yes" if finding.is_drifted else "",
             "Effect": lambda finding: f"{number(finding.effect)} {finding.effect_unit}",
             "p": lambda finding: number(finding.p_value),
@@ -274,27 +212,9 @@ def _show_findings(session: Session, report: DriftReport) -> None:
     )
 
 
-def _show_run(session: Session, run: RetrainingRun) -> None:
-    fields = {
-        "Run": run.id,
-        "Status": run.status,
-        "Why": run.reason,
-        "Cause": run.cause,
-        "From": run.old_version,
-        "To": run.new_version,
-        "Job": run.job,
-        "Figures": pairs(run.figures),
-    }
-    session.out.record(run, fields)
-
-
 def _endpoints(session: Session) -> list[str]:
     return [each.name for each in session.client.endpoints.list()]
 
 
 def _monitors(session: Session) -> list[str]:
     return [monitor.name for monitor in session.client.monitors.list()]
-
-
-def _policies(session: Session) -> list[str]:
-    return [policy.name for policy in session.client.retraining.list()]

@@ -27,6 +27,7 @@ from modelyard.cli.suggestions import did_you_mean
 from modelyard.errors import InvalidInputError
 from modelyard.kit.cells import as_scalar
 from modelyard.types.endpoints import Endpoint
+from modelyard.types.monitoring import LiveMetrics, QualityPoint
 
 PANEL = "Serving"
 Name = Annotated[str, typer.Argument(help="Name of the endpoint.")]
@@ -290,14 +291,22 @@ def delete(
 
 
 def metrics(
-    session: Session, name: Name, window: Annotated[str, typer.Option(help="How far back: 15m, 24h, 7d.")] = "24h"
+    session: Session,
+    name: Name,
+    window: Annotated[str, typer.Option(help="How far back: 15m, 24h, 7d.")] = "24h",
+    points: Annotated[int, typer.Option(min=1, max=100, help="More than 1: every metric over time.")] = 1,
 ) -> None:
     """Live quality per version, on the rows whose truth is known."""
+    found: tuple[LiveMetrics | QualityPoint, ...]
     with did_you_mean("endpoint", name, lambda: _names(session)):
-        found = session.client.endpoints.metrics(name, window=window)
+        if points > 1:
+            found = session.client.endpoints.history(name, window=window, points=points)
+        else:
+            found = session.client.endpoints.metrics(name, window=window)
     session.out.table(
         found,
         {
+            "Until": lambda metric: when(metric.until) if metric.until else "",
             "Version": lambda metric: metric.model_version,
             "Metric": lambda metric: metric.metric,
             "Value": lambda metric: metric.value,

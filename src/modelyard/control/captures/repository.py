@@ -135,6 +135,14 @@ class CaptureRepository:
         first, last = connection.execute(statement).one()
         return None if first is None else (first, last)
 
+    def count_rows(self, connection: Connection, project: str, endpoint: str, since: datetime) -> int:
+        """Rows of the batches that ended after `since`."""
+        table = capture_batches.c
+        statement = select(func.coalesce(func.sum(table.rows), 0)).where(
+            table.project == project, table.endpoint == endpoint, table.last_at > since
+        )
+        return int(connection.execute(statement).scalar_one())
+
     def older_than(self, connection: Connection, project: str, endpoint: str, moment: datetime) -> list[CaptureBatch]:
         """Some batches that are older than `moment`, oldest first: their inferences and they themselves.
 

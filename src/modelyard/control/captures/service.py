@@ -122,6 +122,11 @@ class CaptureService:
         with self._database.read() as connection:
             return self._repository.ids_since(connection, project, endpoint, moment)
 
+    def count_rows(self, project: str, endpoint: str, since: datetime) -> int:
+        """About how many rows were captured after `since`: whole batches count."""
+        with self._database.read() as connection:
+            return self._repository.count_rows(connection, project, endpoint, since)
+
     def times_of(
         self, project: str, endpoint: str, ids: Sequence[str], *, recorded_since: datetime | None = None
     ) -> Mapping[str, datetime]:

@@ -28,6 +28,9 @@ class RegistryClient(Protocol):
     def project_exists(self, project: str) -> bool:
         """True if there is such a project."""
 
+    def permits_code(self, project: str) -> bool:
+        """True if the project permits code in writing; False if there is no such project."""
+
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """A dataset version, the newest if `number` is None. Raises NotFoundError."""
 

@@ -51,6 +51,13 @@ class HttpRegistryClient:
             return False
         return True
 
+    def permits_code(self, project: str) -> bool:
+        """See RegistryClient."""
+        try:
+            return bool(self._registry.call("GET", _path("projects", project), Project).code_permission)
+        except NotFoundError:
+            return False
+
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """See RegistryClient."""
         return self._registry.call("GET", _dataset(project, dataset, number), DatasetVersion)

@@ -52,6 +52,10 @@ class InProcessRegistryClient:
         """See RegistryClient."""
         return self._projects.exists(project)
 
+    def permits_code(self, project: str) -> bool:
+        """See RegistryClient."""
+        return self._projects.permits_code(project)
+
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """See RegistryClient."""
         return self._dataset_versions.get(project, dataset, number)

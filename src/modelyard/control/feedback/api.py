@@ -9,12 +9,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from modelyard.control.feedback.files import READERS, FeedbackIntake, reader_for
+from modelyard.control.feedback.history import QualityHistory
 from modelyard.control.feedback.quality import QualityService, parse_window
 from modelyard.control.feedback.schemas import FeedbackCreate
 from modelyard.control.feedback.service import FeedbackService, NewTruth
 from modelyard.control.rest.guard import Guard
 from modelyard.types.access import Action
-from modelyard.types.monitoring import FeedbackFileReceipt, FeedbackReceipt, FeedbackSummary, LiveMetrics
+from modelyard.types.monitoring import FeedbackFileReceipt, FeedbackReceipt, FeedbackSummary, LiveMetrics, QualityPoint
 
 _FILE_BODY = {
     "requestBody": {
@@ -24,7 +25,7 @@ _FILE_BODY = {
 }
 
 
-def router(service: FeedbackService, quality: QualityService, guard: Guard) -> APIRouter:
+def router(service: FeedbackService, quality: QualityService, history: QualityHistory, guard: Guard) -> APIRouter:
     """/projects/{project}/endpoints/{endpoint}/feedback and .../metrics."""
     routes = APIRouter(prefix="/projects/{project}/endpoints/{endpoint}", tags=["feedback"])
 
@@ -87,5 +88,15 @@ def router(service: FeedbackService, quality: QualityService, guard: Guard) -> A
     ) -> list[LiveMetrics]:
         """Accuracy (or MAE and RMSE) on the rows whose truth is known, with 95 % intervals."""
         return quality.metrics(project, endpoint, window, since=since, until=until)
+
+    @routes.get("/metrics/history", summary="Quality over time", dependencies=[Depends(guard.require(Action.READ))])
+    def get_history(
+        project: str,
+        endpoint: str,
+        window: Annotated[str, Query(description="How far back: 24h, 7d.", examples=["7d"])] = "7d",
+        points: Annotated[int, Query(ge=1, le=100, description="Into how many stretches.")] = 7,
+    ) -> list[QualityPoint]:
+        """Every metric that the answers allow, stretch by stretch, with 95 % intervals, on rows with known truth."""
+        return history.points(project, endpoint, window, points)
 
     return routes

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -72,6 +72,23 @@ class LabelledReader:
             captured = [item.id for item in batch]
             truths = self._feedback.new_truths(project, endpoint, captured, run, is_reserved=is_reserved)
             yield from (rows for rows in _joined(batch, truths) if rows.labels)
+
+    def read_ids(self, wanted: BatchFilter, ids: Sequence[str]) -> Iterator[LabelledRows]:
+        """Labelled rows of these inferences, the newest batch first; those that were not captured are missing."""
+        if not ids:
+            return
+        ordered = sorted(ids)
+        own = set(ids)
+
+        def has_some(batch: CaptureBatch) -> bool:
+            place = bisect_left(ordered, batch.first_id)
+            return place < len(ordered) and ordered[place] <= batch.last_id
+
+        within = replace(wanted, ids=(ordered[0], ordered[-1]))
+        for batch in self._captures.newest(within, keep=has_some):
+            chosen = [item for item in batch if item.id in own]
+            truths = self._feedback.truths(wanted.project, wanted.endpoint, [item.id for item in chosen])
+            yield from (rows for rows in _joined(chosen, truths) if rows.labels)
 
 
 def _joined(batch: Sequence[Captured], truths: Mapping[str, list[Scalar | None]]) -> Iterator[LabelledRows]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from modelyard.control.feedback.tables import feedback
+from modelyard.storage.keyset import keyset
 from modelyard.types.monitoring import FeedbackSummary, TruthStatus
 from modelyard.types.signatures import Scalar
 
@@ -200,6 +201,24 @@ class FeedbackRepository:
             or_(feedback.c.used_by.is_(None), feedback.c.used_by == run),
         )
         return sorted(connection.execute(statement).scalars())
+
+    def arrived(
+        self,
+        connection: Connection,
+        project: str,
+        endpoint: str,
+        after: tuple[datetime, str] | None,
+        until: datetime,
+        limit: int,
+    ) -> Sequence[tuple[datetime, str]]:
+        """(time, inference id) of labels in the order in which they first came, from the one behind `after` on."""
+        table = feedback.c
+        statement = select(table.created_at, table.inference_id).where(
+            *_endpoint(project, endpoint), table.created_at <= until
+        )
+        position = None if after is None else (after[0].isoformat(), after[1])
+        statement = keyset(statement, [table.created_at, table.inference_id], position, limit)
+        return [(row.created_at, row.inference_id) for row in connection.execute(statement)][:limit]
 
     def count_new(self, connection: Connection, project: str, endpoint: str, since: datetime | None) -> int:
         """Labels that came after `since` and that no run has learnt from, whether or not captured."""

@@ -119,6 +119,13 @@ class FeedbackService:
         with self._database.read() as connection:
             return self._repository.new_ids(connection, project, endpoint, run)
 
+    def arrived(
+        self, project: str, endpoint: str, after: tuple[datetime, str] | None, until: datetime, limit: int
+    ) -> Sequence[tuple[datetime, str]]:
+        """(time, inference id) of labels in the order in which they first came, from the one behind `after` on."""
+        with self._database.read() as connection:
+            return self._repository.arrived(connection, project, endpoint, after, until, limit)
+
     def count_new(self, project: str, endpoint: str, since: datetime | None) -> int:
         """Labels that came after `since` (None: ever) and no run has used; some may be of uncaptured inferences."""
         with self._database.read() as connection:

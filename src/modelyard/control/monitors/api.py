@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
 
-from modelyard.control.monitors.schemas import MonitorCreate, MonitorUpdate
+from modelyard.control.monitors.running import MonitorRunner
+from modelyard.control.monitors.schemas import MonitorCreate, MonitorUpdate, Silence
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.rest.dependencies import Idempotency, IfMatch, PageParameters, set_etag
 from modelyard.control.rest.guard import Guard
@@ -13,7 +14,7 @@ from modelyard.types.access import Action, Principal
 from modelyard.types.monitoring import DriftReport, Monitor
 
 
-def router(service: MonitorService, guard: Guard) -> APIRouter:
+def router(service: MonitorService, runner: MonitorRunner, guard: Guard) -> APIRouter:
     """/projects/{project}/monitors."""
     routes = APIRouter(prefix="/projects/{project}/monitors", tags=["monitors"])
     reads, operates = guard.require(Action.READ), guard.require(Action.OPERATE)
@@ -67,7 +68,17 @@ def router(service: MonitorService, guard: Guard) -> APIRouter:
         project: str, monitor: str, _principal: Annotated[Principal, Depends(operates)], creation: Idempotency
     ) -> DriftReport:
         """One verdict and the sentence that explains it. A check that cannot be done has the verdict FAILED."""
-        return service.run(project, monitor, creation)
+        return runner.run(project, monitor, creation)
+
+    @routes.post("/{monitor}/silence", summary="Send no alerts for a while", dependencies=[Depends(operates)])
+    def silence_monitor(project: str, monitor: str, body: Silence) -> Monitor:
+        """Checks and events go on. When the time is over and the trouble is not, a reminder comes."""
+        return service.silence(project, monitor, body.until)
+
+    @routes.post("/{monitor}/acknowledge", summary="Acknowledge an alarm", dependencies=[Depends(operates)])
+    def acknowledge_monitor(project: str, monitor: str) -> Monitor:
+        """No reminders while the trouble lasts. The next trouble alerts again."""
+        return service.acknowledge(project, monitor)
 
     @routes.get("/{monitor}/reports", summary="List reports", dependencies=[Depends(reads)])
     def list_reports(project: str, monitor: str, page: PageParameters) -> Page[DriftReport]:

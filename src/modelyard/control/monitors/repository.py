@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
-from modelyard.control.monitors.tables import drift_reports, monitors
+from modelyard.control.monitors.tables import drift_reports, monitor_memories, monitors
 from modelyard.control.rest.pages import PageQuery
 from modelyard.storage.keyset import keyset
 from modelyard.types.monitoring import DriftReport, Monitor
@@ -50,6 +50,32 @@ class MonitorRepository:
         """Set when the next check is due."""
         connection.execute(update(monitors).where(*_key(project, name)).values(next_run_at=next_run_at))
 
+    def acknowledge(self, connection: Connection, project: str, name: str, report: str | None) -> None:
+        """Note which report somebody has taken note of."""
+        connection.execute(update(monitors).where(*_key(project, name)).values(acknowledged=report))
+
+    def alerted_at(self, connection: Connection, project: str, name: str) -> datetime | None:
+        """When the last alert of a monitor went out."""
+        return connection.execute(select(monitors.c.alerted_at).where(*_key(project, name))).scalar_one_or_none()
+
+    def set_alerted(self, connection: Connection, project: str, name: str, at: datetime) -> None:
+        """Note when an alert went out."""
+        connection.execute(update(monitors).where(*_key(project, name)).values(alerted_at=at))
+
+    def memory(self, connection: Connection, project: str, monitor: str, model_version: str) -> str | None:
+        """What a monitor remembers of a version."""
+        where = _memory(project, monitor, model_version)
+        return connection.execute(select(monitor_memories.c.content).where(*where)).scalar_one_or_none()
+
+    def remember(self, connection: Connection, project: str, monitor: str, model_version: str, content: str) -> None:
+        """Replace what a monitor remembers of a version."""
+        connection.execute(delete(monitor_memories).where(*_memory(project, monitor, model_version)))
+        connection.execute(
+            insert(monitor_memories).values(
+                project=project, monitor=monitor, model_version=model_version, content=content
+            )
+        )
+
     def report(self, connection: Connection, report_id: str) -> DriftReport | None:
         """A report by id."""
         return connection.execute(
@@ -89,8 +115,13 @@ def _key(project: str, name: str) -> tuple[Any, Any]:
     return monitors.c.project == project, monitors.c.name == name
 
 
+def _memory(project: str, monitor: str, model_version: str) -> tuple[Any, Any, Any]:
+    table = monitor_memories.c
+    return table.project == project, table.monitor == monitor, table.model_version == model_version
+
+
 def _monitor(row: RowMapping) -> Monitor:
-    return Monitor(**{name: value for name, value in row.items() if name != "next_run_at"})
+    return Monitor(**{name: value for name, value in row.items() if name not in ("next_run_at", "alerted_at")})
 
 
 def _values(monitor: Monitor) -> dict[str, Any]:

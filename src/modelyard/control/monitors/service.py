@@ -1,60 +1,53 @@
-"""Rules of monitors: what they are, when they run, and what becomes of their verdicts."""
+"""Rules of monitors: what they are and may be. Running them is `running`'s business."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-import structlog
-
-from modelyard.control.events.service import EventService
+from modelyard.control.alerts.service import AlertService
+from modelyard.control.detectors.service import DetectorService
 from modelyard.control.feedback.service import EndpointReader
-from modelyard.control.monitors.checks import DriftCheck
-from modelyard.control.monitors.errors import MonitorExistsError, MonitorNotFoundError, MonitorWindowInvalidError
+from modelyard.control.monitors.checking.baselines import ENDPOINT, PREVIOUS_WEEK, TRAINING
+from modelyard.control.monitors.errors import (
+    BaselineInvalidError,
+    MonitorExistsError,
+    MonitorNotFoundError,
+    MonitorWindowInvalidError,
+    NothingToAcknowledgeError,
+)
 from modelyard.control.monitors.repository import MonitorRepository
+from modelyard.control.monitors.schedule import check_schedule, next_run
 from modelyard.control.monitors.schemas import MonitorCreate, MonitorUpdate
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.control.rest.preconditions import check_version
-from modelyard.drift.catalog import detector
-from modelyard.errors import ModelyardError
+from modelyard.drift.catalog import unknown_detector
 from modelyard.kit.clock import Clock
-from modelyard.kit.ids import check_name, derived_id, new_id
+from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
-from modelyard.storage.database import Connection, Database
+from modelyard.storage.database import Database
 from modelyard.types.monitoring import DriftReport, Monitor, Verdict
-
-_KEPT_REPORTS = 2000
-_log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DueCheck:
-    """A check whose time has come: `slot` is the time it was due at, and names it."""
-
-    project: str
-    monitor: str
-    slot: datetime
 
 
 class MonitorService:
-    """Creates, changes, runs and schedules monitors. Safe from any thread."""
+    """Creates, changes and shows monitors. Safe from any thread."""
 
     def __init__(
         self,
+        *,
         database: Database,
         repository: MonitorRepository,
         creations: Creations,
         endpoints: EndpointReader,
-        check: DriftCheck,
-        events: EventService,
+        detectors: DetectorService,
+        alerts: AlertService,
         clock: Clock,
     ) -> None:
         self._database = database
         self._repository = repository
         self._creations = creations
         self._endpoints = endpoints
-        self._check = check
-        self._events = events
+        self._detectors = detectors
+        self._alerts = alerts
         self._clock = clock
 
     def list(self, project: str, page: PageQuery) -> Page[Monitor]:
@@ -75,15 +68,17 @@ class MonitorService:
         """A new monitor; its first check is one interval away.
 
         Raises:
-            NameInvalidError, DetectorUnknownError, MonitorWindowInvalidError: the request is wrong.
-            NotFoundError: no such endpoint.
+            NameInvalidError, DetectorUnknownError, MonitorWindowInvalidError, ScheduleInvalidError,
+            BaselineInvalidError: the request is wrong.
+            NotFoundError: no such endpoint or channel.
             MonitorExistsError: the name is taken.
         """
         check_name(body.name)
         self._endpoints.get(project, body.endpoint)
         now = self._clock.now()
-        monitor = _checked(
-            Monitor(**body.model_dump(), project=project, last_report=None, created_at=now, updated_at=now, version=1)
+        values = {**body.model_dump(), "detectors": tuple(body.detectors), "channels": tuple(body.channels)}
+        monitor = self._check(
+            Monitor(**values, project=project, last_report=None, created_at=now, updated_at=now, version=1)
         )
         with self._database.transaction() as connection:
             made = self._creations.replay(connection, creation)
@@ -93,7 +88,7 @@ class MonitorService:
                 raise MonitorExistsError(
                     f"There is a monitor '{monitor.name}' already", hint="Choose another name.", field="name"
                 )
-            self._repository.insert(connection, monitor, now + timedelta(seconds=monitor.interval_seconds))
+            self._repository.insert(connection, monitor, next_run(monitor, now))
             self._creations.record(connection, creation, monitor.name)
         return monitor
 
@@ -102,19 +97,19 @@ class MonitorService:
 
         Raises:
             MonitorNotFoundError: there is none.
-            DetectorUnknownError, MonitorWindowInvalidError: the change is wrong.
+            DetectorUnknownError, MonitorWindowInvalidError, ScheduleInvalidError, BaselineInvalidError: the change is
+                wrong.
             PreconditionFailedError: it is not at `expected_version` any more.
         """
-        changes: dict[str, Any] = {key: value for key, value in body.model_dump().items() if value is not None}
+        changes = body.changes()
         now = self._clock.now()
         with self._database.transaction() as connection:
             monitor = _found(self._repository.get(connection, project, name), name)
             check_version(f"monitor '{name}'", monitor.version, expected_version)
-            changed = _checked(replace(monitor, **changes, updated_at=now, version=monitor.version + 1))
+            changed = self._check(replace(monitor, **changes, updated_at=now, version=monitor.version + 1))
             self._repository.update(connection, changed)
-            if changed.interval_seconds != monitor.interval_seconds or changed.is_enabled > monitor.is_enabled:
-                next_run_at = now + timedelta(seconds=changed.interval_seconds)
-                self._repository.schedule(connection, project, name, next_run_at)
+            if _schedule(changed) != _schedule(monitor) or changed.is_enabled > monitor.is_enabled:
+                self._repository.schedule(connection, project, name, next_run(changed, now))
         return changed
 
     def delete(self, project: str, name: str, expected_version: int | None) -> None:
@@ -140,124 +135,63 @@ class MonitorService:
             reports = self._repository.reports(connection, project, name, page)
         return page.page(reports, lambda item: (item.at, item.id))
 
-    def run(self, project: str, name: str, creation: Creation | None = None) -> DriftReport:
-        """Check now, whatever the schedule. A check that cannot be done is a report too, with the verdict FAILED.
+    def silence(self, project: str, name: str, until: datetime | None) -> Monitor:
+        """Send no alerts before `until`; None: send them again. Checks and events go on.
 
         Raises:
             MonitorNotFoundError: there is none.
         """
-        report_id = new_id("report") if creation is None else derived_id("report", creation.key)
-        return self._run(self.get(project, name), report_id)
+        return self._changed(project, name, silenced_until=until)
 
-    def due(self) -> Sequence[DueCheck]:
-        """The checks whose time has come. Those with nothing new to look at are put off by one interval."""
-        with self._database.read() as connection:
-            waiting = self._repository.due(connection, self._clock.now())
-        due = []
-        for monitor, slot in waiting:
-            check = DueCheck(monitor.project, monitor.name, slot)
-            if self._has_news(monitor):
-                due.append(check)
-            else:
-                self.put_off(check)
-        return due
+    def acknowledge(self, project: str, name: str) -> Monitor:
+        """Take note of the trouble that the last report tells: no reminders while it lasts.
 
-    def put_off(self, check: DueCheck) -> None:
-        """Schedule the next check. Checks that were missed (the machine was off) are not made up for."""
+        Raises:
+            MonitorNotFoundError: there is none.
+            NothingToAcknowledgeError: there is no trouble.
+        """
+        report = self.get(project, name).last_report
+        if report is None or report.verdict not in (Verdict.DRIFT, Verdict.FAILED):
+            raise NothingToAcknowledgeError(
+                f"Monitor '{name}' tells no trouble", hint="Acknowledge it when its verdict is DRIFT or FAILED."
+            )
+        return self._changed(project, name, acknowledged=report.id)
+
+    def _changed(self, project: str, name: str, **changes: Any) -> Monitor:
         with self._database.transaction() as connection:
-            monitor = self._repository.get(connection, check.project, check.monitor)
-            if monitor is not None:
-                interval = timedelta(seconds=monitor.interval_seconds)
-                next_run_at = max(check.slot + interval, self._clock.now() + interval / 2)
-                self._repository.schedule(connection, check.project, check.monitor, next_run_at)
+            monitor = _found(self._repository.get(connection, project, name), name)
+            changed = replace(monitor, **changes, updated_at=self._clock.now(), version=monitor.version + 1)
+            self._repository.update(connection, changed)
+        return changed
 
-    def run_due(self, check: DueCheck) -> None:
-        """Do a scheduled check once: a second call for the same slot does nothing."""
-        with self._database.read() as connection:
-            monitor = self._repository.get(connection, check.project, check.monitor)
-        if monitor is not None:
-            report_id = derived_id("report", check.project, check.monitor, check.slot.isoformat())
-            self._run(monitor, report_id, is_scheduled=True)
+    def _check(self, monitor: Monitor) -> Monitor:
+        """The monitor, if it could ever work."""
+        known = self._detectors.names(monitor.project)
+        for name in monitor.detectors:
+            if name not in known:
+                raise unknown_detector(name, known)
+        check_schedule(monitor.cron, monitor.every_rows)
+        _check_baseline(monitor.baseline)
+        if monitor.baseline.startswith(ENDPOINT):
+            self._endpoints.get(monitor.project, monitor.baseline.removeprefix(ENDPOINT))
+        self._alerts.check_channels(monitor.project, monitor.channels)
+        if monitor.window_rows < monitor.minimum_rows:
+            raise MonitorWindowInvalidError(
+                f"The window of {monitor.window_rows} rows never holds the {monitor.minimum_rows} that a verdict needs",
+                hint="Make window_rows at least minimum_rows.",
+                field="window_rows",
+            )
+        return monitor
 
-    def _has_news(self, monitor: Monitor) -> bool:
-        try:
-            return self._check.has_news(monitor)
-        except ModelyardError:
-            return True  # the check meets the same error, and its report says so
 
-    def _run(self, monitor: Monitor, report_id: str, *, is_scheduled: bool = False) -> DriftReport:
-        with self._database.read() as connection:
-            made = self._repository.report(connection, report_id)
-        if made is not None:
-            return made
-        report = self._report(monitor, report_id)
-        if is_scheduled and _says_the_same(monitor.last_report, report):
-            return report
-        with self._database.transaction() as connection:
-            made = self._repository.report(connection, report_id)
-            present = self._repository.get(connection, monitor.project, monitor.name)
-            if made is None and present is not None:
-                self._repository.add_report(connection, monitor.project, report, keep=_KEPT_REPORTS)
-                self._announce(connection, present, report)
-        return made or report
-
-    def _report(self, monitor: Monitor, report_id: str) -> DriftReport:
-        blank = DriftReport(
-            id=report_id,
-            monitor=monitor.name,
-            endpoint=monitor.endpoint,
-            model_version="",
-            at=self._clock.now(),
-            verdict=Verdict.FAILED,
-            sentence="",
-            rows=0,
+def _check_baseline(baseline: str) -> None:
+    is_endpoint = baseline.startswith(ENDPOINT) and len(baseline) > len(ENDPOINT)
+    if baseline not in (TRAINING, PREVIOUS_WEEK) and not is_endpoint:
+        raise BaselineInvalidError(
+            f"'{baseline[:80]}' is nothing to compare traffic with",
+            hint=f"Give '{TRAINING}', '{PREVIOUS_WEEK}' or '{ENDPOINT}NAME'.",
+            field="baseline",
         )
-        try:
-            checked = self._check.run(monitor)
-        except ModelyardError as error:
-            return replace(blank, sentence=f"The monitor could not run: {error.message}. {error.hint}".strip())
-        except Exception as error:  # noqa: BLE001 - a detector's defect must not pass for a quiet week
-            _log.exception("monitor failed", monitor=monitor.name, project=monitor.project)
-            return replace(blank, sentence=f"The monitor could not run: {type(error).__name__}: {error}")
-        return replace(
-            blank,
-            model_version=checked.version,
-            verdict=checked.detection.verdict,
-            sentence=checked.detection.sentence,
-            rows=checked.rows,
-            findings=checked.detection.findings,
-            since=checked.since,
-            until=checked.until,
-        )
-
-    def _announce(self, connection: Connection, monitor: Monitor, report: DriftReport) -> None:
-        """An event when the verdict changes; the same verdict again is no news."""
-        before = monitor.last_report.verdict if monitor.last_report else Verdict.INSUFFICIENT
-        kinds = {Verdict.DRIFT: "drift_found", Verdict.FAILED: "monitor_failed"}
-        was_bad = before in kinds
-        kind = kinds.get(report.verdict) or ("drift_ended" if was_bad else None)
-        if kind is None or before is report.verdict or report.verdict is Verdict.INSUFFICIENT:
-            return
-        details = {"report": report.id, "monitor": monitor.name, "version": report.model_version}
-        subject = f"endpoint/{monitor.endpoint}"
-        self._events.append(monitor.project, subject, kind, report.sentence, details, connection=connection)
-
-
-def _says_the_same(last: DriftReport | None, report: DriftReport) -> bool:
-    """True for a check that still cannot be done, for the same reason: that is said once."""
-    has_no_verdict = report.verdict in (Verdict.FAILED, Verdict.INSUFFICIENT)
-    return last is not None and has_no_verdict and (last.verdict, last.sentence) == (report.verdict, report.sentence)
-
-
-def _checked(monitor: Monitor) -> Monitor:
-    detector(monitor.detector)
-    if monitor.window_rows < monitor.minimum_rows:
-        raise MonitorWindowInvalidError(
-            f"The window of {monitor.window_rows} rows never holds the {monitor.minimum_rows} that a verdict needs",
-            hint="Make window_rows at least minimum_rows.",
-            field="window_rows",
-        )
-    return monitor
 
 
 def _found(monitor: Monitor | None, name: str) -> Monitor:
@@ -266,3 +200,7 @@ def _found(monitor: Monitor | None, name: str) -> Monitor:
             f"There is no monitor '{name}'", hint="GET /operations/v1/projects/<project>/monitors lists them."
         )
     return monitor
+
+
+def _schedule(monitor: Monitor) -> tuple[float, str | None, int | None]:
+    return monitor.interval_seconds, monitor.cron, monitor.every_rows

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Float, ForeignKeyConstraint, Index, Integer, String, Table, Text
 
-from modelyard.storage.columns import DataclassJson, UtcDateTime
+from modelyard.storage.columns import DataclassJson, StringTuple, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
 from modelyard.types.monitoring import DriftReport
 
@@ -12,12 +12,19 @@ monitors = Table(
     Column("project", String(63), primary_key=True),
     Column("name", String(63), primary_key=True),
     Column("endpoint", String(63), nullable=False),
-    Column("detector", String(63), nullable=False),
+    Column("detectors", StringTuple(), nullable=False, server_default='["drift"]'),
     Column("interval_seconds", Float, nullable=False),
+    Column("cron", String(100)),
+    Column("every_rows", Integer),
+    Column("baseline", String(80), nullable=False, server_default="training"),
     Column("minimum_rows", Integer, nullable=False),
     Column("window_rows", Integer, nullable=False),
     Column("alarms_per_week", Float, nullable=False),
+    Column("channels", StringTuple(), nullable=False, server_default="[]"),
     Column("is_enabled", Boolean, nullable=False),
+    Column("silenced_until", UtcDateTime()),
+    Column("acknowledged", String(64)),
+    Column("alerted_at", UtcDateTime()),
     Column("last_report", DataclassJson(DriftReport)),
     Column("next_run_at", UtcDateTime(), nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
@@ -25,6 +32,17 @@ monitors = Table(
     Column("version", Integer, nullable=False),
     Index("ix_monitors_due", "is_enabled", "next_run_at"),
 )
+
+monitor_memories = Table(
+    "monitor_memories",
+    operations_metadata,
+    Column("project", String(63), primary_key=True),
+    Column("monitor", String(63), primary_key=True),
+    Column("model_version", String(80), primary_key=True),
+    Column("content", Text, nullable=False),
+    ForeignKeyConstraint(["project", "monitor"], ["monitors.project", "monitors.name"], ondelete="CASCADE"),
+)
+"""What a monitor has to remember from check to check (`checking.quality.QualityMemory`), by model version."""
 
 drift_reports = Table(
     "drift_reports",

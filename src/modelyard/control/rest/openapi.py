@@ -21,6 +21,8 @@ PATH_PARAMETERS: Mapping[str, str] = {
     "inference_id": "Id of the inference: the header `X-Modelyard-Inference-Id` of the answer.",
     "monitor": "Name of the monitor.",
     "policy": "Name of the retraining policy.",
+    "detector": "Name of the detector.",
+    "channel": "Name of the alert channel.",
 }
 _ATTRIBUTES = re.compile(r"\n*^Attributes:\n((?:[ ]{4,}.*\n?|\n)+)", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): ((?:.*\n?)(?: {8,}.*\n?)*)", re.MULTILINE)

@@ -12,7 +12,7 @@ import structlog
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.endpoints.schemas import VariantSpec
 from modelyard.control.feedback.service import FeedbackService
-from modelyard.control.monitors.checks import serving_version
+from modelyard.control.monitors.checking.windows import serving_version
 from modelyard.control.retraining.collecting import Collector, parse_ref
 from modelyard.control.retraining.errors import RetrainingImpossibleError
 from modelyard.control.retraining.gate import NEW, OLD, judge

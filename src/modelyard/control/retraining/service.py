@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from modelyard.control.events.service import EventService
 from modelyard.control.feedback.service import EndpointReader, FeedbackService
-from modelyard.control.monitors.checks import serving_version
+from modelyard.control.monitors.checking.windows import serving_version
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.retraining.collecting import Collector
 from modelyard.control.retraining.errors import RetrainingActiveError

@@ -10,7 +10,7 @@ from modelyard.sdk.errors import WaitFailedError
 from modelyard.sdk.resource import OPERATIONS, Resource, act, create, delete, pages, read, update, wait_for
 from modelyard.sdk.steps import Flow
 from modelyard.types.endpoints import CaptureRules, Endpoint, EndpointStatus, Rollout, RolloutStatus, Scaling, Variant
-from modelyard.types.monitoring import FeedbackReceipt, Inference, LiveMetrics
+from modelyard.types.monitoring import FeedbackReceipt, Inference, LiveMetrics, QualityPoint
 from modelyard.types.planning import Plan
 from modelyard.types.signatures import Scalar
 
@@ -262,6 +262,12 @@ class Endpoints(Resource[Mode]):
     def metrics(self, name: str, *, window: str = "24h") -> Flow[tuple[LiveMetrics, ...]]:
         """Quality per version on the rows whose truth is known; `window` is how far back (15m, 24h, 7d)."""
         return read(tuple[LiveMetrics, ...], self._path(OPERATIONS, "endpoints", name, "metrics"), {"window": window})
+
+    @call
+    def history(self, name: str, *, window: str = "7d", points: int = 7) -> Flow[tuple[QualityPoint, ...]]:
+        """Every metric over time on the rows whose truth is known, in so many stretches, with 95 % intervals."""
+        path = self._path(OPERATIONS, "endpoints", name, "metrics", "history")
+        return read(tuple[QualityPoint, ...], path, {"window": window, "points": str(points)})
 
     @listing
     def list(self) -> Pages[Endpoint]:

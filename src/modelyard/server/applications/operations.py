@@ -3,8 +3,11 @@
 from fastapi import APIRouter
 
 from modelyard import __version__
+from modelyard.control.alerts.api import router as alerts_router
+from modelyard.control.alerts.delivery import EmailSender
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
+from modelyard.control.detectors.api import router as detectors_router
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
@@ -29,10 +32,6 @@ from modelyard.control.explanations.service import ExplanationService
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.rollout_quality import RolloutQuality
 from modelyard.control.monitors.api import router as monitors_router
-from modelyard.control.monitors.checks import DriftCheck
-from modelyard.control.monitors.references import References
-from modelyard.control.monitors.repository import MonitorRepository
-from modelyard.control.monitors.service import MonitorService
 from modelyard.control.monitors.workflows import MonitorWorkflow
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
@@ -49,6 +48,8 @@ from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
 from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
+from modelyard.server.applications.monitoring import Monitoring
+from modelyard.server.applications.monitoring import assemble as assemble_monitoring
 from modelyard.server.applications.traffic import Traffic, build_traffic
 from modelyard.server.duties import Duty
 from modelyard.settings import Home, Settings
@@ -79,18 +80,17 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     )
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     traffic = build_traffic(context, registry, endpoints, events, guard)
-    check = DriftCheck(endpoints, traffic.captures, References(registry, home.cache / "references"))
-    monitors = MonitorService(database, MonitorRepository(), context.creations, endpoints, check, events, clock)
+    monitoring = _monitoring(context, registry, endpoints, events, traffic)
     repository = RetrainingRepository()
     tracking = RunTracking(database, repository, events, clock)
-    policies = PolicyService(database, repository, context.creations, endpoints, monitors, events, clock)
+    policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)
     collector = Collector(registry, jobs, traffic.labelled, traffic.feedback, home.run / "retraining")
     retraining = RetrainingService(
         database,
         repository,
         context.creations,
         policies,
-        monitors,
+        monitoring.service,
         endpoints,
         traffic.feedback,
         collector,
@@ -99,13 +99,13 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     )
     execution = RetrainingExecution(tracking, policies, collector, traffic.feedback, registry, jobs, endpoints, clock)
     carry = RetrainingWorkflow(retraining, execution)
-    checks = MonitorWorkflow(monitors)
+    checks = MonitorWorkflow(monitoring.runner)
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
         *traffic.routers,
         *_evaluation(context, registry, endpoints, traffic, guard),
-        monitors_router(monitors, guard),
+        *_monitoring_routers(monitoring, guard),
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
         audit_router(context.audit, guard),
@@ -118,6 +118,8 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         *_endpoint_duties(reconciler, home, trial, traffic.quality),
         *traffic.duties,
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
+        Duty(name="alerts.deliver", interval_seconds=1.0, run=monitoring.courier.run_once),
+        Duty(name="alerts.forget", interval_seconds=3600.0, run=monitoring.courier.forget),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
@@ -149,18 +151,32 @@ def _endpoint_duties(
     return reconcile, demand, Duty(name="rollouts.quality", interval_seconds=3.0, run=lambda: trial.sweep(quality))
 
 
-def _evaluation(
-    context: Context, registry: RegistryClient, endpoints: EndpointService, traffic: Traffic, guard: Guard
-) -> tuple[APIRouter, APIRouter]:
-    clock, captures = context.clock, traffic.captures
-    reader = EvaluationReader(captures, traffic.feedback, registry)
-    running = RunningModels(context.home.routing)
-    backgrounds = Backgrounds(registry, BundleCache(context.home.cache / "bundles", registry), captures)
-    evaluation = EvaluationService(reader, endpoints, clock)
-    comparison = ComparisonService(reader, running, endpoints, clock)
+def _monitoring(
+    context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService, traffic: Traffic
+) -> Monitoring:
+    settings, home = context.settings, context.home
+    return assemble_monitoring(
+        database=context.database,
+        creations=context.creations,
+        endpoints=endpoints,
+        registry=registry,
+        engine=context.engine,
+        captures=traffic.captures,
+        feedback=traffic.feedback,
+        labelled=traffic.labelled,
+        events=events,
+        references=home.cache / "references",
+        workplace=home.run / "detectors",
+        mail=EmailSender(url=settings.smtp_url.get_secret_value(), sender=settings.smtp_from),
+        clock=context.clock,
+    )
+
+
+def _monitoring_routers(monitoring: Monitoring, guard: Guard) -> tuple[APIRouter, ...]:
     return (
-        evaluation_router(evaluation, comparison, BiasService(reader, endpoints, clock), guard),
-        explanations_router(ExplanationService(endpoints, captures, running, backgrounds), guard),
+        monitors_router(monitoring.service, monitoring.runner, guard),
+        detectors_router(monitoring.detectors, guard),
+        alerts_router(monitoring.alerts, guard),
     )
 
 
@@ -176,20 +192,4 @@ def _evaluation(
     return (
         evaluation_router(evaluation, comparison, BiasService(reader, endpoints, clock), guard),
         explanations_router(ExplanationService(endpoints, captures, running, backgrounds), guard),
-    )
-
-
-def _watch(context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService) -> _Watch:
-    database, clock = context.database, context.clock
-    feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
-    captures = CaptureService(database, CaptureRepository(), context.objects, feedback, clock)
-    labelled = LabelledReader(captures, feedback)
-    check = DriftCheck(endpoints, captures, References(registry, context.home.cache / "references"))
-    monitors = MonitorService(database, MonitorRepository(), context.creations, endpoints, check, events, clock)
-    return _Watch(
-        captures=captures,
-        feedback=feedback,
-        labelled=labelled,
-        quality=QualityService(labelled, endpoints, clock),
-        monitors=monitors,
     )

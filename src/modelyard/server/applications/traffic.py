@@ -16,6 +16,7 @@ from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.events.service import EventService
 from modelyard.control.feedback.api import router as feedback_router
+from modelyard.control.feedback.history import QualityHistory
 from modelyard.control.feedback.labelled import LabelledReader
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
@@ -86,7 +87,7 @@ def build_traffic(
             predictions_router(_predictions(context, registry, endpoints), guard),
             queries_router(queries, guard),
             otlp_router(TelemetryReceiver(endpoints, feedback, ingest, Mask(_mask_key(home))), guard),
-            feedback_router(feedback, quality, guard),
+            feedback_router(feedback, quality, QualityHistory(labelled, registry, endpoints, clock), guard),
         ),
         duties=(
             Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),

@@ -10,6 +10,7 @@ from shutil import copyfile
 import numpy as np
 import pytest
 
+from modelyard.control.alerts.delivery import EmailSender
 from modelyard.control.captures.compaction import Compaction
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
@@ -23,9 +24,6 @@ from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService, NewTruth
 from modelyard.control.feedback.settling import Settling
-from modelyard.control.monitors.checks import DriftCheck
-from modelyard.control.monitors.references import References
-from modelyard.control.monitors.repository import MonitorRepository
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.control.retraining.collecting import Collector
@@ -36,11 +34,14 @@ from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.dataplane.captures import SpoolLimits, SpoolWriter
 from modelyard.drift.reference import build_reference
+from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import FakeClock
 from modelyard.kit.files import sha256_file
 from modelyard.kit.ids import derived_id
 from modelyard.runtimes.tensors import to_raw
+from modelyard.server.applications.monitoring import Monitoring, assemble
+from modelyard.settings import Home
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import ObjectStore, open_objects
@@ -137,8 +138,12 @@ class Registry:
         self.models: dict[str, ModelVersion] = {}
         self.bundles: dict[str, Path] = {}
         self.downloads = 0
+        self.code_is_permitted = False
         self.aliases: dict[str, int] = {}
         self.evaluations: dict[str, Evaluation] = {}
+
+    def permits_code(self, project: str) -> bool:
+        return self.code_is_permitted
 
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         return self.datasets[dataset, number or max(n for d, n in self.datasets if d == dataset)]
@@ -294,6 +299,7 @@ class World:
     quality: QualityService
     events: EventService
     monitors: MonitorService
+    monitoring: Monitoring
     policies: PolicyService
     retraining: RetrainingService
     execution: RetrainingExecution
@@ -374,8 +380,23 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
     captures = CaptureService(database, repository, objects, feedback)
     rules: dict[tuple[str, str], timedelta] = {}
     labelled = LabelledReader(captures, feedback)
-    check = DriftCheck(endpoints, captures, References(registry, folders["cache"]))
-    monitors = MonitorService(database, MonitorRepository(), creations, endpoints, check, events, clock)
+    engine = LocalEngine(Home(tmp_path / "home"))
+    monitoring = assemble(
+        database=database,
+        creations=creations,
+        endpoints=endpoints,
+        registry=registry,
+        engine=engine,
+        captures=captures,
+        feedback=feedback,
+        labelled=labelled,
+        events=events,
+        references=folders["cache"],
+        workplace=tmp_path / "detectors",
+        mail=EmailSender(url="", sender="modelyard@example.org"),
+        clock=clock,
+    )
+    monitors = monitoring.service
     runs = RetrainingRepository()
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
     collector = Collector(registry, jobs, labelled, feedback, folders["temporary"])
@@ -404,6 +425,7 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
         quality=QualityService(labelled, endpoints, clock),
         events=events,
         monitors=monitors,
+        monitoring=monitoring,
         policies=policies,
         retraining=retraining,
         execution=execution,

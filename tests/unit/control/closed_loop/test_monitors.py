@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from modelyard.control.endpoints.errors import EndpointNotFoundError
-from modelyard.control.monitors.checks import DriftCheck
+from modelyard.control.monitors.checking.check import MonitorCheck
 from modelyard.control.monitors.errors import MonitorExistsError, MonitorNotFoundError, MonitorWindowInvalidError
 from modelyard.control.monitors.schemas import MonitorCreate, MonitorUpdate
 from modelyard.control.rest.pages import PageQuery
@@ -24,10 +24,10 @@ def create(world, **changes) -> Monitor:
 
 def sweep(world) -> int:
     """What the workflow's sweep does, without DBOS."""
-    due = world.monitors.due()
+    due = world.monitoring.runner.due()
     for check in due:
-        world.monitors.run_due(check)
-        world.monitors.put_off(check)
+        world.monitoring.runner.run_due(check)
+        world.monitoring.runner.put_off(check)
     return len(due)
 
 
@@ -38,14 +38,14 @@ def reports(world, name: str = "watch"):
 def test_quiet_traffic_gives_no_drift_and_shifted_traffic_is_found_and_announced_once(world):
     create(world)
     world.traffic(200)
-    assert world.monitors.run("default", "watch").verdict is Verdict.NO_DRIFT
+    assert world.monitoring.runner.run("default", "watch").verdict is Verdict.NO_DRIFT
     world.traffic(200, shift=2.0)
-    report = world.monitors.run("default", "watch")
+    report = world.monitoring.runner.run("default", "watch")
     assert (report.verdict, report.rows, report.model_version) == (Verdict.DRIFT, 200, "points:1")
     assert "x rose from " in report.sentence
-    world.monitors.run("default", "watch")
+    world.monitoring.runner.run("default", "watch")
     world.traffic(200)
-    assert world.monitors.run("default", "watch").verdict is Verdict.NO_DRIFT
+    assert world.monitoring.runner.run("default", "watch").verdict is Verdict.NO_DRIFT
     assert world.event_kinds() == ["drift_found", "drift_ended"]
     assert world.monitors.get("default", "watch").last_report == reports(world)[0]
     assert [item.verdict for item in reports(world)] == ["NO_DRIFT", "DRIFT", "DRIFT", "NO_DRIFT"]
@@ -65,7 +65,7 @@ def test_columns_that_are_masked_in_captures_do_not_drift(world):
 def test_too_few_rows_is_a_verdict_of_its_own(world):
     create(world)
     world.traffic(10)
-    report = world.monitors.run("default", "watch")
+    report = world.monitoring.runner.run("default", "watch")
     assert (report.verdict, report.rows) == (Verdict.INSUFFICIENT, 10)
 
 
@@ -74,7 +74,7 @@ def test_the_window_holds_only_the_version_that_serves_now(world):
     world.traffic(200, shift=2.0)
     world.endpoints.deploy("points", "points", 2)
     world.traffic(60, number=2)
-    report = world.monitors.run("default", "watch")
+    report = world.monitoring.runner.run("default", "watch")
     assert (report.model_version, report.rows, report.verdict) == ("points:2", 60, Verdict.NO_DRIFT)
 
 
@@ -82,7 +82,7 @@ def test_a_reference_is_fetched_once_per_version(world):
     create(world)
     world.traffic(60)
     for _ in range(3):
-        world.monitors.run("default", "watch")
+        world.monitoring.runner.run("default", "watch")
     assert world.registry.downloads == 1
 
 
@@ -91,24 +91,24 @@ def test_a_monitor_that_cannot_run_says_so_once(world, monkeypatch):
     world.traffic(60)
     version = world.registry.models["points:1"]
     world.registry.models["points:1"] = replace(version, files=())
-    report = world.monitors.run("default", "watch")
+    report = world.monitoring.runner.run("default", "watch")
     assert report.verdict is Verdict.FAILED
     assert report.sentence.startswith("The monitor could not run: points:1 carries no reference sketch")
     world.endpoints.known.clear()
-    assert "There is no endpoint 'points'" in world.monitors.run("default", "watch").sentence
-    monkeypatch.setattr(DriftCheck, "run", lambda *_: 1 / 0)
-    assert "ZeroDivisionError" in world.monitors.run("default", "watch").sentence
+    assert "There is no endpoint 'points'" in world.monitoring.runner.run("default", "watch").sentence
+    monkeypatch.setattr(MonitorCheck, "version", lambda *_: 1 / 0)
+    assert "ZeroDivisionError" in world.monitoring.runner.run("default", "watch").sentence
     assert world.event_kinds() == ["monitor_failed"]
 
 
 def test_a_schedule_runs_each_slot_once_and_does_not_make_up_for_lost_time(world):
     create(world)
     world.traffic(60)  # a minute passes
-    (check,) = world.monitors.due()
-    world.monitors.run_due(check)
-    world.monitors.run_due(check)
+    (check,) = world.monitoring.runner.due()
+    world.monitoring.runner.run_due(check)
+    world.monitoring.runner.run_due(check)
     assert len(reports(world)) == 1
-    world.monitors.put_off(check)
+    world.monitoring.runner.put_off(check)
     assert sweep(world) == 0
     world.traffic(1)
     world.clock.sleep(3600)
@@ -141,7 +141,7 @@ def test_a_disabled_monitor_runs_by_hand_only(world):
     create(world, is_enabled=False)
     world.traffic(60)
     assert sweep(world) == 0
-    assert world.monitors.run("default", "watch").verdict is Verdict.NO_DRIFT
+    assert world.monitoring.runner.run("default", "watch").verdict is Verdict.NO_DRIFT
     world.monitors.update("default", "watch", MonitorUpdate(is_enabled=True), None)
     assert sweep(world) == 0
     world.traffic(61)
@@ -152,8 +152,8 @@ def test_run_is_idempotent_by_key(world):
     create(world)
     world.traffic(60)
     creation = Creation("key", "digest")
-    first = world.monitors.run("default", "watch", creation)
-    assert world.monitors.run("default", "watch", creation) == first
+    first = world.monitoring.runner.run("default", "watch", creation)
+    assert world.monitoring.runner.run("default", "watch", creation) == first
     assert len(reports(world)) == 1
 
 
@@ -165,7 +165,7 @@ def test_a_monitor_is_created_changed_and_deleted_with_its_reports(world):
         world.monitors.update("default", "watch", MonitorUpdate(window_rows=300), 7)
     changed = world.monitors.update("default", "watch", MonitorUpdate(window_rows=300), monitor.version)
     assert (changed.window_rows, changed.minimum_rows, changed.version) == (300, 50, 2)
-    world.monitors.run("default", "watch")
+    world.monitoring.runner.run("default", "watch")
     world.monitors.delete("default", "watch", 2)
     with pytest.raises(MonitorNotFoundError):
         world.monitors.reports("default", "watch", PageQuery())
@@ -176,7 +176,7 @@ def test_a_monitor_is_created_changed_and_deleted_with_its_reports(world):
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"detector": "drfit"}, DetectorUnknownError),
+        ({"detectors": ["drfit"]}, DetectorUnknownError),
         ({"endpoint": "nobody"}, EndpointNotFoundError),
         ({"minimum_rows": 500}, MonitorWindowInvalidError),
     ],
@@ -187,9 +187,9 @@ def test_a_monitor_that_could_never_work_is_refused(world, changes, error):
 
 
 def test_old_reports_are_forgotten(world, monkeypatch):
-    monkeypatch.setattr("modelyard.control.monitors.service._KEPT_REPORTS", 3)
+    monkeypatch.setattr("modelyard.control.monitors.running._KEPT_REPORTS", 3)
     create(world)
     for _ in range(5):
         world.clock.sleep(timedelta(seconds=1).total_seconds())
-        world.monitors.run("default", "watch")
+        world.monitoring.runner.run("default", "watch")
     assert len(reports(world)) == 3

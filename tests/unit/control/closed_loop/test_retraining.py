@@ -244,10 +244,10 @@ def test_drift_and_enough_labels_together_start_a_run_by_themselves(world):
     watched(world)
     quiet = world.traffic(60)
     world.label(quiet)
-    world.monitors.run("default", "watch")
+    world.monitoring.runner.run("default", "watch")
     assert world.retraining.start_due() == []  # labels without drift
     worn = world.traffic(100, shift=2.0)
-    world.monitors.run("default", "watch")
+    world.monitoring.runner.run("default", "watch")
     world.label(worn[:10])
     (run,) = world.retraining.start_due()
     assert "x rose from " in run.cause
@@ -259,7 +259,7 @@ def test_drift_and_enough_labels_together_start_a_run_by_themselves(world):
 def test_drift_without_enough_captured_labels_starts_nothing(world):
     watched(world)
     worn = world.traffic(100, shift=2.0)
-    world.monitors.run("default", "watch")
+    world.monitoring.runner.run("default", "watch")
     world.label(worn[:10])
     world.label([structs.replace(record, id=f"uncaptured-{record.id}") for record in worn[:50]])
     assert world.retraining.start_due() == []
@@ -270,7 +270,7 @@ def test_drift_without_enough_captured_labels_starts_nothing(world):
 def test_drift_of_a_version_that_is_gone_starts_nothing(world):
     watched(world)
     world.label(world.traffic(100, shift=2.0))
-    world.monitors.run("default", "watch")
+    world.monitoring.runner.run("default", "watch")
     world.endpoints.deploy("points", "points", 2)
     assert world.retraining.start_due() == []
 

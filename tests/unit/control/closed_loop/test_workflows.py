@@ -32,7 +32,7 @@ def until(condition) -> None:
 
 
 def test_a_due_check_and_the_run_that_it_causes_are_carried_to_their_end(world, durable: Durable):
-    watch = MonitorWorkflow(world.monitors)
+    watch = MonitorWorkflow(world.monitoring.runner)
     again = RetrainingWorkflow(world.retraining, world.execution)
     durable.launch()
     monitor = MonitorCreate(name="watch", endpoint="points", minimum_rows=50, window_rows=100, interval_seconds=60)

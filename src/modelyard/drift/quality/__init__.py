@@ -1,0 +1,1 @@
+"""How good a model is on traffic: estimated before the truth is known, tested once it is, and where it is worst."""
