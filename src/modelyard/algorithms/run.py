@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(folder: Path) -> dict[str, float]:
+def run(folder: Path) -> dict[str, float | str]:
     """Run the job in `folder` in this process; its figures.
 
     Raises:
@@ -89,12 +89,13 @@ def run(folder: Path) -> dict[str, float]:
     output = folder / OUTPUT_FOLDER
     output.mkdir(exist_ok=True)
     context = JobContext(seed=job.recipe.seed, threads=job.threads, target=job.recipe.target, output=output)
-    figures = _evaluate(job, context) if job.recipe.algorithm == EVALUATION else _train(job, context)
+    kinds = {EVALUATION: _evaluate}
+    figures = kinds.get(job.recipe.algorithm, _train)(job, context)
     context.log("done")
     return figures
 
 
-def _train(job: JobFile, context: JobContext) -> dict[str, float]:
+def _train(job: JobFile, context: JobContext) -> dict[str, float | str]:
     from modelyard.algorithms import catalog, hyperparameters  # noqa: PLC0415 - after the thread variables are set
     from modelyard.algorithms.evaluation.figures import metric_figures  # noqa: PLC0415
     from modelyard.runtimes.bundle import read_manifest  # noqa: PLC0415
@@ -122,10 +123,10 @@ def _train(job: JobFile, context: JobContext) -> dict[str, float]:
             )
     context.log(f"{description.name} with seed {context.seed} on {context.threads} thread(s)")
     algorithm.train(job.channels, complete, context)
-    return metric_figures(read_manifest(context.output).card.metrics)
+    return {**metric_figures(read_manifest(context.output).card.metrics)}
 
 
-def _evaluate(job: JobFile, context: JobContext) -> dict[str, float]:
+def _evaluate(job: JobFile, context: JobContext) -> dict[str, float | str]:
     from modelyard.algorithms.evaluation.evaluate import evaluate  # noqa: PLC0415 - after the thread variables are set
 
     return evaluate(job, context)

@@ -77,13 +77,17 @@ class DatasetRef:
     number: int | None = None
 
 
+SLICE_BOUND = "slice_bound"
+"""Hyper-parameter of evaluation jobs: in one slice of the data, a loss up to this is none (0.05 if left out)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecipe:
     """Everything that defines what a job computes: the same recipe on the same data gives the same model.
 
     Attributes:
         algorithm: name of a built-in algorithm ("image-classification"); "evaluation" for evaluation jobs.
-        hyperparameters: overrides of the algorithm's defaults.
+        hyperparameters: overrides of the algorithm's defaults; for evaluation jobs SLICE_BOUND.
         channels: role -> dataset ("train" for training; any roles for evaluation).
         target: name of the target column for tables.
         seed: seeds every random choice.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelyard.types.retraining import GateRules
 from modelyard.types.signatures import Scalar
 
 
@@ -141,6 +142,7 @@ class RetrainingPolicy:
         minimum_gain: the new version's metric on new labelled rows must exceed the running one's by this much.
         maximum_loss: on the old held-out rows it may be worse by at most this much.
         cooldown_seconds: pause after a run.
+        gate: how certain the proof must be, and what a replay may show.
         version: the ETag.
     """
 
@@ -152,6 +154,7 @@ class RetrainingPolicy:
     minimum_gain: float
     maximum_loss: float
     cooldown_seconds: float
+    gate: GateRules = field(default_factory=GateRules)
     is_enabled: bool
     created_at: datetime
     updated_at: datetime

@@ -1,6 +1,5 @@
 """Is the second model better than the first on the same rows? Exact and permutation tests for paired answers."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.algorithms.evaluation.margins import Paired, PairedErrors, PairedRights, sign_p_value
 from modelyard.algorithms.evaluation.metrics import is_right
 from modelyard.types.models import Task
 
@@ -33,19 +33,39 @@ def compare(task: str, first: Outputs, second: Outputs, truth: NDArray[Any]) -> 
     Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions", 1947.
     """
     if task == Task.TABULAR_REGRESSION:
-        return _compare_errors(_squares(first, truth), _squares(second, truth))
+        return _compare_errors(squared_errors(first, truth), squared_errors(second, truth))
     before, after = is_right(first, truth), is_right(second, truth)
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     return Comparison(difference=(gained - lost) / len(truth), p_value=binomial_p_value(gained, lost))
 
 
+def evidence(task: str, first: Outputs, second: Outputs, truth: NDArray[Any]) -> Paired:
+    """What the answers to the same rows say, for tests of any margin."""
+    if task == Task.TABULAR_REGRESSION:
+        before, after = squared_errors(first, truth), squared_errors(second, truth)
+        covariance = np.cov(before, after) if len(truth) > 1 else np.zeros((2, 2))
+        return PairedErrors(
+            rows=len(truth),
+            first_mean=float(before.mean()),
+            second_mean=float(after.mean()),
+            first_variance=float(covariance[0, 0]),
+            second_variance=float(covariance[1, 1]),
+            covariance=float(covariance[0, 1]),
+        )
+    was, now = is_right(first, truth), is_right(second, truth)
+    return PairedRights(rows=len(truth), gained=int((now & ~was).sum()), lost=int((was & ~now).sum()))
+
+
 def binomial_p_value(gained: int, lost: int) -> float:
     """Two-sided exact p-value of that many wins and losses when both are equally likely."""
-    trials = gained + lost
-    if trials == 0:
-        return 1.0
-    tail = sum(math.comb(trials, wins) for wins in range(min(gained, lost) + 1))
-    return min(1.0, float(2 * tail / 2**trials))
+    return min(1.0, 2 * sign_p_value(max(gained, lost), min(gained, lost)))
+
+
+def squared_errors(outputs: Outputs, truth: NDArray[Any]) -> NDArray[np.float64]:
+    """Of a regressor's answers, (n,)."""
+    predicted = np.asarray(outputs["prediction"], dtype=np.float64).reshape(-1)
+    squares: NDArray[np.float64] = (predicted - truth.astype(np.float64)) ** 2
+    return squares
 
 
 def _compare_errors(before: NDArray[np.float64], after: NDArray[np.float64]) -> Comparison:
@@ -56,9 +76,3 @@ def _compare_errors(before: NDArray[np.float64], after: NDArray[np.float64]) -> 
     as_large = sum(bool(abs((sign * gains).mean()) >= observed) for sign in signs)
     difference = float(np.sqrt(before.mean()) - np.sqrt(after.mean()))
     return Comparison(difference=difference, p_value=(as_large + 1) / (_PERMUTATIONS + 1))
-
-
-def _squares(outputs: Outputs, truth: NDArray[Any]) -> NDArray[np.float64]:
-    predicted = np.asarray(outputs["prediction"], dtype=np.float64).reshape(-1)
-    squares: NDArray[np.float64] = (predicted - truth.astype(np.float64)) ** 2
-    return squares

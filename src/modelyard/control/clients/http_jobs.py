@@ -42,6 +42,7 @@ class HttpJobsClient:
             "target": recipe.target,
             "seed": recipe.seed,
             "candidates": recipe.candidates,
+            **recipe.hyperparameters,
         }
         return self._create(project, "evaluation-jobs", body, idempotency_key)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.types.jobs import DatasetRef, JobRecipe
+from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Scalar
 
@@ -81,11 +81,15 @@ class EvaluationJobRequest(JobRequest):
         description='Model versions to judge, such as "digits:2".', examples=[["digits:1", "digits:2"]]
     )
     target: str | None = Field(default=None, description="Column that holds the truth, for tables.")
+    slice_bound: float = Field(
+        default=0.05, ge=0, le=1, description="In one slice of the data the second candidate may be worse by this much."
+    )
 
     def recipe(self) -> JobRecipe:
         """As plain data."""
         return JobRecipe(
             algorithm="evaluation",
+            hyperparameters={SLICE_BOUND: self.slice_bound},
             channels={role: channel.ref() for role, channel in self.channels.items()},
             target=self.target,
             seed=self.seed,

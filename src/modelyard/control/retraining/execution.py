@@ -15,13 +15,13 @@ from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors.checks import serving_version
 from modelyard.control.retraining.collecting import Collector, parse_ref
 from modelyard.control.retraining.errors import RetrainingImpossibleError
-from modelyard.control.retraining.gate import NEW, OLD, judge
 from modelyard.control.retraining.policies import PolicyService
+from modelyard.control.retraining.proof.gate import NEW, OLD, Margins, judge
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.errors import ModelyardError, PreconditionFailedError, TemporaryError
 from modelyard.kit.clock import Clock
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutStatus, Variant
-from modelyard.types.jobs import DatasetRef, Job, JobRecipe, JobStatus
+from modelyard.types.jobs import SLICE_BOUND, DatasetRef, Job, JobRecipe, JobStatus
 from modelyard.types.models import Evaluation
 from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
 
@@ -148,21 +148,26 @@ class RetrainingExecution:
     def _judge(self, run: RetrainingRun) -> bool:
         progress = self._tracking.state(run.id).progress
         new_version = _required(run.new_version)
+        policy = self._policies.get(run.project, run.policy)
         recipe = JobRecipe(
             algorithm="evaluation",
+            hyperparameters={SLICE_BOUND: policy.gate.maximum_slice_loss},
             channels={OLD: _dataset(progress["base"]), NEW: _dataset(progress["feedback"])},
             target=self._collector.recipe(run.project, run.old_version).target,
             candidates=(run.old_version, new_version),
         )
         job = self._jobs.create_evaluation_job(run.project, recipe, idempotency_key=f"{run.id}-judge")
         result = self._finished(run, job, "Evaluation").result
-        policy = self._policies.get(run.project, run.policy)
         judgement = judge(
             result,
             running=run.old_version,
             candidate=new_version,
-            minimum_gain=policy.minimum_gain,
-            maximum_loss=policy.maximum_loss,
+            margins=Margins(
+                gain=policy.minimum_gain,
+                loss=policy.maximum_loss,
+                labelled_rows=int(run.figures["new_labels"]) if "new_labels" in run.figures else None,
+            ),
+            rules=policy.gate,
         )
         model, number = parse_ref(new_version)
         evaluation = Evaluation(

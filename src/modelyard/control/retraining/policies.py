@@ -17,6 +17,7 @@ from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
+from modelyard.types.retraining import GateRules
 
 MAXIMUM_FAILURES = 3
 """So many failed runs in a row switch a policy off."""
@@ -85,7 +86,10 @@ class PolicyService:
                 field="monitor",
             )
         now = self._clock.now()
-        policy = RetrainingPolicy(**body.model_dump(), project=project, created_at=now, updated_at=now, version=1)
+        rules = {"gate": GateRules(**body.gate.model_dump())}
+        policy = RetrainingPolicy(
+            **body.model_dump() | rules, project=project, created_at=now, updated_at=now, version=1
+        )
         with self._database.transaction() as connection:
             made = self._creations.replay(connection, creation)
             if made is not None:
@@ -105,10 +109,13 @@ class PolicyService:
             PolicyNotFoundError: there is none.
             PreconditionFailedError: it is not at `expected_version` any more.
         """
-        changes: dict[str, Any] = {key: value for key, value in body.model_dump().items() if value is not None}
+        given = body.model_dump(exclude_unset=True)
+        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         with self._database.transaction() as connection:
             policy = _found(self._repository.policy(connection, project, name), name)
             check_version(f"retraining policy '{name}'", policy.version, expected_version)
+            if "gate" in changes:
+                changes["gate"] = replace(policy.gate, **changes["gate"])
             changed = replace(policy, **changes, updated_at=self._clock.now(), version=policy.version + 1)
             self._repository.update_policy(connection, changed)
         return changed

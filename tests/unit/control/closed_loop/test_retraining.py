@@ -20,9 +20,14 @@ BETTER = {
     "old/points:2/accuracy": 0.965,
     "new/points:1/accuracy": 0.60,
     "new/points:2/accuracy": 0.95,
-    "new/points:2/accuracy/n": 40.0,
+    "new/paired/rows": 40.0,
+    "new/paired/gained": 14.0,
+    "new/paired/lost": 0.0,
+    "old/paired/rows": 1000.0,
+    "old/paired/gained": 0.0,
+    "old/paired/lost": 5.0,
 }
-WORSE = {**BETTER, "new/points:2/accuracy": 0.5}
+WORSE = {**BETTER, "new/points:2/accuracy": 0.5, "new/paired/gained": 0.0, "new/paired/lost": 4.0}
 STEPS = ("collect", "train", "judge", "roll_out")
 
 
