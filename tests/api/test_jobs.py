@@ -89,7 +89,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 11
+    assert assert_protected(application) == 12
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):

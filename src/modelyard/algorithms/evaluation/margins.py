@@ -1,4 +1,4 @@
-"""Is one model better than another by a margin? One-sided tests on answers to the same rows, and how many rows they need.
+"""Is one model better than another by a margin? One-sided tests on answers to the same rows, and the rows they need.
 
 Two kinds of evidence, one contract: `PairedRights` (classifiers: rows that only one of both answered rightly) and
 `PairedErrors` (regressors: moments of the squared errors). Both are plain numbers, so that a job can hand them over in

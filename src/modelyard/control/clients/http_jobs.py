@@ -46,6 +46,11 @@ class HttpJobsClient:
         }
         return self._create(project, "evaluation-jobs", body, idempotency_key)
 
+    def create_replay_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
+        """See JobsClient."""
+        body = {"channels": recipe.channels, "candidates": recipe.candidates, "seed": recipe.seed}
+        return self._create(project, "replay-jobs", body, idempotency_key)
+
     def job(self, project: str, job_id: str) -> Job:
         """See JobsClient."""
         return self._jobs.call("GET", _job(project, job_id), Job)

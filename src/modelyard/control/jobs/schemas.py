@@ -34,7 +34,7 @@ class ResourcesRequest(BaseModel):
 
 
 class JobRequest(BaseModel):
-    """What training and evaluation jobs have in common."""
+    """What all jobs have in common."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -92,6 +92,24 @@ class EvaluationJobRequest(JobRequest):
             hyperparameters={SLICE_BOUND: self.slice_bound},
             channels={role: channel.ref() for role, channel in self.channels.items()},
             target=self.target,
+            seed=self.seed,
+            candidates=tuple(self.candidates),
+        )
+
+
+class ReplayJobRequest(JobRequest):
+    """Send captured requests to two model versions, and compare answers, failures and time."""
+
+    candidates: Annotated[list[str], Field(min_length=2, max_length=2)] = Field(
+        description="The running model version, then the one to be compared with it.",
+        examples=[["digits:1", "digits:2"]],
+    )
+
+    def recipe(self) -> JobRecipe:
+        """As plain data."""
+        return JobRecipe(
+            algorithm="replay",
+            channels={role: channel.ref() for role, channel in self.channels.items()},
             seed=self.seed,
             candidates=tuple(self.candidates),
         )

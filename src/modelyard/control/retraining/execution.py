@@ -16,16 +16,14 @@ from modelyard.control.monitors.checks import serving_version
 from modelyard.control.retraining.collecting import Collector, parse_ref
 from modelyard.control.retraining.errors import RetrainingImpossibleError
 from modelyard.control.retraining.policies import PolicyService
-from modelyard.control.retraining.proof.gate import NEW, OLD, Margins, judge
+from modelyard.control.retraining.proof.prover import Prover, Rows
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.errors import ModelyardError, PreconditionFailedError, TemporaryError
 from modelyard.kit.clock import Clock
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutStatus, Variant
-from modelyard.types.jobs import SLICE_BOUND, DatasetRef, Job, JobRecipe, JobStatus
-from modelyard.types.models import Evaluation
+from modelyard.types.jobs import DatasetRef, Job, JobStatus
 from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
 
-GATE = "retraining-gate"
 CHAMPION = "champion"
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 900.0
@@ -59,6 +57,7 @@ class RetrainingExecution:
         tracking: RunTracking,
         policies: PolicyService,
         collector: Collector,
+        prover: Prover,
         feedback: FeedbackService,
         registry: RegistryClient,
         jobs: JobsClient,
@@ -68,6 +67,7 @@ class RetrainingExecution:
         self._tracking = tracking
         self._policies = policies
         self._collector = collector
+        self._prover = prover
         self._feedback = feedback
         self._registry = registry
         self._jobs = jobs
@@ -83,7 +83,7 @@ class RetrainingExecution:
         return self._step(run_id, self._train)
 
     def judge(self, run_id: str) -> bool:
-        """Both versions on held-out rows, old and new; then the gate."""
+        """The new version proves itself beside the running one."""
         return self._step(run_id, self._judge)
 
     def roll_out(self, run_id: str) -> bool:
@@ -147,37 +147,13 @@ class RetrainingExecution:
 
     def _judge(self, run: RetrainingRun) -> bool:
         progress = self._tracking.state(run.id).progress
-        new_version = _required(run.new_version)
-        policy = self._policies.get(run.project, run.policy)
-        recipe = JobRecipe(
-            algorithm="evaluation",
-            hyperparameters={SLICE_BOUND: policy.gate.maximum_slice_loss},
-            channels={OLD: _dataset(progress["base"]), NEW: _dataset(progress["feedback"])},
+        rows = Rows(
+            base=_dataset(progress["base"]),
+            feedback=_dataset(progress["feedback"]),
             target=self._collector.recipe(run.project, run.old_version).target,
-            candidates=(run.old_version, new_version),
         )
-        job = self._jobs.create_evaluation_job(run.project, recipe, idempotency_key=f"{run.id}-judge")
-        result = self._finished(run, job, "Evaluation").result
-        judgement = judge(
-            result,
-            running=run.old_version,
-            candidate=new_version,
-            margins=Margins(
-                gain=policy.minimum_gain,
-                loss=policy.maximum_loss,
-                labelled_rows=int(run.figures["new_labels"]) if "new_labels" in run.figures else None,
-            ),
-            rules=policy.gate,
-        )
-        model, number = parse_ref(new_version)
-        evaluation = Evaluation(
-            name=GATE,
-            is_passed=judgement.is_passed,
-            reason=judgement.reason,
-            figures=judgement.figures,
-            at=self._clock.now(),
-        )
-        self._registry.record_evaluation(run.project, model, number, evaluation)
+        policy = self._policies.get(run.project, run.policy)
+        judgement = self._prover.prove(run, policy, _required(run.new_version), rows, self._finished)
         if not judgement.is_passed:
             return self._end(run, RetrainingStatus.REJECTED, judgement.reason, judgement.figures)
         self._tracking.advance(run.id, RetrainingStatus.ROLLING_OUT, reason=judgement.reason, figures=judgement.figures)

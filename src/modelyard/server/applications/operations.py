@@ -37,6 +37,8 @@ from modelyard.control.retraining.api import router as retraining_router
 from modelyard.control.retraining.collecting import Collector
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
+from modelyard.control.retraining.proof.prover import Prover
+from modelyard.control.retraining.proof.sampling import RequestSampler
 from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
@@ -99,7 +101,10 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         events,
         clock,
     )
-    execution = RetrainingExecution(tracking, policies, collector, watch.feedback, registry, jobs, endpoints, clock)
+    prover = Prover(registry, jobs, RequestSampler(watch.captures, registry, home.run / "retraining"), clock)
+    execution = RetrainingExecution(
+        tracking, policies, collector, prover, watch.feedback, registry, jobs, endpoints, clock
+    )
     carry = RetrainingWorkflow(retraining, execution)
     checks = MonitorWorkflow(watch.monitors)
     ingest = CaptureIngest(database, CaptureRepository(), context.objects, home.spool, clock)

@@ -28,6 +28,8 @@ from modelyard.control.rest.pages import PageQuery
 from modelyard.control.retraining.collecting import Collector
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
+from modelyard.control.retraining.proof.prover import Prover
+from modelyard.control.retraining.proof.sampling import RequestSampler
 from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
@@ -133,6 +135,7 @@ class Registry:
         self.downloads = 0
         self.aliases: dict[str, int] = {}
         self.evaluations: dict[str, Evaluation] = {}
+        self.replays: dict[str, Evaluation] = {}
 
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         return self.datasets[dataset, number or max(n for d, n in self.datasets if d == dataset)]
@@ -219,7 +222,8 @@ class Registry:
         self.aliases[alias] = number
 
     def record_evaluation(self, project: str, model: str, number: int, evaluation: Evaluation) -> None:
-        self.evaluations[f"{model}:{number}"] = evaluation
+        kept = self.replays if evaluation.name == "replay" else self.evaluations
+        kept[f"{model}:{number}"] = evaluation
 
 
 class Jobs:
@@ -230,6 +234,7 @@ class Jobs:
         self.known: dict[str, Job] = {}
         self.training_result: dict[str, str | float] = {"model_version": "points:2"}
         self.judgement: dict[str, str | float] = {}
+        self.replay: dict[str, str | float] = {"requests": 60.0, "rows": 60.0, "changed/share": 0.1}
         self.failure = ""
 
     def add(self, job_id: str, recipe: JobRecipe, kind: JobKind, model: str | None = None) -> Job:
@@ -255,6 +260,9 @@ class Jobs:
     def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
         return self.add(derived_id("job", idempotency_key), recipe, JobKind.EVALUATION)
 
+    def create_replay_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
+        return self.add(derived_id("job", idempotency_key), recipe, JobKind.REPLAY)
+
     def job(self, project: str, job_id: str) -> Job:
         job = self.known[job_id]
         if job.status is JobStatus.PENDING:
@@ -262,7 +270,8 @@ class Jobs:
                 end = JobEnd(cause=EndCause.OUT_OF_MEMORY, message=self.failure)
                 self.known[job_id] = replace(job, status=JobStatus.FAILED, end=end)
             else:
-                result = self.training_result if job.kind is JobKind.TRAINING else self.judgement
+                results = {JobKind.TRAINING: self.training_result, JobKind.REPLAY: self.replay}
+                result = results.get(job.kind, self.judgement)
                 self.known[job_id] = replace(job, status=JobStatus.COMPLETED, result=result)
         return job
 
@@ -372,7 +381,8 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
         database, runs, creations, policies, monitors, endpoints, feedback, collector, events, clock
     )
     tracking = RunTracking(database, runs, events, clock)
-    execution = RetrainingExecution(tracking, policies, collector, feedback, registry, jobs, endpoints, clock)
+    prover = Prover(registry, jobs, RequestSampler(captures, registry, folders["temporary"]), clock)
+    execution = RetrainingExecution(tracking, policies, collector, prover, feedback, registry, jobs, endpoints, clock)
     world = World(
         database=database,
         objects=objects,

@@ -6,9 +6,10 @@ rows that neither version has learnt from.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from modelyard.algorithms.evaluation.margins import Paired, PairedRights, from_figures
+from modelyard.control.retraining.proof.judgement import Judgement
 from modelyard.types.retraining import GateRules
 
 OLD, NEW = "old", "new"
@@ -17,30 +18,6 @@ OLD, NEW = "old", "new"
 _METRICS = ("accuracy", "rmse")
 
 Result = Mapping[str, str | float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """The gate's verdict: `refusals` says what is wrong, `story` what was measured, `figures` all numbers."""
-
-    candidate: str
-    running: str
-    refusals: tuple[str, ...] = ()
-    story: str = ""
-    figures: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def is_passed(self) -> bool:
-        """Nothing speaks against it."""
-        return not self.refusals
-
-    @property
-    def reason(self) -> str:
-        """The verdict in words."""
-        story = f"{self.story[:1].upper()}{self.story[1:]}." if self.story else ""
-        if self.refusals:
-            return f"{self.candidate} is refused: {' and '.join(self.refusals)}. {story}".strip()
-        return f"{self.candidate} is better than {self.running}: {self.story}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,22 +47,23 @@ def judge(result: Result, *, running: str, candidate: str, margins: Margins, rul
 
     Never raises: figures that are missing or no numbers are a reason to refuse.
     """
+    blank = Judgement(candidate=candidate, approval=f"{candidate} is better than {running}")
     metric = next((m for m in _METRICS if _number(result, f"{NEW}/{candidate}/{m}") is not None), None)
     if metric is None:
-        return Judgement(running=running, candidate=candidate, refusals=("it was not measured on the new rows",))
+        return replace(blank, refusals=("it was not measured on the new rows",))
     measured: dict[str, float] = {}
     for channel in (NEW, OLD):
         for role, version in (("running", running), ("candidate", candidate)):
             value = _number(result, f"{channel}/{version}/{metric}")
             if value is None:
                 refusal = f"the {metric} of {version} on the {channel} rows is missing or no number"
-                return Judgement(running=running, candidate=candidate, refusals=(refusal,))
+                return replace(blank, refusals=(refusal,))
             measured[f"{metric}_{channel}_{role}"] = value
     found = {channel: from_figures(result, f"{channel}/paired/") for channel in (NEW, OLD)}
     new, old = found[NEW], found[OLD]
     if new is None or old is None:
         refusal = "the two versions were not compared row by row"
-        return Judgement(running=running, candidate=candidate, refusals=(refusal,), figures=measured)
+        return replace(blank, refusals=(refusal,), figures=measured)
     figures = measured | {
         "gain_new": new.gain,
         "loss_old": -old.gain,
@@ -104,13 +82,7 @@ def judge(result: Result, *, running: str, candidate: str, margins: Margins, rul
         f"{measured[f'{metric}_new_running']:.3f}, on the old rows {measured[f'{metric}_old_candidate']:.3f} instead "
         f"of {measured[f'{metric}_old_running']:.3f}"
     )
-    return Judgement(
-        running=running,
-        candidate=candidate,
-        refusals=tuple(refusal for refusal in refusals if refusal),
-        story=story,
-        figures=figures,
-    )
+    return replace(blank, refusals=tuple(refusal for refusal in refusals if refusal), story=story, figures=figures)
 
 
 def reaches(value: float, bound: float) -> bool:
