@@ -29,6 +29,9 @@ from modelyard.control.monitors.service import MonitorService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining import api as retraining_api
+from modelyard.control.retraining.collecting import Collector
+from modelyard.control.retraining.conditions.conditions import Conditions
+from modelyard.control.retraining.conditions.decay import HoldoutDecay
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
@@ -94,14 +97,16 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     monitors = MonitorService(database, MonitorRepository(), creations, endpoints, check, events, clock)
     runs = RetrainingRepository()
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
-    retraining = RetrainingService(
-        database, runs, creations, policies, monitors, endpoints, feedback, SimpleNamespace(), events, clock
-    )
+    collector = Collector(registry, SimpleNamespace(), labelled, feedback, tmp_path / "retraining")
+    quality = QualityService(labelled, endpoints, clock)
+    decay = HoldoutDecay(quality, registry, clock)
+    conditions = Conditions(database, runs, monitors, endpoints, feedback, collector, decay, clock)
+    retraining = RetrainingService(database, runs, creations, policies, conditions, endpoints, collector, events, clock)
     _capture(tmp_path / "spool", clock)
     CaptureIngest(database, CaptureRepository(), objects, tmp_path / "spool", clock).run_once()
     routers = [
         captures_api.router(captures, stub_guard),
-        feedback_api.router(feedback, QualityService(labelled, endpoints, clock), stub_guard),
+        feedback_api.router(feedback, quality, stub_guard),
         monitors_api.router(monitors, stub_guard),
         retraining_api.router(policies, retraining, carried.append, stub_guard),
     ]
@@ -138,7 +143,7 @@ def client(application: FastAPI, connect: Callable[..., TestClient]) -> TestClie
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 18
+    assert assert_protected(application) == 19
 
 
 def test_inferences_are_listed_in_pages_filtered_and_shown(client: TestClient):

@@ -3,7 +3,7 @@
 import typer
 
 from modelyard import __version__
-from modelyard.cli.commands import access, datasets, models, monitoring, platform, serving, training
+from modelyard.cli.commands import access, datasets, models, monitoring, platform, retraining, serving, training
 
 
 def build() -> typer.Typer:
@@ -17,7 +17,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for module in (platform, datasets, models, training, serving, monitoring, access):
+    for module in (platform, datasets, models, training, serving, monitoring, retraining, access):
         module.declare(app)
     return app
 

@@ -16,7 +16,8 @@ from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.resources.endpoints import Endpoints
 from modelyard.sdk.resources.jobs import Algorithms, Environments, Jobs
 from modelyard.sdk.resources.models import Models
-from modelyard.sdk.resources.monitoring import Events, Monitors, Retraining
+from modelyard.sdk.resources.monitoring import Events, Monitors
+from modelyard.sdk.resources.retraining import Retraining
 from modelyard.sdk.resources.uploads import Uploads
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from modelyard.types.retraining import GateRules
+from modelyard.types.retraining import BudgetRules, DataWindow, GateRules, TriggerRules
 from modelyard.types.signatures import Scalar
 
 
@@ -137,12 +137,15 @@ class RetrainingPolicy:
     """When to retrain an endpoint's model and what the new version must prove.
 
     Attributes:
-        monitor: its DRIFT verdict starts a run (None: only by hand or by `minimum_new_labels` alone).
+        monitor: its DRIFT verdict starts a run (None, and no other trigger: `minimum_new_labels` alone do, or a hand).
         minimum_new_labels: labelled captured rows that must be there before a run starts.
         minimum_gain: the new version's metric on new labelled rows must exceed the running one's by this much.
         maximum_loss: on the old held-out rows it may be worse by at most this much.
         cooldown_seconds: pause after a run.
         gate: how certain the proof must be, and what a replay may show.
+        triggers: what else starts a run.
+        budget: what its runs may use.
+        window: which rows a run learns from.
         version: the ETag.
     """
 
@@ -155,6 +158,9 @@ class RetrainingPolicy:
     maximum_loss: float
     cooldown_seconds: float
     gate: GateRules = field(default_factory=GateRules)
+    triggers: TriggerRules = field(default_factory=TriggerRules)
+    budget: BudgetRules = field(default_factory=BudgetRules)
+    window: DataWindow = field(default_factory=DataWindow)
     is_enabled: bool
     created_at: datetime
     updated_at: datetime

@@ -1,6 +1,8 @@
-"""The rules of a retraining policy beyond when it starts: what a version must prove."""
+"""The rules of a retraining policy: what starts a run, what it may use, what it learns from, what it must prove."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +27,71 @@ class GateRules:
     is_replay_required: bool = False
     maximum_slowdown: float = 1.5
     slowdown_floor_ms: float = 0.2
+
+
+class WindowKind(StrEnum):
+    """Which rows a retrained version learns from.
+
+    ALL: the running version's data and the new labelled rows. NEWEST: the last `rows` of these. SINCE: labelled
+    captures from a moment on, alone. WEIGHTED: all, the new rows `weight` times.
+    """
+
+    ALL = "ALL"
+    NEWEST = "NEWEST"
+    SINCE = "SINCE"
+    WEIGHTED = "WEIGHTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataWindow:
+    """The rule by which the training data of a run are chosen.
+
+    Attributes:
+        kind: see WindowKind.
+        rows: of NEWEST.
+        since: of SINCE.
+        weight: of WEIGHTED.
+    """
+
+    kind: WindowKind = WindowKind.ALL
+    rows: int | None = None
+    since: datetime | None = None
+    weight: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerRules:
+    """What starts a run besides a monitor, each together with enough new labels.
+
+    Attributes:
+        schedule: a cron expression, in UTC ("0 3 * * 1": Mondays at three).
+        maximum_decay: the live metric may be worse than the version's held-out one by this much: a difference of
+            accuracies, a share of the RMSE. None: decay starts nothing.
+        decay_window: over which time the live metric is measured ("24h").
+    """
+
+    schedule: str | None = None
+    maximum_decay: float | None = None
+    decay_window: str = "24h"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRules:
+    """What the runs that start by themselves may use in seven days; None: no limit.
+
+    Attributes:
+        runs_per_week: number of runs.
+        job_seconds_per_week: seconds that the jobs of the runs took.
+    """
+
+    runs_per_week: int | None = None
+    job_seconds_per_week: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStatus:
+    """Whether a policy starts a run now, and why or why not ("waits for 37 more labelled rows")."""
+
+    policy: str
+    is_due: bool
+    sentence: str

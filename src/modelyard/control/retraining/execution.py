@@ -14,6 +14,7 @@ from modelyard.control.endpoints.schemas import VariantSpec
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors.checks import serving_version
 from modelyard.control.retraining.collecting import Collector, parse_ref
+from modelyard.control.retraining.conditions.budget import SECONDS_SUFFIX
 from modelyard.control.retraining.errors import RetrainingImpossibleError
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.proof.prover import Prover, Rows
@@ -121,7 +122,7 @@ class RetrainingExecution:
         if "reserved" not in self._tracking.state(run.id).progress:
             rows = self._collector.mark(run)
             self._tracking.advance(run.id, RetrainingStatus.COLLECTING, progress={"reserved": str(rows)})
-        made = self._collector.collect(run)
+        made = self._collector.collect(run, self._policies.get(run.project, run.policy).window)
         self._tracking.advance(
             run.id,
             RetrainingStatus.TRAINING,
@@ -131,6 +132,9 @@ class RetrainingExecution:
         return True
 
     def _train(self, run: RetrainingRun) -> bool:
+        if run.new_version is not None and run.job is None:  # a version that was there already
+            self._tracking.advance(run.id, RetrainingStatus.JUDGING)
+            return True
         progress = self._tracking.state(run.id).progress
         recipe = self._collector.recipe(run.project, run.old_version)
         channels = {**recipe.channels, "train": _dataset(progress["extended"])}
@@ -208,6 +212,9 @@ class RetrainingExecution:
         if job.status is not JobStatus.COMPLETED:
             why = job.end.message if job.end else "no reason was given"
             raise RetrainingImpossibleError(f"{what} job {job.id} ended {job.status}: {why}", hint="Read its logs.")
+        if job.started_at is not None and job.ended_at is not None:
+            seconds = {f"{what.lower()}{SECONDS_SUFFIX}": (job.ended_at - job.started_at).total_seconds()}
+            self._tracking.advance(run.id, self._tracking.state(run.id).run.status, figures=seconds)
         return job
 
     def _end(

@@ -4,7 +4,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Te
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
-from modelyard.types.retraining import GateRules
+from modelyard.types.retraining import BudgetRules, DataWindow, GateRules, TriggerRules
 
 retraining_policies = Table(
     "retraining_policies",
@@ -18,6 +18,9 @@ retraining_policies = Table(
     Column("maximum_loss", Float, nullable=False),
     Column("cooldown_seconds", Float, nullable=False),
     Column("gate", DataclassJson(GateRules), nullable=False),
+    Column("triggers", DataclassJson(TriggerRules), nullable=False),
+    Column("budget", DataclassJson(BudgetRules), nullable=False),
+    Column("window", DataclassJson(DataWindow), nullable=False),
     Column("is_enabled", Boolean, nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("updated_at", UtcDateTime(), nullable=False),

@@ -35,6 +35,8 @@ from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining.api import router as retraining_router
 from modelyard.control.retraining.collecting import Collector
+from modelyard.control.retraining.conditions.conditions import Conditions
+from modelyard.control.retraining.conditions.decay import HoldoutDecay
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.proof.prover import Prover
@@ -89,17 +91,10 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, watch.monitors, events, clock)
     collector = Collector(registry, jobs, watch.labelled, watch.feedback, home.run / "retraining")
+    decay = HoldoutDecay(watch.quality, registry, clock)
+    conditions = Conditions(database, repository, watch.monitors, endpoints, watch.feedback, collector, decay, clock)
     retraining = RetrainingService(
-        database,
-        repository,
-        context.creations,
-        policies,
-        watch.monitors,
-        endpoints,
-        watch.feedback,
-        collector,
-        events,
-        clock,
+        database, repository, context.creations, policies, conditions, endpoints, collector, events, clock
     )
     prover = Prover(registry, jobs, RequestSampler(watch.captures, registry, home.run / "retraining"), clock)
     execution = RetrainingExecution(

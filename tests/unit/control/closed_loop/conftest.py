@@ -26,6 +26,8 @@ from modelyard.control.monitors.repository import MonitorRepository
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.control.retraining.collecting import Collector
+from modelyard.control.retraining.conditions.conditions import Conditions
+from modelyard.control.retraining.conditions.decay import HoldoutDecay
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.proof.prover import Prover
@@ -377,9 +379,10 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
     runs = RetrainingRepository()
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
     collector = Collector(registry, jobs, labelled, feedback, folders["temporary"])
-    retraining = RetrainingService(
-        database, runs, creations, policies, monitors, endpoints, feedback, collector, events, clock
-    )
+    quality = QualityService(labelled, endpoints, clock)
+    decay = HoldoutDecay(quality, registry, clock)
+    conditions = Conditions(database, runs, monitors, endpoints, feedback, collector, decay, clock)
+    retraining = RetrainingService(database, runs, creations, policies, conditions, endpoints, collector, events, clock)
     tracking = RunTracking(database, runs, events, clock)
     prover = Prover(registry, jobs, RequestSampler(captures, registry, folders["temporary"]), clock)
     execution = RetrainingExecution(tracking, policies, collector, prover, feedback, registry, jobs, endpoints, clock)
@@ -396,7 +399,7 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
         captures=captures,
         feedback=feedback,
         labelled=labelled,
-        quality=QualityService(labelled, endpoints, clock),
+        quality=quality,
         events=events,
         monitors=monitors,
         policies=policies,

@@ -1,4 +1,4 @@
-"""Retraining policies say how certain a proof must be.
+"""Retraining policies have triggers, a budget, a data window, and say how certain a proof must be.
 
 Revision: 0006 after 0002
 """
@@ -11,14 +11,18 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+_COLUMNS = ("gate", "triggers", "budget", "window")
+
 
 def upgrade() -> None:
     """Apply. Policies that were there get the defaults."""
     with op.batch_alter_table("retraining_policies", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("gate", sa.Text(), nullable=False, server_default="{}"))
+        for name in _COLUMNS:
+            batch_op.add_column(sa.Column(name, sa.Text(), nullable=False, server_default="{}"))
 
 
 def downgrade() -> None:
     """Undo."""
     with op.batch_alter_table("retraining_policies", schema=None) as batch_op:
-        batch_op.drop_column("gate")
+        for name in reversed(_COLUMNS):
+            batch_op.drop_column(name)
