@@ -86,7 +86,10 @@ class Retraining(Resource[Mode]):
         is_enabled: bool | None = None,
         version: int | None = None,
     ) -> Flow[RetrainingPolicy]:
-        """Change a policy; what is left out stays, within `gate` and its like too. Refused if `version` is given and no longer the policy's."""
+        """Change a policy; what is left out stays, within `gate` and its like too.
+
+        Refused if `version` is given and no longer the policy's.
+        """
         changes = {
             "minimum_new_labels": minimum_new_labels,
             "minimum_gain": minimum_gain,

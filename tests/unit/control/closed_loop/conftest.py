@@ -33,6 +33,7 @@ from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.proof.prover import Prover
 from modelyard.control.retraining.proof.sampling import RequestSampler
 from modelyard.control.retraining.repository import RetrainingRepository
+from modelyard.control.retraining.schemas import PolicyCreate
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.dataplane.captures import SpoolLimits, SpoolWriter
@@ -58,12 +59,27 @@ from modelyard.types.models import (
     ModelCard,
     ModelVersion,
 )
+from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun
 from modelyard.types.processes import EndCause, Resources
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 from modelyard.types.tensors import CaptureRecord
 
 PROJECT = "default"
 START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+BETTER = {
+    "old/points:1/accuracy": 0.97,
+    "old/points:2/accuracy": 0.965,
+    "new/points:1/accuracy": 0.60,
+    "new/points:2/accuracy": 0.95,
+    "new/paired/rows": 40.0,
+    "new/paired/gained": 14.0,
+    "new/paired/lost": 0.0,
+    "old/paired/rows": 1000.0,
+    "old/paired/gained": 0.0,
+    "old/paired/lost": 5.0,
+}
+"""Result of an evaluation that favours the new version."""
+
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="numeric", datatype=DataType.FP32, shape=(-1, 2), columns=("x", "y")),),
     outputs=(
@@ -239,6 +255,10 @@ class Jobs:
         self.replay: dict[str, str | float] = {"requests": 60.0, "rows": 60.0, "changed/share": 0.1}
         self.failure = ""
 
+    def favour_new(self) -> None:
+        """The evaluation finds the new version better on new rows and no worse on old ones."""
+        self.judgement = dict(BETTER)
+
     def add(self, job_id: str, recipe: JobRecipe, kind: JobKind, model: str | None = None) -> Job:
         return self.known.setdefault(
             job_id,
@@ -352,6 +372,27 @@ class World:
             answers = np.frombuffer(record.outputs[0].data, dtype=np.int64).tolist()
             items.append(NewTruth(record.id, [a if is_right else 1 - a for a in answers]))
         self.feedback.record(PROJECT, "points", items)
+
+    def policy(self, **changes) -> RetrainingPolicy:
+        """The policy "again"."""
+        body = {"name": "again", "endpoint": "points", "minimum_new_labels": 20, "cooldown_seconds": 100}
+        return self.policies.create(PROJECT, PolicyCreate(**body | changes), None)
+
+    def start(self) -> RetrainingRun:
+        """A run of it."""
+        return self.retraining.start(PROJECT, "again", "Started by a test.")
+
+    def carry(self, run_id: str) -> RetrainingRun:
+        """What the workflow does, without DBOS."""
+        for step in ("collect", "train", "judge", "roll_out"):
+            if not getattr(self.execution, step)(run_id):
+                break
+        self.execution.settle(run_id)
+        return self.run(run_id)
+
+    def run(self, run_id: str) -> RetrainingRun:
+        """A run as it is recorded."""
+        return next(run for run in self.policies.runs(PROJECT, "again", PageQuery()).items if run.id == run_id)
 
     def event_kinds(self) -> list[str]:
         return [event.kind for event in self.events.list(PROJECT, None, PageQuery(), is_oldest_first=True).items]
