@@ -1,14 +1,11 @@
 """The replay job on real bundles: what it says of versions that are spoilt in one way each."""
 
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
 
 import numpy as np
-import onnx
 import pytest
-from onnx import helper, numpy_helper
 
 from modelyard.algorithms.errors import ChannelInvalidError
 from modelyard.algorithms.replay.answers import Answers
@@ -16,6 +13,7 @@ from modelyard.algorithms.replay.requests import Request, read_requests, write_r
 from modelyard.data.errors import DatasetInvalidError
 from modelyard.errors import InvalidInputError
 from modelyard.runtimes.bundle import COMPILATION, read_golden, write_golden
+from modelyard.testing.loop.sabotage import slow_down, spoil_with_nan
 from modelyard.types.datasets import DatasetFormat
 
 MLP = {"network": "mlp", "epochs": 6}
@@ -52,64 +50,10 @@ def replayed(workshop, digits, bundle):
     return replay
 
 
-def changed(bundle: Path, name: str, change) -> Path:
-    """A copy of a bundle with its graph changed, and served as it is."""
+def copy_of(bundle: Path, name: str) -> Path:
     folder = bundle.parent.parent / name
     copytree(bundle, folder)
-    (folder / COMPILATION).unlink()
-    model = onnx.load(folder / "model.onnx")
-    change(model.graph)
-    onnx.save(model, folder / "model.onnx")
     return folder
-
-
-def rename(graph, name: str) -> None:
-    """Free the name of an output for a node that is added behind."""
-    for node in graph.node:
-        for place, output in enumerate(node.output):
-            if output == name:
-                node.output[place] = f"{name}_before"
-        for place, value in enumerate(node.input):
-            if value == name:
-                node.input[place] = f"{name}_before"
-
-
-def poison(graph) -> None:
-    """NaN in the probabilities of images with less ink than most."""
-    rename(graph, "probabilities")
-    limit = numpy_helper.from_array(np.array(4.6, dtype=np.float32), "ink_limit")
-    nan = numpy_helper.from_array(np.array(np.nan, dtype=np.float32), "not_a_number")
-    flat = numpy_helper.from_array(np.array([-1, 1], dtype=np.int64), "one_column")
-    graph.initializer.extend([limit, nan, flat])
-    graph.node.extend(
-        [
-            helper.make_node("ReduceMean", ["images"], ["ink"], axes=[1, 2], keepdims=0),
-            helper.make_node("Reshape", ["ink", "one_column"], ["ink_column"]),
-            helper.make_node("Less", ["ink_column", "ink_limit"], ["is_pale"]),
-            helper.make_node("Where", ["is_pale", "not_a_number", "probabilities_before"], ["probabilities"]),
-        ]
-    )
-
-
-def burn(graph) -> None:
-    """The same answers after a thousand times the work."""
-    rename(graph, "probabilities")
-    size = 700
-    matrix = numpy_helper.from_array(np.full((size, size), 1e-6, dtype=np.float32), "matrix")
-    zero = numpy_helper.from_array(np.array(0, dtype=np.float32), "zero")
-    graph.initializer.extend([matrix, zero])
-    names = ["matrix", *(f"product_{n}" for n in range(3))]
-    graph.node.extend(helper.make_node("MatMul", [one, "probe"], [other]) for one, other in pairwise(names))
-    graph.node.extend(
-        [
-            helper.make_node("ReduceMax", [names[-1]], ["largest"], keepdims=0),
-            helper.make_node("Mul", ["largest", "zero"], ["nothing"]),
-            helper.make_node("Add", ["probabilities_before", "nothing"], ["probabilities"]),
-        ]
-    )
-    # The probe depends on the request, so that the graph cannot be folded into a constant.
-    graph.node.insert(0, helper.make_node("ReduceMax", ["images"], ["brightest"], keepdims=0))
-    graph.node.insert(1, helper.make_node("Add", ["matrix", "brightest"], ["probe"]))
 
 
 def test_a_version_replayed_against_itself_changes_nothing(bundle, replayed):
@@ -123,14 +67,18 @@ def test_a_version_replayed_against_itself_changes_nothing(bundle, replayed):
 
 
 def test_nan_where_the_running_version_has_none_is_counted_by_request(bundle, replayed):
-    found = replayed(changed(bundle, "nan", poison))
+    spoilt = copy_of(bundle, "nan")
+    spoil_with_nan(spoilt, "images", above=15.5)
+    found = replayed(spoilt)
     assert 0 < found["nan/new"] < 120
     assert found["nan/output"] == "probabilities"
     assert found["changed/share"] == 0
 
 
 def test_a_slow_version_is_timed_beside_the_running_one(bundle, replayed):
-    found = replayed(changed(bundle, "slow", burn))
+    slow = copy_of(bundle, "slow")
+    slow_down(slow, 700)
+    found = replayed(slow)
     assert found["time/single/candidate"] > 3 * found["time/single/running"]
     assert found["time/captured/candidate"] > 3 * found["time/captured/running"]
     assert found["changed/share"] == 0
@@ -152,13 +100,14 @@ def test_answers_that_changed_are_listed_by_slice(workshop, digits, replayed):
 
 
 def test_a_candidate_that_fails_its_golden_requests_or_does_not_load_says_so(bundle, replayed):
-    folder = changed(bundle, "forgetful", lambda graph: None)
+    folder = copy_of(bundle, "forgetful")
     golden = read_golden(folder)
     wrong = read_golden(bundle).requests[1]
     write_golden(folder, type(golden)(requests=(type(wrong)(inputs=golden.requests[0].inputs, outputs=wrong.outputs),)))
     found = replayed(folder)
     assert found["golden/failed"] >= 1
     assert "golden request 0" in found["golden/first"]
+    (folder / COMPILATION).unlink()
     (folder / "model.onnx").write_bytes(b"broken")
     assert replayed(folder)["load/error"]
 

@@ -73,8 +73,8 @@ def judge(result: Result, *, running: str, candidate: str, margins: Margins, rul
         "p_value_old": _p_value_old(old, margins.loss),
     }
     refusals = [_gain_refusal(new, margins, rules, measured), _loss_refusal(old, margins, rules)]
-    for channel in (NEW, OLD):
-        refusal, slice_figures = _slice(result, channel, rules)
+    for channel, bound in ((NEW, rules.maximum_slice_loss), (OLD, max(rules.maximum_slice_loss, margins.loss))):
+        refusal, slice_figures = _slice(result, channel, bound, rules)
         refusals.append(refusal)
         figures |= slice_figures
     story = (
@@ -149,8 +149,12 @@ def _rounded(rows: int) -> str:
     return f"{-(-rows // step) * step:,}"
 
 
-def _slice(result: Result, channel: str, rules: GateRules) -> tuple[str, dict[str, float]]:
-    """What the weakest slice of a channel says, its p-value corrected for both channels."""
+def _slice(result: Result, channel: str, bound: float, rules: GateRules) -> tuple[str, dict[str, float]]:
+    """What the weakest slice of a channel says, its p-value corrected for both channels.
+
+    The job has tested against `maximum_slice_loss`. Where more may be lost on the whole (`bound`), no slice need do
+    better than that.
+    """
     name = result.get(f"{channel}/slice/name")
     values = {part: _number(result, f"{channel}/slice/{part}") for part in ("rows", "first", "second", "p_value")}
     rows, first, second, p_value = values.values()
@@ -159,7 +163,8 @@ def _slice(result: Result, channel: str, rules: GateRules) -> tuple[str, dict[st
     p_value = min(1.0, 2 * p_value)
     figures = {"running": first, "candidate": second, "rows": rows, "p_value": p_value}
     named = {f"slice_{channel}_{part}": value for part, value in figures.items()}
-    if p_value > rules.significance_level:
+    loss = first - second if f"{channel}/paired/gained" in result else second / first - 1 if first > 0 else 1.0
+    if p_value > rules.significance_level or loss <= bound:
         return "", named
     return f"it is worse where {name}: {second:.2f} instead of {first:.2f}, n = {rows:.0f} {channel} rows", named
 
