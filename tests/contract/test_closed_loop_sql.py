@@ -26,7 +26,7 @@ from modelyard.types.monitoring import (
     RetrainingStatus,
     Verdict,
 )
-from modelyard.types.retraining import BudgetRules, DataWindow, GateRules, TriggerRules, WindowKind
+from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules, WindowKind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = BatchFilter(project="default", endpoint="digits")

@@ -26,7 +26,7 @@ from modelyard.testing.loop.workplace import tensors
 from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import JobRecipe
 from modelyard.types.models import DataReference
-from modelyard.types.retraining import GateRules
+from modelyard.types.retraining.rules import GateRules
 
 pytestmark = pytest.mark.slow
 

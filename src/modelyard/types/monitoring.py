@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from modelyard.types.retraining import BudgetRules, DataWindow, GateRules, TriggerRules
+from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules
 from modelyard.types.signatures import Scalar
 
 

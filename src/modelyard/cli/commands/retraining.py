@@ -10,7 +10,7 @@ from modelyard.cli.output import number, pairs, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun
-from modelyard.types.retraining import WindowKind
+from modelyard.types.retraining.rules import WindowKind
 
 PANEL = "Watching and retraining"
 Policy = Annotated[str, typer.Argument(help="Name of the policy.")]

@@ -13,7 +13,7 @@ from modelyard.control.retraining.schemas import PolicyCreate, PolicyUpdate, Run
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.types.access import Action, Principal
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun
-from modelyard.types.retraining import PolicyStatus
+from modelyard.types.retraining.rules import PolicyStatus
 
 
 def router(

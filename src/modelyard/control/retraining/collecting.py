@@ -22,7 +22,7 @@ from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.jobs import JobRecipe
 from modelyard.types.models import DataReference, ModelVersion
 from modelyard.types.monitoring import RetrainingRun
-from modelyard.types.retraining import DataWindow, WindowKind
+from modelyard.types.retraining.rules import DataWindow, WindowKind
 from modelyard.types.signatures import Scalar
 
 _NAME_LIMIT = 63

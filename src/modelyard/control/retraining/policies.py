@@ -19,7 +19,7 @@ from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
-from modelyard.types.retraining import BudgetRules, DataWindow, GateRules, TriggerRules, WindowKind
+from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules, WindowKind
 
 _RULES: dict[str, type] = {
     "gate": GateRules,

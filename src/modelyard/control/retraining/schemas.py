@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from modelyard.types.retraining import WindowKind
+from modelyard.types.retraining.rules import WindowKind
 
 _GAIN = (
     "The new version must be better on the new rows by at least this much: as a difference for accuracy and other "
@@ -72,7 +72,7 @@ class BudgetRequest(BaseModel):
 
 
 class WindowRequest(BaseModel):
-    """Which rows a run learns from."""
+    """The rule by which a run's training data are chosen."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -16,7 +16,7 @@ from modelyard.kit.ids import new_id
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
 from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
-from modelyard.types.retraining import PolicyStatus
+from modelyard.types.retraining.rules import PolicyStatus
 
 
 class RetrainingService:

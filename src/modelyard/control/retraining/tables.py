@@ -4,7 +4,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Te
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
-from modelyard.types.retraining import BudgetRules, DataWindow, GateRules, TriggerRules
+from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules
 
 retraining_policies = Table(
     "retraining_policies",

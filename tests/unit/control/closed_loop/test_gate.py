@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.control.retraining.proof.gate import Margins, judge
-from modelyard.types.retraining import GateRules
+from modelyard.types.retraining.rules import GateRules
 
 BARE = GateRules(significance_level=0.5)
 counts = st.integers(0, 400)

@@ -11,7 +11,7 @@ from modelyard.control.retraining.proof.replay import judge_replay
 from modelyard.control.retraining.proof.sampling import RequestSampler
 from modelyard.control.retraining.proof.signatures import breaks
 from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
-from modelyard.types.retraining import GateRules
+from modelyard.types.retraining.rules import GateRules
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 FINE = {

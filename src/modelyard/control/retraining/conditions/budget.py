@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from modelyard.types.monitoring import RetrainingRun
-from modelyard.types.retraining import BudgetRules
+from modelyard.types.retraining.rules import BudgetRules
 
 WEEK = timedelta(days=7)
 SECONDS_SUFFIX = "_job_seconds"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from modelyard.algorithms.evaluation.margins import Paired, PairedRights, from_figures
 from modelyard.control.retraining.proof.judgement import Judgement
-from modelyard.types.retraining import GateRules
+from modelyard.types.retraining.rules import GateRules
 
 OLD, NEW = "old", "new"
 """Channels: the data of the running version, and the rows labelled since."""

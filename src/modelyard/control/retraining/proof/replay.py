@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from modelyard.control.retraining.proof.judgement import Judgement
-from modelyard.types.retraining import GateRules
+from modelyard.types.retraining.rules import GateRules
 
 Result = Mapping[str, str | float]
 
