@@ -41,7 +41,8 @@ class Retraining(Resource[Mode]):
                 percentage point of accuracy).
             maximum_loss: by how much it may be worse on the old held-out rows.
             cooldown_seconds: pause after a run.
-            gate: fields of types.retraining.rules.GateRules: how certain the proof must be ({"significance_level": 0.01}).
+            gate: fields of GateRules (types.retraining.rules): how certain the proof must be
+                ({"significance_level": 0.01}).
             triggers: of TriggerRules: what else starts a run ({"schedule": "0 3 * * 1"}, {"maximum_decay": 0.05}).
             budget: of BudgetRules: what its runs may use ({"runs_per_week": 3}).
             window: of DataWindow: which rows a run learns from ({"kind": "NEWEST", "rows": 10_000}).
