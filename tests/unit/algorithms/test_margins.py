@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from modelyard.algorithms.evaluation.margins import PairedErrors, PairedRights, from_figures, sign_p_value, to_figures
-from modelyard.algorithms.evaluation.paired import evidence
+from modelyard.algorithms.evaluation.paired import evidence, scores
 
 REPEATS = 2000
 
@@ -68,12 +68,13 @@ def test_errors_are_tested_row_by_row():
     truth = random.normal(size=300)
     noise = random.normal(size=300)
     first, second = {"prediction": truth + noise}, {"prediction": truth + 0.8 * noise}
-    paired = evidence("tabular-regression", first, second, truth)
+    one, other = (scores("tabular-regression", answers, truth) for answers in (first, second))
+    paired = evidence(one, other)
     assert paired.gain == pytest.approx(0.2)
     assert paired.p_value(0.1) < 1e-6
     assert paired.p_value(0.25) > 0.99
     assert paired.p_value_of_loss(0.05) > 0.99
-    assert evidence("tabular-regression", second, first, truth).p_value_of_loss(0.1) < 1e-6
+    assert evidence(other, one).p_value_of_loss(0.1) < 1e-6
     expected = stats.ttest_1samp(noise**2 - 0.64 * noise**2, 0, alternative="greater").pvalue
     assert paired.p_value(0) == pytest.approx(expected, rel=1e-6)
 

@@ -48,21 +48,17 @@ def test_images_are_sliced_by_class_brightness_and_noise():
     assert len(names) == 18
 
 
-def answers(labels):
-    return {"label": labels}
-
-
 def test_the_slice_that_a_bug_has_spoilt_is_found_and_measured(table):
     truth = np.random.default_rng(1).integers(0, 3, ROWS)
     first, second = truth.copy(), truth.copy()
     north = table["categorical"][:, 0] == "north"
     second[north] = (second[north] + 1) % 3
     parts = [*slices(TABLE, table, truth)]
-    worst = worst_slice("tabular-classification", parts, answers(first), answers(second), truth, 0.05)
+    worst = worst_slice(parts, first == truth, second == truth, 0.05)
     assert (worst.name, worst.rows, worst.first, worst.second) == ("region = 'north'", north.sum(), 1.0, 0.0)
     assert worst.p_value < 1e-6
     assert worst.slices == len(parts)
-    assert worst_slice("tabular-classification", [], answers(first), answers(second), truth, 0.05) is None
+    assert worst_slice([], first == truth, second == truth, 0.05) is None
 
 
 def test_slices_of_equal_models_are_called_worse_no_more_often_than_is_asked(table):
@@ -71,18 +67,17 @@ def test_slices_of_equal_models_are_called_worse_no_more_often_than_is_asked(tab
         random = np.random.default_rng(seed)
         truth = random.integers(0, 2, ROWS)
         first, second = ((truth + (random.random(ROWS) < 0.15)) % 2 for _ in range(2))
-        parts = [*slices(TABLE, table, truth)]
-        worst = worst_slice("tabular-classification", parts, answers(first), answers(second), truth, 0.0)
+        worst = worst_slice(slices(TABLE, table, truth), first == truth, second == truth, 0.0)
         alarms += worst.p_value <= 0.05
     assert alarms <= 0.05 * 200 + 3 * np.sqrt(200 * 0.05 * 0.95)
 
 
 def test_regressors_have_a_weakest_slice_too(table):
     random = np.random.default_rng(5)
-    truth, noise = random.normal(size=ROWS), random.normal(size=ROWS)
+    noise = random.normal(size=ROWS)
     south = table["categorical"][:, 0] == "south"
-    first, second = {"prediction": truth + noise}, {"prediction": truth + np.where(south, 2 * noise, 0.5 * noise)}
-    worst = worst_slice("tabular-regression", [*slices(TABLE, table, None)], first, second, truth, 0.05)
+    first, second = noise**2, np.where(south, 2 * noise, 0.5 * noise) ** 2
+    worst = worst_slice(slices(TABLE, table, None), first, second, 0.05)
     assert worst.name == "region = 'south'"
     assert worst.second == pytest.approx(2 * worst.first)
     assert worst.p_value < 0.01

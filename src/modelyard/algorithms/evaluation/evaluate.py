@@ -14,7 +14,7 @@ from modelyard.algorithms.errors import ChannelInvalidError, TooFewRowsError
 from modelyard.algorithms.evaluation.figures import metric_figures
 from modelyard.algorithms.evaluation.margins import to_figures
 from modelyard.algorithms.evaluation.metrics import measure
-from modelyard.algorithms.evaluation.paired import compare, evidence
+from modelyard.algorithms.evaluation.paired import compare, evidence, scores
 from modelyard.algorithms.evaluation.slices import slices, worst_slice
 from modelyard.algorithms.jobfile import JobFile
 from modelyard.algorithms.preparation.split import take
@@ -76,29 +76,33 @@ def _evaluate_channel(
     role: str, channel: Channel, candidates: list[_Candidate], share: float, bound: float, context: TrainingContext
 ) -> Figures:
     figures: Figures = {}
-    inputs: Tensors = {}
-    answers: list[Tensors] = []
+    answered: list[tuple[Tensors, Tensors]] = []
     truth: NDArray[Any] = np.zeros(0)
     for candidate in candidates:
         inputs, truth = _held_out(role, channel, candidate.manifest.signature, share, context.target)
-        answers.append(predict(candidate.predictor, inputs))
-        metrics = measure(candidate.task, answers[-1], truth, candidate.manifest.signature.class_names)
+        answered.append((inputs, predict(candidate.predictor, inputs)))
+        metrics = measure(candidate.task, answered[-1][1], truth, candidate.manifest.signature.class_names)
         figures.update(metric_figures(metrics, f"{role}/{candidate.ref}/"))
         first = metrics[0]
         context.log(f"{candidate.ref} on {len(truth):,} held-out rows of '{role}': {first.name} {first.value:.4f}")
     if len(candidates) > 1:
-        paired = compare(candidates[0].task, answers[0], answers[1], truth)
-        figures[f"{role}/paired/difference"] = paired.difference
-        figures[f"{role}/paired/p_value"] = paired.p_value
-        figures |= to_figures(evidence(candidates[0].task, answers[0], answers[1], truth), f"{role}/paired/")
-        signature = candidates[1].manifest.signature
-        classes = None if candidates[0].task == Task.TABULAR_REGRESSION else truth
-        parts = [*slices(signature, inputs, classes)]
-        worst = worst_slice(candidates[0].task, parts, answers[0], answers[1], truth, bound)
-        if worst is not None:
-            context.log(f"'{role}': {candidates[1].ref} is weakest where {worst.name}, of {worst.slices} slices")
-            figures |= {f"{role}/slice/{name}": value for name, value in asdict(worst).items()}
+        compared = _compare(candidates[0].task, candidates[1], answered, truth, bound)
+        figures |= {f"{role}/{name}": value for name, value in compared.items()}
     return figures
+
+
+def _compare(
+    task: str, second: _Candidate, answered: list[tuple[Tensors, Tensors]], truth: NDArray[Any], bound: float
+) -> Figures:
+    """The second candidate beside the first: as a whole, and where it is weakest."""
+    (_, before), (inputs, after) = answered[:2]
+    paired = compare(task, before, after, truth)
+    figures: Figures = {"paired/difference": paired.difference, "paired/p_value": paired.p_value}
+    was, now = scores(task, before, truth), scores(task, after, truth)
+    figures |= to_figures(evidence(was, now), "paired/")
+    classes = None if task == Task.TABULAR_REGRESSION else truth
+    worst = worst_slice(slices(second.manifest.signature, inputs, classes), was, now, bound)
+    return figures | ({f"slice/{name}": value for name, value in asdict(worst).items()} if worst else {})
 
 
 def _held_out(

@@ -15,6 +15,8 @@ _PERMUTATIONS = 2000
 _SEED = 20_260_101
 
 Outputs = Mapping[str, NDArray[Any]]
+Scores = NDArray[Any]
+"""(n,): whether each answer is right (bool), or its squared error (float64)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +41,27 @@ def compare(task: str, first: Outputs, second: Outputs, truth: NDArray[Any]) -> 
     return Comparison(difference=(gained - lost) / len(truth), p_value=binomial_p_value(gained, lost))
 
 
-def evidence(task: str, first: Outputs, second: Outputs, truth: NDArray[Any]) -> Paired:
-    """What the answers to the same rows say, for tests of any margin."""
+def scores(task: str, outputs: Outputs, truth: NDArray[Any]) -> Scores:
+    """How good each answer is, (n,): whether it is right (bool), or its squared error."""
     if task == Task.TABULAR_REGRESSION:
-        before, after = squared_errors(first, truth), squared_errors(second, truth)
-        covariance = np.cov(before, after) if len(truth) > 1 else np.zeros((2, 2))
-        return PairedErrors(
-            rows=len(truth),
-            first_mean=float(before.mean()),
-            second_mean=float(after.mean()),
-            first_variance=float(covariance[0, 0]),
-            second_variance=float(covariance[1, 1]),
-            covariance=float(covariance[0, 1]),
-        )
-    was, now = is_right(first, truth), is_right(second, truth)
-    return PairedRights(rows=len(truth), gained=int((now & ~was).sum()), lost=int((was & ~now).sum()))
+        return squared_errors(outputs, truth)
+    return is_right(outputs, truth)
+
+
+def evidence(first: Scores, second: Scores) -> Paired:
+    """What two models' scores of the same rows say, for tests of any margin."""
+    rows = len(first)
+    if first.dtype.kind == "b":
+        return PairedRights(rows=rows, gained=int((second & ~first).sum()), lost=int((first & ~second).sum()))
+    covariance = np.cov(first, second) if rows > 1 else np.zeros((2, 2))
+    return PairedErrors(
+        rows=rows,
+        first_mean=float(first.mean()),
+        second_mean=float(second.mean()),
+        first_variance=float(covariance[0, 0]),
+        second_variance=float(covariance[1, 1]),
+        covariance=float(covariance[0, 1]),
+    )
 
 
 def binomial_p_value(gained: int, lost: int) -> float:

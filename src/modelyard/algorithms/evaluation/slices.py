@@ -1,6 +1,7 @@
 """Parts of the data in which one model may be worse than another though it is better on the whole."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -8,11 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.algorithms.evaluation.metrics import is_right
-from modelyard.algorithms.evaluation.paired import evidence, squared_errors
+from modelyard.algorithms.evaluation.paired import Scores, evidence
 from modelyard.algorithms.preparation.classes import texts
 from modelyard.drift.features import Column, columns
-from modelyard.types.models import Task
 from modelyard.types.signatures import Signature
 
 SMALLEST = 20
@@ -71,45 +70,35 @@ def slices(signature: Signature, inputs: Mapping[str, NDArray[Any]], classes: ND
         yield from (part for part in parts if SMALLEST <= part.mask.sum() < len(part.mask))
 
 
-def worst_slice(
-    task: str,
-    found: Sequence[Slice],
-    first: Mapping[str, NDArray[Any]],
-    second: Mapping[str, NDArray[Any]],
-    truth: NDArray[Any],
-    bound: float,
-) -> WorstSlice | None:
+def worst_slice(found: Iterable[Slice], first: Scores, second: Scores, bound: float) -> WorstSlice | None:
     """Where the second model loses most beyond `bound`, by Bonferroni's correction over all slices; None without any.
 
     Where several have the same p-value, the one with the largest loss.
+
+    Args:
+        found: slices of the rows.
+        first: scores of the first model's answers, (n,).
+        second: of the second model's.
+        bound: a loss up to this is none.
     """
-    judged = []
+    count, worst = 0, None
     for part in found:
-        rows = np.flatnonzero(part.mask)
-        paired = evidence(task, _at(first, rows), _at(second, rows), truth[rows])
-        judged.append((paired.p_value_of_loss(bound), paired.gain, part.name, rows))
-    if not judged:
+        before, after = first[part.mask], second[part.mask]
+        paired = evidence(before, after)
+        rank = (paired.p_value_of_loss(bound), paired.gain, part.name)
+        if worst is None or rank < worst[0]:
+            worst = rank, paired.rows, _quality(before), _quality(after)
+        count += 1
+    if worst is None:
         return None
-    p_value, _, name, rows = min(judged, key=lambda item: item[:3])
-    values = [_quality(task, _at(outputs, rows), truth[rows]) for outputs in (first, second)]
-    return WorstSlice(
-        name=name,
-        rows=len(rows),
-        first=values[0],
-        second=values[1],
-        p_value=min(1.0, p_value * len(judged)),
-        slices=len(judged),
-    )
+    (p_value, _, name), rows, was, now = worst
+    p_value = min(1.0, p_value * count)
+    return WorstSlice(name=name, rows=rows, first=was, second=now, p_value=p_value, slices=count)
 
 
-def _at(outputs: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-    return {name: np.asarray(values)[rows] for name, values in outputs.items()}
-
-
-def _quality(task: str, outputs: Mapping[str, NDArray[Any]], truth: NDArray[Any]) -> float:
-    if task == Task.TABULAR_REGRESSION:
-        return float(np.sqrt(squared_errors(outputs, truth).mean()))
-    return float(is_right(outputs, truth).mean())
+def _quality(scores: Scores) -> float:
+    mean = float(scores.mean())
+    return mean if scores.dtype.kind == "b" else math.sqrt(mean)
 
 
 def _by_value(column: Column) -> Iterator[Slice]:

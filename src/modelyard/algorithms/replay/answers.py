@@ -1,6 +1,6 @@
 """How two versions' answers to the same rows differ: rows that changed, and the distribution of the answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,7 @@ class Answers:
         return float(np.abs(shares[0] - shares[1]).max())
 
 
-def most_changed(found: Sequence[Slice], changed: NDArray[np.bool_]) -> list[tuple[str, int, float]]:
+def most_changed(found: Iterable[Slice], changed: NDArray[np.bool_]) -> list[tuple[str, int, float]]:
     """(name, rows, share of rows that changed) of the slices that changed most."""
     shares = [(part.name, int(part.mask.sum()), float(changed[part.mask].mean())) for part in found]
     return sorted(shares, key=lambda item: (-item[2], item[0]))[:LISTED]

@@ -138,7 +138,7 @@ def _changes(compared: list[Request], signature: Signature, answers: Answers) ->
     inputs = {name: np.concatenate(arrays) for name, arrays in tensors.items()}
     if any(len(array) != len(changed) for array in inputs.values()):
         return figures
-    for place, (name, rows, share) in enumerate(most_changed([*slices(signature, inputs, None)], changed), 1):
+    for place, (name, rows, share) in enumerate(most_changed(slices(signature, inputs, None), changed), 1):
         figures |= {
             f"changed/{place}/name": name,
             f"changed/{place}/rows": float(rows),

@@ -7,7 +7,7 @@ from modelyard.control.feedback.service import EndpointReader
 from modelyard.control.monitors.checks import serving_version
 from modelyard.control.retraining.collecting import Collector
 from modelyard.control.retraining.conditions.conditions import Conditions
-from modelyard.control.retraining.errors import RetrainingActiveError
+from modelyard.control.retraining.errors import RetrainingActiveError, RetrainingImpossibleError
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.errors import ModelyardError
@@ -59,11 +59,17 @@ class RetrainingService:
         Raises:
             PolicyNotFoundError: no such policy.
             NotFoundError: no such version.
+            RetrainingImpossibleError: the version serves already.
             NothingServedError: the endpoint serves no version.
             RetrainingActiveError: a run is under way at the endpoint.
         """
         policy = self._policies.get(project, name)
         serving = serving_version(self._endpoints.get(project, policy.endpoint))
+        candidate = self._collector.version(project, version) if version else None
+        if candidate == serving:
+            raise RetrainingImpossibleError(
+                f"{serving} serves endpoint '{policy.endpoint}' already", hint="Name another version, or none."
+            )
         run = RetrainingRun(
             id=new_id("run"),
             project=project,
@@ -73,7 +79,7 @@ class RetrainingService:
             cause=cause,
             reason="",
             old_version=serving,
-            new_version=self._collector.version(project, version) if version else None,
+            new_version=candidate,
             started_at=self._clock.now(),
         )
         with self._database.transaction() as connection:

@@ -9,7 +9,7 @@ import pytest
 from modelyard.control.feedback.errors import WindowInvalidError
 from modelyard.control.monitors.schemas import MonitorCreate
 from modelyard.control.retraining.conditions.schedule import check_schedule, last_slot, next_slot
-from modelyard.control.retraining.errors import DataWindowInvalidError, ScheduleInvalidError
+from modelyard.control.retraining.errors import DataWindowInvalidError, RetrainingImpossibleError, ScheduleInvalidError
 from modelyard.control.retraining.schemas import PolicyUpdate
 from modelyard.data.newest import keep_newest
 from modelyard.data.tables import read_table
@@ -228,6 +228,8 @@ def test_a_version_that_is_there_already_proves_itself_without_training(world):
     assert world.registry.replays["points:2"].is_passed
     with pytest.raises(NotFoundError):
         world.retraining.start("default", "again", "By hand.", version="points:9")
+    with pytest.raises(RetrainingImpossibleError, match="points:2 serves endpoint 'points' already"):
+        world.retraining.start("default", "again", "By hand.", version="points:2")
 
 
 def test_another_signature_is_refused_before_anything_is_measured(world):
