@@ -40,6 +40,7 @@ def test_the_number_of_rows_that_it_says_it_needs_shows_the_gain_as_often_as_it_
     power = np.mean([rights(needed, int(a), int(b)).p_value(0.02) <= 0.05 for a, b, _ in drawn])
     assert 0.75 < power < 0.97
     assert rights(50, 6, 5).rows_needed(0.02, 0.05) is None
+    assert rights(50, 0, 0).rows_needed(-1e-200, 0.05) is None
 
 
 def test_without_a_margin_the_score_is_mcnemars():

@@ -14,6 +14,9 @@ from typing import Protocol
 POWER = 0.8
 """`rows_needed` finds what is there with this probability."""
 
+_LEAST_DISTANCE = 1e-4
+"""Of a gain from the margin, in standard deviations: nearer, no number of rows that anybody has would show it."""
+
 _NORMAL = NormalDist()
 
 
@@ -35,7 +38,7 @@ class Paired(Protocol):
         """How likely what is seen is if the second model were worse by `bound` (0 or more) at most."""
 
     def rows_needed(self, margin: float, level: float) -> int | None:
-        """Rows with which a gain as seen here would show with probability POWER; None if it is not above `margin`."""
+        """Rows with which a gain as seen would show with probability POWER; None if it is hardly above `margin`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +170,10 @@ def _student_tail(mean: float, variance: float, rows: int) -> float:
     return float(stdtr(rows - 1, -mean / math.sqrt(variance / rows)))
 
 
-def _rows_needed(variance: float, distance: float, level: float) -> int:
+def _rows_needed(variance: float, distance: float, level: float) -> int | None:
+    if variance <= 0:
+        return 2
+    if abs(distance) < _LEAST_DISTANCE * math.sqrt(variance):
+        return None
     reach = _NORMAL.inv_cdf(1 - level) + _NORMAL.inv_cdf(POWER)
-    return max(2, math.ceil(max(0.0, reach) ** 2 * max(variance, 0.0) / distance**2))
+    return max(2, math.ceil(max(0.0, reach) ** 2 * variance / distance**2))
