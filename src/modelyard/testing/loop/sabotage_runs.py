@@ -15,7 +15,7 @@ from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
 NAME = "sabotage"
 ROWS = 1500
 ALGORITHM = "boosted-trees-classification"
-_MATRIX = 96
+_MATRIX = 76
 _NAN_ABOVE = 2.0
 _LOAD_PER_SECOND = 20.0
 _RUN_SECONDS = 300.0
