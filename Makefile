@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
 .PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-fast check lint types \
-	contracts docs format chaos soak fuzz bench-serving clean
+	contracts docs format chaos loop soak fuzz bench-serving clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -65,6 +65,9 @@ format: $(VENV)/.dev ## Format the code
 
 chaos: $(VENV)/.dev ## Kill control, gateway, workers and jobs at random, 200 times, and look for lies and losses
 	@$(PYTHON) scripts/chaos.py --kills 200
+
+loop: $(VENV)/.dev ## Scripted drift and sabotaged retrainings, with nobody at hand: it recovers, and no bad version answers
+	@$(PYTHON) scripts/loop.py $(LOOP)
 
 soak: $(VENV)/.dev ## Ten minutes of load on a gateway whose workers are killed and replaced: no answer lost or mixed
 	@$(PYTHON) scripts/soak.py $(or $(MINUTES),10)

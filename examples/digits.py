@@ -53,7 +53,12 @@ with Client() as client:
 
     client.monitors.create("digits-drift", "digits", interval_seconds=5, minimum_rows=150, window_rows=480)
     client.retraining.create(
-        "digits-retraining", "digits", monitor="digits-drift", minimum_new_labels=240, minimum_gain=0.05
+        "digits-retraining",
+        "digits",
+        monitor="digits-drift",
+        minimum_new_labels=240,
+        minimum_gain=0.05,
+        maximum_loss=0.06,  # less could not be proven on some 170 held-out images
     )
     under_drift = classify(client, wear(images[WORN]), labels[WORN])
     print(f"accuracy falls from {before:.3f} to {under_drift:.3f}")

@@ -33,6 +33,9 @@ from modelyard.control.queries.service import QueryService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining import api as retraining_api
+from modelyard.control.retraining.collecting import Collector
+from modelyard.control.retraining.conditions.conditions import Conditions
+from modelyard.control.retraining.conditions.decay import HoldoutDecay
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
@@ -123,15 +126,17 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     history = QualityHistory(labelled, registry, endpoints, clock)
     runs = RetrainingRepository()
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
-    retraining = RetrainingService(
-        database, runs, creations, policies, monitors, endpoints, feedback, SimpleNamespace(), events, clock
-    )
+    collector = Collector(registry, SimpleNamespace(), labelled, feedback, tmp_path / "retraining")
+    quality = QualityService(labelled, endpoints, clock)
+    decay = HoldoutDecay(quality, registry, clock)
+    conditions = Conditions(database, runs, monitors, endpoints, feedback, collector, decay, clock)
+    retraining = RetrainingService(database, runs, creations, policies, conditions, endpoints, collector, events, clock)
     _capture(tmp_path / "spool", clock)
     CaptureIngest(database, CaptureRepository(), objects, tmp_path / "spool", clock).run_once()
     routers = [
         captures_api.router(captures, retention, stub_guard),
         queries_api.router(queries, stub_guard),
-        feedback_api.router(feedback, QualityService(labelled, endpoints, clock), history, stub_guard),
+        feedback_api.router(feedback, quality, history, stub_guard),
         monitors_api.router(monitors, monitoring.runner, stub_guard),
         detectors_api.router(monitoring.detectors, stub_guard),
         alerts_api.router(monitoring.alerts, stub_guard),
@@ -170,7 +175,7 @@ def client(application: FastAPI, connect: Callable[..., TestClient]) -> TestClie
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 39
+    assert assert_protected(application) == 40
 
 
 def test_inferences_are_listed_in_pages_filtered_and_shown(client: TestClient):
@@ -357,6 +362,11 @@ def test_a_policy_lives_from_creation_to_deletion_and_runs_by_hand(client: TestC
     assert client.get(f"{BASE}/retraining-policies/again").json() == changed.json()
     assert len(client.get(f"{BASE}/retraining-policies").json()["items"]) == 1
 
+    status = client.get(f"{BASE}/retraining-policies/again/status").json()
+    assert status == {"policy": "again", "is_due": False, "sentence": "is switched off"}
+    unknown = client.post(f"{BASE}/retraining-policies/again/run", json={"version": "digits:9"})
+    assert (unknown.status_code, unknown.json()["message"]) == (404, "There is no model version 'digits:9'")
+
     started = client.post(f"{BASE}/retraining-policies/again/run", headers={"Idempotency-Key": "1"})
     assert (started.status_code, started.json()["status"]) == (202, "COLLECTING")
     assert started.json()["cause"] == "Started by hand by default-operator."
@@ -369,3 +379,30 @@ def test_a_policy_lives_from_creation_to_deletion_and_runs_by_hand(client: TestC
 
     assert client.delete(f"{BASE}/retraining-policies/again").status_code == 204
     assert client.get(f"{BASE}/retraining-policies/again").status_code == 404
+
+
+def test_the_rules_of_a_policy_are_checked_and_change_one_by_one(client: TestClient):
+    policies = f"{BASE}/retraining-policies"
+    rules = {"triggers": {"schedule": "0 3 * * 1"}, "budget": {"runs_per_week": 3}, "gate": {"replay_requests": 10}}
+    body = {"name": "again", "endpoint": "digits", **rules}
+    for wrong, code, field in [
+        ({"triggers": {"schedule": "now and then"}}, "schedule_invalid", "triggers.schedule"),
+        ({"triggers": {"decay_window": "a while"}}, "window_invalid", "window"),
+        ({"window": {"kind": "NEWEST"}}, "data_window_invalid", "window.rows"),
+        ({"gate": {"significance_level": 0.7}}, "invalid_input", "gate.significance_level"),
+        ({"budget": {"runs": 3}}, "invalid_input", "budget.runs"),
+    ]:
+        answer = client.post(policies, json=body | wrong)
+        assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (400, code, field)
+    made = client.post(policies, json=body).json()
+    assert (made["gate"]["replay_requests"], made["gate"]["significance_level"]) == (10, 0.05)
+    assert made["window"] == {"kind": "ALL", "rows": None, "since": None, "weight": 2}
+    change = {"window": {"kind": "SINCE", "since": "2026-01-01T00:00:00Z"}, "gate": {"maximum_slowdown": 2}}
+    changed = client.patch(f"{policies}/again", json=change).json()
+    assert (changed["gate"]["replay_requests"], changed["gate"]["maximum_slowdown"]) == (10, 2)
+    assert changed["window"]["since"] == "2026-01-01T00:00:00Z"
+    assert client.get(f"{policies}/again").json() == changed
+    cleared = client.patch(f"{policies}/again", json={"triggers": {"schedule": None}}).json()
+    assert cleared["triggers"]["schedule"] is None
+    sentence = client.get(f"{policies}/again/status").json()["sentence"]
+    assert sentence == "waits for 200 more labelled rows (0 of 200)"

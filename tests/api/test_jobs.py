@@ -1,10 +1,14 @@
 """The Jobs API: who may call what, what it answers, how it refuses."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from modelyard.control.algorithms.api import router as algorithms_router
+from modelyard.control.clients.http_jobs import HttpJobsClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
@@ -19,7 +23,7 @@ from modelyard.settings import Settings
 from modelyard.storage.creations import Creations
 from modelyard.storage.objects import open_objects
 from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
-from modelyard.types.jobs import JobStatus, MetricPoint
+from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe, JobStatus, MetricPoint
 
 JOBS = "/projects/default/jobs"
 TRAIN = "/projects/default/training-jobs"
@@ -40,6 +44,9 @@ class NoProcesses:
 
 class OneDataset:
     """A registry with the dataset "digits"."""
+
+    def model_version(self, project, ref):
+        return SimpleNamespace(ref=ref if ":" in ref else f"{ref}:7")
 
     def dataset_version(self, project, dataset, number=None):
         if dataset != "digits":
@@ -89,7 +96,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 11
+    assert assert_protected(application) == 12
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):
@@ -123,6 +130,41 @@ def test_what_cannot_run_is_refused_with_what_is_wrong(client, change, status, c
     assert body["field"] == field
     assert body["message"]
     assert body["hint"]
+
+
+def test_two_versions_are_compared_on_labelled_rows_or_on_captured_requests(client):
+    body = {"channels": {"requests": {"dataset": "digits"}}, "candidates": ["digits:1", "digits"]}
+    replay = client.post("/projects/default/replay-jobs", json=body).json()
+    assert (replay["kind"], replay["recipe"]["algorithm"]) == ("replay", "replay")
+    assert replay["recipe"]["candidates"] == ["digits:1", "digits:7"]
+    alone = client.post("/projects/default/replay-jobs", json=body | {"candidates": ["digits:1"]})
+    assert (alone.status_code, alone.json()["field"]) == (400, "candidates")
+    evaluation = client.post("/projects/default/evaluation-jobs", json=body | {"slice_bound": 0.1}).json()
+    assert (evaluation["kind"], evaluation["recipe"]["hyperparameters"]) == ("evaluation", {"slice_bound": 0.1})
+    assert [job["id"] for job in client.get(f"{JOBS}?kind=replay").json()["items"]] == [replay["id"]]
+
+
+def test_what_another_application_asks_over_http_is_understood(client):
+    recipe = JobRecipe(
+        algorithm="evaluation",
+        hyperparameters={SLICE_BOUND: 0.2},
+        channels={"new": DatasetRef(dataset="digits", number=1)},
+        target="label",
+        candidates=("digits:1", "digits:2"),
+    )
+    jobs = HttpJobsClient("http://jobs", "token")
+    jobs._jobs = SimpleNamespace(call=lambda method, path, kind, *, body, headers: post(client, path, body, headers))
+    made = jobs.create_evaluation_job("default", recipe, idempotency_key="one")
+    assert made["recipe"]["hyperparameters"] == {SLICE_BOUND: 0.2}
+    replay = replace(recipe, algorithm="replay", hyperparameters={}, target=None)
+    assert jobs.create_replay_job("default", replay, idempotency_key="two")["kind"] == "replay"
+
+
+def post(client, path: str, body: dict, headers: dict) -> dict:
+    headers = headers | {"Content-Type": "application/json"}
+    answer = client.post(path, content=msgspec.json.encode(body), headers=headers)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
 
 
 def test_a_mistyped_hyperparameter_gets_a_suggestion(client):

@@ -21,10 +21,12 @@ from modelyard.types.monitoring import (
     ColumnFinding,
     DriftReport,
     Monitor,
+    RetrainingPolicy,
     RetrainingRun,
     RetrainingStatus,
     Verdict,
 )
+from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules, WindowKind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = BatchFilter(project="default", endpoint="digits")
@@ -230,3 +232,31 @@ def test_the_database_itself_allows_one_active_run_per_endpoint(database: Databa
         assert [item.id for item in repository.active(connection)] == ["run-2"]
         assert [item.id for item in repository.runs(connection, "default", "again", PageQuery())] == ["run-2", "run-1"]
         assert repository.newest_of_endpoint(connection, "default", "digits", 1)[0].run.id == "run-2"
+
+
+def test_a_policy_reads_back_as_it_was_written_with_all_its_rules(database: Database):
+    repository = RetrainingRepository()
+    policy = RetrainingPolicy(
+        project="default",
+        name="again",
+        endpoint="digits",
+        monitor=None,
+        minimum_new_labels=200,
+        minimum_gain=0.01,
+        maximum_loss=0.02,
+        cooldown_seconds=60.0,
+        gate=GateRules(significance_level=0.01),
+        triggers=TriggerRules(schedule="0 3 * * 1", maximum_decay=0.05),
+        budget=BudgetRules(runs_per_week=3),
+        window=DataWindow(kind=WindowKind.SINCE, since=NOW),
+        is_enabled=True,
+        created_at=NOW,
+        updated_at=NOW,
+        version=1,
+    )
+    with database.transaction() as connection:
+        repository.insert_policy(connection, policy)
+        changed = replace(policy, window=DataWindow(kind=WindowKind.NEWEST, rows=500), version=2)
+        repository.update_policy(connection, changed)
+        assert repository.policy(connection, "default", "again") == changed
+        assert repository.enabled(connection) == [changed]

@@ -66,9 +66,12 @@ class JobFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """What a job found: held-out figures by name ("accuracy", "accuracy/low", ...), or the error that ended it."""
+    """What a job found: held-out figures by name ("accuracy", "accuracy/low", ...), or the error that ended it.
 
-    figures: dict[str, float] = field(default_factory=dict)
+    A figure that is a text names something ("new/slice/name").
+    """
+
+    figures: dict[str, float | str] = field(default_factory=dict)
     error: JobFault | None = None
 
     def write(self, path: Path) -> None:

@@ -23,7 +23,7 @@ from modelyard.algorithms.errors import ChannelInvalidError
 from modelyard.algorithms.jobfile import JOB_FILE, OUTPUT_FOLDER, RESULT_FILE, JobFault, JobFile, JobResult
 from modelyard.errors import InvalidInputError, ModelyardError
 
-EVALUATION = "evaluation"
+EVALUATION, REPLAY = "evaluation", "replay"
 _STOPPED = 128 + signal.SIGTERM
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(folder: Path) -> dict[str, float]:
+def run(folder: Path) -> dict[str, float | str]:
     """Run the job in `folder` in this process; its figures.
 
     Raises:
@@ -89,12 +89,13 @@ def run(folder: Path) -> dict[str, float]:
     output = folder / OUTPUT_FOLDER
     output.mkdir(exist_ok=True)
     context = JobContext(seed=job.recipe.seed, threads=job.threads, target=job.recipe.target, output=output)
-    figures = _evaluate(job, context) if job.recipe.algorithm == EVALUATION else _train(job, context)
+    kinds = {EVALUATION: _evaluate, REPLAY: _replay}
+    figures = kinds.get(job.recipe.algorithm, _train)(job, context)
     context.log("done")
     return figures
 
 
-def _train(job: JobFile, context: JobContext) -> dict[str, float]:
+def _train(job: JobFile, context: JobContext) -> dict[str, float | str]:
     from modelyard.algorithms import catalog, hyperparameters  # noqa: PLC0415 - after the thread variables are set
     from modelyard.algorithms.evaluation.figures import metric_figures  # noqa: PLC0415
     from modelyard.runtimes.bundle import read_manifest  # noqa: PLC0415
@@ -122,13 +123,19 @@ def _train(job: JobFile, context: JobContext) -> dict[str, float]:
             )
     context.log(f"{description.name} with seed {context.seed} on {context.threads} thread(s)")
     algorithm.train(job.channels, complete, context)
-    return metric_figures(read_manifest(context.output).card.metrics)
+    return {**metric_figures(read_manifest(context.output).card.metrics)}
 
 
-def _evaluate(job: JobFile, context: JobContext) -> dict[str, float]:
+def _evaluate(job: JobFile, context: JobContext) -> dict[str, float | str]:
     from modelyard.algorithms.evaluation.evaluate import evaluate  # noqa: PLC0415 - after the thread variables are set
 
     return evaluate(job, context)
+
+
+def _replay(job: JobFile, context: JobContext) -> dict[str, float | str]:
+    from modelyard.algorithms.replay.replay import replay  # noqa: PLC0415 - after the thread variables are set
+
+    return replay(job, context)
 
 
 def _print(line: str) -> None:

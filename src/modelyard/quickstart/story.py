@@ -176,7 +176,7 @@ class Story:
             monitor=f"{NAME}-drift",
             minimum_new_labels=len(self._digits.worn.labels) // 2,
             minimum_gain=0.05,
-            maximum_loss=0.03,
+            maximum_loss=0.06,  # less could not be proven on some 170 held-out images
             cooldown_seconds=600,
         )
         self._say(f"live accuracy {live:.3f}; the monitor says: {report.sentence}")

@@ -19,7 +19,8 @@ from modelyard.sdk.resources.endpoints import Endpoints
 from modelyard.sdk.resources.evaluation import Evaluations
 from modelyard.sdk.resources.jobs import Algorithms, Environments, Jobs
 from modelyard.sdk.resources.models import Models
-from modelyard.sdk.resources.monitoring import Detectors, Events, Monitors, Retraining
+from modelyard.sdk.resources.monitoring import Detectors, Events, Monitors
+from modelyard.sdk.resources.retraining import Retraining
 from modelyard.sdk.resources.uploads import Uploads
 
 

@@ -1,4 +1,4 @@
-"""Jobs: work that ends. Training and evaluation are two kinds of the same record."""
+"""Jobs: work that ends. Training, evaluation and replay are kinds of the same record."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ class JobKind(StrEnum):
 
     TRAINING = "training"
     EVALUATION = "evaluation"
+    REPLAY = "replay"
 
 
 class JobStatus(StrEnum):
@@ -77,17 +78,22 @@ class DatasetRef:
     number: int | None = None
 
 
+SLICE_BOUND = "slice_bound"
+"""Hyper-parameter of evaluation jobs: in one slice of the data, a loss up to this is none (0.05 if left out)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecipe:
     """Everything that defines what a job computes: the same recipe on the same data gives the same model.
 
     Attributes:
-        algorithm: name of a built-in algorithm ("image-classification"); "evaluation" for evaluation jobs.
-        hyperparameters: overrides of the algorithm's defaults.
-        channels: role -> dataset ("train" for training; any roles for evaluation).
+        algorithm: name of a built-in algorithm ("image-classification"); "evaluation" or "replay" for such jobs.
+        hyperparameters: overrides of the algorithm's defaults; for evaluation jobs SLICE_BOUND.
+        channels: role -> dataset ("train" for training; any roles for evaluation; "requests" for replay).
         target: name of the target column for tables.
         seed: seeds every random choice.
-        candidates: evaluation only: model version refs ("digits:2") to be judged on every channel.
+        candidates: model version refs ("digits:2") to be judged on every channel; for a replay the running version and
+            the one that wants to run.
     """
 
     algorithm: str

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules
 from modelyard.types.signatures import Scalar
 
 
@@ -305,11 +306,15 @@ class RetrainingPolicy:
     """When to retrain an endpoint's model and what the new version must prove.
 
     Attributes:
-        monitor: its DRIFT verdict starts a run (None: only by hand or by `minimum_new_labels` alone).
+        monitor: its DRIFT verdict starts a run (None, and no other trigger: `minimum_new_labels` alone do, or a hand).
         minimum_new_labels: labelled captured rows that must be there before a run starts.
         minimum_gain: the new version's metric on new labelled rows must exceed the running one's by this much.
         maximum_loss: on the old held-out rows it may be worse by at most this much.
         cooldown_seconds: pause after a run.
+        gate: how certain the proof must be, and what a replay may show.
+        triggers: what else starts a run.
+        budget: what its runs may use.
+        window: which rows a run learns from.
         version: the ETag.
     """
 
@@ -321,6 +326,10 @@ class RetrainingPolicy:
     minimum_gain: float
     maximum_loss: float
     cooldown_seconds: float
+    gate: GateRules = field(default_factory=GateRules)
+    triggers: TriggerRules = field(default_factory=TriggerRules)
+    budget: BudgetRules = field(default_factory=BudgetRules)
+    window: DataWindow = field(default_factory=DataWindow)
     is_enabled: bool
     created_at: datetime
     updated_at: datetime

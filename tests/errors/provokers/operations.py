@@ -107,6 +107,16 @@ def retraining_policy_not_found(stage: Stage) -> httpx.Response:
     return stage.operations_call("GET", "/retraining-policies/nowhere")
 
 
+@provokes("schedule_invalid")
+def schedule_invalid(stage: Stage) -> httpx.Response:
+    return _policy(stage, triggers={"schedule": "every Monday"})
+
+
+@provokes("data_window_invalid")
+def data_window_invalid(stage: Stage) -> httpx.Response:
+    return _policy(stage, window={"kind": "NEWEST"})
+
+
 @provokes("retraining_active")
 def retraining_active(stage: Stage) -> httpx.Response:
     path = f"/retraining-policies/{_policy(stage).json()['name']}/run"

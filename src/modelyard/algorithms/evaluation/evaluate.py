@@ -1,7 +1,8 @@
 """The evaluation job: every candidate on the held-out rows of every channel, and the second against the first."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from modelyard.algorithms.base import Channel, TrainingContext
 from modelyard.algorithms.bundles import predict
 from modelyard.algorithms.errors import ChannelInvalidError, TooFewRowsError
 from modelyard.algorithms.evaluation.figures import metric_figures
+from modelyard.algorithms.evaluation.margins import to_figures
 from modelyard.algorithms.evaluation.metrics import measure
-from modelyard.algorithms.evaluation.paired import compare
+from modelyard.algorithms.evaluation.paired import compare, evidence, scores
+from modelyard.algorithms.evaluation.worst_slices import slices, worst_slice
 from modelyard.algorithms.jobfile import JobFile
 from modelyard.algorithms.preparation.split import take
 from modelyard.algorithms.tables.loading import find_target, rows_with, target_values
@@ -24,9 +27,13 @@ from modelyard.errors import InvalidInputError
 from modelyard.runtimes.base import Predictor, Tensors
 from modelyard.runtimes.bundle import load_bundle
 from modelyard.types.datasets import DatasetFormat
-from modelyard.types.models import Manifest
+from modelyard.types.jobs import SLICE_BOUND
+from modelyard.types.models import Manifest, Task
 from modelyard.types.signatures import Scalar, Signature
 
+Figures = dict[str, float | str]
+
+_SLICE_BOUND = 0.05
 _IMAGE_FORMATS = (DatasetFormat.NPZ, DatasetFormat.IMAGE_FOLDER)
 
 
@@ -41,11 +48,13 @@ class _Candidate:
         return self.manifest.card.task
 
 
-def evaluate(job: JobFile, context: TrainingContext) -> dict[str, float]:
-    """Figures "<channel>/<ref>/<metric>", "/low", "/high" and "/n".
+def evaluate(job: JobFile, context: TrainingContext) -> Figures:
+    """Figures "<channel>/<ref>/<metric>", "/low", "/high" and "/n"; none that is no finite number.
 
-    With two or more candidates also "<channel>/paired/difference" (above 0: the second is better than the first) and
-    "<channel>/paired/p_value". Held out is what no candidate has trained on: the smallest of their held-out shares.
+    With two or more candidates also, of the second against the first, below "<channel>/paired/": "difference" (above 0:
+    the second is better), "p_value", and what margins.from_figures reads; and below "<channel>/slice/", as in
+    slices.WorstSlice, where it loses most. Held out is what no candidate has trained on: the smallest of their
+    held-out shares.
 
     Raises:
         ChannelInvalidError: a channel does not hold data of the candidates' kind.
@@ -56,30 +65,44 @@ def evaluate(job: JobFile, context: TrainingContext) -> dict[str, float]:
     if not candidates or not job.channels:
         raise InvalidInputError("There is nothing to evaluate", hint="Name at least one candidate and one channel.")
     share = min(_share(candidate.manifest.card.hyperparameters) for candidate in candidates)
-    figures: dict[str, float] = {}
+    bound = job.recipe.hyperparameters.get(SLICE_BOUND, _SLICE_BOUND)
+    figures: Figures = {}
     for role, channel in job.channels.items():
-        figures.update(_evaluate_channel(role, channel, candidates, share, context))
-    return figures
+        figures.update(_evaluate_channel(role, channel, candidates, share, float(bound), context))
+    return {name: value for name, value in figures.items() if isinstance(value, str) or math.isfinite(value)}
 
 
 def _evaluate_channel(
-    role: str, channel: Channel, candidates: list[_Candidate], share: float, context: TrainingContext
-) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    answers: list[Tensors] = []
+    role: str, channel: Channel, candidates: list[_Candidate], share: float, bound: float, context: TrainingContext
+) -> Figures:
+    figures: Figures = {}
+    answered: list[tuple[Tensors, Tensors]] = []
     truth: NDArray[Any] = np.zeros(0)
     for candidate in candidates:
         inputs, truth = _held_out(role, channel, candidate.manifest.signature, share, context.target)
-        answers.append(predict(candidate.predictor, inputs))
-        metrics = measure(candidate.task, answers[-1], truth, candidate.manifest.signature.class_names)
+        answered.append((inputs, predict(candidate.predictor, inputs)))
+        metrics = measure(candidate.task, answered[-1][1], truth, candidate.manifest.signature.class_names)
         figures.update(metric_figures(metrics, f"{role}/{candidate.ref}/"))
         first = metrics[0]
         context.log(f"{candidate.ref} on {len(truth):,} held-out rows of '{role}': {first.name} {first.value:.4f}")
     if len(candidates) > 1:
-        paired = compare(candidates[0].task, answers[0], answers[1], truth)
-        figures[f"{role}/paired/difference"] = paired.difference
-        figures[f"{role}/paired/p_value"] = paired.p_value
+        compared = _compare(candidates[0].task, candidates[1], answered, truth, bound)
+        figures |= {f"{role}/{name}": value for name, value in compared.items()}
     return figures
+
+
+def _compare(
+    task: str, second: _Candidate, answered: list[tuple[Tensors, Tensors]], truth: NDArray[Any], bound: float
+) -> Figures:
+    """The second candidate beside the first: as a whole, and where it is weakest."""
+    (_, before), (inputs, after) = answered[:2]
+    paired = compare(task, before, after, truth)
+    figures: Figures = {"paired/difference": paired.difference, "paired/p_value": paired.p_value}
+    was, now = scores(task, before, truth), scores(task, after, truth)
+    figures |= to_figures(evidence(was, now), "paired/")
+    classes = None if task == Task.TABULAR_REGRESSION else truth
+    worst = worst_slice(slices(second.manifest.signature, inputs, classes), was, now, bound)
+    return figures | ({f"slice/{name}": value for name, value in asdict(worst).items()} if worst else {})
 
 
 def _held_out(

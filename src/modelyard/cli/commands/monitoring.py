@@ -20,7 +20,7 @@ Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def declare(app: typer.Typer) -> None:
-    """Add the groups and the command."""
+    """Add the group and the command."""
     add_group(app, "monitors", _declare_monitors, help="Watch an endpoint's traffic for drift.", panel=PANEL)
     command(app, "events", panel=PANEL)(list_events)
 

@@ -83,6 +83,12 @@ class JobsClient(Protocol):
         The job's result has "<channel>/<ref>/<metric>" -> value, and ".../low", ".../high", ".../n" of each.
         """
 
+    def create_replay_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
+        """Send the captured requests of the channel "requests" to both of `recipe.candidates`.
+
+        The first is the running version. The job's result is what algorithms.replay.replay says.
+        """
+
     def job(self, project: str, job_id: str) -> Job:
         """A job. Raises NotFoundError."""
 

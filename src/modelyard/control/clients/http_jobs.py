@@ -42,8 +42,14 @@ class HttpJobsClient:
             "target": recipe.target,
             "seed": recipe.seed,
             "candidates": recipe.candidates,
+            **recipe.hyperparameters,
         }
         return self._create(project, "evaluation-jobs", body, idempotency_key)
+
+    def create_replay_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
+        """See JobsClient."""
+        body = {"channels": recipe.channels, "candidates": recipe.candidates, "seed": recipe.seed}
+        return self._create(project, "replay-jobs", body, idempotency_key)
 
     def job(self, project: str, job_id: str) -> Job:
         """See JobsClient."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
-from modelyard.control.jobs.schemas import EvaluationJobRequest, TrainingJobRequest
+from modelyard.control.jobs.schemas import EvaluationJobRequest, JobRequest, ReplayJobRequest, TrainingJobRequest
 from modelyard.control.jobs.service import JobService
 from modelyard.control.rest.dependencies import Idempotency, PageParameters
 from modelyard.control.rest.guard import Guard
@@ -21,11 +21,11 @@ FOLLOW_SECONDS = 0.3
 
 
 def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
-    """Training jobs, evaluation jobs, and what both have in common."""
+    """Training, evaluation and replay jobs, and what they have in common."""
     routes = APIRouter(prefix="/projects/{project}", tags=["jobs"])
     reads, writes = guard.require(Action.READ), guard.require(Action.WRITE)
 
-    def limits(body: TrainingJobRequest | EvaluationJobRequest) -> Resources:
+    def limits(body: JobRequest) -> Resources:
         return body.limits(settings.job_memory_bytes, settings.job_time_limit_seconds)
 
     @routes.post("/training-jobs", status_code=201, summary="Train a model and register what comes out")
@@ -48,8 +48,23 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         creation: Idempotency,
     ) -> Job:
         """Every candidate on every channel, on rows that none of them has trained on. `result` holds the figures."""
-        return service.create_evaluation(
-            project, body.recipe(), limits(body), created_by=principal.name, creation=creation
+        return service.create_comparison(
+            project, JobKind.EVALUATION, body.recipe(), limits(body), created_by=principal.name, creation=creation
+        )
+
+    @routes.post("/replay-jobs", status_code=201, summary="Send captured requests to two versions and compare them")
+    def create_replay_job(
+        project: str,
+        body: ReplayJobRequest,
+        principal: Annotated[Principal, Depends(writes)],
+        creation: Idempotency,
+    ) -> Job:
+        """The running version and the one that wants to run. `result` says which answers changed, failures and times.
+
+        The channel "requests" is a dataset of captured requests, as each retraining run makes one.
+        """
+        return service.create_comparison(
+            project, JobKind.REPLAY, body.recipe(), limits(body), created_by=principal.name, creation=creation
         )
 
     @routes.get("/jobs", summary="List jobs, newest first")
@@ -60,7 +75,7 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         status: Annotated[JobStatus | None, Query(description="Only jobs in this state.")] = None,
         kind: Annotated[JobKind | None, Query(description="Only jobs of this kind.")] = None,
     ) -> Page[Job]:
-        """Training and evaluation jobs, each with the status that was checked against its process just now."""
+        """Jobs of every kind, each with the status that was checked against its process just now."""
         return service.list(project, status=status, kind=kind, page=page)
 
     @routes.get("/jobs/{job_id}", summary="Show a job: its status, its metrics, and why it ended")

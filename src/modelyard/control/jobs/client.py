@@ -8,7 +8,7 @@ from modelyard.control.jobs.service import JobService
 from modelyard.errors import InvalidStateError
 from modelyard.settings import Settings
 from modelyard.storage.creations import Creation
-from modelyard.types.jobs import Job, JobRecipe
+from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
 
 CALLER = "operations"
@@ -32,8 +32,11 @@ class InProcessJobsClient:
 
     def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
         """Judge `recipe.candidates` on every channel."""
-        creation = _creation(idempotency_key, (project, recipe))
-        return self._service.create_evaluation(project, recipe, self._resources, created_by=CALLER, creation=creation)
+        return self._compare(project, JobKind.EVALUATION, recipe, idempotency_key)
+
+    def create_replay_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
+        """Send captured requests to both of `recipe.candidates`."""
+        return self._compare(project, JobKind.REPLAY, recipe, idempotency_key)
 
     def job(self, project: str, job_id: str) -> Job:
         """A job. Raises JobNotFoundError."""
@@ -45,6 +48,12 @@ class InProcessJobsClient:
             self._service.stop(project, job_id)
         except InvalidStateError:
             return
+
+    def _compare(self, project: str, kind: JobKind, recipe: JobRecipe, idempotency_key: str) -> Job:
+        creation = _creation(idempotency_key, (project, recipe))
+        return self._service.create_comparison(
+            project, kind, recipe, self._resources, created_by=CALLER, creation=creation
+        )
 
 
 def _creation(key: str, request: object) -> Creation:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.types.jobs import DatasetRef, JobRecipe
+from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Scalar
 
@@ -34,7 +34,7 @@ class ResourcesRequest(BaseModel):
 
 
 class JobRequest(BaseModel):
-    """What training and evaluation jobs have in common."""
+    """What all jobs have in common."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -81,13 +81,35 @@ class EvaluationJobRequest(JobRequest):
         description='Model versions to judge, such as "digits:2".', examples=[["digits:1", "digits:2"]]
     )
     target: str | None = Field(default=None, description="Column that holds the truth, for tables.")
+    slice_bound: float = Field(
+        default=0.05, ge=0, le=1, description="In one slice of the data the second candidate may be worse by this much."
+    )
 
     def recipe(self) -> JobRecipe:
         """As plain data."""
         return JobRecipe(
             algorithm="evaluation",
+            hyperparameters={SLICE_BOUND: self.slice_bound},
             channels={role: channel.ref() for role, channel in self.channels.items()},
             target=self.target,
+            seed=self.seed,
+            candidates=tuple(self.candidates),
+        )
+
+
+class ReplayJobRequest(JobRequest):
+    """Send captured requests to two model versions, and compare answers, failures and time."""
+
+    candidates: Annotated[list[str], Field(min_length=2, max_length=2)] = Field(
+        description="The running model version, then the one to be compared with it.",
+        examples=[["digits:1", "digits:2"]],
+    )
+
+    def recipe(self) -> JobRecipe:
+        """As plain data."""
+        return JobRecipe(
+            algorithm="replay",
+            channels={role: channel.ref() for role, channel in self.channels.items()},
             seed=self.seed,
             candidates=tuple(self.candidates),
         )

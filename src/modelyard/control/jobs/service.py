@@ -82,23 +82,24 @@ class JobService:
             project, JobKind.TRAINING, complete, check_name(model, "model"), resources, created_by, creation
         )
 
-    def create_evaluation(
+    def create_comparison(
         self,
         project: str,
+        kind: JobKind,
         recipe: JobRecipe,
         resources: Resources,
         *,
         created_by: str,
         creation: Creation | None = None,
     ) -> Job:
-        """Accept an evaluation job, its candidates pinned to version numbers.
+        """Accept an evaluation or replay job, its candidates pinned to version numbers.
 
         Raises:
             NotFoundError: a dataset or model version does not exist.
         """
         refs = tuple(self._registry.model_version(project, ref).ref for ref in recipe.candidates)
         complete = replace(recipe, channels=self._resolve(project, recipe.channels), candidates=refs)
-        return self._create(project, JobKind.EVALUATION, complete, None, resources, created_by, creation)
+        return self._create(project, kind, complete, None, resources, created_by, creation)
 
     def get(self, project: str, job_id: str) -> Job:
         """A job, its status checked against its process.

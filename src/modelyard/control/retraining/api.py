@@ -9,10 +9,11 @@ from modelyard.control.rest.dependencies import Idempotency, IfMatch, PageParame
 from modelyard.control.rest.guard import Guard
 from modelyard.control.rest.pages import Page
 from modelyard.control.retraining.policies import PolicyService
-from modelyard.control.retraining.schemas import PolicyCreate, PolicyUpdate
+from modelyard.control.retraining.schemas import PolicyCreate, PolicyUpdate, RunRequest
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.types.access import Action, Principal
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun
+from modelyard.types.retraining.rules import PolicyStatus
 
 
 def router(
@@ -47,6 +48,11 @@ def router(
         set_etag(response, found.version)
         return found
 
+    @routes.get("/{policy}/status", summary="Say what a policy waits for", dependencies=[Depends(reads)])
+    def get_status(project: str, policy: str) -> PolicyStatus:
+        """Whether it starts a run now, and if not, why: the first condition that does not hold."""
+        return service.status(project, policy)
+
     @routes.patch("/{policy}", summary="Change a retraining policy", dependencies=[Depends(operates)])
     def update_policy(
         project: str, policy: str, body: PolicyUpdate, expected_version: IfMatch, response: Response
@@ -68,10 +74,19 @@ def router(
 
     @routes.post("/{policy}/run", summary="Retrain now", status_code=status.HTTP_202_ACCEPTED)
     def run_policy(
-        project: str, policy: str, principal: Annotated[Principal, Depends(operates)], creation: Idempotency
+        project: str,
+        policy: str,
+        principal: Annotated[Principal, Depends(operates)],
+        creation: Idempotency,
+        body: RunRequest | None = None,
     ) -> RetrainingRun:
-        """Starts a run without waiting for drift, for enough labels or for the cool-down. Follow it under `runs`."""
-        run = service.start(project, policy, f"Started by hand by {principal.name}.", creation)
+        """Starts a run without waiting for a trigger, enough labels, the cool-down or the budget.
+
+        Follow it under `runs`. With a `version` in the body nothing is trained: that version proves itself.
+        """
+        version = body.version if body else None
+        cause = f"Started by hand by {principal.name}" + (f" for {version}." if version else ".")
+        run = service.start(project, policy, cause, creation, version=version)
         carry(run.id)
         return run
 

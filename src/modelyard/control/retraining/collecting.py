@@ -1,22 +1,28 @@
 """First step of a run: labelled captures become dataset versions, once with the old rows and once alone."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.feedback.labelled import LabelledReader, LabelledRows
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.retraining.errors import RetrainingImpossibleError
 from modelyard.data.extend import write_labelled
+from modelyard.data.newest import keep_newest
+from modelyard.kit.files import sha256_file
+from modelyard.runtimes.base import Tensors
 from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.jobs import JobRecipe
 from modelyard.types.models import DataReference, ModelVersion
 from modelyard.types.monitoring import RetrainingRun
+from modelyard.types.retraining.rules import DataWindow, WindowKind
 from modelyard.types.signatures import Scalar
 
 _NAME_LIMIT = 63
@@ -62,6 +68,14 @@ class Collector:
         """Labelled captured rows that no run has used."""
         return sum(len(part.labels) for part in self._labelled.read_new(project, endpoint, "", with_inputs=False))
 
+    def version(self, project: str, ref: str) -> str:
+        """The version's ref with its number, whichever way it was named.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return self._registry.model_version(project, ref).ref
+
     def recipe(self, project: str, version: str) -> JobRecipe:
         """The recipe that made a version ("digits:2").
 
@@ -95,8 +109,10 @@ class Collector:
         self._feedback.mark(run.project, run.endpoint, ids, run.id)
         return rows
 
-    def collect(self, run: RetrainingRun) -> Collected:
+    def collect(self, run: RetrainingRun, window: DataWindow) -> Collected:
         """Write the dataset versions of a run out of the rows that `mark` reserved. Repeated, it makes nothing twice.
+
+        `window` chooses what is trained on; what is judged on are the old data and all new rows, whatever it says.
 
         Raises:
             RetrainingImpossibleError: no recipe, no training data, or rows of another signature only.
@@ -105,29 +121,53 @@ class Collector:
         target = self.recipe(run.project, run.old_version).target
         trained_on = _training_data(version)
         base = self._registry.dataset_version(trained_on.project, trained_on.dataset, trained_on.number)
-        parts = self._parts(run, version)
-        inputs = {name: np.concatenate([part.inputs[name] for part in parts]) for name in parts[0].inputs}
-        labels = _labels([label for part in parts for label in part.labels])
-        masked = frozenset[str]().union(*(part.masked for part in parts))
+        new = self._parts(run, version)
+        taught = self._since(run, version, window.since) if window.kind is WindowKind.SINCE and window.since else new
+        repeated = window.weight if window.kind is WindowKind.WEIGHTED else 1
         made: list[DatasetVersion] = []
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="retraining-") as name:
             old = Path(name, "old")
             self._registry.download_dataset(base, old)
-            for dataset, start in ((base.dataset, old), (_feedback_name(base.dataset), None)):
+            start = None if window.kind is WindowKind.SINCE else old
+            for dataset, begin, parts in (
+                (base.dataset, start, [*taught] * repeated),
+                (_feedback_name(base.dataset), None, new),
+            ):
                 content = Path(name, "new")
+                inputs, labels = _joined(parts)
                 written = write_labelled(
-                    start, base.format, version.manifest.signature, inputs, labels, target, content, masked
+                    begin,
+                    base.format,
+                    version.manifest.signature,
+                    inputs,
+                    labels,
+                    target,
+                    content,
+                    frozenset[str]().union(*(part.masked for part in parts)),
                 )
+                if window.kind is WindowKind.NEWEST and window.rows and dataset == base.dataset:
+                    keep_newest(content, written, window.rows)
                 made.append(self._store(run, dataset, content, written, len(labels)))
         extended, feedback = made
-        return Collected(base=_ref(base), extended=_ref(extended), feedback=_ref(feedback), rows=len(labels))
+        rows = sum(len(part.labels) for part in new)
+        return Collected(base=_ref(base), extended=_ref(extended), feedback=_ref(feedback), rows=rows)
 
     def _parts(self, run: RetrainingRun, version: ModelVersion) -> Sequence[LabelledRows]:
         """The reserved rows in the order they happened, of every version that takes the same inputs."""
-        names = {spec.name for spec in version.manifest.signature.inputs}
         reserved = self._labelled.read_new(run.project, run.endpoint, run.id, is_reserved=True)
-        parts = [part for part in reserved if set(part.inputs) == names]
+        return self._in_order(run, version, reserved)
+
+    def _since(self, run: RetrainingRun, version: ModelVersion, since: datetime) -> Sequence[LabelledRows]:
+        """All labelled rows from a moment on, also those that earlier runs have learnt from."""
+        wanted = BatchFilter(project=run.project, endpoint=run.endpoint, since=since, until=run.started_at)
+        return self._in_order(run, version, self._labelled.read(wanted))
+
+    def _in_order(
+        self, run: RetrainingRun, version: ModelVersion, found: Iterable[LabelledRows]
+    ) -> Sequence[LabelledRows]:
+        names = {spec.name for spec in version.manifest.signature.inputs}
+        parts = [part for part in found if set(part.inputs) == names and part.labels]
         if not parts:
             raise RetrainingImpossibleError(
                 f"No labelled capture of endpoint '{run.endpoint}' has the inputs of {version.ref}",
@@ -145,7 +185,7 @@ class Collector:
             format,
             description=f"Made by the retraining of endpoint '{run.endpoint}' with {rows} new labelled rows",
             source={"run": run.id, "endpoint": run.endpoint},
-            idempotency_key=f"{run.id}-{dataset}",
+            idempotency_key=f"{run.id}-{dataset}-{sha256_file(content)[:16]}",
         )
 
 
@@ -170,6 +210,11 @@ def _feedback_name(dataset: str) -> str:
 
 def _ref(version: DatasetVersion) -> str:
     return f"{version.dataset}:{version.number}"
+
+
+def _joined(parts: Sequence[LabelledRows]) -> tuple[Tensors, Any]:
+    inputs = {name: np.concatenate([part.inputs[name] for part in parts]) for name in parts[0].inputs}
+    return inputs, _labels([label for part in parts for label in part.labels])
 
 
 def _labels(labels: Sequence[Scalar]) -> Any:

@@ -1,6 +1,6 @@
 """Errors of retraining."""
 
-from modelyard.errors import AlreadyExistsError, InvalidStateError, NotFoundError
+from modelyard.errors import AlreadyExistsError, InvalidInputError, InvalidStateError, NotFoundError
 
 
 class PolicyNotFoundError(NotFoundError):
@@ -25,3 +25,15 @@ class RetrainingImpossibleError(InvalidStateError):
     """What is needed to retrain is not there: a recipe, the training data, labels."""
 
     code = "retraining_impossible"
+
+
+class ScheduleInvalidError(InvalidInputError):
+    """A schedule that is no cron expression."""
+
+    code = "schedule_invalid"
+
+
+class DataWindowInvalidError(InvalidInputError):
+    """A data window whose kind lacks what it needs."""
+
+    code = "data_window_invalid"

@@ -14,18 +14,17 @@ from modelyard.control.endpoints.schemas import VariantSpec
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors.checking.windows import serving_version
 from modelyard.control.retraining.collecting import Collector, parse_ref
+from modelyard.control.retraining.conditions.budget import SECONDS_SUFFIX
 from modelyard.control.retraining.errors import RetrainingImpossibleError
-from modelyard.control.retraining.gate import NEW, OLD, judge
 from modelyard.control.retraining.policies import PolicyService
+from modelyard.control.retraining.proof.prover import Prover, Rows
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.errors import ModelyardError, PreconditionFailedError, TemporaryError
 from modelyard.kit.clock import Clock
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutStatus, Variant
-from modelyard.types.jobs import DatasetRef, Job, JobRecipe, JobStatus
-from modelyard.types.models import Evaluation
+from modelyard.types.jobs import DatasetRef, Job, JobStatus
 from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
 
-GATE = "retraining-gate"
 CHAMPION = "champion"
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 900.0
@@ -59,6 +58,7 @@ class RetrainingExecution:
         tracking: RunTracking,
         policies: PolicyService,
         collector: Collector,
+        prover: Prover,
         feedback: FeedbackService,
         registry: RegistryClient,
         jobs: JobsClient,
@@ -68,6 +68,7 @@ class RetrainingExecution:
         self._tracking = tracking
         self._policies = policies
         self._collector = collector
+        self._prover = prover
         self._feedback = feedback
         self._registry = registry
         self._jobs = jobs
@@ -83,7 +84,7 @@ class RetrainingExecution:
         return self._step(run_id, self._train)
 
     def judge(self, run_id: str) -> bool:
-        """Both versions on held-out rows, old and new; then the gate."""
+        """The new version proves itself beside the running one."""
         return self._step(run_id, self._judge)
 
     def roll_out(self, run_id: str) -> bool:
@@ -121,7 +122,7 @@ class RetrainingExecution:
         if "reserved" not in self._tracking.state(run.id).progress:
             rows = self._collector.mark(run)
             self._tracking.advance(run.id, RetrainingStatus.COLLECTING, progress={"reserved": str(rows)})
-        made = self._collector.collect(run)
+        made = self._collector.collect(run, self._policies.get(run.project, run.policy).window)
         self._tracking.advance(
             run.id,
             RetrainingStatus.TRAINING,
@@ -131,6 +132,9 @@ class RetrainingExecution:
         return True
 
     def _train(self, run: RetrainingRun) -> bool:
+        if run.new_version is not None and run.job is None:  # a version that was there already
+            self._tracking.advance(run.id, RetrainingStatus.JUDGING)
+            return True
         progress = self._tracking.state(run.id).progress
         recipe = self._collector.recipe(run.project, run.old_version)
         channels = {**recipe.channels, "train": _dataset(progress["extended"])}
@@ -147,32 +151,13 @@ class RetrainingExecution:
 
     def _judge(self, run: RetrainingRun) -> bool:
         progress = self._tracking.state(run.id).progress
-        new_version = _required(run.new_version)
-        recipe = JobRecipe(
-            algorithm="evaluation",
-            channels={OLD: _dataset(progress["base"]), NEW: _dataset(progress["feedback"])},
+        rows = Rows(
+            base=_dataset(progress["base"]),
+            feedback=_dataset(progress["feedback"]),
             target=self._collector.recipe(run.project, run.old_version).target,
-            candidates=(run.old_version, new_version),
         )
-        job = self._jobs.create_evaluation_job(run.project, recipe, idempotency_key=f"{run.id}-judge")
-        result = self._finished(run, job, "Evaluation").result
         policy = self._policies.get(run.project, run.policy)
-        judgement = judge(
-            result,
-            running=run.old_version,
-            candidate=new_version,
-            minimum_gain=policy.minimum_gain,
-            maximum_loss=policy.maximum_loss,
-        )
-        model, number = parse_ref(new_version)
-        evaluation = Evaluation(
-            name=GATE,
-            is_passed=judgement.is_passed,
-            reason=judgement.reason,
-            figures=judgement.figures,
-            at=self._clock.now(),
-        )
-        self._registry.record_evaluation(run.project, model, number, evaluation)
+        judgement = self._prover.prove(run, policy, _required(run.new_version), rows, self._finished)
         if not judgement.is_passed:
             return self._end(run, RetrainingStatus.REJECTED, judgement.reason, judgement.figures)
         self._tracking.advance(run.id, RetrainingStatus.ROLLING_OUT, reason=judgement.reason, figures=judgement.figures)
@@ -227,6 +212,9 @@ class RetrainingExecution:
         if job.status is not JobStatus.COMPLETED:
             why = job.end.message if job.end else "no reason was given"
             raise RetrainingImpossibleError(f"{what} job {job.id} ended {job.status}: {why}", hint="Read its logs.")
+        if job.started_at is not None and job.ended_at is not None:
+            seconds = {f"{what.lower()}{SECONDS_SUFFIX}": (job.ended_at - job.started_at).total_seconds()}
+            self._tracking.advance(run.id, self._tracking.state(run.id).run.status, figures=seconds)
         return job
 
     def _end(

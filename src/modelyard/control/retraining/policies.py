@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from modelyard.control.events.service import EventService
+from modelyard.control.feedback.quality import parse_window
 from modelyard.control.feedback.service import EndpointReader
 from modelyard.control.monitors.errors import MonitorNotFoundError
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.control.rest.preconditions import check_version
-from modelyard.control.retraining.errors import PolicyExistsError, PolicyNotFoundError
+from modelyard.control.retraining.conditions.schedule import check_schedule
+from modelyard.control.retraining.errors import DataWindowInvalidError, PolicyExistsError, PolicyNotFoundError
 from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.schemas import PolicyCreate, PolicyUpdate
 from modelyard.kit.clock import Clock
@@ -17,6 +19,14 @@ from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
+from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules, WindowKind
+
+_RULES: dict[str, type] = {
+    "gate": GateRules,
+    "triggers": TriggerRules,
+    "budget": BudgetRules,
+    "window": DataWindow,
+}
 
 MAXIMUM_FAILURES = 3
 """So many failed runs in a row switch a policy off."""
@@ -72,7 +82,7 @@ class PolicyService:
         """A new policy.
 
         Raises:
-            NameInvalidError: not a valid name.
+            NameInvalidError, ScheduleInvalidError, WindowInvalidError, DataWindowInvalidError: the request is wrong.
             NotFoundError: no such endpoint or monitor, or the monitor watches another endpoint.
             PolicyExistsError: the name is taken.
         """
@@ -85,7 +95,9 @@ class PolicyService:
                 field="monitor",
             )
         now = self._clock.now()
-        policy = RetrainingPolicy(**body.model_dump(), project=project, created_at=now, updated_at=now, version=1)
+        given = body.model_dump()
+        rules = {name: kind(**given[name]) for name, kind in _RULES.items()}
+        policy = _checked(RetrainingPolicy(**given | rules, project=project, created_at=now, updated_at=now, version=1))
         with self._database.transaction() as connection:
             made = self._creations.replay(connection, creation)
             if made is not None:
@@ -103,13 +115,16 @@ class PolicyService:
 
         Raises:
             PolicyNotFoundError: there is none.
+            ScheduleInvalidError, WindowInvalidError, DataWindowInvalidError: the change is wrong.
             PreconditionFailedError: it is not at `expected_version` any more.
         """
-        changes: dict[str, Any] = {key: value for key, value in body.model_dump().items() if value is not None}
+        given = body.model_dump(exclude_unset=True)
+        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         with self._database.transaction() as connection:
             policy = _found(self._repository.policy(connection, project, name), name)
             check_version(f"retraining policy '{name}'", policy.version, expected_version)
-            changed = replace(policy, **changes, updated_at=self._clock.now(), version=policy.version + 1)
+            changes |= {name: replace(getattr(policy, name), **changes[name]) for name in _RULES if name in changes}
+            changed = _checked(replace(policy, **changes, updated_at=self._clock.now(), version=policy.version + 1))
             self._repository.update_policy(connection, changed)
         return changed
 
@@ -142,6 +157,20 @@ class PolicyService:
             details = {"policy": name, "run": failed[0].id}
             subject = f"endpoint/{policy.endpoint}"
             self._events.append(project, subject, "retraining_paused", message, details, connection=connection)
+
+
+def _checked(policy: RetrainingPolicy) -> RetrainingPolicy:
+    parse_window(policy.triggers.decay_window)
+    if policy.triggers.schedule is not None:
+        check_schedule(policy.triggers.schedule)
+    needed = {WindowKind.NEWEST: "rows", WindowKind.SINCE: "since"}.get(policy.window.kind)
+    if needed is not None and getattr(policy.window, needed) is None:
+        raise DataWindowInvalidError(
+            f"A data window of the kind {policy.window.kind} needs `{needed}`",
+            hint=f"Give `window.{needed}`, or take the kind ALL.",
+            field=f"window.{needed}",
+        )
+    return policy
 
 
 def _found(policy: RetrainingPolicy | None, name: str) -> RetrainingPolicy:

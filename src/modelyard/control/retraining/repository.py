@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
@@ -66,6 +67,15 @@ class RetrainingRepository:
         table = retraining_runs.c
         statement = select(retraining_runs).where(table.project == project, table.policy == policy)
         statement = keyset(statement, [table.started_at, table.id], page.after, page.limit, descending=True)
+        return [_state(row).run for row in connection.execute(statement).mappings()]
+
+    def runs_since(self, connection: Connection, project: str, policy: str, since: datetime) -> list[RetrainingRun]:
+        """Runs of a policy that began after `since`, the newest first."""
+        table = retraining_runs.c
+        statement = select(retraining_runs).where(
+            table.project == project, table.policy == policy, table.started_at > since
+        )
+        statement = statement.order_by(table.started_at.desc(), table.id.desc())
         return [_state(row).run for row in connection.execute(statement).mappings()]
 
     def newest_of_endpoint(self, connection: Connection, project: str, endpoint: str, limit: int) -> Sequence[RunState]:

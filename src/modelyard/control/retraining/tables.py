@@ -4,6 +4,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Te
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
+from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules
 
 retraining_policies = Table(
     "retraining_policies",
@@ -16,6 +17,10 @@ retraining_policies = Table(
     Column("minimum_gain", Float, nullable=False),
     Column("maximum_loss", Float, nullable=False),
     Column("cooldown_seconds", Float, nullable=False),
+    Column("gate", DataclassJson(GateRules), nullable=False),
+    Column("triggers", DataclassJson(TriggerRules), nullable=False),
+    Column("budget", DataclassJson(BudgetRules), nullable=False),
+    Column("window", DataclassJson(DataWindow), nullable=False),
     Column("is_enabled", Boolean, nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("updated_at", UtcDateTime(), nullable=False),

@@ -1,14 +1,14 @@
-"""Monitors, detectors, retraining policies and events."""
+"""Monitors, detectors and events."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from modelyard.sdk.calls import Mode, Pages, call, listing
-from modelyard.sdk.resource import OPERATIONS, Resource, act, create, delete, pages, put, read, update, wait_for
+from modelyard.sdk.resource import OPERATIONS, Resource, act, create, delete, pages, put, read, update
 from modelyard.sdk.steps import Flow
 from modelyard.types.endpoints import Event
-from modelyard.types.monitoring import DetectorDescription, DriftReport, Monitor, RetrainingPolicy, RetrainingRun
+from modelyard.types.monitoring import DetectorDescription, DriftReport, Monitor
 
 _CHECK_SECONDS = 300.0
 
@@ -162,117 +162,6 @@ class Detectors(Resource[Mode]):
     def delete(self, name: str) -> Flow[None]:
         """Delete a detector of your own; monitors that still name it say that they cannot run."""
         return delete(self._path(OPERATIONS, "detectors", name))
-
-
-class Retraining(Resource[Mode]):
-    """Policies: when to train an endpoint's model again, and what the new version must prove."""
-
-    @call
-    def create(
-        self,
-        name: str,
-        endpoint: str,
-        *,
-        monitor: str | None = None,
-        minimum_new_labels: int = 200,
-        minimum_gain: float = 0.01,
-        maximum_loss: float = 0.02,
-        cooldown_seconds: float = 3600.0,
-        is_enabled: bool = True,
-    ) -> Flow[RetrainingPolicy]:
-        """Retrain an endpoint's model by rule.
-
-        Args:
-            name: of the policy.
-            endpoint: whose model to retrain.
-            monitor: its DRIFT verdict, with enough new labels, starts a run; None: enough new labels alone do.
-            minimum_new_labels: labelled captured rows that must be there.
-            minimum_gain: by how much the new version must be better on the new rows (share of the metric, 0.01 = one
-                percentage point of accuracy).
-            maximum_loss: by how much it may be worse on the old held-out rows.
-            cooldown_seconds: pause after a run.
-            is_enabled: start by itself; by hand it starts anyway.
-        """
-        body = {
-            "name": name,
-            "endpoint": endpoint,
-            "monitor": monitor,
-            "minimum_new_labels": minimum_new_labels,
-            "minimum_gain": minimum_gain,
-            "maximum_loss": maximum_loss,
-            "cooldown_seconds": cooldown_seconds,
-            "is_enabled": is_enabled,
-        }
-        return create(RetrainingPolicy, self._path(OPERATIONS, "retraining-policies"), body)
-
-    @call
-    def get(self, name: str) -> Flow[RetrainingPolicy]:
-        """A policy."""
-        return read(RetrainingPolicy, self._path(OPERATIONS, "retraining-policies", name))
-
-    @call
-    def update(
-        self,
-        name: str,
-        *,
-        minimum_new_labels: int | None = None,
-        minimum_gain: float | None = None,
-        maximum_loss: float | None = None,
-        cooldown_seconds: float | None = None,
-        is_enabled: bool | None = None,
-        version: int | None = None,
-    ) -> Flow[RetrainingPolicy]:
-        """Change a policy; what is left out stays. Refused if `version` is given and no longer the policy's."""
-        changes = {
-            "minimum_new_labels": minimum_new_labels,
-            "minimum_gain": minimum_gain,
-            "maximum_loss": maximum_loss,
-            "cooldown_seconds": cooldown_seconds,
-            "is_enabled": is_enabled,
-        }
-        return update(RetrainingPolicy, self._path(OPERATIONS, "retraining-policies", name), changes, version)
-
-    @call
-    def run(self, name: str, *, wait: bool = False, timeout_seconds: float | None = None) -> Flow[RetrainingRun]:
-        """Retrain now, without waiting for drift or labels; with `wait` until the run has ended."""
-        run = yield from create(RetrainingRun, self._path(OPERATIONS, "retraining-policies", name, "run"), None)
-        if not wait:
-            return run
-        return (yield from Retraining.wait.flow(self, name, run.id, timeout_seconds=timeout_seconds))
-
-    @call
-    def wait(self, name: str, run: str, *, timeout_seconds: float | None = None) -> Flow[RetrainingRun]:
-        """Come back when a run has ended, whichever way."""
-
-        def look() -> Flow[RetrainingRun | None]:
-            cursor: str | None = None
-            runs = Retraining.runs.pages(self, name)
-            while True:
-                found, cursor = yield from runs.fetch(cursor)
-                hit = next((each for each in found if each.id == run), None)
-                if hit is not None or cursor is None:
-                    return hit
-
-        ended = yield from wait_for(
-            f"retraining run {run}", look, lambda found: found is not None and found.status.is_final, timeout_seconds
-        )
-        assert ended is not None  # noqa: S101 - `wait_for` came back with one that is final
-        return ended
-
-    @listing
-    def runs(self, name: str) -> Pages[RetrainingRun]:
-        """Runs, newest first: cause, figures, and why each ended as it did."""
-        return pages(RetrainingRun, self._path(OPERATIONS, "retraining-policies", name, "runs"))
-
-    @call
-    def delete(self, name: str) -> Flow[None]:
-        """Delete a policy."""
-        return delete(self._path(OPERATIONS, "retraining-policies", name))
-
-    @listing
-    def list(self) -> Pages[RetrainingPolicy]:
-        """Policies by name."""
-        return pages(RetrainingPolicy, self._path(OPERATIONS, "retraining-policies"))
 
 
 class Events(Resource[Mode]):

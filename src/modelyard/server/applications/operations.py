@@ -37,8 +37,12 @@ from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining.api import router as retraining_router
 from modelyard.control.retraining.collecting import Collector
+from modelyard.control.retraining.conditions.conditions import Conditions
+from modelyard.control.retraining.conditions.decay import HoldoutDecay
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
+from modelyard.control.retraining.proof.prover import Prover
+from modelyard.control.retraining.proof.sampling import RequestSampler
 from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
@@ -85,19 +89,17 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)
     collector = Collector(registry, jobs, traffic.labelled, traffic.feedback, home.run / "retraining")
-    retraining = RetrainingService(
-        database,
-        repository,
-        context.creations,
-        policies,
-        monitoring.service,
-        endpoints,
-        traffic.feedback,
-        collector,
-        events,
-        clock,
+    decay = HoldoutDecay(traffic.quality, registry, clock)
+    conditions = Conditions(
+        database, repository, monitoring.service, endpoints, traffic.feedback, collector, decay, clock
     )
-    execution = RetrainingExecution(tracking, policies, collector, traffic.feedback, registry, jobs, endpoints, clock)
+    retraining = RetrainingService(
+        database, repository, context.creations, policies, conditions, endpoints, collector, events, clock
+    )
+    prover = Prover(registry, jobs, RequestSampler(traffic.captures, registry, home.run / "retraining"), clock)
+    execution = RetrainingExecution(
+        tracking, policies, collector, prover, traffic.feedback, registry, jobs, endpoints, clock
+    )
     carry = RetrainingWorkflow(retraining, execution)
     checks = MonitorWorkflow(monitoring.runner)
     routers = [

@@ -27,9 +27,14 @@ from modelyard.control.feedback.settling import Settling
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.control.retraining.collecting import Collector
+from modelyard.control.retraining.conditions.conditions import Conditions
+from modelyard.control.retraining.conditions.decay import HoldoutDecay
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
+from modelyard.control.retraining.proof.prover import Prover
+from modelyard.control.retraining.proof.sampling import RequestSampler
 from modelyard.control.retraining.repository import RetrainingRepository
+from modelyard.control.retraining.schemas import PolicyCreate
 from modelyard.control.retraining.service import RetrainingService
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.dataplane.captures import SpoolLimits, SpoolWriter
@@ -58,12 +63,27 @@ from modelyard.types.models import (
     ModelCard,
     ModelVersion,
 )
+from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun
 from modelyard.types.processes import EndCause, Resources
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 from modelyard.types.tensors import CaptureRecord
 
 PROJECT = "default"
 START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+BETTER = {
+    "old/points:1/accuracy": 0.97,
+    "old/points:2/accuracy": 0.965,
+    "new/points:1/accuracy": 0.60,
+    "new/points:2/accuracy": 0.95,
+    "new/paired/rows": 40.0,
+    "new/paired/gained": 14.0,
+    "new/paired/lost": 0.0,
+    "old/paired/rows": 1000.0,
+    "old/paired/gained": 0.0,
+    "old/paired/lost": 5.0,
+}
+"""Result of an evaluation that favours the new version."""
+
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="numeric", datatype=DataType.FP32, shape=(-1, 2), columns=("x", "y")),),
     outputs=(
@@ -141,6 +161,7 @@ class Registry:
         self.code_is_permitted = False
         self.aliases: dict[str, int] = {}
         self.evaluations: dict[str, Evaluation] = {}
+        self.replays: dict[str, Evaluation] = {}
 
     def permits_code(self, project: str) -> bool:
         return self.code_is_permitted
@@ -230,7 +251,8 @@ class Registry:
         self.aliases[alias] = number
 
     def record_evaluation(self, project: str, model: str, number: int, evaluation: Evaluation) -> None:
-        self.evaluations[f"{model}:{number}"] = evaluation
+        kept = self.replays if evaluation.name == "replay" else self.evaluations
+        kept[f"{model}:{number}"] = evaluation
 
 
 class Jobs:
@@ -241,7 +263,12 @@ class Jobs:
         self.known: dict[str, Job] = {}
         self.training_result: dict[str, str | float] = {"model_version": "points:2"}
         self.judgement: dict[str, str | float] = {}
+        self.replay: dict[str, str | float] = {"requests": 60.0, "rows": 60.0, "changed/share": 0.1}
         self.failure = ""
+
+    def favour_new(self) -> None:
+        """The evaluation finds the new version better on new rows and no worse on old ones."""
+        self.judgement = dict(BETTER)
 
     def add(self, job_id: str, recipe: JobRecipe, kind: JobKind, model: str | None = None) -> Job:
         return self.known.setdefault(
@@ -266,6 +293,9 @@ class Jobs:
     def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
         return self.add(derived_id("job", idempotency_key), recipe, JobKind.EVALUATION)
 
+    def create_replay_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
+        return self.add(derived_id("job", idempotency_key), recipe, JobKind.REPLAY)
+
     def job(self, project: str, job_id: str) -> Job:
         job = self.known[job_id]
         if job.status is JobStatus.PENDING:
@@ -273,7 +303,8 @@ class Jobs:
                 end = JobEnd(cause=EndCause.OUT_OF_MEMORY, message=self.failure)
                 self.known[job_id] = replace(job, status=JobStatus.FAILED, end=end)
             else:
-                result = self.training_result if job.kind is JobKind.TRAINING else self.judgement
+                results = {JobKind.TRAINING: self.training_result, JobKind.REPLAY: self.replay}
+                result = results.get(job.kind, self.judgement)
                 self.known[job_id] = replace(job, status=JobStatus.COMPLETED, result=result)
         return job
 
@@ -358,6 +389,27 @@ class World:
             items.append(NewTruth(record.id, [a if is_right else 1 - a for a in answers]))
         self.feedback.record(PROJECT, "points", items)
 
+    def policy(self, **changes) -> RetrainingPolicy:
+        """The policy "again"."""
+        body = {"name": "again", "endpoint": "points", "minimum_new_labels": 20, "cooldown_seconds": 100}
+        return self.policies.create(PROJECT, PolicyCreate(**body | changes), None)
+
+    def start(self) -> RetrainingRun:
+        """A run of it."""
+        return self.retraining.start(PROJECT, "again", "Started by a test.")
+
+    def carry(self, run_id: str) -> RetrainingRun:
+        """What the workflow does, without DBOS."""
+        for step in ("collect", "train", "judge", "roll_out"):
+            if not getattr(self.execution, step)(run_id):
+                break
+        self.execution.settle(run_id)
+        return self.run(run_id)
+
+    def run(self, run_id: str) -> RetrainingRun:
+        """A run as it is recorded."""
+        return next(run for run in self.policies.runs(PROJECT, "again", PageQuery()).items if run.id == run_id)
+
     def event_kinds(self) -> list[str]:
         return [event.kind for event in self.events.list(PROJECT, None, PageQuery(), is_oldest_first=True).items]
 
@@ -400,11 +452,13 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
     runs = RetrainingRepository()
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
     collector = Collector(registry, jobs, labelled, feedback, folders["temporary"])
-    retraining = RetrainingService(
-        database, runs, creations, policies, monitors, endpoints, feedback, collector, events, clock
-    )
+    quality = QualityService(labelled, endpoints, clock)
+    decay = HoldoutDecay(quality, registry, clock)
+    conditions = Conditions(database, runs, monitors, endpoints, feedback, collector, decay, clock)
+    retraining = RetrainingService(database, runs, creations, policies, conditions, endpoints, collector, events, clock)
     tracking = RunTracking(database, runs, events, clock)
-    execution = RetrainingExecution(tracking, policies, collector, feedback, registry, jobs, endpoints, clock)
+    prover = Prover(registry, jobs, RequestSampler(captures, registry, folders["temporary"]), clock)
+    execution = RetrainingExecution(tracking, policies, collector, prover, feedback, registry, jobs, endpoints, clock)
     world = World(
         database=database,
         objects=objects,
@@ -422,7 +476,7 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
         rules=rules,
         feedback=feedback,
         labelled=labelled,
-        quality=QualityService(labelled, endpoints, clock),
+        quality=quality,
         events=events,
         monitors=monitors,
         monitoring=monitoring,

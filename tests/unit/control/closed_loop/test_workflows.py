@@ -43,6 +43,10 @@ def test_a_due_check_and_the_run_that_it_causes_are_carried_to_their_end(world, 
     world.jobs.judgement = {
         f"{channel}/points:{number}/accuracy": value
         for channel, number, value in [("old", 1, 0.97), ("old", 2, 0.97), ("new", 1, 0.6), ("new", 2, 0.95)]
+    } | {
+        f"{channel}/paired/{name}": value
+        for channel, rows, gained in [("old", 200.0, 0.0), ("new", 20.0, 7.0)]
+        for name, value in [("rows", rows), ("gained", gained), ("lost", 0.0)]
     }
     assert (watch.sweep(), again.sweep()) == (0, 0)
     world.label(world.traffic(100, shift=2.0))

@@ -1,0 +1,1 @@
+"""Retraining: the rules of a policy."""
