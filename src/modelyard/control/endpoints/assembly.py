@@ -72,8 +72,6 @@ def assemble(
     tasks = Tasks(clock, awake.set)
     hosts = None if hosting is None else _hosts(database, engine, home, hosting, timing)
     processes = ReplicaProcesses(engine, hosts, home.sockets)
-    bundles = BundleCache(home.cache / "bundles", registry)
-    launcher = Launcher(engine, processes, bundles, EnvironmentBuilder(engine, home.environments), timing)
     inspector = StageInspector(StageWatch(DemandFollower(home.demand)), concern, clock)
     endpoints, replicas = EndpointRepository(), ReplicaRepository()
     rollouts = Rollouts(database, endpoints, events, clock, inspector)
@@ -81,7 +79,7 @@ def assemble(
         database=database,
         endpoints=endpoints,
         replicas=replicas,
-        keeper=_keeper(database, engine, processes, launcher, events, tasks, clock, timing),
+        keeper=_keeper(database, registry, engine, processes, home, events, tasks, clock, timing),
         rollouts=rollouts,
         autoscaler=_autoscaler(database, home, saturation, events, clock),
         deployments=Deployments(database, endpoints, registry, tasks, timing),
@@ -102,20 +100,22 @@ def assemble(
 
 def _keeper(
     database: Database,
+    registry: RegistryClient,
     engine: Engine,
     processes: ReplicaProcesses,
-    launcher: Launcher,
+    home: Home,
     events: EventService,
     tasks: Tasks,
     clock: Clock,
     timing: Timing,
 ) -> ReplicaKeeper:
+    bundles = BundleCache(home.cache / "bundles", registry)
     return ReplicaKeeper(
         database=database,
         repository=ReplicaRepository(),
         engine=engine,
         processes=processes,
-        launcher=launcher,
+        launcher=Launcher(engine, processes, bundles, EnvironmentBuilder(engine, home.environments), timing),
         events=events,
         tasks=tasks,
         clock=clock,
