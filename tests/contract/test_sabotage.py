@@ -28,8 +28,6 @@ from modelyard.types.jobs import JobRecipe
 from modelyard.types.models import DataReference
 from modelyard.types.retraining.rules import GateRules
 
-pytestmark = pytest.mark.slow
-
 ALGORITHM = "boosted-trees-classification"
 ROWS = 1200
 
