@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from modelyard.types.endpoints import RolloutPlan
 from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules
 from modelyard.types.signatures import Scalar
 
@@ -315,6 +316,7 @@ class RetrainingPolicy:
         triggers: what else starts a run.
         budget: what its runs may use.
         window: which rows a run learns from.
+        rollout: how a version that is proven takes over.
         version: the ETag.
     """
 
@@ -330,6 +332,7 @@ class RetrainingPolicy:
     triggers: TriggerRules = field(default_factory=TriggerRules)
     budget: BudgetRules = field(default_factory=BudgetRules)
     window: DataWindow = field(default_factory=DataWindow)
+    rollout: RolloutPlan = field(default_factory=RolloutPlan)
     is_enabled: bool
     created_at: datetime
     updated_at: datetime

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.rollouts import Strategy
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, pairs, when
 from modelyard.cli.session import Session
@@ -59,6 +60,7 @@ def create_policy(
     window: Annotated[
         str, typer.Option(help="Rows to learn from: all, newest:ROWS, since:2026-01-31, weighted:TIMES.")
     ] = "all",
+    rollout: Strategy = None,
 ) -> None:
     """Retrain an endpoint's model by rule: when, from which rows, and what the new version must prove."""
     with did_you_mean("endpoint", endpoint, lambda: [each.name for each in session.client.endpoints.list()]):
@@ -78,6 +80,7 @@ def create_policy(
             triggers={"schedule": schedule, "maximum_decay": maximum_decay},
             budget={"runs_per_week": runs_per_week, "job_seconds_per_week": job_seconds_per_week},
             window=_window(window),
+            rollout=None if rollout is None else {"strategy": rollout},
         )
     session.out.done(policy, f"{name} retrains the model of {endpoint}. Run it now: modelyard retraining run {name}")
 

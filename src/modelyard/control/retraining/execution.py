@@ -21,7 +21,7 @@ from modelyard.control.retraining.proof.prover import Prover, Rows
 from modelyard.control.retraining.tracking import RunTracking
 from modelyard.errors import ModelyardError, PreconditionFailedError, TemporaryError
 from modelyard.kit.clock import Clock
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutStatus, Variant
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutPlan, RolloutStatus, Variant
 from modelyard.types.jobs import DatasetRef, Job, JobStatus
 from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
 
@@ -46,8 +46,13 @@ class EndpointControl(Protocol):
         weights: dict[str, float] | None,
         capture_share: float | None,
         expected_version: int | None,
+        plan: RolloutPlan | None = None,
     ) -> Endpoint:
-        """Start a rollout to `variants`. Raises PreconditionFailedError if it is not at `expected_version`."""
+        """Start a rollout to `variants`, in the stages of `plan`.
+
+        Raises:
+            PreconditionFailedError: it is not at `expected_version` any more.
+        """
 
 
 class RetrainingExecution:
@@ -197,6 +202,7 @@ class RetrainingExecution:
             weights=None,
             capture_share=None,
             expected_version=endpoint.version,
+            plan=self._policies.get(run.project, run.policy).rollout,
         )
         self._remember(run, changed.rollout)
         return changed.rollout

@@ -18,6 +18,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
+from modelyard.types.endpoints import RolloutPlan
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
 from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules, WindowKind
 
@@ -96,7 +97,8 @@ class PolicyService:
             )
         now = self._clock.now()
         given = body.model_dump()
-        rules = {name: kind(**given[name]) for name, kind in _RULES.items()}
+        rules: dict[str, Any] = {name: kind(**given[name]) for name, kind in _RULES.items()}
+        rules["rollout"] = body.rollout.to_plan() if body.rollout else RolloutPlan()
         policy = _checked(RetrainingPolicy(**given | rules, project=project, created_at=now, updated_at=now, version=1))
         with self._database.transaction() as connection:
             made = self._creations.replay(connection, creation)
@@ -120,6 +122,8 @@ class PolicyService:
         """
         given = body.model_dump(exclude_unset=True)
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        if body.rollout is not None:
+            changes["rollout"] = body.rollout.to_plan()
         with self._database.transaction() as connection:
             policy = _found(self._repository.policy(connection, project, name), name)
             check_version(f"retraining policy '{name}'", policy.version, expected_version)

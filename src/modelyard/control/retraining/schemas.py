@@ -2,6 +2,7 @@
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from modelyard.control.endpoints.rollouts.plans import RolloutSpec
 from modelyard.types.retraining.rules import WindowKind
 
 _GAIN = (
@@ -124,6 +125,9 @@ class PolicyCreate(BaseModel):
     triggers: TriggersRequest = Field(default_factory=TriggersRequest, description="What else starts a run.")
     budget: BudgetRequest = Field(default_factory=BudgetRequest, description="What its runs may use.")
     window: WindowRequest = Field(default_factory=WindowRequest, description="Which rows a run learns from.")
+    rollout: RolloutSpec | None = Field(
+        default=None, description="How a version that is proven takes over; null: all at once, as soon as it is ready."
+    )
     is_enabled: bool = Field(default=True, description="Start by itself; by hand it starts anyway.")
 
 
@@ -140,4 +144,5 @@ class PolicyUpdate(BaseModel):
     triggers: TriggersRequest | None = Field(default=None, description="Of its fields, too, those left out stay.")
     budget: BudgetRequest | None = Field(default=None, description="Of its fields, too, those left out stay.")
     window: WindowRequest | None = Field(default=None, description="Of its fields, too, those left out stay.")
+    rollout: RolloutSpec | None = Field(default=None, description="See creation; given, it replaces the whole.")
     is_enabled: bool | None = Field(default=None, description="See creation.")

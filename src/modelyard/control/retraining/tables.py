@@ -4,6 +4,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Te
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
+from modelyard.types.endpoints import RolloutPlan
 from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules
 
 retraining_policies = Table(
@@ -21,6 +22,7 @@ retraining_policies = Table(
     Column("triggers", DataclassJson(TriggerRules), nullable=False),
     Column("budget", DataclassJson(BudgetRules), nullable=False),
     Column("window", DataclassJson(DataWindow), nullable=False),
+    Column("rollout", DataclassJson(RolloutPlan), nullable=False),
     Column("is_enabled", Boolean, nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("updated_at", UtcDateTime(), nullable=False),

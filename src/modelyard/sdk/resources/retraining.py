@@ -27,6 +27,7 @@ class Retraining(Resource[Mode]):
         triggers: Mapping[str, object] | None = None,
         budget: Mapping[str, object] | None = None,
         window: Mapping[str, object] | None = None,
+        rollout: Mapping[str, object] | None = None,
         is_enabled: bool = True,
     ) -> Flow[RetrainingPolicy]:
         """Retrain an endpoint's model by rule.
@@ -46,6 +47,7 @@ class Retraining(Resource[Mode]):
             triggers: of TriggerRules: what else starts a run ({"schedule": "0 3 * * 1"}, {"maximum_decay": 0.05}).
             budget: of BudgetRules: what its runs may use ({"runs_per_week": 3}).
             window: of DataWindow: which rows a run learns from ({"kind": "NEWEST", "rows": 10_000}).
+            rollout: how a proven version takes over ({"strategy": "canary", "share": 0.05}); if left out, all at once.
             is_enabled: start by itself; by hand it starts anyway.
         """
         body = {
@@ -57,7 +59,7 @@ class Retraining(Resource[Mode]):
             "maximum_loss": maximum_loss,
             "cooldown_seconds": cooldown_seconds,
             "is_enabled": is_enabled,
-            **_given(gate=gate, triggers=triggers, budget=budget, window=window),
+            **_given(gate=gate, triggers=triggers, budget=budget, window=window, rollout=rollout),
         }
         return create(RetrainingPolicy, self._path(OPERATIONS, "retraining-policies"), body)
 
@@ -84,6 +86,7 @@ class Retraining(Resource[Mode]):
         triggers: Mapping[str, object] | None = None,
         budget: Mapping[str, object] | None = None,
         window: Mapping[str, object] | None = None,
+        rollout: Mapping[str, object] | None = None,
         is_enabled: bool | None = None,
         version: int | None = None,
     ) -> Flow[RetrainingPolicy]:
@@ -97,7 +100,7 @@ class Retraining(Resource[Mode]):
             "maximum_loss": maximum_loss,
             "cooldown_seconds": cooldown_seconds,
             "is_enabled": is_enabled,
-            **_given(gate=gate, triggers=triggers, budget=budget, window=window),
+            **_given(gate=gate, triggers=triggers, budget=budget, window=window, rollout=rollout),
         }
         return update(RetrainingPolicy, self._path(OPERATIONS, "retraining-policies", name), changes, version)
 

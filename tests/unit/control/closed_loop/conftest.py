@@ -51,7 +51,7 @@ from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import ObjectStore, open_objects
 from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
-from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutStatus, Variant
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutPlan, RolloutStatus, Variant
 from modelyard.types.jobs import DatasetRef, Job, JobEnd, JobKind, JobRecipe, JobStatus
 from modelyard.types.models import (
     ArtifactFormat,
@@ -101,6 +101,7 @@ class Endpoints:
         self.known: dict[str, Endpoint] = {}
         self.outcome = RolloutStatus.COMPLETED
         self.updates = 0
+        self.plans: list[RolloutPlan | None] = []
 
     def deploy(self, name: str, model: str, number: int) -> None:
         self.known[name] = Endpoint(
@@ -127,8 +128,9 @@ class Endpoints:
             self.known[name] = replace(endpoint, rollout=ended, variants=variants)
         return endpoint
 
-    def update(self, project, name, *, variants, weights, capture_share, expected_version) -> Endpoint:
+    def update(self, project, name, *, variants, weights, capture_share, expected_version, plan=None) -> Endpoint:
         self.updates += 1
+        self.plans.append(plan)
         endpoint = self.known[name]
         assert expected_version == endpoint.version
         wanted = tuple(

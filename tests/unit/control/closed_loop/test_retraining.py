@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
+from modelyard.control.endpoints.rollouts.plans import RolloutSpec
 from modelyard.control.monitors.errors import MonitorNotFoundError
 from modelyard.control.monitors.schemas import MonitorCreate
 from modelyard.control.rest.pages import PageQuery
@@ -13,7 +14,7 @@ from modelyard.control.retraining.errors import PolicyExistsError, PolicyNotFoun
 from modelyard.control.retraining.schemas import PolicyUpdate
 from modelyard.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from modelyard.storage.creations import Creation
-from modelyard.types.endpoints import EndpointStatus, RolloutStatus
+from modelyard.types.endpoints import EndpointStatus, RolloutPlan, RolloutStatus
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
 
 WORSE = {"new/points:2/accuracy": 0.5, "new/paired/gained": 0.0, "new/paired/lost": 4.0}
@@ -105,6 +106,19 @@ def test_a_rollout_that_is_rolled_back_ends_the_run_with_its_reason(ready):
     assert run.status is RetrainingStatus.REJECTED
     assert run.reason == "points:2 did not take over: the test says so"
     assert ready.registry.aliases == {}
+
+
+def test_a_proven_version_takes_over_as_the_policy_says(ready):
+    carry(ready, start(ready).id)
+    assert ready.endpoints.plans == [RolloutPlan()], "all at once, as nothing else was said"
+
+
+def test_a_policy_may_ask_for_a_canary_and_change_its_mind(ready):
+    spec = RolloutSpec(strategy="canary", share=0.05, seconds=10)
+    changed = ready.policies.update("default", "again", PolicyUpdate(rollout=spec), None)
+    assert changed.rollout == spec.to_plan()
+    carry(ready, start(ready).id)
+    assert ready.endpoints.plans == [spec.to_plan()]
 
 
 def _without_job(world) -> None:

@@ -11,7 +11,7 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-_COLUMNS = ("gate", "triggers", "budget", "window")
+_COLUMNS = ("gate", "triggers", "budget", "window", "rollout")
 
 
 def upgrade() -> None:
