@@ -1,5 +1,6 @@
 """Routes of endpoints and events on the real services. Nothing reconciles here: endpoints stay as they were wished."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.events import api as events_api
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
+from modelyard.control.events.streaming import event_stream, start_of
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.engines.local.engine import LocalEngine
@@ -82,7 +84,7 @@ def create(client: TestClient, name: str = "digits", ref: str = "digits@champion
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 13
+    assert assert_protected(application) == 14
 
 
 def test_an_endpoint_is_created_and_its_alias_is_looked_up_once(operator: TestClient):
@@ -200,6 +202,39 @@ def test_scale_stop_start_and_delete(operator: TestClient):
     assert operator.post(f"{PATH}/digits/stop").json()["code"] == "endpoint_deleting"
     missing = operator.get(f"{PATH}/ghost")
     assert (missing.status_code, missing.json()["code"]) == (404, "endpoint_not_found")
+
+
+def test_a_stream_of_events_goes_on_where_its_reader_was_cut_off(database: Database):
+    events = EventService(database, EventRepository(), FakeClock())
+
+    async def read(after: int, count: int, subject: str | None = None) -> list[str]:
+        stream = event_stream(events, "default", subject, after, poll_seconds=0.01)
+        frames: list[str] = []
+        async with asyncio.timeout(20):
+            async for frame in stream:
+                text = frame.decode()
+                if text.startswith("id: "):
+                    frames.append(text)
+                if len(frames) == count:
+                    break
+        return frames
+
+    for number in range(3):
+        events.append("default", f"endpoint/e{number % 2}", "rollout_completed", f"number {number}")
+    events.append("other", "endpoint/e0", "rollout_completed", "another project's")
+    first = asyncio.run(read(0, 2))
+    assert ["number 0" in first[0], "number 1" in first[1]] == [True, True]
+    assert first[0].split("\n")[1] == "event: rollout_completed"
+    last = first[-1].split("\n")[0].removeprefix("id: ")
+    [rest] = asyncio.run(read(start_of(events, "default", last), 1))
+    assert "number 2" in rest
+    assert start_of(events, "default", None) == events.sequence(rest.split("\n")[0].removeprefix("id: "))
+    assert "number 1" in asyncio.run(read(0, 1, "endpoint/e1"))[0]
+
+
+def test_a_stream_that_begins_nowhere_is_refused(operator: TestClient):
+    answer = operator.get("/projects/default/events/stream", headers={"Last-Event-ID": "yesterday"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "event_id_invalid")
 
 
 def test_events_tell_what_happened_in_pages(operator: TestClient):

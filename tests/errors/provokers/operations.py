@@ -24,6 +24,11 @@ def endpoint_deleting(stage: Stage) -> httpx.Response:
     return answer
 
 
+@provokes("event_id_invalid")
+def event_id_invalid(stage: Stage) -> httpx.Response:
+    return stage.operations_call("GET", "/events/stream", headers={"Last-Event-ID": "yesterday"})
+
+
 @provokes("nothing_to_approve")
 def nothing_to_approve(stage: Stage) -> httpx.Response:
     return stage.operations_call("POST", f"/endpoints/{stage.endpoint}/approve")

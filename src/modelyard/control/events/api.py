@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import StreamingResponse
 
 from modelyard.control.events.service import EventService
+from modelyard.control.events.streaming import event_stream, start_of
 from modelyard.control.rest.dependencies import PageParameters
 from modelyard.control.rest.guard import Guard
 from modelyard.control.rest.pages import Page
@@ -29,5 +31,28 @@ def router(service: EventService, guard: Guard) -> APIRouter:
     ) -> Page[Event]:
         """What happened to endpoints, monitors and retraining policies, newest first unless said otherwise."""
         return service.list(project, subject, page, is_oldest_first=oldest_first)
+
+    @routes.get(
+        "/projects/{project}/events/stream",
+        summary="What happens",
+        dependencies=[Depends(guard.require(Action.READ))],
+        response_class=StreamingResponse,
+    )
+    def stream_events(
+        project: str,
+        subject: Annotated[
+            str | None, Query(description="Only what happens to this.", examples=["endpoint/digits"])
+        ] = None,
+        last_event_id: Annotated[
+            str | None, Header(description="Id of the last event that you have; without it: from now on.")
+        ] = None,
+    ) -> StreamingResponse:
+        """Server-sent events: new versions, rollouts, drift, retraining, as they happen.
+
+        The event's name is its kind ("rollout_completed"), its data the event as JSON. A reader that was cut off sends
+        `Last-Event-ID`, as browsers do by themselves, and misses nothing.
+        """
+        start = start_of(service, project, last_event_id)
+        return StreamingResponse(event_stream(service, project, subject, start), media_type="text/event-stream")
 
     return routes

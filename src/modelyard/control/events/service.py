@@ -1,6 +1,6 @@
 """Keeps events and shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from modelyard.control.events.repository import EventRepository, sequence_of
 from modelyard.control.rest.pages import Page, PageQuery
@@ -50,6 +50,26 @@ class EventService:
             message=message,
             details=details or {},
         )
+
+    def after(self, project: str, subject: str | None, sequence: int, limit: int) -> Sequence[Event]:
+        """The events after the one of this sequence number, in order; `limit` of them at most."""
+        with self._database.read() as connection:
+            page = PageQuery(limit=limit - 1, after=(sequence,))  # a page reads one more than it shows
+            return self._repository.list(connection, project, subject, page, is_oldest_first=True)
+
+    def newest_sequence(self, project: str) -> int:
+        """Of the newest event; 0 if there is none."""
+        newest = self.list(project, None, PageQuery(limit=1)).items
+        return sequence_of(newest[0]) if newest else 0
+
+    @staticmethod
+    def sequence(event_id: str) -> int:
+        """The sequence number in an event's id.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return int(event_id.removeprefix("event-"))
 
     def list(self, project: str, subject: str | None, page: PageQuery, *, is_oldest_first: bool = False) -> Page[Event]:
         """Events of a project, or of one subject in it."""
