@@ -150,6 +150,8 @@ def test_a_person_can_go_back_from_a_stage_and_after_the_end(ready):
     assert last(ready).reason == "it was rolled back by hand"
     ready.update("digits:3")
     ready.until(lambda: ready.served() == [("v0", 3, 1.0, 1)])
+    ready.service.scale("default", "digits", 2, None)
+    ready.until(lambda: ready.served() == [("v0", 3, 1.0, 2)])
     ready.service.roll_back("default", "digits")
     ready.until(lambda: ready.served() == OLD_ONLY)
 

@@ -86,8 +86,9 @@ class Rollouts:
         Raises:
             NothingToRollBackError: it has always served the present ones.
         """
+        serving = _versions(record.variants)
         for rollout in self._repository.completed_rollouts(connection, record.project, record.name):
-            if rollout.to_variants == record.variants and rollout.from_variants != record.variants:
+            if _versions(rollout.to_variants) == serving != _versions(rollout.from_variants):
                 return rollout.from_variants
         raise NothingToRollBackError(
             f"Endpoint '{record.name}' has no earlier variants to go back to",
@@ -176,6 +177,11 @@ class Rollouts:
     ) -> None:
         details = {"rollout": rollout.id}
         self._events.append(record.project, record.subject, kind, message, details, connection=connection)
+
+
+def _versions(variants: tuple[Variant, ...]) -> set[tuple[str, str, int]]:
+    """What is served, however many replicas it has and whatever share of the traffic."""
+    return {(variant.name, variant.model, variant.number) for variant in variants}
 
 
 def _words(variants: tuple[Variant, ...]) -> str:
