@@ -175,7 +175,7 @@ def client(application: FastAPI, connect: Callable[..., TestClient]) -> TestClie
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 40
+    assert assert_protected(application) == 37
 
 
 def test_inferences_are_listed_in_pages_filtered_and_shown(client: TestClient):

@@ -49,8 +49,7 @@ class ModelHost:
         self._project = ""
         self._loader = ThreadPoolExecutor(1, "loader")  # one after another: answering goes on beside it
         self._leaving: set[asyncio.Task[None]] = set()
-        self._busy_share, self._busy_before = 0.0, time.thread_time()
-        self._beaten_at = time.monotonic()
+        self._busy_share = 0.0
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then finish what was received."""
@@ -153,13 +152,14 @@ class ModelHost:
 
     async def _beat(self) -> None:
         """Renew the promise to be heard of, again and again."""
+        beaten_at, busy_before = time.monotonic(), time.thread_time()  # starting was work, too, but is over
         while True:
-            now, busy = time.monotonic(), time.thread_time()  # of this thread alone: loading is not answering
-            self._busy_share = (busy - self._busy_before) / max(now - self._beaten_at, 1e-3)
-            self._busy_before, self._beaten_at = busy, now
             self._signs.promise(BEAT_SECONDS)
             self._make_room_and_report()
             await asyncio.sleep(BEAT_SECONDS)
+            now, busy = time.monotonic(), time.thread_time()  # of this thread alone: loading is not answering
+            self._busy_share = (busy - busy_before) / (now - beaten_at)
+            beaten_at, busy_before = now, busy
 
     def _report(self) -> None:
         report = HostReport(

@@ -42,7 +42,7 @@ def test_a_policy_says_what_else_it_waits_for(world):
     either = " or waits for its schedule: 2026-01-01 03:00 UTC"
     assert says(world) == f"waits for monitor 'watch' to look at points:1{either}"
     world.traffic(60)
-    world.monitors.run("default", "watch")
+    world.monitoring.runner.run("default", "watch")
     assert says(world) == f"waits for drift: monitor 'watch' says NO_DRIFT{either}"
     world.policies.update("default", "again", PolicyUpdate(is_enabled=False), None)
     assert says(world) == "is switched off"

@@ -1,11 +1,11 @@
 """Evaluations of captured traffic: groups, slices, days, truth of every kind, and columns read without a loop."""
 
-from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.captures.columns import concatenated

@@ -55,9 +55,9 @@ def test_columns_that_are_masked_in_captures_do_not_drift(world):
     known = world.endpoints.known["points"]
     rules = CaptureRules(personal_columns={"x": Masking.HASH})
     world.endpoints.known["points"] = replace(known, capture=rules)
-    create(world, detector="input-drift")
+    create(world, detectors=["input-drift"])
     world.traffic(200, shift=2.0)
-    report = world.monitors.run("default", "watch")
+    report = world.monitoring.runner.run("default", "watch")
     assert "x" not in [finding.column for finding in report.findings]
     assert "y" in [finding.column for finding in report.findings]
 

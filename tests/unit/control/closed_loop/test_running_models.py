@@ -1,11 +1,11 @@
 """Explanations and comparisons of real models in real workers: they add up, are right, and keep to the time."""
 
 import time
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from skl2onnx import to_onnx
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
