@@ -278,7 +278,7 @@ def test_what_was_killed_idle_comes_back_and_control_may_be_killed_as_well(platf
     assert {platform.host_of(name) for name in names} == {host}, "they were found, not started anew"
     assert platform.pid_of("a") == pid
     os.kill(pid, signal.SIGKILL)
-    platform.until(lambda: host not in [each.id for each in platform.engine.list() if each.is_alive])
+    assert not platform.engine.wait(host, 20).is_alive  # no round in between
     shown = platform.endpoint("a").replicas[0]
     assert (shown.status, shown.pid) == ("ENDED", None), "even before the next round"
     platform.restart()
