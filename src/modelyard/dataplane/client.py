@@ -17,12 +17,11 @@ from modelyard.dataplane.frames import (
     Header,
     Hello,
     Infer,
-    TensorHead,
+    described,
     encode_frame,
     tensors_of,
 )
 from modelyard.runtimes.base import Tensors
-from modelyard.runtimes.tensors import to_raw
 from modelyard.types.routing import PLACE_SEPARATOR
 from modelyard.types.signatures import Signature
 
@@ -76,11 +75,8 @@ class WorkerClient:
             WorkerUnavailableError: the worker ended, is ending, or took longer than the time-out.
         """
         self._last_id += 1
-        raw = [to_raw(name, array) for name, array in inputs.items()]
-        heads = tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in raw)
-        self._send(
-            encode_frame(Infer(self._last_id, heads, patience_seconds=self._timeout_seconds), (t.data for t in raw))
-        )
+        heads, chunks = described(inputs)
+        self._send(encode_frame(Infer(self._last_id, heads, patience_seconds=self._timeout_seconds), chunks))
         while True:
             header, body = self._next_frame()
             if isinstance(header, Failure) and header.id == self._last_id:

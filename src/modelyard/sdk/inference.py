@@ -44,7 +44,8 @@ class Inference(Resource[Mode]):
         Args:
             endpoint: its name.
             data: a NumPy array or nested lists (a batch, or one row); a dict of arrays by input name; a dict or a list
-                of dicts of column names to values; CSV text with a header, or the path of a CSV file.
+                of dicts of column names to values, or a dict of equally long lists by column; CSV text with a header,
+                or the path of a CSV file.
             variant: ask this variant (or version number) instead of the one that the traffic weights choose.
 
         Returns:

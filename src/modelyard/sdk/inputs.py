@@ -65,10 +65,11 @@ def to_inputs(description: EndpointDescription, data: Any) -> list[InputTensor]:
     Args:
         description: what the endpoint takes.
         data: an array or nested lists (endpoints with one input), a mapping of input names to those, a mapping or a
-            list of mappings of column names to values, CSV text with a header, or the path of a CSV file.
+            list of mappings of column names to values, a mapping of column names to equally long lists of values, CSV
+            text with a header, or the path of a CSV file.
 
     Raises:
-        DataInvalidError: a column or input is missing, a value is no number, or rows differ in length.
+        DataInvalidError: a column or input is missing, a value is no number, or rows or columns differ in length.
     """
     if isinstance(data, str | Path):
         return _from_rows(description, read_rows(_text(data), description.columns))
@@ -76,7 +77,7 @@ def to_inputs(description: EndpointDescription, data: Any) -> list[InputTensor]:
         names = {spec.name for spec in description.inputs}
         if names <= set(data):
             return [_from_array(spec, data[spec.name]) for spec in description.inputs]
-        return _from_rows(description, [data])
+        return _from_rows(description, _rows_of(data))
     if not hasattr(data, "dtype") and isinstance(data, Sequence) and data and isinstance(data[0], Mapping):
         return _from_rows(description, data)
     if len(description.inputs) != 1:
@@ -110,6 +111,21 @@ def _from_array(spec: TensorDescription, data: Any) -> InputTensor:
     if len(sizes) == len(spec.shape) - 1:
         sizes = (1, *sizes)
     return InputTensor(name=spec.name, datatype=spec.datatype, shape=sizes, data=[_json(value) for value in flat])
+
+
+def _rows_of(columns: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """One row of values, or the rows that equally long lists of values make."""
+    plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in columns.items()}
+    lengths = {name: len(value) if isinstance(value, list | tuple) else None for name, value in plain.items()}
+    if set(lengths.values()) == {None}:
+        return [plain]
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"'{name}' {'one value' if n is None else n}" for name, n in list(lengths.items())[:20])
+        raise DataInvalidError(
+            f"the columns are not equally long: {shown}",
+            hint="Send lists of one length, one value for each column (a single row), or a list of rows.",
+        )
+    return [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
 
 
 def _from_rows(description: EndpointDescription, rows: Sequence[Mapping[str, Any]]) -> list[InputTensor]:

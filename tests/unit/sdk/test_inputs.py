@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from modelyard.data.formats import sniff_format
@@ -49,6 +50,14 @@ def test_the_dataset_reader_agrees(tmp_path: Path):
         ("income,member,town\n1,yes\n", "row 0 of the CSV has 2 cells, its header has 3"),
         ("income,member,town\nmuch,yes,Delft\n", "row 0, column 'income': 'much' is no number"),
         ([{"incme": 1, "member": 1, "town": "Delft"}], "row 0 has no column 'income'"),
+        (
+            {"income": [1, 2], "member": [1, 0], "town": ["Delft"]},
+            "the columns are not equally long: 'income' 2, 'member' 2, 'town' 1",
+        ),
+        (
+            {"income": [1, 2], "member": [1, 0], "town": "Delft"},
+            "the columns are not equally long: 'income' 2, 'member' 2, 'town' one value",
+        ),
     ],
 )
 def test_what_cannot_be_sent_is_named(data, words: str):
@@ -56,6 +65,12 @@ def test_what_cannot_be_sent_is_named(data, words: str):
         to_inputs(LOANS, data)
     assert caught.value.message == words
     assert caught.value.hint
+
+
+def test_columns_of_values_are_the_rows_that_they_make():
+    rows = [{"income": 1, "member": True, "town": "Delft"}, {"income": None, "member": False, "town": "Gouda"}]
+    columns = {"income": [1, None], "member": np.array([True, False]), "town": ("Delft", "Gouda")}
+    assert to_inputs(LOANS, columns) == to_inputs(LOANS, rows)
 
 
 def test_a_missing_column_s_hint_has_the_close_one_and_those_of_all_inputs():

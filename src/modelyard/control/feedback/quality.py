@@ -5,9 +5,11 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
+
+from modelyard.algorithms.evaluation.intervals import mean_interval, wilson
 from modelyard.control.captures.batches import BatchFilter, check_range
 from modelyard.control.feedback.errors import WindowInvalidError
-from modelyard.control.feedback.intervals import mean_interval, wilson
 from modelyard.control.feedback.labelled import LabelledReader, LabelledRows
 from modelyard.control.feedback.service import EndpointReader, label
 from modelyard.kit.clock import Clock
@@ -118,9 +120,9 @@ class _Score:
         if name == "accuracy":
             return self.correct / self.n, *wilson(self.correct, self.n)
         if name == "mae":
-            mean, low, high = mean_interval([abs(error) for error in self.errors])
+            mean, low, high = mean_interval(np.abs(self.errors))
             return mean, max(0.0, low), high
-        mean, low, high = mean_interval([error * error for error in self.errors])
+        mean, low, high = mean_interval(np.square(self.errors))
         return math.sqrt(mean), math.sqrt(max(0.0, low)), math.sqrt(high)
 
 

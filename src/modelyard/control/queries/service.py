@@ -33,7 +33,6 @@ from modelyard.types.signatures import Signature
 MAXIMUM_CAPTURES = 500_000
 """Inferences that one query looks at."""
 
-FORMATS = ("csv", "parquet")
 _MEMORY_BYTES = 1 << 30
 _SECONDS = 60.0
 _CPU_SECONDS = 45

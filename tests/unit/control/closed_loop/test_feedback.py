@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from modelyard.algorithms.evaluation.intervals import mean_interval, wilson
 from modelyard.control.endpoints.errors import EndpointNotFoundError
 from modelyard.control.feedback.errors import TruthInvalidError, WindowInvalidError
-from modelyard.control.feedback.intervals import mean_interval, wilson
 from modelyard.control.feedback.quality import parse_window
 from modelyard.control.feedback.service import NewTruth, label
 from modelyard.runtimes.tensors import to_raw
@@ -96,7 +96,7 @@ def test_a_window_that_is_none_is_refused(text):
 def test_wilson_is_the_textbook_interval():
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     assert wilson(0, 10)[0] == 0
-    assert mean_interval([1.0]) == (1.0, 1.0, 1.0)
+    assert mean_interval(np.array([1.0])) == (1.0, 1.0, 1.0)
 
 
 def test_labelled_rows_are_read_with_their_inputs_and_used_once(world):

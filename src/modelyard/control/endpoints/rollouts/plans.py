@@ -34,7 +34,12 @@ class RolloutSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    strategy: Strategy = Field(description=str(Strategy.__doc__).partition("\n")[0], examples=["canary"])
+    strategy: Strategy = Field(
+        description="How the traffic moves once the new replicas are ready. all_at_once: all of it. blue_green: all of "
+        "it, while the old replicas stay loaded for a stage. canary: a share first. linear: in equal steps. shadow: "
+        "copies of requests first. shadow_canary: copies, then a share.",
+        examples=["canary"],
+    )
     share: float = Field(
         default=0.1,
         gt=0,

@@ -1,5 +1,6 @@
 """What the gateways see of the two sides of a stage, counted from the stage's beginning."""
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,6 +36,8 @@ class Sides:
 class StageWatch:
     """Adds up what the counters grow by while a stage is under way. A restart forgets that: it then counts anew.
 
+    Safe from any thread: the loop that keeps replicas looks, and so does whoever shows an endpoint.
+
     Args:
         demand: what the gateways see.
     """
@@ -42,9 +45,19 @@ class StageWatch:
     def __init__(self, demand: Demand) -> None:
         self._demand = demand
         self._counts: dict[str, _Count] = {}
+        self._lock = threading.Lock()
 
     def look(self, record: EndpointRecord, rollout: Rollout) -> Sides:
         """Both sides since the stage began, as far as this process has seen it; call it often."""
+        with self._lock:
+            return self._look(record, rollout)
+
+    def forget(self, rollout: Rollout) -> None:
+        """It has ended."""
+        with self._lock:
+            self._counts.pop(rollout.id, None)
+
+    def _look(self, record: EndpointRecord, rollout: Rollout) -> Sides:
         self._demand.poll()
         now = {_key(each): each for each in self._demand.variants if (each.project, each.endpoint) == _name(record)}
         count = self._counts.get(rollout.id)
@@ -63,10 +76,6 @@ class StageWatch:
             old=seen(each for each in served if each.name not in new),
             new=seen(each for each in served if each.name in new),
         )
-
-    def forget(self, rollout: Rollout) -> None:
-        """It has ended."""
-        self._counts.pop(rollout.id, None)
 
 
 class _Count:

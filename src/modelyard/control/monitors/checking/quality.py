@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.algorithms.evaluation.intervals import wilson
 from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.clients.contracts import RegistryClient
-from modelyard.control.feedback.intervals import wilson
 from modelyard.control.feedback.labelled import LabelledReader, LabelledRows
 from modelyard.control.feedback.service import FeedbackService, label
 from modelyard.control.monitors.checking.references import References

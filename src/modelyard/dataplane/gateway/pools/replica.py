@@ -21,6 +21,7 @@ from modelyard.dataplane.frames import (
     Partial,
     TensorHead,
     encode_frame,
+    heads_of,
     tensors_of,
 )
 from modelyard.dataplane.gateway.pools.lines import Channel, Lines
@@ -112,7 +113,7 @@ class ReplicaLink:
         calls = [request.call for request in batch.requests]
         if len(calls) == 1:
             inputs = calls[0].inputs
-            heads = tuple(TensorHead(t.name, t.datatype, t.shape, len(t.data)) for t in inputs)
+            heads = heads_of(inputs)
             chunks = [t.data for t in inputs]
         else:
             chunks, rows, described = [], sum(batch.rows), []
