@@ -88,9 +88,9 @@ def main(reloads: int) -> int:
     return report(without, during, done)
 
 
-def request(row: int) -> Request:
+def request(row: int, name: str = "x") -> Request:
     """A row of 30 numbers."""
-    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 30], "data": [row + column / 8 for column in range(30)]}
+    tensor = {"name": name, "datatype": "FP32", "shape": [1, 30], "data": [row + column / 8 for column in range(30)]}
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     return Request("/v2/models/model/infer", headers, json.dumps({"inputs": [tensor]}).encode())
 

@@ -10,6 +10,8 @@ _TOLERANCE = 1.1
 _DRIFT = 1.02
 """A floor rises by this with each slower batch, so that a model that became slower is believed after a while."""
 _TRIAL_EVERY = 64
+_LEARN_EVERY = 8
+"""Slower batches after which the rest is worked out again: it takes 7 us, and floors rise slowly."""
 _HANDOVER_US = 200.0
 """What a replica idles between an answer and the next batch, if that was not sent ahead of time."""
 _OBJECTIVE_SHARE = 1 / 3
@@ -36,7 +38,7 @@ class BatchSizer:
         self._max_rows = max_rows
         self._floors: list[float] = [0.0] * (_class_of(max_rows) + 1)  # us a row; 0: not measured
         self._best = max_rows
-        self._trials = 0
+        self._trials = self._unlearnt = 0
         self.row_floor_seconds = 0.0
         self.call_us = math.inf
 
@@ -46,9 +48,9 @@ class BatchSizer:
         cost = max(service_us, 1) / rows
         floor = self._floors[size]
         self._floors[size] = min(cost, floor * _DRIFT) if floor else cost
-        self._best = self._choose()
-        self.row_floor_seconds = min(known for known in self._floors if known) / 1e6
-        self.call_us = self._call_us()
+        self._unlearnt += 1
+        if not floor or cost < floor or self._unlearnt >= _LEARN_EVERY:
+            self._learn()
 
     def rows(self) -> int:
         """The most rows to put into the next batch."""
@@ -66,6 +68,12 @@ class BatchSizer:
         a half and a half. So what the model does once a batch is done half as often again.
         """
         return rows < self._best and self.call_us > _HANDOVER_US
+
+    def _learn(self) -> None:
+        self._unlearnt = 0
+        self._best = self._choose()
+        self.row_floor_seconds = min(known for known in self._floors if known) / 1e6
+        self.call_us = self._call_us()
 
     def _call_us(self) -> float:
         """Where the line through the times of the smallest and the largest batches meets no rows at all."""
