@@ -76,22 +76,41 @@ def convert_estimator(estimator: Any, signature: Signature, *, is_double: bool =
 
         from modelyard.runtimes.formats.onnx_graph import narrow_inputs  # noqa: PLC0415 - imports onnx
         from modelyard.runtimes.formats.sklearn_boosting import histogram_converters  # noqa: PLC0415 - 2 s
-        from modelyard.runtimes.formats.sklearn_trees import route_missing_values  # noqa: PLC0415 - imports onnx
+        from modelyard.runtimes.formats.frames.columns import by_position, named_columns  # noqa: PLC0415 - beside it
+        from modelyard.runtimes.formats.frames.encoders import (  # noqa: PLC0415 - imports onnx
+            encode_missing_as_nan,
+            impute_doubles,
+            keep_fractions_apart,
+        )
+        from modelyard.runtimes.formats.sklearn_trees import (  # noqa: PLC0415 - imports onnx
+            narrow_before_trees,
+            route_missing_values,
+        )
         from modelyard.runtimes.formats.tree_thresholds import (  # noqa: PLC0415 - beside the others
             histogram_splits,
+            keep_thresholds,
             round_thresholds_down,
         )
 
+        columns = named_columns(estimator)
+        placed = estimator if columns is None else by_position(estimator, columns, signature.inputs, is_for_onnx=True)
         model = convert_sklearn(
-            estimator,
+            placed,
             name=_GRAPH_NAME,
             initial_types=_initial_types(_widened(signature.inputs) if is_double else signature.inputs, data_types),
-            options={id(estimator): {"zipmap": False}} if signature.class_names else None,
+            options={id(placed): {"zipmap": False}} if signature.class_names else None,
             custom_conversion_functions=histogram_converters(),
             target_opset={"": 18, "ai.onnx.ml": 3},
         )
         route_missing_values(model, estimator)
-        round_thresholds_down(model, histogram_splits(estimator))
+        keep_fractions_apart(model)
+        encode_missing_as_nan(model)
+        if is_double or any(spec.datatype is DataType.FP64 for spec in signature.inputs):
+            keep_thresholds(model, histogram_splits(estimator))
+            narrow_before_trees(model, estimator)
+            impute_doubles(model)
+        else:
+            round_thresholds_down(model, histogram_splits(estimator))
         if is_double:
             narrow_inputs(model)
         return model
