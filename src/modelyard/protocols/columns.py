@@ -27,7 +27,8 @@ def gathered(signature: Signature, given: Sequence[WireTensor]) -> Sequence[Wire
     check_columns(signature, arrays)
     flat = {name: array[:, 0] if array.shape[1:] == (1,) else array for name, array in arrays.items()}
     if any(array.ndim != 1 for array in flat.values()) or len({len(array) for array in flat.values()}) > 1:
-        raise TensorShapeError("the columns are not one value a row each, or not equally long",
+        raise TensorShapeError(
+            "the columns are not one value a row each, or not equally long",
             hint="Give each the shape [rows] or [rows, 1].",
         )
     return from_arrays(signature, flat)

@@ -76,6 +76,11 @@ def _coded_numbers() -> ColumnTransformer:
     return ColumnTransformer([("age", SimpleImputer(), ["age"]), ("categories", _one_hot(), ["plan", "children"])])
 
 
+def _texts_first() -> ColumnTransformer:
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    return ColumnTransformer([("texts", _one_hot(), ["plan", "city"]), ("numbers", numbers, ["age", "income"])])
+
+
 def _logistic() -> LogisticRegression:
     return LogisticRegression(max_iter=3000)
 
@@ -88,6 +93,8 @@ PIPELINES: dict[str, Callable[[], Pipeline]] = {
     "numbers that are categories": lambda: make_pipeline(_coded_numbers(), _logistic()),
     "target means": lambda: make_pipeline(_columns(TargetEncoder()), _logistic()),
     "random forest": lambda: make_pipeline(_columns(_one_hot()), RandomForestClassifier(30, random_state=0)),
+    "texts first, random forest": lambda: make_pipeline(_texts_first(), RandomForestClassifier(30, random_state=0)),
+    "texts first, logistic regression": lambda: make_pipeline(_texts_first(), _logistic()),
     "gradient boosting": lambda: make_pipeline(_columns(_one_hot()), GradientBoostingClassifier(random_state=0)),
     "histogram boosting": lambda: make_pipeline(
         _columns(_codes(), fills_texts=False), HistGradientBoostingClassifier(max_iter=30, random_state=0)

@@ -21,7 +21,7 @@ from modelyard.runtimes.compilation.timing import machine, time_batches
 from modelyard.runtimes.parity import check_parity, extreme_inputs
 from modelyard.types.compilation import Compilation, Variant, VariantState
 from modelyard.types.models import ArtifactFormat, Parity
-from modelyard.types.signatures import DataType, Signature
+from modelyard.types.signatures import Signature
 
 TOLERANCE = 1e-5
 _KNOWN_ROWS = 500
@@ -57,8 +57,7 @@ def compile_original(original: Form, signature: Signature, rows: Tensors, *, tol
         trial.attempt(OPTIMISED, OPTIMISED_FILE, optimiser(original.file))
         return trial.outcome(simplest_first=[ORIGINAL, OPTIMISED])
     trial.attempt(ONNX, ONNX_FILE, converter(original, signature))
-    is_wide = any(spec.datatype is DataType.FP64 for spec in signature.inputs)
-    if trial.differs(ONNX) and original.format is ArtifactFormat.SKOPS and not is_wide:
+    if trial.differs(ONNX) and original.format is ArtifactFormat.SKOPS:
         trial.attempt(FLOAT64, FLOAT64_FILE, converter(original, signature, is_double=True))
     source = trial.agreeing(ONNX) or trial.agreeing(FLOAT64)
     if source is not None:

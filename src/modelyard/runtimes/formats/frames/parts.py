@@ -1,5 +1,6 @@
 """What the fitted transformers of a pipeline tell of the columns that they take."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -41,7 +42,7 @@ def missing_marker(part: Part, position: int) -> Any:
             return step.missing_values
         values = _remembered(step, position)
         for marker in (None, ""):
-            if values is not None and any(value is marker or value == marker for value in values if value is not np.nan):
+            if values is not None and any(value is None if marker is None else value == "" for value in values):
                 return marker
     return np.nan
 
@@ -54,7 +55,7 @@ def known_values(part: Part, position: int, width: int) -> Tensor:
     values: list[Any] = []
     near: Tensor = _ANYTHING
     for step in _steps(part.transformer):
-        values += [value for value in _remembered(step, position) or () if value == value and value not in (None, "")]
+        values += [value for value in _remembered(step, position) or () if not _is_missing(value) and value != ""]
         mean, scale = getattr(step, "mean_", None), getattr(step, "scale_", None)
         if np.shape(mean) == np.shape(scale) == (width,):
             near = mean[position] + scale[position] * _NEAR_MEAN
@@ -71,9 +72,13 @@ def without_markers(transformer: Any) -> None:
             step.missing_values = ""
         for values in getattr(step, "categories_", ()):
             if values.dtype.kind == "O":
-                values[[value is None or value != value for value in values]] = ""
+                values[[_is_missing(value) for value in values]] = ""
         if getattr(step, "unknown_value", None) is not None:
             step.unknown_value = float(step.unknown_value)  # so that codes are floats, and may be NaN
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _steps(transformer: Any) -> Iterator[Any]:
