@@ -17,12 +17,12 @@ from modelyard.testing.programs import Program, until
 pytestmark = pytest.mark.slow
 
 HOST_BYTES = 300 << 20
-FLOATS_A_ROW = 1 << 18
-"""A megabyte: the memory of a batch follows from its rows."""
+FLOATS_A_ROW = 1 << 16
+"""A quarter of a megabyte: the memory of a batch follows from its rows."""
 
 
 def save_growing(path: Path) -> Path:
-    """Each row is spread over a megabyte and summed up again."""
+    """Each row is spread over a quarter of a megabyte and summed up again."""
     nodes = [
         helper.make_node("Expand", ["x", "wide"], ["spread"]),
         helper.make_node("ReduceMean", ["spread"], ["y"], axes=[1], keepdims=1),
@@ -84,7 +84,7 @@ def test_a_model_that_outgrows_its_shared_process_is_moved_and_no_request_fails(
         for caller in callers:
             caller.start()
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
-            assert ask(http, "growing", (HOST_BYTES >> 20) * 2 // 3).status_code == 200
+            assert ask(http, "growing", (HOST_BYTES >> 18) * 2 // 3).status_code == 200
             until(lambda: process_of("growing") != shared, "a process of its own")
             time.sleep(2)  # what was on its way has come
             page = http.get("/operations/v1/projects/default/endpoints/growing/events").json()

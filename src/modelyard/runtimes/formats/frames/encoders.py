@@ -1,4 +1,4 @@
-"""Corrections of what skl2onnx makes of encoders and imputers, so that rows with odd values answer as in scikit-learn."""
+"""Corrections of what skl2onnx makes of encoders and imputers: odd values are answered as by scikit-learn."""
 
 from typing import Any
 
