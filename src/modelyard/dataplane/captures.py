@@ -1,6 +1,6 @@
 """Captured requests on disk, between the gateway that writes them and control that reads them.
 
-A segment is a file of packs after a magic word, each a 4-byte little-endian length and a msgpack list of CaptureRecords. It
+A segment is a file of packs after a magic word: a 4-byte little-endian length and a msgpack list of CaptureRecords. It
 is written as `<id>.part` and renamed to `<id>-<records>.capture` when it is closed; only closed segments are read.
 """
 

@@ -64,8 +64,7 @@ class ReplicaRecord:
     Attributes:
         host: process of the model host that serves it; None: it has a worker of its own, or no process yet.
         has_own_host: it shares that host with nothing else.
-        host_faults: attempts of this slot whose model was at work when its host ended; as many as earn it a host for
-            itself, too, once it has outgrown the one that it shared.
+        host_faults: attempts of this slot whose model was at work when its host ended.
         failures: attempts of this slot that failed one after another, this one included once it has ENDED.
         reason: while it starts: what it waits for; once it has ENDED: why.
         retry_at: when the slot is tried again, once this attempt has ENDED.

@@ -38,7 +38,7 @@ class HostedModel(Predictor):
         self._signs = signs
         self._on_change = on_change
         self._predictor: Predictor | None = None
-        self._resident_bytes = self._batches = self._loads = self._largest_bytes = 0
+        self._resident_bytes = self._batches = self._loads = 0
         self._busy_seconds = 0.0
         self._nan_output = ""
         self._began_at = 0.0
@@ -80,7 +80,7 @@ class HostedModel(Predictor):
     def park(self) -> None:
         """Give the memory back; the socket stays."""
         self._predictor = None
-        self._resident_bytes = self._largest_bytes = 0
+        self._resident_bytes = 0
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """See Predictor."""
@@ -88,14 +88,7 @@ class HostedModel(Predictor):
             self.load()
             self._on_change()
         assert self._predictor is not None  # noqa: S101 - load has set it or raised
-        size = sum(tensor.nbytes for tensor in inputs.values())
-        if size <= self._largest_bytes:
-            return self._predictor.predict(inputs)
-        self._largest_bytes, before = size, resident_bytes()  # memory grows with batches larger than all before
-        try:
-            return self._predictor.predict(inputs)
-        finally:
-            self._resident_bytes += max(0, resident_bytes() - before)
+        return self._predictor.predict(inputs)
 
     def begin_batch(self, patience_seconds: float) -> None:
         """See BatchSigns."""

@@ -28,7 +28,7 @@ class HostedReport(msgspec.Struct, frozen=True, kw_only=True):
         number: its number in the marker.
         state: what it does.
         title: what it is, for people.
-        resident_bytes: by how much the host grew when it was loaded and by its largest batches; 0 while it is parked.
+        resident_bytes: by how much the host grew when it was loaded; 0 while it is parked.
         batches: answered since it came.
         loads: how often it was loaded.
         busy_seconds: time in its batches.

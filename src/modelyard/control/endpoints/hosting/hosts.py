@@ -20,7 +20,7 @@ from modelyard.control.endpoints.repository import ReplicaRepository
 from modelyard.dataplane.errors import WorkerUnavailableError
 from modelyard.dataplane.hosting.layout import MODELS
 from modelyard.dataplane.hosting.orders import Load, Unload, give_order
-from modelyard.dataplane.hosting.report import HostedReport, HostReport, ModelState, ReportReader, at_work
+from modelyard.dataplane.hosting.report import HostReport, ModelState, ReportReader, at_work
 from modelyard.dataplane.vitals import Vitals
 from modelyard.engines.base import Engine
 from modelyard.kit.ids import new_id
@@ -117,21 +117,12 @@ class Hosts:
         model = report.models.get(_place_of(replica_id)) if report is not None else None
         if report is None or model is None:
             return None
-        remark = ""
-        if model.state is ModelState.PARKED:
-            remark = "it is unloaded at present to make room; its next request loads it again"
-        elif self._has_outgrown(report, model):
-            remark = f"it takes {model.resident_bytes >> 20} MiB of the host that it shares: it gets one for itself"
-        return Vitals(alive_until=report.alive_until, nan_output=model.nan_output, remark=remark)
-
-    def has_outgrown(self, replica: ReplicaRecord) -> bool:
-        """Whether a replica takes so much of the memory of a host that it shares, that it is to have one for itself."""
-        report = self.report(replica.host) if replica.host is not None else None
-        model = report.models.get(_place_of(replica.id)) if report is not None else None
-        return report is not None and model is not None and self._has_outgrown(report, model)
-
-    def _has_outgrown(self, report: HostReport, model: HostedReport) -> bool:
-        return len(report.models) > 1 and self._policy.has_outgrown(model.resident_bytes)
+        remark = "it is unloaded at present to make room; its next request loads it again"
+        return Vitals(
+            alive_until=report.alive_until,
+            nan_output=model.nan_output,
+            remark=remark if model.state is ModelState.PARKED else "",
+        )
 
     def report(self, host_id: str) -> HostReport | None:
         """What a host said last."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelyard.control.endpoints.hosting.policy import MOST_FAULTS, HostingPolicy
+from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.records import ReplicaRecord
 from modelyard.types.endpoints import ReplicaStatus
 
@@ -48,16 +48,6 @@ def choose(
             return max(fitting, key=lambda host: (len(host.residents), host.id)).id
     fresh = [host for host in hosts if host.is_fresh]
     return max(fresh, key=lambda host: host.is_listening).id if fresh else None
-
-
-def is_successor(later: ReplicaRecord, present: ReplicaRecord) -> bool:
-    """Whether the later of two replicas of one slot was made to have a host for itself, where the other shares one."""
-    return present.host is not None and not is_apart(present) and is_apart(later)
-
-
-def is_apart(replica: ReplicaRecord) -> bool:
-    """Whether it has, or is to have, a host for itself."""
-    return replica.has_own_host or replica.host_faults >= MOST_FAULTS
 
 
 def surplus(hosts: Sequence[HostView], spare_workers: int) -> list[str]:

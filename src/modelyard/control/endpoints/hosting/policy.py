@@ -9,9 +9,6 @@ from modelyard.types.processes import Resources
 MOST_FAULTS = 2
 """A model that was at work so often when its host ended has a host for itself from then on."""
 
-_MOST_SHARE = 0.5
-"""Of the memory of a shared host: a model that takes more has outgrown it, since the others are parked for it."""
-
 _MOST_COPIED_BYTES = 64 << 20  # a host sees copies only: what is larger is served from the cache, by a worker
 _NO_LIMITS = Resources()
 
@@ -47,7 +44,3 @@ class HostingPolicy:
         """Whether it shares its host with no other model."""
         is_faulty = replica.host_faults >= MOST_FAULTS
         return replica.slot.is_isolated or is_faulty or size_bytes > self.shared_model_bytes
-
-    def has_outgrown(self, resident_bytes: int) -> bool:
-        """Whether a model takes too much of a host for others to be in it."""
-        return resident_bytes > self.host_memory_bytes * _MOST_SHARE

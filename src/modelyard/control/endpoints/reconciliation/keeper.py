@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 
-from modelyard.control.endpoints.hosting.policy import MOST_FAULTS
 from modelyard.control.endpoints.hosting.verdict import Verdict
 from modelyard.control.endpoints.reconciliation.launch import Launcher, account
 from modelyard.control.endpoints.reconciliation.processes import ReplicaProcesses
@@ -80,27 +79,8 @@ class ReplicaKeeper:
             return self._look_at(replica)
         return self._prove(replica, digest) if replica.status is ReplicaStatus.PROVING else replica
 
-    def move(self, record: EndpointRecord, replica: ReplicaRecord, last: ReplicaRecord | None) -> ReplicaRecord | None:
-        """Have a replica that has outgrown its host followed by one with a host for itself, as `fill` does."""
-        successor = self.fill(record, replica.slot, last, is_apart=True)
-        if successor is not None:
-            slot = replica.slot
-            message = f"Replica {slot.ordinal} of variant '{slot.variant}' has outgrown the process that it shared"
-            self._announce(replica, "replica_moved", f"{message} and gets one of its own: {replica.reason}")
-        return successor
-
-    def fill(
-        self, record: EndpointRecord, slot: Slot, last: ReplicaRecord | None, *, is_apart: bool = False
-    ) -> ReplicaRecord | None:
-        """Make an attempt at a slot, unless it has to wait after the last one failed.
-
-        Args:
-            record: the endpoint.
-            slot: to fill.
-            last: the attempt before, if it is still known.
-            is_apart: it shares no host.
-        """
-        faults = 0 if last is None else last.host_faults
+    def fill(self, record: EndpointRecord, slot: Slot, last: ReplicaRecord | None) -> ReplicaRecord | None:
+        """Make an attempt at a slot, unless it has to wait after the last one failed."""
         now = self._clock.now()
         if last is not None and last.retry_at is not None and now < last.retry_at:
             return None
@@ -112,7 +92,7 @@ class ReplicaKeeper:
             status=ReplicaStatus.STARTING,
             reason="" if last is None or not last.failures else f"tried again after this: {last.reason}",
             failures=0 if last is None else last.failures,
-            host_faults=MOST_FAULTS if is_apart else faults,
+            host_faults=0 if last is None else last.host_faults,
             pid=None,
             sandbox=None,
             created_at=now,

@@ -12,7 +12,6 @@ from datetime import timedelta
 import structlog
 
 from modelyard.control.endpoints.hosting.hosts import Hosts
-from modelyard.control.endpoints.hosting.placement import is_successor
 from modelyard.control.endpoints.reconciliation.deployments import Deployments
 from modelyard.control.endpoints.reconciliation.keeper import ReplicaKeeper
 from modelyard.control.endpoints.reconciliation.routes import RoutingFile, route
@@ -144,18 +143,11 @@ class Reconciler:
         kept: list[ReplicaRecord] = []
         filled: dict[Slot, ReplicaRecord] = {}
         ended: list[ReplicaRecord] = []
-        followed: set[Slot] = set()  # by a replica that is on its way
         for replica in replicas:
             if replica.status in (ReplicaStatus.ENDED, ReplicaStatus.DRAINING):
                 ended.append(replica)
             elif replica.slot in wanted and replica.slot not in filled:
                 filled[replica.slot] = replica
-            elif replica.slot in wanted and is_successor(replica, filled[replica.slot]):
-                followed.add(replica.slot)
-                kept.append(replica)
-                if replica.status is ReplicaStatus.READY:
-                    ended.append(self._keeper.retire(filled[replica.slot]))
-                    filled[replica.slot] = kept.pop()
             else:
                 ended.append(self._keeper.retire(replica))
         last = {replica.slot: replica for replica in ended if replica.status is ReplicaStatus.ENDED}
@@ -165,33 +157,13 @@ class Reconciler:
                 if made is not None:
                     filled[slot] = made
                     self.awake.set()  # the next round starts it: at once
-        outgrown = {slot for slot, replica in filled.items() if slot not in followed and self._has_outgrown(replica)}
-        kept += self._moved(record, [filled[slot] for slot in outgrown], last)
-        open_slots = {slot for slot in wanted if slot not in filled or slot in outgrown}
-        kept += self._uncleared(ended, [one.id for slot, one in last.items() if slot in open_slots])
-        return [*kept, *filled.values()]
-
-    def _uncleared(self, ended: Sequence[ReplicaRecord], remembered: Sequence[str]) -> list[ReplicaRecord]:
-        """Clear away what has ended, but for the rows that are `remembered`; those of which something is left."""
-        kept = []
         for replica in ended:
-            is_last, is_over = replica.id in remembered, replica.status is ReplicaStatus.ENDED
-            if not (is_over and self._keeper.clear(replica, is_forgotten=not is_last) and not is_last):
-                kept.append(replica)
-        return kept
-
-    def _moved(
-        self, record: EndpointRecord, outgrown: Sequence[ReplicaRecord], last: Mapping[Slot, ReplicaRecord]
-    ) -> list[ReplicaRecord]:
-        """Replicas with a host for themselves, which follow those that have outgrown a shared one."""
-        made = [self._keeper.move(record, replica, last.get(replica.slot)) for replica in outgrown]
-        successors = [replica for replica in made if replica is not None]
-        if successors:
-            self.awake.set()
-        return successors
-
-    def _has_outgrown(self, replica: ReplicaRecord) -> bool:
-        return self._hosts is not None and replica.status is ReplicaStatus.READY and self._hosts.has_outgrown(replica)
+            is_last = replica.slot in wanted and replica.slot not in filled and last.get(replica.slot) is replica
+            is_over = replica.status is ReplicaStatus.ENDED
+            if is_over and self._keeper.clear(replica, is_forgotten=not is_last) and not is_last:
+                continue
+            kept.append(replica)
+        return [*kept, *filled.values()]
 
     def _again(self, record: EndpointRecord) -> tuple[EndpointRecord, Rollout | None]:
         """The endpoint and its running rollout as they are after a change."""

@@ -56,7 +56,8 @@ def known_values(part: Part, position: int, width: int) -> Tensor:
     near: Tensor = _ANYTHING
     for step in _steps(part.transformer):
         values += [value for value in _remembered(step, position) or () if not _is_missing(value) and value != ""]
-        mean, scale = getattr(step, "mean_", None), getattr(step, "scale_", None)
+        mean: Any = getattr(step, "mean_", None)
+        scale: Any = getattr(step, "scale_", None)
         if np.shape(mean) == np.shape(scale) == (width,):
             near = mean[position] + scale[position] * _NEAR_MEAN
     if any(isinstance(value, str) for value in values):
