@@ -26,6 +26,7 @@ from modelyard.control.evaluation.service import EvaluationService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
+from modelyard.control.explanations.answering import ExplainedAnswers
 from modelyard.control.explanations.api import router as explanations_router
 from modelyard.control.explanations.background import Backgrounds
 from modelyard.control.explanations.service import ExplanationService
@@ -191,7 +192,9 @@ def _evaluation(
     backgrounds = Backgrounds(registry, BundleCache(context.home.cache / "bundles", registry), captures)
     evaluation = EvaluationService(reader, endpoints, clock)
     comparison = ComparisonService(reader, running, endpoints, clock)
+    explanations = ExplanationService(endpoints, captures, running, backgrounds)
+    answers = ExplainedAnswers(traffic.predictions, traffic.gateway, explanations)
     return (
         evaluation_router(evaluation, comparison, BiasService(reader, endpoints, clock), guard),
-        explanations_router(ExplanationService(endpoints, captures, running, backgrounds), guard),
+        explanations_router(explanations, answers, guard),
     )
