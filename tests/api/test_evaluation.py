@@ -75,7 +75,6 @@ class Stand:
             seconds=0.1,
         )
 
-
     def answer(self, *asked: object) -> ExplainedInference:
         self.asked.append(asked)
         return ExplainedInference(

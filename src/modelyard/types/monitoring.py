@@ -30,6 +30,8 @@ class Inference:
         model_ms: the model's own time for the batch.
         principal: id of the token that asked.
         masked: columns whose values were hashed or dropped before they were recorded.
+        trace_id: of the trace that the caller named (W3C Trace Context); empty if none.
+        parent_span_id: of the caller's span in it.
     """
 
     id: str
@@ -45,6 +47,8 @@ class Inference:
     model_ms: float = 0.0
     principal: str = ""
     masked: tuple[str, ...] = ()
+    trace_id: str = ""
+    parent_span_id: str = ""
     inputs: dict[str, list[object]] = field(default_factory=dict)
     outputs: dict[str, list[object]] = field(default_factory=dict)
     feedback: list[Scalar | None] | None = None
