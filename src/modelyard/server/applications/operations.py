@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from modelyard import __version__
 from modelyard.control.alerts.api import router as alerts_router
 from modelyard.control.alerts.delivery import EmailSender
+from modelyard.control.alerts.repository import AlertRepository
+from modelyard.control.alerts.subscriptions import EventSubscriptions
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.detectors.api import router as detectors_router
@@ -69,7 +71,8 @@ switch to a better version. The inference calls themselves go to the gateway and
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
     """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
     database, clock, home = context.database, context.clock, context.home
-    events, trial = EventService(database, EventRepository(), clock), RolloutQuality()
+    subscriptions, trial = EventSubscriptions(AlertRepository(), clock), RolloutQuality()
+    events = EventService(database, EventRepository(), clock, subscriptions.forward)
     endpoints, reconciler = assemble_endpoints(
         database=database,
         registry=registry,
