@@ -71,8 +71,7 @@ switch to a better version. The inference calls themselves go to the gateway and
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
     """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
     database, clock, home = context.database, context.clock, context.home
-    subscriptions, trial = EventSubscriptions(AlertRepository(), clock), RolloutQuality()
-    events = EventService(database, EventRepository(), clock, subscriptions.forward)
+    events, trial = _events(context), RolloutQuality()
     endpoints, reconciler = assemble_endpoints(
         database=database,
         registry=registry,
@@ -129,6 +128,12 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
+
+
+def _events(context: Context) -> EventService:
+    """Events, which go to whoever subscribes to them."""
+    subscriptions = EventSubscriptions(AlertRepository(), context.clock)
+    return EventService(context.database, EventRepository(), context.clock, subscriptions.forward)
 
 
 def _hosting(settings: Settings) -> HostingPolicy | None:
