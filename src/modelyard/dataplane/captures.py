@@ -50,6 +50,7 @@ class WireCapture(msgspec.Struct, array_like=True, gc=False):
     outputs: tuple[WireTensor, ...]
     model_us: int = 0
     masked: tuple[str, ...] = ()
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Errors of inference by reference."""
+"""Errors of inference that passes through the Operations API."""
 
 from modelyard.errors import InvalidInputError, TooLargeError, UnavailableError
 
@@ -25,3 +25,9 @@ class ReferenceUnreachableError(UnavailableError):
     """The host does not answer, or not with the data."""
 
     code = "reference_unreachable"
+
+
+class InferenceRefusedError(UnavailableError):
+    """The gateway did not answer what this API passed on to it; the message says why."""
+
+    code = "inference_refused"

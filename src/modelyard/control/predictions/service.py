@@ -87,7 +87,7 @@ class PredictionService:
             ReferenceForbiddenError, ReferenceInvalidError, ReferenceTooLargeError, ReferenceUnreachableError: the data.
             OverloadedError: as many such requests as may be are under way.
         """
-        signature = self._signature(self._endpoints.get(project, endpoint))
+        signature = self.signature(project, endpoint)
         if not self._free.acquire(blocking=False):
             raise OverloadedError("too many requests by reference are under way", hint="Send it again in a while.")
         answers = self._answers(project, endpoint, wanted, token, signature)
@@ -97,6 +97,20 @@ class PredictionService:
             answers.close()
             raise
         return _after(first, answers)
+
+    def signature(self, project: str, name: str) -> Signature:
+        """What an endpoint takes: its variant with the most traffic.
+
+        Raises:
+            NotFoundError: no such endpoint.
+            ReferenceInvalidError: it serves nothing yet.
+        """
+        endpoint = self._endpoints.get(project, name)
+        for variant in sorted(endpoint.variants, key=lambda variant: -variant.weight):
+            found = self._endpoints.signature(project, f"{variant.model}:{variant.number}")
+            if found is not None:
+                return found
+        raise ReferenceInvalidError(f"Endpoint '{name}' serves nothing yet", hint="Deploy a version to it.")
 
     def _answers(
         self, project: str, endpoint: str, wanted: PredictionsCreate, token: str, signature: Signature
@@ -155,13 +169,6 @@ class PredictionService:
                 f"The data has {size} bytes; {self._maximum_bytes} at most are answered as a stream",
                 hint="Split it, or raise MODELYARD_MAX_REFERENCE_BYTES.",
             )
-
-    def _signature(self, endpoint: Endpoint) -> Signature:
-        for variant in sorted(endpoint.variants, key=lambda variant: -variant.weight):
-            found = self._endpoints.signature(endpoint.project, f"{variant.model}:{variant.number}")
-            if found is not None:
-                return found
-        raise ReferenceInvalidError(f"Endpoint '{endpoint.name}' serves nothing yet", hint="Deploy a version to it.")
 
 
 def _lines(answered: Answered | Fault, number: int, rows: int) -> Iterator[ReferencePrediction]:

@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from modelyard import __version__
 from modelyard.control.alerts.api import router as alerts_router
 from modelyard.control.alerts.delivery import EmailSender
+from modelyard.control.alerts.repository import AlertRepository
+from modelyard.control.alerts.subscriptions import EventSubscriptions
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.detectors.api import router as detectors_router
@@ -26,6 +28,7 @@ from modelyard.control.evaluation.service import EvaluationService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
+from modelyard.control.explanations.answering import ExplainedAnswers
 from modelyard.control.explanations.api import router as explanations_router
 from modelyard.control.explanations.background import Backgrounds
 from modelyard.control.explanations.service import ExplanationService
@@ -68,7 +71,7 @@ switch to a better version. The inference calls themselves go to the gateway and
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
     """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
     database, clock, home = context.database, context.clock, context.home
-    events, trial = EventService(database, EventRepository(), clock), RolloutQuality()
+    events, trial = _events(context), RolloutQuality()
     endpoints, reconciler = assemble_endpoints(
         database=database,
         registry=registry,
@@ -125,6 +128,12 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
+
+
+def _events(context: Context) -> EventService:
+    """Events, which go to whoever subscribes to them."""
+    subscriptions = EventSubscriptions(AlertRepository(), context.clock)
+    return EventService(context.database, EventRepository(), context.clock, subscriptions.forward)
 
 
 def _hosting(settings: Settings) -> HostingPolicy | None:
@@ -191,7 +200,9 @@ def _evaluation(
     backgrounds = Backgrounds(registry, BundleCache(context.home.cache / "bundles", registry), captures)
     evaluation = EvaluationService(reader, endpoints, clock)
     comparison = ComparisonService(reader, running, endpoints, clock)
+    explanations = ExplanationService(endpoints, captures, running, backgrounds)
+    answers = ExplainedAnswers(traffic.predictions, traffic.gateway, explanations)
     return (
         evaluation_router(evaluation, comparison, BiasService(reader, endpoints, clock), guard),
-        explanations_router(ExplanationService(endpoints, captures, running, backgrounds), guard),
+        explanations_router(explanations, answers, guard),
     )

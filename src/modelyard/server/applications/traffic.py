@@ -47,6 +47,8 @@ class Traffic:
     feedback: FeedbackService
     labelled: LabelledReader
     quality: QualityService
+    gateway: GatewayCaller
+    predictions: PredictionService
     routers: tuple[APIRouter, ...]
     duties: tuple[Duty, ...]
 
@@ -76,15 +78,19 @@ def build_traffic(
     context.figures.add(SpoolFigures(home.spool))
     context.figures.add(WorkerFigures(endpoints.running_replicas))
     quality = QualityService(labelled, endpoints, clock)
+    gateway = GatewayCaller(home.run / "gateway.json", settings.tls_certificate)
+    predictions = _predictions(context, registry, endpoints, gateway)
     queries = QueryService(captures, feedback, endpoints, home.run / "queries")
     return Traffic(
         captures=captures,
         feedback=feedback,
         labelled=labelled,
         quality=quality,
+        gateway=gateway,
+        predictions=predictions,
         routers=(
             captures_router(captures, retention, guard),
-            predictions_router(_predictions(context, registry, endpoints), guard),
+            predictions_router(predictions, guard),
             queries_router(queries, guard),
             otlp_router(TelemetryReceiver(endpoints, feedback, ingest, Mask(_mask_key(home))), guard),
             feedback_router(feedback, quality, QualityHistory(labelled, registry, endpoints, clock), guard),
@@ -107,10 +113,11 @@ def _mask_key(home: Home) -> bytes:
     return bytes.fromhex(home.mask_key.read_text().strip()) if home.mask_key.exists() else b""
 
 
-def _predictions(context: Context, registry: RegistryClient, endpoints: EndpointService) -> PredictionService:
+def _predictions(
+    context: Context, registry: RegistryClient, endpoints: EndpointService, gateway: GatewayCaller
+) -> PredictionService:
     settings, home = context.settings, context.home
     fetcher = Fetcher(settings.reference_hosts.split(","), settings.max_reference_bytes)
-    gateway = GatewayCaller(home.run / "gateway.json", settings.tls_certificate)
     return PredictionService(
         endpoints, registry, context.objects, fetcher, gateway, settings.max_reference_bytes, home.run / "references"
     )

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from modelyard.control.alerts.delivery import EmailSender
+from modelyard.control.alerts.repository import AlertRepository
+from modelyard.control.alerts.subscriptions import EventSubscriptions
 from modelyard.control.captures.compaction import Compaction
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
@@ -428,7 +430,7 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
         folder.mkdir()
     endpoints, registry, jobs = Endpoints(clock), Registry(folders["datasets"], clock), Jobs(clock)
     objects, creations = open_objects("memory://"), Creations()
-    events = EventService(database, EventRepository(), clock)
+    events = EventService(database, EventRepository(), clock, EventSubscriptions(AlertRepository(), clock).forward)
     feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
     repository = CaptureRepository()
     captures = CaptureService(database, repository, objects, feedback)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from modelyard.algorithms.evaluation.intervals import wilson
 from modelyard.control.captures.batches import BatchFilter
+from modelyard.control.captures.masked import is_masked, masked_answers, masked_columns
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.feedback.labelled import LabelledReader, LabelledRows
 from modelyard.control.feedback.service import FeedbackService, label
@@ -95,7 +96,7 @@ class QualityCheck:
             state = replace(state, evidence=Evidence(baseline=scale.baseline))
         while arrived := self._arrived(monitor, state.cursor, _CHUNK):
             state = replace(
-                self._counted(monitor, version, state, [name for _, name in arrived], scale), cursor=arrived[-1]
+                self._counted(monitor, made, state, [name for _, name in arrived], scale), cursor=arrived[-1]
             )
         detection = self._detection(monitor, made, state, scale)
         rows = state.evidence.rows if state.evidence else state.first_rows
@@ -109,10 +110,11 @@ class QualityCheck:
         return self._feedback.arrived(monitor.project, monitor.endpoint, cursor, until, limit)
 
     def _counted(
-        self, monitor: Monitor, version: str, state: QualityMemory, ids: Sequence[str], scale: "_Scale"
+        self, monitor: Monitor, made: ModelVersion, state: QualityMemory, ids: Sequence[str], scale: "_Scale"
     ) -> QualityMemory:
-        wanted = BatchFilter(project=monitor.project, endpoint=monitor.endpoint, version=version)
-        parts = [scale.scores(rows) for rows in self._labelled.read_ids(wanted, ids)]
+        wanted = BatchFilter(project=monitor.project, endpoint=monitor.endpoint, version=made.ref)
+        found = self._labelled.read_ids(wanted, ids)
+        parts = [scale.scores(rows) for rows in found if not masked_answers(made.manifest.signature, rows.masked)]
         scores = np.concatenate(parts[::-1]) if parts else np.zeros(0)
         if state.evidence is not None:
             return replace(state, evidence=state.evidence.after(scores))
@@ -154,16 +156,17 @@ class QualityCheck:
         return Detection(verdict=verdict, sentence=f"{text[0].upper()}{text[1:]}{worst}.", findings=findings)
 
     def _slices(self, monitor: Monitor, made: ModelVersion, scale: "_Scale") -> tuple[Slice, ...]:
-        """The worst slices of the newest labelled rows."""
-        version = f"{made.model}:{made.number}"
-        wanted = BatchFilter(project=monitor.project, endpoint=monitor.endpoint, version=version)
+        """The worst slices of the newest labelled rows, by columns that are masked in none of them."""
+        signature = made.manifest.signature
+        wanted = BatchFilter(project=monitor.project, endpoint=monitor.endpoint, version=made.ref)
         try:
-            texts = self._references.get(monitor.project, version).texts
+            texts = self._references.get(monitor.project, made.ref).texts
         except ReferenceMissingError:
             texts = ()
         taken: list[LabelledRows] = []
         for rows in self._labelled.read(wanted):
-            if rows.labels and (not taken or _layout(rows) == _layout(taken[0])):
+            is_known = bool(rows.labels) and not masked_answers(signature, rows.masked)
+            if is_known and (not taken or _layout(rows) == _layout(taken[0])):
                 taken.append(rows)
             if sum(len(each.labels) for each in taken) >= monitor.window_rows:
                 break
@@ -171,7 +174,9 @@ class QualityCheck:
             return ()
         inputs = {name: np.concatenate([each.inputs[name] for each in taken]) for name in taken[0].inputs}
         scores = np.concatenate([scale.scores(each) for each in taken])
-        return worst_slices(columns(made.manifest.signature, inputs, {}, texts), scores, limit=_SHOWN_SLICES)
+        hidden = masked_columns(signature, frozenset[str]().union(*(each.masked for each in taken)))
+        seen = [column for column in columns(signature, inputs, {}, texts) if not is_masked(column.name, hidden)]
+        return worst_slices(seen, scores, limit=_SHOWN_SLICES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
