@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from modelyard.control.endpoints.rollouts.plans import CAREFUL
 from modelyard.control.events.service import EventService
 from modelyard.control.feedback.quality import parse_window
 from modelyard.control.feedback.service import EndpointReader
@@ -18,7 +19,6 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
-from modelyard.types.endpoints import RolloutPlan
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
 from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules, WindowKind
 
@@ -98,7 +98,7 @@ class PolicyService:
         now = self._clock.now()
         given = body.model_dump()
         rules: dict[str, Any] = {name: kind(**given[name]) for name, kind in _RULES.items()}
-        rules["rollout"] = body.rollout.to_plan() if body.rollout else RolloutPlan()
+        rules["rollout"] = body.rollout.to_plan() if body.rollout else CAREFUL
         policy = _checked(RetrainingPolicy(**given | rules, project=project, created_at=now, updated_at=now, version=1))
         with self._database.transaction() as connection:
             made = self._creations.replay(connection, creation)

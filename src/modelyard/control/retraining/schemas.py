@@ -126,7 +126,9 @@ class PolicyCreate(BaseModel):
     budget: BudgetRequest = Field(default_factory=BudgetRequest, description="What its runs may use.")
     window: WindowRequest = Field(default_factory=WindowRequest, description="Which rows a run learns from.")
     rollout: RolloutSpec | None = Field(
-        default=None, description="How a version that is proven takes over; null: all at once, as soon as it is ready."
+        default=None,
+        description="How a version that is proven takes over; null: copies of all requests for a minute, then one "
+        "request in a hundred for another, then all. `all_at_once` waits for no requests.",
     )
     is_enabled: bool = Field(default=True, description="Start by itself; by hand it starts anyway.")
 

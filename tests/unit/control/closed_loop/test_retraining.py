@@ -14,7 +14,7 @@ from modelyard.control.retraining.errors import PolicyExistsError, PolicyNotFoun
 from modelyard.control.retraining.schemas import PolicyUpdate
 from modelyard.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from modelyard.storage.creations import Creation
-from modelyard.types.endpoints import EndpointStatus, RolloutPlan, RolloutStatus
+from modelyard.types.endpoints import EndpointStatus, RolloutPlan, RolloutStatus, StageKind
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
 
 WORSE = {"new/points:2/accuracy": 0.5, "new/paired/gained": 0.0, "new/paired/lost": 4.0}
@@ -110,7 +110,11 @@ def test_a_rollout_that_is_rolled_back_ends_the_run_with_its_reason(ready):
 
 def test_a_proven_version_takes_over_as_the_policy_says(ready):
     carry(ready, start(ready).id)
-    assert ready.endpoints.plans == [RolloutPlan()], "all at once, as nothing else was said"
+    (plan,) = ready.endpoints.plans
+    stages = [(stage.kind, stage.share, stage.requests) for stage in plan.stages]
+    assert stages == [(StageKind.SHADOW, 1.0, None), (StageKind.TRAFFIC, 0.01, 0)], "as nothing else was said"
+    ready.policies.update("default", "again", PolicyUpdate(rollout=RolloutSpec(strategy="all_at_once")), None)
+    assert ready.policies.get("default", "again").rollout == RolloutPlan()
 
 
 def test_a_policy_may_ask_for_a_canary_and_change_its_mind(ready):

@@ -47,8 +47,9 @@ class StageInspector:
             return Standing(objection=f"{why} ({stage_words(rollout)})")
         seen = seen_requests(stage, sides.new.outcomes)
         elapsed = (self._clock.now() - (rollout.stage_since or rollout.started_at)).total_seconds()
-        if seen < plan.requests and elapsed > max(plan.limit_seconds, plan.seconds):
-            few = f"only {seen} of {plan.requests} requests came within {elapsed:.0f} s, too few to say if it is fit"
+        needed = rollout.needed_requests
+        if seen < needed and elapsed > max(plan.limit_seconds, plan.seconds):
+            few = f"only {seen} of {needed} requests came within {elapsed:.0f} s, too few to say if it is fit"
             return Standing(objection=f"{few} ({stage_words(rollout)})")
         return Standing(missing=_missing(rollout, seen, elapsed))
 
@@ -62,9 +63,9 @@ class StageInspector:
 
 
 def _missing(rollout: Rollout, seen: int, elapsed: float) -> str:
-    plan = rollout.plan
-    if seen < plan.requests:
-        return f"{seen} of {plan.requests} requests have come"
+    plan, needed = rollout.plan, rollout.needed_requests
+    if seen < needed:
+        return f"{seen} of {needed} requests have come"
     if elapsed < plan.seconds:
         return f"{plan.seconds - elapsed:.0f} s are left"
     is_last = rollout.stage == len(plan.stages) - 1
