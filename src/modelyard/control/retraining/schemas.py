@@ -57,10 +57,9 @@ class TriggersRequest(BaseModel):
         default=None,
         ge=0,
         le=1,
-        description="A run starts when the live metric is certainly worse than the version's held-out one by more than "
-        "this: a difference of accuracies, a share of the RMSE. Null: decay starts nothing.",
+        description="A run starts when the live answers are certainly worse than the version's held-out ones by more "
+        "than this: a difference of accuracies, a share of the mean error. Null: decay starts nothing.",
     )
-    decay_window: str = Field(default="24h", description="Over which time the live metric is measured.")
 
 
 class BudgetRequest(BaseModel):
