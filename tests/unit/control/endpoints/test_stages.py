@@ -1,14 +1,27 @@
 """Rollouts in stages: who gets which requests, what sends a version back, and that a kill changes nothing."""
 
+from datetime import datetime, timedelta
+
 import pytest
+from sqlalchemy import event
 
 from modelyard.control.endpoints.errors import NothingToApproveError, NothingToRollBackError
 from modelyard.control.endpoints.rollouts.judging import Seen, objection
 from modelyard.control.endpoints.rollouts.plans import RolloutSpec
+from modelyard.kit.clock import FakeClock
 from modelyard.types.endpoints import Rollout, RolloutPlan
 from modelyard.types.planning import QUANTILES, DemandTable, Outcomes, ServicePoint, VariantDemand
 
 OLD_ONLY = [("v0", 1, 1.0, 1)]
+
+
+class LeapingClock(FakeClock):
+    """A clock whose time of day may be set while its other time goes on."""
+
+    offset = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.offset
 
 
 @pytest.fixture
@@ -253,3 +266,49 @@ def test_a_stage_may_need_fewer_requests_than_the_others(ready):
     assert [weight for _, _, weight, _ in ready.served()] == [0.99, 0.01]
     ready.tick(31)
     ready.until(lambda: ready.served() == [("v0", 2, 1.0, 1)])
+
+
+class TestWithAClockThatIsSet:
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        return LeapingClock()
+
+    @pytest.fixture
+    def trial(self, ready):
+        ready.update("digits:2", plan=plan("canary", requests=0, seconds=30))
+        ready.until(lambda: len(ready.served()) == 2)
+        return ready
+
+    @pytest.mark.parametrize("leap", [timedelta(days=400), timedelta(days=-400)])
+    def test_a_leap_neither_ends_a_stage_nor_holds_it_up(self, trial, leap):
+        trial.clock.offset = leap
+        trial.tick(20)
+        trial.tick()
+        assert len(trial.served()) == 2, "its time is not over"
+        trial.tick(10)
+        trial.until(lambda: trial.served() == [("v0", 2, 1.0, 1)])
+
+    def test_after_a_restart_with_the_clock_set_back_a_stage_begins_anew(self, trial):
+        trial.clock.offset = timedelta(days=-400)
+        trial.restart()
+        trial.tick(1)
+        trial.tick(28)
+        assert len(trial.served()) == 2
+        trial.tick(2)
+        trial.until(lambda: trial.served() == [("v0", 2, 1.0, 1)])
+
+
+def test_a_database_that_is_locked_for_a_moment_changes_nothing_about_a_stage(ready):
+    ready.update("digits:2", plan=plan("canary", requests=0))
+    ready.until(lambda: len(ready.served()) == 2)
+    event.listen(ready.database.engine, "connect", lambda each, _: each.execute("PRAGMA busy_timeout = 0"))
+    ready.database.engine.dispose()
+    ready.clock.sleep(31)
+    with ready.database.engine.connect() as locker:
+        locker.exec_driver_sql("ROLLBACK")
+        locker.exec_driver_sql("BEGIN IMMEDIATE")
+        ready.reconciler.tick()
+        assert len(ready.served()) == 2
+        locker.exec_driver_sql("ROLLBACK")
+    ready.until(lambda: ready.served() == [("v0", 2, 1.0, 1)])
+    assert last(ready).status == "COMPLETED"

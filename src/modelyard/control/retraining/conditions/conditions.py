@@ -64,8 +64,9 @@ class Conditions:
         if last is not None and last.ended_at is None:
             return Answer(holds=False, sentence=f"{last.id} is under way: {last.status}")
         if last is not None and last.ended_at is not None:
-            until = last.ended_at + timedelta(seconds=policy.cooldown_seconds)
-            if now < until:
+            pause = timedelta(seconds=policy.cooldown_seconds)
+            until = last.ended_at + pause
+            if last.ended_at - pause < now < until:  # if it ended long after now, the clock was set back
                 return Answer(holds=False, sentence=f"cool-down until {until:%Y-%m-%d %H:%M:%S} UTC")
         used_up = exhausted(policy.budget, week)
         if used_up:
