@@ -6,7 +6,7 @@ None may be promoted, hardly a request may be answered by one, none may fail, an
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from modelyard.testing.loop.sabotages import (
 from modelyard.testing.loop.traffic import ConstantLoad, Traffic
 from modelyard.testing.loop.workplace import Workplace
 from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
+from modelyard.types.retraining.rules import GateRules
 
 LARGEST_SHARE = 0.01
 """A bad version may answer less than this share of the requests of its run."""
@@ -36,21 +37,21 @@ _SPOILT_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """Several sabotaged retrainings of one endpoint, and a sound one at the end, which is promoted.
+    """Several sabotaged retrainings of one endpoint, and perhaps a sound one at the end, which is promoted.
 
     Attributes:
         name: of the endpoint and its policy.
         serving: the world that the version at the endpoint has learnt.
         triggers: of the policy, besides new labels.
         tried: the kinds of sabotage.
-        sound: what comes last.
+        sound: comes last.
     """
 
     name: str
     serving: Concept
     triggers: dict[str, object] = field(default_factory=dict)
     tried: tuple[Sabotage, ...]
-    sound: Sabotage
+    sound: Sabotage | None = None
 
 
 ACTS = (
@@ -137,7 +138,7 @@ class _Stage:
     def _each(self, repeats: int) -> Iterator[Sabotage]:
         for _ in range(repeats):
             yield from self._act.tried
-        if repeats:
+        if self._act.sound is not None:
             yield self._act.sound
 
     def _make_policy(self) -> None:
@@ -159,7 +160,7 @@ class _Stage:
         requests, failed = self._traffic.requests, len(self._traffic.failures)
         self._work.client.retraining.update(
             self._act.name,
-            gate={"significance_level": 0.05, "maximum_slice_loss": 0.05, "replay_requests": 1000, **sabotage.gate},
+            gate={**asdict(GateRules()), **sabotage.gate},
             minimum_gain=sabotage.minimum_gain,
             rollout={
                 "strategy": "shadow_canary",

@@ -23,20 +23,25 @@ class Sabotage:
     Attributes:
         kind: of the saboteur; "" is a sound retraining.
         named: words that the reason of the end must have.
-        gate: rules of the policy meanwhile.
+        gate: rules of the policy meanwhile, besides the defaults.
         minimum_gain: of the policy meanwhile.
         seconds: how long a stage of the rollout lasts.
         live: what becomes of some of the requests once the version has passed the gate; None: they stay as they were.
-        large: so many rows a second go into large requests from then on.
+        has_large_requests: large ones come as well from then on.
     """
 
     kind: str
     named: str
-    gate: Mapping[str, object] = field(default_factory=lambda: _STRICT)
+    gate: Mapping[str, object] = field(default_factory=dict)
     minimum_gain: float = 0.02
     seconds: float = 15.0
     live: Spoil | None = None
     has_large_requests: bool = False
+
+    @property
+    def shows_later(self) -> bool:
+        """Nothing that there was before the gate shows the flaw."""
+        return self.live is not None or self.has_large_requests
 
 
 def _new_region(table: Table, _: np.random.Generator) -> Table:
@@ -52,12 +57,12 @@ def _far_value(table: Table, _: np.random.Generator) -> Table:
 AT_THE_GATE = (
     Sabotage(kind="shuffled labels", named="it is not better by the required 0.02 on the new rows"),
     Sabotage(kind="bug in one slice", named="it is worse where region = 'north'"),
-    Sabotage(kind="twice as slow", named="times the time of"),
+    Sabotage(kind="twice as slow", named="times the time of", gate=_STRICT),
     Sabotage(kind="NaN outputs", named="it answers NaN in 'probabilities'"),
     Sabotage(kind="wrong signature", named="its input 'numeric' is FP32 [-1, 2] instead of FP32 [-1, 3]"),
 )
-"""The retraining is otherwise as good as one can be; the gate is what policies have by default, but for the floor below
-which slowness does not matter to anybody."""
+"""The retraining is otherwise as good as one can be. The gate is what policies have by default; only the model that takes
+some hundredths of a millisecond more meets one without the floor below which slowness does not matter to anybody."""
 
 BEHIND_IT = (
     Sabotage(kind="shuffled labels", named="its accuracy is", gate=_BLIND, minimum_gain=-1.0, seconds=45.0),
@@ -77,5 +82,5 @@ BEHIND_IT = (
 full gate, which cannot see them: what shows the flaw comes after the proof, or is not what most requests are like."""
 
 SOUND = Sabotage(kind="", named="")
-EQUAL = replace(SOUND, gate=_STRICT, minimum_gain=-0.05)
+EQUAL = replace(SOUND, minimum_gain=-0.05)
 """A retraining without need: as good as what serves."""
