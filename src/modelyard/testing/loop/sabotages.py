@@ -61,8 +61,8 @@ AT_THE_GATE = (
     Sabotage(kind="NaN outputs", named="it answers NaN in 'probabilities'"),
     Sabotage(kind="wrong signature", named="its input 'numeric' is FP32 [-1, 2] instead of FP32 [-1, 3]"),
 )
-"""The retraining is otherwise as good as one can be. The gate is what policies have by default; only the model that takes
-some hundredths of a millisecond more meets one without the floor below which slowness does not matter to anybody."""
+"""The retraining is otherwise as good as one can be. The gate is what policies have by default; only the model that
+takes a few hundredths of a millisecond more meets one without the floor below which slowness does not matter."""
 
 BEHIND_IT = (
     Sabotage(kind="shuffled labels", named="its accuracy is", gate=_BLIND, minimum_gain=-1.0, seconds=45.0),
