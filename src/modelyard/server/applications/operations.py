@@ -90,8 +90,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)
     collector = Collector(registry, jobs, traffic.labelled, traffic.feedback, home.run / "retraining")
-    counter = LabelCounter(traffic.labelled, traffic.feedback, clock)
-    decay = SequentialDecay(database, repository, registry, counter)
+    decay = SequentialDecay(database, repository, registry, LabelCounter(traffic.labelled, traffic.feedback, clock))
     conditions = Conditions(
         database, repository, monitoring.service, endpoints, traffic.feedback, collector, decay, clock
     )
