@@ -66,7 +66,7 @@ format: $(VENV)/.dev ## Format the code
 chaos: $(VENV)/.dev ## Kill control, gateway, workers and jobs at random, 200 times, and look for lies and losses
 	@$(PYTHON) scripts/chaos.py --kills 200
 
-loop: $(VENV)/.dev ## Scripted drift and sabotaged retrainings, with nobody at hand: it recovers, and no bad version answers
+loop: $(VENV)/.dev ## Scripted drift and sabotaged retrainings, with nobody at hand: it recovers, and bad versions are stopped
 	@$(PYTHON) scripts/loop.py $(LOOP)
 
 soak: $(VENV)/.dev ## Ten minutes of load on a gateway whose workers are killed and replaced: no answer lost or mixed

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -21,6 +22,8 @@ from starlette.types import ASGIApp
 from modelyard.control.rest import errors
 from modelyard.control.telemetry.exporting import EXPORT_SECONDS, OtlpExport
 from modelyard.control.telemetry.figures import FiguresMiddleware
+from modelyard.engines.base import Engine
+from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import ModelyardError
 from modelyard.kit.addresses import local_url
 from modelyard.kit.files import write_atomic
@@ -34,7 +37,7 @@ from modelyard.server.pages import index_page
 from modelyard.settings import Home, Settings
 
 
-def main() -> None:
+def main(make_engine: Callable[[Home], Engine] = LocalEngine) -> None:
     """Entry point: `python -m modelyard.server.control --home H [--applications registry,jobs] [--tcp]`."""
     parser = argparse.ArgumentParser(prog="modelyard.server.control")
     parser.add_argument("--home", type=Path, required=True)
@@ -43,17 +46,19 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Settings(home=arguments.home)
     try:
-        run(settings, tuple(arguments.applications.split(",")), is_tcp=arguments.tcp)
+        run(settings, tuple(arguments.applications.split(",")), make_engine, is_tcp=arguments.tcp)
     except ModelyardError as error:
         sys.exit(f"{error.message}. {error.hint}")
 
 
-def run(settings: Settings, names: tuple[str, ...], *, is_tcp: bool) -> None:
+def run(
+    settings: Settings, names: tuple[str, ...], make_engine: Callable[[Home], Engine] = LocalEngine, *, is_tcp: bool
+) -> None:
     """Serve until SIGTERM, of which uvicorn lets this process die once it has answered what it held.
 
     Workflows under way are not waited for: the next start takes them up. Processes of the engine live on.
     """
-    context = open_context(settings, names)
+    context = open_context(settings, names, make_engine)
     applications = assemble(context, names)
     context.durable.launch()
     for application in applications:

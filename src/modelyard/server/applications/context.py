@@ -1,5 +1,6 @@
 """What every application in one process shares."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from modelyard.control.audit.repository import AuditRepository
@@ -41,7 +42,9 @@ class Context:
         self.database.close()
 
 
-def open_context(settings: Settings, applications: tuple[str, ...]) -> Context:
+def open_context(
+    settings: Settings, applications: tuple[str, ...], make_engine: Callable[[Home], Engine] = LocalEngine
+) -> Context:
     """Make the folders, bring the database to the present schema, open everything."""
     home = settings.layout
     home.create()
@@ -53,7 +56,7 @@ def open_context(settings: Settings, applications: tuple[str, ...]) -> Context:
         home=home,
         database=database,
         objects=open_objects(settings.resolved_objects_url),
-        engine=LocalEngine(home),
+        engine=make_engine(home),
         durable=Durable(settings.resolved_database_url),
         audit=AuditService(database, AuditRepository()),
         creations=Creations(),

@@ -35,13 +35,14 @@ from modelyard.control.explanations.service import ExplanationService
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.rollout_quality import RolloutQuality
 from modelyard.control.monitors.api import router as monitors_router
+from modelyard.control.monitors.checking.counting import LabelCounter
 from modelyard.control.monitors.workflows import MonitorWorkflow
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining.api import router as retraining_router
 from modelyard.control.retraining.collecting import Collector
 from modelyard.control.retraining.conditions.conditions import Conditions
-from modelyard.control.retraining.conditions.decay import HoldoutDecay
+from modelyard.control.retraining.conditions.decay import SequentialDecay
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.proof.prover import Prover
@@ -92,7 +93,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)
     collector = Collector(registry, jobs, traffic.labelled, traffic.feedback, home.run / "retraining")
-    decay = HoldoutDecay(traffic.quality, registry, clock)
+    decay = SequentialDecay(database, repository, registry, LabelCounter(traffic.labelled, traffic.feedback, clock))
     conditions = Conditions(
         database, repository, monitoring.service, endpoints, traffic.feedback, collector, decay, clock
     )

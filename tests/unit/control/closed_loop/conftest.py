@@ -26,11 +26,12 @@ from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService, NewTruth
 from modelyard.control.feedback.settling import Settling
+from modelyard.control.monitors.checking.counting import LabelCounter
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.control.retraining.collecting import Collector
 from modelyard.control.retraining.conditions.conditions import Conditions
-from modelyard.control.retraining.conditions.decay import HoldoutDecay
+from modelyard.control.retraining.conditions.decay import SequentialDecay
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.proof.prover import Prover
@@ -457,7 +458,7 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
     collector = Collector(registry, jobs, labelled, feedback, folders["temporary"])
     quality = QualityService(labelled, endpoints, clock)
-    decay = HoldoutDecay(quality, registry, clock)
+    decay = SequentialDecay(database, runs, registry, LabelCounter(labelled, feedback, clock))
     conditions = Conditions(database, runs, monitors, endpoints, feedback, collector, decay, clock)
     retraining = RetrainingService(database, runs, creations, policies, conditions, endpoints, collector, events, clock)
     tracking = RunTracking(database, runs, events, clock)

@@ -229,10 +229,17 @@ class Platform:
 
 
 @pytest.fixture
-def platform(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def platform(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> Iterator[Platform]:
     home = Home(tmp_path / "home")
     home.create()
-    platform = Platform(database, home)
+    platform = Platform(database, home, clock)
     monkeypatch.setattr(Launcher, "is_listening", lambda _self, _id: not platform.is_mute)
     monkeypatch.setattr(Launcher, "prove", lambda _self, r, _digest, _t: platform.golden.get(r.slot.number, []))
     yield platform
