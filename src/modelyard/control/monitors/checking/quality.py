@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelyard.control.captures.batches import BatchFilter
-from modelyard.control.captures.masked import is_masked, masked_columns
+from modelyard.control.captures.masked import is_masked, masked_answers, masked_columns
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.feedback.labelled import LabelledReader, LabelledRows
 from modelyard.control.feedback.service import FeedbackService
