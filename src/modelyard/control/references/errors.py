@@ -1,10 +1,10 @@
-"""Errors of inference by reference."""
+"""Errors of data that is named and not sent."""
 
 from modelyard.errors import InvalidInputError, TooLargeError, UnavailableError
 
 
 class ReferenceInvalidError(InvalidInputError):
-    """What is named holds no rows for this endpoint: an unknown form, damaged, or images."""
+    """What is named holds no rows for this model: an unknown form, damaged, or images."""
 
     code = "reference_invalid"
 
@@ -16,7 +16,7 @@ class ReferenceForbiddenError(InvalidInputError):
 
 
 class ReferenceTooLargeError(TooLargeError):
-    """More data than is answered as a stream."""
+    """More data than may be fetched, or than is answered as a stream."""
 
     code = "reference_too_large"
 
