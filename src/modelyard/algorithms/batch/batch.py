@@ -82,7 +82,7 @@ class _Work:
                 writer.put(start, shard)
                 start += shard.num_rows
         progress.tell()
-        self._check_answered(progress)
+        check_answered(progress)
         self._context.log(f"answered {progress.rows:,} rows, {progress.failed_rows:,} of them with an error")
         return {
             "rows": float(progress.rows),
@@ -117,12 +117,18 @@ class _Work:
         arrays = [*kept, *self._answers.arrays(read.num_rows, answered, faults)]
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
-    def _check_answered(self, progress: Progress) -> None:
-        if progress.failed_rows == progress.rows:
-            raise NoRowAnsweredError(
-                f"None of the {progress.rows:,} rows was answered. The first: {progress.first_error}"[:1000],
-                hint="Ask an endpoint of this version about one row, and compare the columns.",
-            )
+
+def check_answered(progress: Progress) -> None:
+    """Return if a row was answered.
+
+    Raises:
+        NoRowAnsweredError: all have errors.
+    """
+    if progress.failed_rows == progress.rows:
+        raise NoRowAnsweredError(
+            f"None of the {progress.rows:,} rows was answered. The first: {progress.first_error}"[:1000],
+            hint="Ask an endpoint of this version about one row, and compare the columns.",
+        )
 
 
 def _schema(columns: BatchColumns, table: TableFile, answers: AnswerTable, lineage: dict[str, str]) -> "pa.Schema":
