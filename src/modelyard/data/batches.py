@@ -90,6 +90,7 @@ class ParquetFile(TableFile):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._types: dict[str, pa.DataType] = {}
         with self._open() as file:
             check_parquet(file)
             self._schema = file.schema_arrow
@@ -117,9 +118,11 @@ class ParquetFile(TableFile):
         """The file's own type; values for a dictionary of them."""
         import pyarrow as pa  # noqa: PLC0415 - see ParquetFile._open
 
-        type_ = self._schema.field(name).type
-        storage_of(name, type_)
-        return type_.value_type if pa.types.is_dictionary(type_) else type_
+        if name not in self._types:
+            type_ = self._schema.field(name).type
+            storage_of(name, type_)
+            self._types[name] = type_.value_type if pa.types.is_dictionary(type_) else type_
+        return self._types[name]
 
     def kept(self, name: str, values: "pa.Array") -> "pa.Array":
         """See TableFile."""

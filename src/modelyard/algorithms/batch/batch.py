@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OUTPUT_FILE = "predictions.parquet"
 LINEAGE_KEY = b"modelyard"
 
-_SHARD_ROWS, _SHARD_CELLS = 100_000, 4_000_000
+_SHARD_ROWS, _SHARD_CELLS = 50_000, 2_000_000
 _SHARD_SECONDS = 5.0
 """A shard of a slow model ends after so long: no more work than this is lost with the process."""
 

@@ -12,7 +12,6 @@ from modelyard.data.readers.numbers import parse_numbers
 from modelyard.kit.cells import FALSE_WORDS, TRUE_WORDS
 from modelyard.runtimes.base import Tensors, numpy_dtype
 from modelyard.runtimes.validate import TensorTypeError, TensorValueError
-from modelyard.types.signatures import DataType, TensorSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,49 +26,53 @@ def to_tensors(batch: "pa.RecordBatch", inputs: Sequence[InputColumns]) -> tuple
     faults: Faults = {}
     for columns in inputs:
         spec = columns.spec
+        cells = [batch.column(name) for name in columns.names]
         matrix = np.empty((batch.num_rows, len(columns.names)), dtype=numpy_dtype(spec.datatype))
-        for index, name in enumerate(columns.names):
-            _fill(matrix[:, index], name, batch.column(name), spec, faults)
+        fill = _FILLERS.get(matrix.dtype.kind, _fill_whole)
+        fill(matrix, columns, cells, faults)
         tensors[spec.name] = matrix if len(spec.shape) > 1 else matrix[:, 0]
     return tensors, faults
 
 
-def _fill(target: NDArray[Any], name: str, values: "pa.Array", spec: TensorSpec, faults: Faults) -> None:
-    if spec.datatype is DataType.BYTES:
-        target[:] = category_texts(values)
-        if not spec.allows_missing and values.null_count:
-            _note(faults, name, values, np.asarray(target == ""), "a text")
-        return
-    numbers, misfits = _numbers(values)
-    if misfits is not None:
-        _note(faults, name, values, misfits, "a number")
-    if target.dtype.kind == "f":
-        _fill_floats(target, name, numbers, values, spec, faults)
-    else:
-        _fill_whole(target, name, numbers, values, faults)
+def _fill_texts(matrix: NDArray[Any], columns: InputColumns, cells: "list[pa.Array]", faults: Faults) -> None:
+    for index, (name, values) in enumerate(zip(columns.names, cells, strict=True)):
+        matrix[:, index] = category_texts(values)
+        if not columns.spec.allows_missing and columns.spec.columns:
+            _note(faults, name, values, np.asarray(matrix[:, index] == ""), "a text")
 
 
-def _fill_floats(
-    target: NDArray[Any], name: str, numbers: NDArray[Any], values: "pa.Array", spec: TensorSpec, faults: Faults
-) -> None:
+def _fill_floats(matrix: NDArray[Any], columns: InputColumns, cells: "list[pa.Array]", faults: Faults) -> None:
     with np.errstate(over="ignore"):
-        target[:] = numbers
-    is_finite = np.isfinite(target)
-    if not is_finite.all():
-        bad = np.isinf(target) if spec.allows_missing else ~is_finite
-        _note(faults, name, values, bad, "a finite number")
+        for index, (name, values) in enumerate(zip(columns.names, cells, strict=True)):
+            numbers, misfits = _numbers(values)
+            if misfits is not None:
+                _note(faults, name, values, misfits, "a number")
+            matrix[:, index] = numbers
+    if np.isfinite(matrix).all():  # at once: column by column it takes longer than a linear model
+        return
+    bad = np.isinf(matrix) if columns.spec.allows_missing else ~np.isfinite(matrix)
+    for index in np.flatnonzero(bad.any(axis=0)).tolist():
+        _note(faults, columns.names[index], cells[index], bad[:, index], "a finite number")
 
 
-def _fill_whole(target: NDArray[Any], name: str, numbers: NDArray[Any], values: "pa.Array", faults: Faults) -> None:
+def _fill_whole(matrix: NDArray[Any], columns: InputColumns, cells: "list[pa.Array]", faults: Faults) -> None:
     """Integers and truth values, which have no NaN to stand for a missing value."""
-    low, high = (0, 1) if target.dtype.kind == "b" else (np.iinfo(target.dtype).min, np.iinfo(target.dtype).max)
-    with np.errstate(invalid="ignore"):
-        fits = (numbers >= low) & (numbers <= high) & (np.floor(numbers) == numbers)
-    if not fits.all():
-        wanted = "true or false" if target.dtype.kind == "b" else f"a whole number from {low} to {high}"
-        _note(faults, name, values, ~fits, wanted)
-        numbers = np.where(fits, numbers, 0)
-    target[:] = numbers.astype(target.dtype)
+    is_truth = matrix.dtype.kind == "b"
+    low, high = (0, 1) if is_truth else (np.iinfo(matrix.dtype).min, np.iinfo(matrix.dtype).max)
+    wanted = "true or false" if is_truth else f"a whole number from {low} to {high}"
+    for index, (name, values) in enumerate(zip(columns.names, cells, strict=True)):
+        numbers, misfits = _numbers(values)
+        if misfits is not None:
+            _note(faults, name, values, misfits, "a number")
+        with np.errstate(invalid="ignore"):
+            fits = (numbers >= low) & (numbers <= high) & (np.floor(numbers) == numbers)
+        if not fits.all():
+            _note(faults, name, values, ~fits, wanted)
+            numbers = np.where(fits, numbers, 0)
+        matrix[:, index] = numbers.astype(matrix.dtype)
+
+
+_FILLERS = {"O": _fill_texts, "f": _fill_floats}
 
 
 def _numbers(values: "pa.Array") -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
@@ -77,13 +80,15 @@ def _numbers(values: "pa.Array") -> tuple[NDArray[Any], NDArray[np.bool_] | None
     import pyarrow as pa  # noqa: PLC0415 - only tables need Arrow
 
     types = pa.types
+    if types.is_floating(values.type) or types.is_integer(values.type):
+        return values.to_numpy(zero_copy_only=False), None
     if types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if types.is_string(values.type) or types.is_large_string(values.type) or types.is_string_view(values.type):
         return _parsed(values.cast(pa.string()))
     if types.is_date(values.type) or types.is_timestamp(values.type):
         values = values.cast(pa.timestamp("us", tz=getattr(values.type, "tz", None))).cast(pa.int64())
-    elif not (types.is_integer(values.type) or types.is_floating(values.type)):
+    else:
         values = values.cast(pa.float64())  # truth values, decimals, nothing at all
     return values.to_numpy(zero_copy_only=False), None
 
