@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
 .PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-fast check lint types \
-	contracts docs format chaos loop soak fuzz bench-serving clean
+	contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -81,6 +81,9 @@ bench-serving: $(VENV)/.dev ## Measure the data plane beside other model servers
 	@$(PYTHON) -m benchmarks.serving $(if $(PEERS),--peers $(PEERS)) $(if $(WORKS),--works $(WORKS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(REPETITIONS),--repetitions $(REPETITIONS)) \
 		$(if $(OUTPUT),--output $(OUTPUT))
+
+bench-batch: $(VENV)/.dev ## Measure batch jobs beside a bare loop over the same predictor (ROWS=500000 ROUNDS=5)
+	@$(PYTHON) benchmarks/batch.py $(or $(ROWS),500000) $(or $(ROUNDS),5)
 
 clean: ## Remove everything that make has built
 	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .uv build dist

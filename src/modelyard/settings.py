@@ -83,7 +83,8 @@ class Settings(BaseSettings):
     )
     reference_hosts: str = Field(
         default="",
-        description="Hosts that inference by reference may fetch from: data.example.com,*.example.org. Empty: none.",
+        description="Hosts that inference by reference and batch jobs may fetch from: data.example.com,*.example.org. "
+        "Empty: none.",
     )
     max_reference_bytes: int = Field(default=64 << 20, description="Largest data of one inference by reference.")
     otlp_endpoint: str = Field(

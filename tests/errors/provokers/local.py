@@ -8,9 +8,9 @@ from stage import Stage
 
 from modelyard.control.clients.http import HttpApplication
 from modelyard.control.datasets.contents import DatasetContents
-from modelyard.control.predictions.fetching import Fetcher
 from modelyard.control.queries.program import EXIT_UNAVAILABLE
 from modelyard.control.queries.service import check_answer
+from modelyard.control.references.fetching import Fetcher
 from modelyard.control.telemetry.exporting import OtlpExport
 from modelyard.engines.base import check_fence
 from modelyard.engines.local.engine import LocalEngine

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.batch import batch
 from modelyard.cli.commands.evaluation import declare as declare_evaluation
 from modelyard.cli.commands.rollouts import (
     Approval,
@@ -45,6 +46,7 @@ def declare(app: typer.Typer) -> None:
     command(app, "deploy", panel=PANEL)(deploy)
     command(app, "predict", panel=PANEL)(predict)
     command(app, "predict-from", panel=PANEL)(predict_from)
+    command(app, "batch", panel=PANEL)(batch)
     command(app, "feedback", panel=PANEL)(feedback)
     add_group(app, "endpoints", _declare_endpoints, help="Look at endpoints, scale, stop and delete them.", panel=PANEL)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.batch import progress_words
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
@@ -104,9 +105,9 @@ def list_jobs(
             "Id": lambda job: job.id,
             "Kind": lambda job: job.kind,
             "Algorithm": lambda job: job.recipe.algorithm,
-            "Model": lambda job: job.result.get("model_version") or job.model,
+            "Model": lambda job: job.result.get("model_version") or job.model or job.recipe.candidates,
             "Status": lambda job: job.status,
-            "Metrics": lambda job: pairs(job.metrics),
+            "Metrics": progress_words,
             "Made": lambda job: since(job.created_at),
         },
         empty="There are no jobs yet. Start one: modelyard train ALGORITHM --data DATASET --model NAME",
@@ -124,11 +125,13 @@ def show_job(session: Session, id: Id) -> None:
         "Why": job.end.message if job.end else "",
         "Cause": job.end.cause if job.end else "",
         "Algorithm": recipe.algorithm,
-        "Data": [f"{role}: {ref.dataset}:{ref.number or 'latest'}" for role, ref in recipe.channels.items()],
+        "Data": [f"{role}: {ref.dataset}:{ref.number or 'latest'}" for role, ref in recipe.channels.items()]
+        or (recipe.batch and (recipe.batch.object or recipe.batch.url)),
         "Hyper-parameters": pairs(recipe.hyperparameters),
         "Target": recipe.target,
         "Seed": recipe.seed,
-        "Metrics": pairs(job.metrics),
+        "Model versions": recipe.candidates,
+        "Progress" if job.progress else "Metrics": progress_words(job),
         "Result": pairs(job.result),
         "Sandbox": job.sandbox,
         "Attempt": job.attempt,
@@ -171,7 +174,7 @@ def wait_for_job(session: Session, id: Id) -> None:
     """Come back when a job has completed; exit code 5 if it failed."""
     with did_you_mean("job", id, lambda: _ids(session)):
         job = _wait(session, id)
-    session.out.done(job, f"{job.id} {job.status}  {pairs(job.metrics)}")
+    session.out.done(job, f"{job.id} {job.status}  {progress_words(job)}")
 
 
 def stop_job(session: Session, id: Id) -> None:
@@ -229,7 +232,7 @@ def show_algorithm(session: Session, name: Annotated[str, typer.Argument(help="N
 
 def _wait(session: Session, id: str) -> Job:
     with session.out.waiting(f"Job {id}") as say:
-        return session.client.jobs.wait(id, on_look=lambda job: say(f"{job.status} {pairs(job.metrics)}"))
+        return session.client.jobs.wait(id, on_look=lambda job: say(f"{job.status} {progress_words(job)}"))
 
 
 def _ids(session: Session) -> list[str]:

@@ -1,12 +1,14 @@
 """What the workflow of a job does: start, follow, settle, clean up. Every method may be repeated at any time."""
 
 import shutil
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from modelyard.algorithms.jobfile import JobFile, JobResult
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.repository import JobRepository
@@ -22,7 +24,10 @@ from modelyard.types.models import Lineage
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
 
 MAX_ATTEMPTS = 5
-"""A job whose process was lost or preempted is started again this often; a job that fails by itself is not."""
+"""A job whose process was lost or preempted is started again this often; a job that fails by itself is not.
+
+A batch job is started again also when somebody killed its process: it loses no more than a shard by that.
+"""
 
 POLL_SECONDS = 0.2
 
@@ -37,6 +42,7 @@ class JobExecution:
         repository: JobRepository,
         registry: RegistryClient,
         inputs: JobInputs,
+        batches: BatchWork,
         engine: Engine,
         output: JobOutput,
         home: Home,
@@ -46,6 +52,7 @@ class JobExecution:
         self._repository = repository
         self._registry = registry
         self._inputs = inputs
+        self._batches = batches
         self._engine = engine
         self._output = output
         self._home = home
@@ -94,7 +101,7 @@ class JobExecution:
         if job.status.is_final:
             return False
         end = self._process_end(job)
-        if end.cause in (EndCause.LOST, EndCause.PREEMPTED):
+        if _is_worth_another_try(job, end):
             if self._is_stop_requested(job_id):
                 end = replace(end, cause=EndCause.STOPPED, message="It was stopped.")
             elif job.attempt < MAX_ATTEMPTS:
@@ -114,22 +121,29 @@ class JobExecution:
             self._output.archive(job)
             self._engine.remove(process_id(job))
         shutil.rmtree(self._folder(job), ignore_errors=True)
+        self._batches.remove(job)
 
     def _prepare(self, job: Job) -> ProcessSpec:
         folder = self._folder(job)
         (folder / "output").mkdir(parents=True, exist_ok=True)
         channels = {role: self._inputs.channel(job.project, ref) for role, ref in job.recipe.channels.items()}
         candidates = {ref: self._inputs.bundle(job.project, ref) for ref in job.recipe.candidates}
-        file = JobFile(
-            recipe=job.recipe, channels=channels, candidates=candidates, threads=max(1, int(job.resources.cpus or 1))
-        )
+        batch, has_loopback = None, False
+        mounts: tuple[Mount, ...] = ()
+        if job.recipe.batch is not None:
+            (bundle,) = candidates.values()
+            batch, mounts = self._batches.prepare(job, job.recipe.batch, bundle)
+            has_loopback = self._batches.has_loopback(bundle)
+        threads = max(1, int(job.resources.cpus or 1))
+        file = JobFile(recipe=job.recipe, channels=channels, candidates=candidates, threads=threads, batch=batch)
         write_atomic(folder / "job.json", file.to_json())
         inputs = [channel.path for channel in channels.values()] + list(candidates.values())
         return ProcessSpec(
             command=(sys.executable, "-m", "modelyard.algorithms.run", "--job", str(folder)),
             work_directory=str(folder),
-            mounts=tuple(Mount(path=str(path)) for path in inputs),
+            mounts=(*(Mount(path=str(path)) for path in inputs), *mounts),
             resources=job.resources,
+            has_loopback=has_loopback,
             labels={"job": job.id, "project": job.project},
         )
 
@@ -140,6 +154,8 @@ class JobExecution:
             figures: dict[str, str | float] = dict(result.figures)
             if job.kind is JobKind.TRAINING:
                 figures["model_version"] = self._register(job, folder / "output")
+            elif job.recipe.batch is not None:
+                figures["dataset"] = self._batches.publish(job, job.recipe.batch, folder)
         except ModelyardError as error:
             message = f"The job ended well but its result could not be kept: {error.message}. {error.hint}"
             self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.EXIT, message=message, exit_code=0))
@@ -227,3 +243,8 @@ class JobExecution:
 
     def _folder(self, job: Job) -> Path:
         return self._home.run / "jobs" / process_id(job)
+
+
+def _is_worth_another_try(job: Job, end: ProcessEnd) -> bool:
+    is_killed = end.cause is EndCause.SIGNAL and end.signal == signal.SIGKILL
+    return end.cause in (EndCause.LOST, EndCause.PREEMPTED) or (job.kind is JobKind.BATCH and is_killed)

@@ -33,13 +33,11 @@ class ResourcesRequest(BaseModel):
     time_limit_seconds: float | None = Field(default=None, gt=0, description="Time after which the job is ended.")
 
 
-class JobRequest(BaseModel):
+class LimitedRequest(BaseModel):
     """What all jobs have in common."""
 
     model_config = ConfigDict(extra="forbid")
 
-    channels: dict[str, ChannelRequest] = Field(description="Input data by role.", min_length=1)
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seeds every random choice.")
     resources: ResourcesRequest = Field(default_factory=ResourcesRequest, description="Limits of the job's process.")
 
     def limits(self, memory_bytes: int, time_limit_seconds: float) -> Resources:
@@ -51,6 +49,13 @@ class JobRequest(BaseModel):
             disk_bytes=wanted.disk_bytes,
             time_limit_seconds=wanted.time_limit_seconds or time_limit_seconds,
         )
+
+
+class JobRequest(LimitedRequest):
+    """What jobs over datasets by role have in common."""
+
+    channels: dict[str, ChannelRequest] = Field(description="Input data by role.", min_length=1)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seeds every random choice.")
 
 
 class TrainingJobRequest(JobRequest):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from modelyard.algorithms import catalog, hyperparameters
 from modelyard.control.clients.contracts import RegistryClient
@@ -15,6 +16,8 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name, new_id
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
+from modelyard.types.batch.metrics import EXPECTED_END, FAILED_ROWS, ROWS, ROWS_PER_SECOND, TOTAL_ROWS
+from modelyard.types.batch.recipes import JobProgress
 from modelyard.types.jobs import DatasetRef, Job, JobKind, JobRecipe, JobStatus, MetricPoint
 from modelyard.types.models import Task
 from modelyard.types.processes import LogChunk, Resources
@@ -78,8 +81,9 @@ class JobService:
             hyperparameters=hyperparameters.complete(description, recipe.hyperparameters),
             channels=self._resolve(project, recipe.channels),
         )
-        return self._create(
-            project, JobKind.TRAINING, complete, check_name(model, "model"), resources, created_by, creation
+        name = check_name(model, "model")
+        return self.submit(
+            project, JobKind.TRAINING, complete, name, resources, created_by=created_by, creation=creation
         )
 
     def create_comparison(
@@ -99,7 +103,40 @@ class JobService:
         """
         refs = tuple(self._registry.model_version(project, ref).ref for ref in recipe.candidates)
         complete = replace(recipe, channels=self._resolve(project, recipe.channels), candidates=refs)
-        return self._create(project, kind, complete, None, resources, created_by, creation)
+        return self.submit(project, kind, complete, None, resources, created_by=created_by, creation=creation)
+
+    def submit(
+        self,
+        project: str,
+        kind: JobKind,
+        recipe: JobRecipe,
+        model: str | None,
+        resources: Resources,
+        *,
+        created_by: str,
+        creation: Creation | None = None,
+    ) -> Job:
+        """Accept a job whose recipe is complete: checked, and pinned to versions. It is durable when this returns."""
+        job = Job(
+            project=project,
+            id=new_id("job"),
+            kind=kind,
+            status=JobStatus.PENDING,
+            recipe=recipe,
+            resources=resources,
+            model=model,
+            attempt=1,
+            sandbox=None,
+            created_at=self._clock.now(),
+            created_by=created_by,
+        )
+        with self._database.transaction() as connection:
+            made = self._creations.replay(connection, creation)
+            if made is None:
+                self._repository.insert(connection, job)
+                self._creations.record(connection, creation, job.id)
+        self._enqueue(made or job.id)
+        return self.get(project, made or job.id)
 
     def get(self, project: str, job_id: str) -> Job:
         """A job, its status checked against its process.
@@ -178,37 +215,6 @@ class JobService:
         with self._database.read() as connection:
             return self._repository.count(connection, project) == 0
 
-    def _create(
-        self,
-        project: str,
-        kind: JobKind,
-        recipe: JobRecipe,
-        model: str | None,
-        resources: Resources,
-        created_by: str,
-        creation: Creation | None,
-    ) -> Job:
-        job = Job(
-            project=project,
-            id=new_id("job"),
-            kind=kind,
-            status=JobStatus.PENDING,
-            recipe=recipe,
-            resources=resources,
-            model=model,
-            attempt=1,
-            sandbox=None,
-            created_at=self._clock.now(),
-            created_by=created_by,
-        )
-        with self._database.transaction() as connection:
-            made = self._creations.replay(connection, creation)
-            if made is None:
-                self._repository.insert(connection, job)
-                self._creations.record(connection, creation, job.id)
-        self._enqueue(made or job.id)
-        return self.get(project, made or job.id)
-
     def _resolve(self, project: str, channels: dict[str, DatasetRef]) -> dict[str, DatasetRef]:
         """Pin "the newest" to a number, so that the recipe means the same data for ever."""
         return {
@@ -220,6 +226,7 @@ class JobService:
 
     def _truthful(self, job: Job) -> Job:
         """A RUNNING record whose process is gone is shown as STOPPING until its end has been recorded."""
+        job = replace(job, progress=progress_of(job))
         if job.status is not JobStatus.RUNNING:
             return job
         try:
@@ -227,6 +234,21 @@ class JobService:
         except ProcessNotFoundError:
             is_alive = False
         return job if is_alive else replace(job, status=JobStatus.STOPPING)
+
+
+def progress_of(job: Job) -> JobProgress | None:
+    """What the metrics of a batch job say."""
+    found = job.metrics
+    if job.kind is not JobKind.BATCH or TOTAL_ROWS not in found:
+        return None
+    end = None if job.status.is_final else found.get(EXPECTED_END)
+    return JobProgress(
+        rows=int(found.get(ROWS, 0)),
+        total_rows=int(found[TOTAL_ROWS]),
+        failed_rows=int(found.get(FAILED_ROWS, 0)),
+        rows_per_second=found.get(ROWS_PER_SECOND, 0.0),
+        expected_end=None if end is None else datetime.fromtimestamp(end, UTC),
+    )
 
 
 def process_id(job: Job) -> str:

@@ -1,10 +1,12 @@
 """Algorithms, environments, and the jobs that train and judge models."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from modelyard.sdk.calls import Lines, Mode, Pages, call, line_stream, listing
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, wait_for
+from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.steps import Flow
 from modelyard.types.jobs import AlgorithmDescription, Environment, Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.processes import Resources
@@ -40,7 +42,7 @@ class Environments(Resource[Mode]):
 
 
 class Jobs(Resource[Mode]):
-    """Work that ends: training and evaluation."""
+    """Work that ends: training, evaluation, batch inference."""
 
     @call
     def train(
@@ -106,6 +108,66 @@ class Jobs(Resource[Mode]):
             "resources": _limits(resources),
         }
         return create(Job, self._path(JOBS, "evaluation-jobs"), body)
+
+    @call
+    def batch(
+        self,
+        model: str,
+        *,
+        output: str,
+        dataset: str | None = None,
+        file: str | Path | None = None,
+        object: str | None = None,
+        url: str | None = None,
+        format: str | None = None,
+        keep: Sequence[str] | None = None,
+        prefix: str = "",
+        resources: Resources | None = None,
+        wait: bool = False,
+        timeout_seconds: float | None = None,
+        on_look: Callable[[Job], None] | None = None,
+    ) -> Flow[Job]:
+        """Answer every row of some data by a model version; the answers become a version of the dataset `output`.
+
+        Args:
+            model: "houses" (the newest), "houses:3" or "houses@champion"; it needs no endpoint.
+            output: name of the dataset.
+            dataset: a dataset version to answer ("new-houses:2"),
+            file: or a CSV or Parquet file, which becomes a version of the dataset `<output>-input`,
+            object: or the key of an object under `inputs/<project>/` in the platform's store,
+            url: or an `https://` address that the platform's operator allows.
+            format: "csv" or "parquet", where the name of an object or address does not say it.
+            keep: columns of the data that stand beside the answers, such as a key; None keeps all.
+            prefix: of the answers' columns, where the data has columns of the same names.
+            resources: limits of the job.
+            wait: come back when the job has ended, and fail if it failed.
+            timeout_seconds: how long to wait; None waits for ever.
+            on_look: called with the job whenever the waiting looked at it; `job.progress` says how far it is.
+
+        Returns:
+            The job; `result["dataset"]` names the version that it made.
+
+        Raises:
+            InvalidInputError: the data lacks a column, ...: the message says which.
+            WaitFailedError: `wait` was asked for and the job did not complete.
+        """
+        if file is not None:
+            made = yield from Datasets.upload.flow(Datasets(self._driver, self._project), f"{output}-input", file)
+            dataset = f"{made.dataset}:{made.number}"
+        source = {"dataset": dataset, "object": object, "url": url}
+        body = {
+            "model": model,
+            "source": {name: value for name, value in source.items() if value is not None},
+            "format": format,
+            "output": output,
+            "keep": None if keep is None else [*keep],
+            "prefix": prefix,
+            "resources": _limits(resources),
+        }
+        job = yield from create(Job, self._path(JOBS, "batch-jobs"), body)
+        if not wait:
+            return job
+        return (yield from Jobs.wait.flow(self, job.id, timeout_seconds=timeout_seconds, on_look=on_look))
 
     @call
     def get(self, id: str) -> Flow[Job]:

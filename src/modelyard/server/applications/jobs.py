@@ -7,8 +7,12 @@ from modelyard.control.algorithms.api import router as algorithms_router
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.environments.api import router as environments_router
+from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
+from modelyard.control.jobs.batch.api import router as batch_router
+from modelyard.control.jobs.batch.service import BatchJobService
+from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
@@ -16,6 +20,8 @@ from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
 from modelyard.control.jobs.workflows import QUEUE, JobWorkflow
+from modelyard.control.references.fetching import Fetcher
+from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.telemetry.api import figures_router
@@ -23,9 +29,12 @@ from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 
+_FETCH_SECONDS = 4 * 3600.0
+
 DESCRIPTION = """
-Work that ends: training jobs and evaluation jobs. A training job runs a **built-in algorithm** on a dataset version of
-the registry, in a sandboxed process of its own, and registers what it makes as the next version of a model.
+Work that ends: training, evaluation and batch jobs. A training job runs a **built-in algorithm** on a dataset version
+of the registry, in a sandboxed process of its own, and registers what it makes as the next version of a model.
+A batch job answers all rows of a dataset version, an object or an address by one version of a model.
 While it runs you can follow its log and its metrics; afterwards its record says how it ended and why.
 """
 
@@ -42,11 +51,16 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
     repository = JobRepository()
     output = JobOutput(context.engine, context.objects)
+    inputs = JobInputs(registry, context.home)
+    references = _references(context, registry)
+    environments = EnvironmentBuilder(context.engine, context.home.environments)
+    batches = BatchWork(registry, inputs, references, environments, context.engine, context.home)
     execution = JobExecution(
         database=context.database,
         repository=repository,
         registry=registry,
-        inputs=JobInputs(registry, context.home),
+        inputs=inputs,
+        batches=batches,
         engine=context.engine,
         output=output,
         home=context.home,
@@ -67,6 +81,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         algorithms_router(guard),
         environments_router(EnvironmentService(), guard),
         jobs_router(service, guard, context.settings),
+        batch_router(BatchJobService(service, registry, references), guard, context.settings),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
     ]
@@ -84,3 +99,10 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     )
     application = Application(name="jobs", asgi=asgi, duties=duties, on_start=on_start)
     return Jobs(application=application, client=InProcessJobsClient(service, context.settings))
+
+
+def _references(context: Context, registry: RegistryClient) -> ReferenceService:
+    """What a job reads may be as large as an upload, and may take its time."""
+    settings = context.settings
+    fetcher = Fetcher(settings.reference_hosts.split(","), settings.max_upload_bytes, total_seconds=_FETCH_SECONDS)
+    return ReferenceService(registry, context.objects, fetcher, settings.max_upload_bytes)

@@ -23,11 +23,12 @@ from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.feedback.settling import Settling
 from modelyard.control.predictions.api import router as predictions_router
-from modelyard.control.predictions.fetching import Fetcher
 from modelyard.control.predictions.gateway import GatewayCaller
 from modelyard.control.predictions.service import PredictionService
 from modelyard.control.queries.api import router as queries_router
 from modelyard.control.queries.service import QueryService
+from modelyard.control.references.fetching import Fetcher
+from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.guard import Guard
 from modelyard.control.telemetry.api import otlp_router
 from modelyard.control.telemetry.collectors import SpoolFigures, WorkerFigures
@@ -118,6 +119,5 @@ def _predictions(
 ) -> PredictionService:
     settings, home = context.settings, context.home
     fetcher = Fetcher(settings.reference_hosts.split(","), settings.max_reference_bytes)
-    return PredictionService(
-        endpoints, registry, context.objects, fetcher, gateway, settings.max_reference_bytes, home.run / "references"
-    )
+    references = ReferenceService(registry, context.objects, fetcher, settings.max_reference_bytes)
+    return PredictionService(endpoints, references, gateway, home.run / "references")

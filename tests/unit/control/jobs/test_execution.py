@@ -1,27 +1,36 @@
 """The life of a job, with an engine and a registry that do what the test says."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from modelyard.algorithms.jobfile import JobFault, JobFile, JobResult
+from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.jobs.batch.service import BatchJobService
+from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput, parse_metrics, without_metrics
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
+from modelyard.control.references.fetching import Fetcher
+from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.errors import InvalidStateError
 from modelyard.kit.clock import SystemClock
+from modelyard.runtimes.bundle import write_manifest
 from modelyard.settings import Home
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.objects import open_objects
-from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.batch.recipes import BatchRecipe
+from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.jobs import DatasetRef, JobRecipe, JobStatus
-from modelyard.types.models import Lineage
+from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard
 from modelyard.types.processes import (
     EndCause,
     LogChunk,
@@ -31,8 +40,17 @@ from modelyard.types.processes import (
     Resources,
     SandboxLevel,
 )
+from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NUMBER = TensorSpec(name="x", datatype=DataType.FP32, shape=(-1,))
+MANIFEST = Manifest(
+    artifact="model.onnx",
+    artifact_format=ArtifactFormat.ONNX,
+    signature=Signature(inputs=(NUMBER,), outputs=(replace(NUMBER, name="prediction"),)),
+    card=ModelCard(task="other"),
+)
+KILLED = ProcessEnd(cause=EndCause.SIGNAL, message="It was ended by signal 9 (SIGKILL).", signal=9)
 RECIPE = JobRecipe(algorithm="image-classification", channels={"train": DatasetRef(dataset="digits")})
 
 
@@ -89,6 +107,9 @@ class StubRegistry:
 
     def __init__(self) -> None:
         self.registered: list[tuple[str, Lineage, str]] = []
+        self.made: list[tuple[str, bytes, dict[str, str]]] = []
+        self.format = DatasetFormat.NPZ
+        self.columns = ("x", "id")
 
     def dataset_version(self, project, dataset, number=None):
         return DatasetVersion(
@@ -97,8 +118,10 @@ class StubRegistry:
             number=number or 3,
             digest="d" * 64,
             size_bytes=4,
-            format=DatasetFormat.NPZ,
-            schema=DatasetSchema(rows=1, columns=()),
+            format=self.format,
+            schema=DatasetSchema(
+                rows=1, columns=tuple(Column(name=name, kind=ColumnKind.NUMBER) for name in self.columns)
+            ),
             description="",
             created_at=NOW,
             created_by="test",
@@ -106,6 +129,17 @@ class StubRegistry:
 
     def download_dataset(self, version, target):
         target.write_bytes(b"data")
+
+    def model_version(self, project, ref):
+        return SimpleNamespace(ref=f"{ref.partition(':')[0]}:7", digest="m" * 64, manifest=MANIFEST)
+
+    def download_model(self, version, folder):
+        folder.mkdir()
+        write_manifest(folder, MANIFEST)
+
+    def create_dataset_version(self, project, dataset, content, format, *, description, source, idempotency_key):
+        self.made.append((dataset, content.read_bytes(), dict(source)))
+        return SimpleNamespace(dataset=dataset, number=1)
 
     def register_model(self, project, model, bundle, lineage, *, idempotency_key):
         self.registered.append((model, lineage, idempotency_key))
@@ -134,12 +168,22 @@ class Bench:
             "clock": SystemClock(),
         }
         self.service = JobService(creations=Creations(), enqueue=self.enqueued.append, **shared)
-        self.execution = JobExecution(inputs=JobInputs(self.registry, self.home), home=self.home, **shared)
+        inputs = JobInputs(self.registry, self.home)
+        references = ReferenceService(self.registry, open_objects("memory://"), Fetcher([], 1), 1000)
+        environments = EnvironmentBuilder(self.engine, self.home.environments)
+        batches = BatchWork(self.registry, inputs, references, environments, self.engine, self.home)
+        self.execution = JobExecution(inputs=inputs, batches=batches, home=self.home, **shared)
+        self.batches = BatchJobService(self.service, self.registry, references)
 
     def submit(self, recipe=RECIPE, creation=None):
         return self.service.create_training(
             "default", recipe, "digits", Resources(), created_by="ann", creation=creation
         )
+
+    def submit_batch(self):
+        self.registry.format = DatasetFormat.PARQUET
+        wanted = BatchRecipe(output="scored", keep=("id",))
+        return self.batches.create("default", "model", "rows:2", wanted, Resources(), created_by="ann")
 
     def carry(self, job_id: str):
         while self.execution.start(job_id):
@@ -285,6 +329,52 @@ def test_a_process_of_an_ended_job_is_reaped(bench):
     bench.engine.states["stray"] = ProcessState(id="stray", status=ProcessStatus.RUNNING, labels={"job": "job-unknown"})
     bench.service.reap()
     assert bench.engine.states == {}
+
+
+def test_a_batch_job_that_was_killed_keeps_its_shards_and_its_answers_become_a_dataset(bench):
+    bench.engine.ends = [KILLED, exited(0)]
+    told = {"rows": 4, "total_rows": 8, "failed_rows": 1, "rows_per_second": 2, "expected_end": 9}
+    bench.engine.log = "".join(f'metric {{"name": "{name}", "value": {value}}}\n' for name, value in told.items())
+    seen = []
+
+    def work(folder: Path) -> None:
+        batch = JobFile.read(folder / "job.json").batch
+        seen.append(sorted(path.name for path in batch.shards.iterdir()))
+        (batch.shards / "finished").touch()
+        (folder / "output" / "predictions.parquet").write_bytes(b"answers")
+        succeed(folder)
+
+    bench.engine.on_submit = work
+    job = bench.carry(bench.submit_batch().id)
+    assert (job.status, job.attempt, job.result["dataset"]) == (JobStatus.COMPLETED, 2, "scored:1")
+    assert seen == [[], ["finished"]]
+    lineage = {"model": "model:7", "model_digest": "m" * 64, "input": "rows:2", "input_digest": "d" * 64}
+    assert bench.registry.made == [("scored", b"answers", {"job": job.id, **lineage})]
+    assert not list((bench.home.run / "batches").iterdir())
+    progress = job.progress
+    assert (progress.rows, progress.total_rows, progress.failed_rows, progress.expected_end) == (4, 8, 1, None)
+
+
+def test_other_jobs_that_were_killed_are_not_tried_again(bench):
+    bench.engine.ends = [KILLED]
+    job = bench.carry(bench.submit().id)
+    assert (job.status, job.attempt, job.end.cause) == (JobStatus.FAILED, 1, EndCause.SIGNAL)
+
+
+def test_a_program_that_leaves_a_link_instead_of_its_answers_gets_nothing_of_others(bench, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"of another project")
+    bench.engine.ends = [exited(0)]
+
+    def cheat(folder: Path) -> None:
+        (folder / "output" / "predictions.parquet").symlink_to(secret)
+        succeed(folder)
+
+    bench.engine.on_submit = cheat
+    job = bench.carry(bench.submit_batch().id)
+    assert job.status is JobStatus.FAILED
+    assert "points outside its folder" in job.end.message
+    assert bench.registry.made == []
 
 
 def test_lines_that_only_look_like_metrics_are_left_alone():
