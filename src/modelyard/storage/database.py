@@ -57,6 +57,16 @@ class Database:
         with self._reader.connect() as connection:
             yield connection
 
+    @contextmanager
+    def migration(self) -> Iterator[Connection]:
+        """One transaction that changes tables, all of it or nothing; others that want the same wait until it ends."""
+        with self.engine.execution_options(modelyard_begin="MIGRATE").connect() as connection:
+            connection.detach()  # foreign keys are off in it: close it afterwards instead of pooling it
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+                yield connection
+
     def upgrade(self, *branches: str) -> None:
         """Bring the tables of `branches` to the present schema; all of them or, on any error, none.
 
@@ -64,17 +74,19 @@ class Database:
         in one transaction under a lock, the others wait for it and find nothing left to do. Not for two threads of one
         process (alembic keeps its context in the module).
         """
-        with self.engine.execution_options(modelyard_begin="MIGRATE").connect() as connection:
-            connection.detach()  # foreign keys are off in it: close it afterwards instead of pooling it
-            with connection.begin():
-                if not self.is_sqlite:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-                for branch in branches:
-                    upgrade_branch(connection, branch)
+        with self.migration() as connection:
+            for branch in branches:
+                upgrade_branch(connection, branch)
 
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def database_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for one on a server."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

