@@ -25,8 +25,8 @@ from modelyard.settings import Home
 from modelyard.storage.archive import layout, reading
 from modelyard.storage.archive.layout import (
     ArchiveDamagedError,
-    ArchiveTooNewError,
     ImportTargetNotEmptyError,
+    StateTooNewError,
     Totals,
 )
 from modelyard.storage.archive.loading import Target, load_archive
@@ -250,13 +250,13 @@ def test_newer_archives_and_newer_databases_are_refused(archive: Path, empty: Pl
     ]
     for each in newer:
         rewritten(archive, lambda members, new=each: [(layout.HEADER, msgspec.json.encode(new)), *members[1:]])
-        with pytest.raises(ArchiveTooNewError):
+        with pytest.raises(StateTooNewError):
             empty.load(archive)
         assert empty.has_nothing()
     empty.database.upgrade("registry")
     with empty.database.transaction() as connection:
         connection.execute(text("UPDATE alembic_version_registry SET version_num = '9999'"))
-    with pytest.raises(ArchiveTooNewError, match="registry at 9999"):
+    with pytest.raises(StateTooNewError, match="registry at 9999"):
         empty.export(tmp_path / "newer.tar")
     assert not (tmp_path / "newer.tar").exists()
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,14 +67,16 @@ class Database:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
                 yield connection
 
-    def upgrade(self, *branches: str) -> None:
+    def upgrade(self, *branches: str, before: Callable[[Connection], None] = lambda _connection: None) -> None:
         """Bring the tables of `branches` to the present schema; all of them or, on any error, none.
 
-        Each branch has a version table of its own. Safe when several processes do it at once: the first one migrates
-        in one transaction under a lock, the others wait for it and find nothing left to do. Not for two threads of one
-        process (alembic keeps its context in the module).
+        `before` is called first, under the lock: for a copy of what is there. Each branch has a version table of its
+        own. Safe when several processes do it at once: the first one migrates in one transaction under a lock, the
+        others wait for it and find nothing left to do. Not for two threads of one process (alembic keeps its context in
+        the module).
         """
         with self.migration() as connection:
+            before(connection)
             for branch in branches:
                 upgrade_branch(connection, branch)
 

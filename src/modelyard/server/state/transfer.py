@@ -14,6 +14,7 @@ from modelyard.storage.archive.loading import Target, load_archive
 from modelyard.storage.archive.writing import Progress, Source, write_archive
 from modelyard.storage.database import Database, database_file
 from modelyard.storage.objects import open_objects
+from modelyard.storage.presence import check_not_in_use
 
 
 def export_state(settings: Settings, path: Path, progress: Progress) -> Totals:
@@ -58,6 +59,8 @@ def _at_rest(settings: Settings, *, is_there: bool) -> Iterator[Database]:
     with FileLock(settings.layout.run / "platform.lock", "Modelyard runs in this state directory"):
         database = Database(settings.resolved_database_url)
         try:
+            with database.read() as connection:
+                check_not_in_use(connection)
             yield database
         finally:
             database.close()

@@ -25,10 +25,10 @@ class ArchiveDamagedError(InvalidInputError):
         super().__init__(message, hint="Nothing was imported. Make the archive again, or take an older one.")
 
 
-class ArchiveTooNewError(InvalidInputError):
-    """An archive of a release that this one does not know."""
+class StateTooNewError(InvalidInputError):
+    """An archive or a database of a newer release, which this one does not understand."""
 
-    code = "archive_too_new"
+    code = "state_too_new"
 
 
 class ImportTargetNotEmptyError(ConflictError):

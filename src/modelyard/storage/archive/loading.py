@@ -48,7 +48,7 @@ def load_archive(path: Path, target: Target, progress: Progress = lambda _done, 
     Raises:
         NotFoundError: there is no such file.
         ArchiveDamagedError: it is not whole; nothing was changed.
-        ArchiveTooNewError: it is of a newer release; nothing was changed.
+        StateTooNewError: it is of a newer release; nothing was changed.
         ImportTargetNotEmptyError: something is there already; nothing was changed.
         UnavailableError: the object store does not answer; what was put there is removed again.
     """

@@ -12,7 +12,7 @@ import msgspec
 
 from modelyard.errors import NotFoundError
 from modelyard.storage.archive import layout
-from modelyard.storage.archive.layout import ArchiveDamagedError, ArchiveTooNewError, Header, TableTotal, Tally, Totals
+from modelyard.storage.archive.layout import ArchiveDamagedError, Header, StateTooNewError, TableTotal, Tally, Totals
 
 T = TypeVar("T")
 _SMALL_BYTES = 1 << 20
@@ -58,7 +58,7 @@ def read_header(path: Path) -> Header:
 
     Raises:
         ArchiveDamagedError: the file is no archive.
-        ArchiveTooNewError: it is of a format that this release does not know.
+        StateTooNewError: it is of a format that this release does not know.
     """
     with members(path) as found:
         first = next(found, None)
@@ -94,7 +94,7 @@ def check_archive(
 
     Raises:
         ArchiveDamagedError: something is missing, added or changed.
-        ArchiveTooNewError: see `read_header`.
+        StateTooNewError: see `read_header`.
     """
     found, size = _Found(), path.stat().st_size if path.exists() else 0
     with members(path) as every:
@@ -150,7 +150,7 @@ def _digest(content: IO[bytes]) -> tuple[str, int]:
 def _header(content: bytes) -> Header:
     header = _decoded(content, Header)
     if header.format > layout.FORMAT:
-        raise ArchiveTooNewError(
+        raise StateTooNewError(
             f"The archive is of format {header.format}, made by Modelyard {header.modelyard}",
             hint="Import it with that release or a newer one. Nothing was imported.",
         )

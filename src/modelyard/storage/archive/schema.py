@@ -7,7 +7,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, Table, inspect, text
 
-from modelyard.storage.archive.layout import ArchiveTooNewError
+from modelyard.storage.archive.layout import StateTooNewError
 from modelyard.storage.database import Database
 from modelyard.storage.metadata import BRANCHES
 from modelyard.storage.migrate import branch_config, upgrade_branch, version_table
@@ -29,7 +29,7 @@ def check_known(connection: Connection, revisions: Mapping[str, str]) -> None:
     """Make sure that this release can read a schema.
 
     Raises:
-        ArchiveTooNewError: it has a branch or a revision that is not known here.
+        StateTooNewError: it has a branch or a revision that is not known here.
     """
     for branch, revision in revisions.items():
         try:
@@ -38,7 +38,7 @@ def check_known(connection: Connection, revisions: Mapping[str, str]) -> None:
         except (ValueError, CommandError):
             is_known = False
         if not is_known:
-            raise ArchiveTooNewError(
+            raise StateTooNewError(
                 f"The schema ({branch} at {revision}) is not known to this release",
                 hint="Use the release that made it, or a newer one. Nothing was changed.",
             )

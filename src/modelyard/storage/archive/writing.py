@@ -53,7 +53,7 @@ def write_archive(path: Path, source: Source, progress: Progress = lambda _done,
     Raises:
         AlreadyExistsError: there is such a file.
         NotFoundError: the database holds no state.
-        ArchiveTooNewError: a newer release has made it.
+        StateTooNewError: a newer release has made it.
         UnavailableError: the object store does not answer, or an object is changed meanwhile.
     """
     if path.exists():
