@@ -1,4 +1,4 @@
-"""Workflows on PostgreSQL whose process is killed: the same process takes them up again, or another one if it is gone."""
+"""Workflows on PostgreSQL whose process is killed: it takes them up again, or another one if it is gone."""
 
 import subprocess
 import sys
