@@ -92,6 +92,8 @@ def test_a_dead_one_is_taken_over_from_after_the_time_of_grace(among: Callable[.
 def test_one_that_is_started_again_or_loses_its_session_for_a_moment_keeps_the_duties(among: Callable[..., Among]):
     first, second = among("a"), among("b")
     cut(among.url, first)
+    second.look()
+    assert not second.has_duties, "though it is alone now"
     first.look()
     assert not first.has_duties, "it knows nothing as long as it is cut off"
     first.look()
@@ -99,6 +101,7 @@ def test_one_that_is_started_again_or_loses_its_session_for_a_moment_keeps_the_d
     assert (first.has_duties, second.has_duties) == (True, False)
 
     cut(among.url, first)
+    second.look()
     again = among("a")
     second.look()
     assert (again.has_duties, second.has_duties) == (True, False)

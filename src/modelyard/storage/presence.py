@@ -120,7 +120,8 @@ class Among:
                     hint="Was a state directory copied? Remove control.id from one of the two.",
                 )
             time.sleep(0.2)
-        self.look()
+        self._living = self._locked(_NAMES)
+        self._try_duties(is_start=True)
 
     def look(self) -> None:
         """Find out who lives; have the duties if nobody has them. Cut off for long, it leaves."""
@@ -132,7 +133,7 @@ class Among:
             self._living = self._locked(_NAMES)
             self._looked_at = time.monotonic()
             if not self.has_duties:
-                self._try_duties()
+                self._try_duties(is_start=False)
         except DBAPIError as error:
             _log.warning("database lost", reason=str(error.orig))
             self._close()
@@ -181,8 +182,8 @@ class Among:
         )
         return frozenset(self._session.execute(query, {"kind": kind}).scalars())
 
-    def _try_duties(self) -> None:
-        """At once if it had them last or if there is nobody else; else once they have been free for long enough."""
+    def _try_duties(self, *, is_start: bool) -> None:
+        """At once if it had them last, or if it starts where nobody is; else once they have been free for long."""
         now = time.monotonic()
         if _key(self._applications) in self._locked(_DUTIES):
             self._duties_free_since = None
@@ -190,7 +191,7 @@ class Among:
             return
         if self._duties_free_since is None:
             self._duties_free_since = now
-        is_first = self._mark.exists() or self._living == {_key(self.name)}
+        is_first = self._mark.exists() or (is_start and self._living == {_key(self.name)})
         if not is_first and now - self._duties_free_since < GRACE_SECONDS:
             return
         if _try_lock(self._session, _DUTIES, self._applications):

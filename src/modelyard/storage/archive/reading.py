@@ -96,14 +96,15 @@ def check_archive(
         ArchiveDamagedError: something is missing, added or changed.
         StateTooNewError: see `read_header`.
     """
-    found, size = _Found(), path.stat().st_size if path.exists() else 0
+    found, done, size = _Found(), 0, path.stat().st_size if path.exists() else 0
     with members(path) as every:
         for member in every:
             if found.totals is not None:
                 raise ArchiveDamagedError(f"'{member.name}' comes after the totals")
             saw(member.name)
             _take(found, member)
-            progress(member.content.seek(0, 2), size)
+            done += member.size_bytes
+            progress(done, size)
     if found.totals != found.summary():
         raise ArchiveDamagedError(
             f"'{path}' has no totals: it was cut off"
