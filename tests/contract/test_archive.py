@@ -100,6 +100,12 @@ def empty(request: pytest.FixtureRequest, places: Callable[[str], Place]) -> Pla
 
 
 @pytest.fixture
+def local(places: Callable[[str], Place]) -> Place:
+    """An empty one, for what has nothing to do with where state lies."""
+    return places(KINDS[0])
+
+
+@pytest.fixture
 def archive(places: Callable[[str], Place], tmp_path: Path) -> Path:
     filled(places(KINDS[0])).export(tmp_path / "state.tar")
     return tmp_path / "state.tar"
@@ -167,7 +173,7 @@ def test_what_was_exported_is_there_after_the_import_and_exports_alike(
     "harm",
     ["cut in the middle", "cut before its totals", "one byte changed", "a member twice", "a member more", "no tar"],
 )
-def test_a_damaged_archive_changes_nothing(harm: str, archive: Path, empty: Place):
+def test_a_damaged_archive_changes_nothing(harm: str, archive: Path, local: Place):
     content = bytearray(archive.read_bytes())
     if harm == "cut in the middle":
         content = content[: len(content) // 2]
@@ -182,8 +188,8 @@ def test_a_damaged_archive_changes_nothing(harm: str, archive: Path, empty: Plac
         name = "tables/registry/tokens.jsonl" if harm == "a member twice" else "objects/sha256/00/more"
         rewritten(archive, lambda members: [*members[:-1], (name, b'["id"]\n'), members[-1]])
     with pytest.raises(ArchiveDamagedError, match=r"archive|twice|whole"):
-        empty.load(archive)
-    assert empty.has_nothing()
+        local.load(archive)
+    assert local.has_nothing()
 
 
 def rewritten(path: Path, change: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]]) -> None:
@@ -216,13 +222,13 @@ def with_right_totals(path: Path) -> None:
         ("elsewhere/x", ArchiveDamagedError),
     ],
 )
-def test_an_archive_cannot_write_where_it_pleases(name: str, error: type[Exception], archive: Path, empty: Place):
+def test_an_archive_cannot_write_where_it_pleases(name: str, error: type[Exception], archive: Path, local: Place):
     rewritten(archive, lambda members: [*members[:-1], (name, b"x"), members[-1]])
     if not name.startswith("elsewhere"):
         with_right_totals(archive)
     with pytest.raises(error):
-        empty.load(archive)
-    assert empty.has_nothing()
+        local.load(archive)
+    assert local.has_nothing()
 
 
 def test_rows_that_the_database_refuses_leave_nothing_behind(archive: Path, empty: Place):

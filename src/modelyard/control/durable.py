@@ -77,6 +77,8 @@ class Durable:
             gone: which of these processes may be taken over from.
             may_act: False: just look. Only one process may act at a time.
         """
+        if not self._control:
+            return 0
         unfinished = self._unfinished()
         dead = gone(sorted({_control_of(each) for each in unfinished} - {self._control}))
         left = [each for each in unfinished if _control_of(each) in dead]
