@@ -51,9 +51,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres_url() -> Iterator[Callable[[], str]]:
     """`postgres_url()` is the URL of a new, empty database on a real server."""
-    with servers.postgres_server(tmp_path_factory.mktemp("postgres")) as new_database:
+    with servers.postgres_server() as new_database:
         yield new_database
 
 

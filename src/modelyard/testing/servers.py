@@ -5,9 +5,11 @@ Both come from wheels of the group `dev`.
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -24,10 +26,16 @@ _GRPC_DISTANCE = 10_000
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[Callable[[], str]]:
-    """A PostgreSQL server; gives the function that makes a new, empty database and answers its URL."""
+def postgres_server() -> Iterator[Callable[[], str]]:
+    """A PostgreSQL server; gives the function that makes a new, empty database and answers its URL.
+
+    In a folder right under the temporary one: started by root, the server runs as another user, to whom pytest closes
+    its own folders.
+    """
     import psycopg  # noqa: PLC0415 - for those who need it
 
+    folder = Path(tempfile.mkdtemp(prefix="modelyard-postgres-"))
+    folder.chmod(0o755)
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700, parents=True)  # else it warns
     with mock.patch.dict(os.environ, {"XDG_RUNTIME_DIR": str(runtime)}):  # the same
@@ -45,6 +53,7 @@ def postgres_server(folder: Path) -> Iterator[Callable[[], str]]:
         yield new_database
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

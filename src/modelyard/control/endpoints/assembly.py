@@ -69,8 +69,7 @@ def assemble(
         hosting: which models share processes, and how many wait; None: each replica has a worker of its own.
         keeps: whether the replicas are this process's and not another one's on the same database.
     """
-    timing = timing or Timing()
-    awake = threading.Event()
+    timing, awake = timing or Timing(), threading.Event()
     tasks = Tasks(clock, awake.set)
     hosts = None if hosting is None else _hosts(database, engine, home, hosting, timing)
     processes = ReplicaProcesses(engine, hosts, home.sockets)
@@ -96,8 +95,7 @@ def assemble(
         awake=awake,
     )
     views = EndpointViews(endpoints, replicas, processes, inspector, keeps)
-    service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
-    return service, reconciler
+    return make_service(database, views, rollouts, registry, events, clock, awake.set, capture_share), reconciler
 
 
 def _keeper(

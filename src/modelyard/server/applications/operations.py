@@ -101,8 +101,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     execution = RetrainingExecution(
         tracking, policies, collector, prover, traffic.feedback, registry, jobs, endpoints, clock
     )
-    carry = RetrainingWorkflow(retraining, execution)
-    checks = MonitorWorkflow(monitoring.runner)
+    carry, checks = RetrainingWorkflow(retraining, execution), MonitorWorkflow(monitoring.runner)
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
