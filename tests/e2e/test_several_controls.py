@@ -119,7 +119,8 @@ def test_work_is_done_once_and_that_of_a_dead_machine_is_taken_over(
     until(lambda: second.client.jobs.get(long).status is JobStatus.STOPPED, "its end")
     done = second.client.jobs.get(long)
     assert (done.attempt, done.control) == (2, second.name)
-    assert sorted(version.number for version in second.client.models.versions("digits")) == [1, 2, 3]
+    versions = [version.number for version in second.client.models.versions("digits")]
+    assert versions == [1], "the same recipe on the same data makes the same bytes, and those are one version"
     second.client.close()
     assert second.program.stop() == 0
     (tmp_path / "figures").write_text(f"job after {job_seconds:.1f} s, endpoint after {endpoint_seconds:.1f} s")
