@@ -147,6 +147,7 @@ class Home:
         self.logs = self.root / "logs"
         self.cache = self.root / "cache"
         self.environments = self.root / "environments"
+        self.backups = self.root / "backups"
         self.run = self.root / "run"
         self.processes = self.run / "processes"
         self.routing = self.run / "routing.json"
@@ -154,6 +155,8 @@ class Home:
         self.demand = self.gateways / "demand"
         self.figures = self.gateways / "figures"
         self.rates = self.gateways / "rates"
+        self.control_id = self.root / "control.id"
+        self.duties = self.run / "duties"
         self.token = self.root / "admin.token"
         self.mask_key = self.root / "mask.key"
 

@@ -13,6 +13,7 @@ from modelyard.cli.commands import (
     platform,
     retraining,
     serving,
+    state,
     training,
 )
 
@@ -28,7 +29,19 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for module in (platform, datasets, models, training, serving, captures, monitoring, alerting, retraining, access):
+    for module in (
+        platform,
+        state,
+        datasets,
+        models,
+        training,
+        serving,
+        captures,
+        monitoring,
+        alerting,
+        retraining,
+        access,
+    ):
         module.declare(app)
     return app
 

@@ -35,6 +35,7 @@ from modelyard.server.housekeeping import Housekeeping
 from modelyard.server.names import APPLICATIONS
 from modelyard.server.pages import index_page
 from modelyard.settings import Home, Settings
+from modelyard.storage.presence import LOOK_SECONDS
 
 
 def main(make_engine: Callable[[Home], Engine] = LocalEngine) -> None:
@@ -63,12 +64,22 @@ def run(
     context.durable.launch()
     for application in applications:
         application.on_start()
-    housekeeping = Duty(name="housekeeping", interval_seconds=3600.0, run=Housekeeping(context).run)
+    presence = context.presence
+    own = [
+        Duty(name="presence.look", interval_seconds=LOOK_SECONDS, run=presence.look),
+        Duty(
+            name="workflows.take_over",
+            interval_seconds=LOOK_SECONDS,
+            run=lambda: context.durable.take_over(presence.gone, may_act=presence.has_duties),
+        ),
+        Duty(name="housekeeping", interval_seconds=3600.0, run=Housekeeping(context).run),
+    ]
     figures = context.figures
     export = [_start_export(context.export)] if context.export is not None else []
     duties = Duties(
-        [housekeeping, *export, *(duty for application in applications for duty in application.duties)],
+        [*own, *export, *(duty for application in applications for duty in application.duties)],
         lambda name, seconds, is_good: figures.round_done(name, seconds, is_good=is_good),
+        lambda: presence.has_duties,
     )
     duties.start()
     _serve(FiguresMiddleware(mount(applications), figures), settings, is_tcp=is_tcp)

@@ -187,6 +187,7 @@ class Supervisor:
         for name in ("gateway.json", "platform.json"):
             (self._home.run / name).unlink(missing_ok=True)
         (self._home.sockets / "control.sock").unlink(missing_ok=True)
+        self._home.duties.unlink(missing_ok=True)
         shutil.rmtree(self._home.gateways, ignore_errors=True)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:

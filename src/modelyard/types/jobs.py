@@ -132,9 +132,11 @@ class JobEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as the API shows it. `result` holds what it made: {"model_version": "digits:1"} or evaluation figures.
+    """A job as the API shows it.
 
-    `progress` is told by batch jobs that have begun to answer.
+    `result` holds what it made: {"model_version": "digits:1"} or evaluation figures. `progress` is told by batch jobs
+    that have begun to answer. `control` names the control process beside which it runs, where several work on one
+    database.
     """
 
     project: str
@@ -155,6 +157,7 @@ class Job:
     ended_at: datetime | None = None
     created_by: str = ""
     version: int = 1
+    control: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,9 @@ class JobExecution:
         output: JobOutput,
         home: Home,
         clock: Clock,
+        control: str = "",
     ) -> None:
+        self._control = control
         self._database = database
         self._repository = repository
         self._registry = registry
@@ -66,7 +68,7 @@ class JobExecution:
         if self._is_stop_requested(job_id):
             self._end(job, JobStatus.STOPPED, JobEnd(cause=EndCause.STOPPED, message="It was stopped before it ran."))
             return False
-        self._save(replace(job, status=JobStatus.STARTING))
+        self._save(replace(job, status=JobStatus.STARTING, control=self._control))
         try:
             self._engine.submit(process_id(job), self._prepare(job))
         except ModelyardError as error:

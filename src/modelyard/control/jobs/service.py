@@ -26,7 +26,10 @@ TABLE_TASKS = (Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION)
 
 
 class JobService:
-    """Creates, shows and stops jobs; `enqueue` hands a job's id to the workflow that carries it to its end."""
+    """Creates, shows and stops jobs; `enqueue` hands a job's id to the workflow that carries it to its end.
+
+    `control` names this process; `lives` knows of the others on the same database whether they do.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,11 @@ class JobService:
         output: JobOutput,
         clock: Clock,
         enqueue: Callable[[str], None],
+        control: str = "",
+        lives: Callable[[str], bool] = lambda _control: True,
     ) -> None:
+        self._control = control
+        self._lives = lives
         self._database = database
         self._repository = repository
         self._creations = creations
@@ -180,8 +187,10 @@ class JobService:
         return self.get(project, job_id)
 
     def logs(self, project: str, job_id: str, offset: int) -> tuple[LogChunk, bool]:
-        """Output from byte `offset`, and whether more may come."""
+        """Output from byte `offset`, and whether more may come: of a job that runs elsewhere nothing until it ends."""
         job = self.get(project, job_id)
+        if not job.status.is_final and self._is_elsewhere(job):
+            return LogChunk(text="", next_offset=offset), True
         return self._output.read(job, offset), not job.status.is_final
 
     def metrics(self, project: str, job_id: str, page: PageQuery) -> Page[MetricPoint]:
@@ -229,11 +238,16 @@ class JobService:
         job = replace(job, progress=progress_of(job))
         if job.status is not JobStatus.RUNNING:
             return job
+        if self._is_elsewhere(job):
+            return job if self._lives(job.control) else replace(job, status=JobStatus.STOPPING)
         try:
             is_alive = self._engine.state(process_id(job)).is_alive
         except ProcessNotFoundError:
             is_alive = False
         return job if is_alive else replace(job, status=JobStatus.STOPPING)
+
+    def _is_elsewhere(self, job: Job) -> bool:
+        return bool(job.control) and job.control != self._control
 
 
 def progress_of(job: Job) -> JobProgress | None:

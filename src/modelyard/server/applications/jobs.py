@@ -65,6 +65,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         output=output,
         home=context.home,
         clock=context.clock,
+        control=context.presence.name,
     )
     workflow = JobWorkflow(execution)
     service = JobService(
@@ -76,6 +77,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         output=output,
         clock=context.clock,
         enqueue=workflow.enqueue,
+        control=context.presence.name,
+        lives=context.presence.lives,
     )
     routers = [
         algorithms_router(guard),

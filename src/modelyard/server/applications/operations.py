@@ -85,6 +85,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         saturation=HostWatch().saturation,
         concern=trial.concern,
         hosting=_hosting(context.settings),
+        keeps=lambda: context.presence.has_duties,
     )
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     traffic = build_traffic(context, registry, endpoints, events, guard)
@@ -104,8 +105,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     execution = RetrainingExecution(
         tracking, policies, collector, prover, traffic.feedback, registry, jobs, endpoints, clock
     )
-    carry = RetrainingWorkflow(retraining, execution)
-    checks = MonitorWorkflow(monitoring.runner)
+    carry, checks = RetrainingWorkflow(retraining, execution), MonitorWorkflow(monitoring.runner)
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
@@ -123,10 +123,10 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     duties = (
         *_endpoint_duties(reconciler, home, trial, traffic.quality),
         *traffic.duties,
-        Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
-        Duty(name="alerts.deliver", interval_seconds=1.0, run=monitoring.courier.run_once),
-        Duty(name="alerts.forget", interval_seconds=3600.0, run=monitoring.courier.forget),
-        Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
+        Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep, is_shared=True),
+        Duty(name="alerts.deliver", interval_seconds=1.0, run=monitoring.courier.run_once, is_shared=True),
+        Duty(name="alerts.forget", interval_seconds=3600.0, run=monitoring.courier.forget, is_shared=True),
+        Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
 
@@ -158,9 +158,12 @@ def _endpoint_duties(
         run=reconciler.tick,
         pause=lambda: reconciler.pause_seconds,
         awake=reconciler.awake,
+        is_shared=True,
+        stand_by=reconciler.stand_by,
     )
     demand = Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
-    return reconcile, demand, Duty(name="rollouts.quality", interval_seconds=3.0, run=lambda: trial.sweep(quality))
+    trials = Duty(name="rollouts.quality", interval_seconds=3.0, run=lambda: trial.sweep(quality), is_shared=True)
+    return reconcile, demand, trials
 
 
 def _monitoring(

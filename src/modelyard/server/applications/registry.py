@@ -200,7 +200,9 @@ def build_registry(context: Context) -> Registry:
     application = Application(
         name="registry",
         asgi=services.application(guard, context.figures),
-        duties=(Duty(name="uploads.expire", interval_seconds=3600.0, run=services.uploads.expire_abandoned),),
+        duties=(
+            Duty(name="uploads.expire", interval_seconds=3600.0, run=services.uploads.expire_abandoned, is_shared=True),
+        ),
         on_start=on_start,
     )
     return Registry(application=application, client=services.client(), guard=guard)

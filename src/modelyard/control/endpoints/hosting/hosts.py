@@ -31,7 +31,7 @@ from modelyard.types.processes import Mount, ProcessSpec, ProcessState
 from modelyard.types.routing import PLACE_SEPARATOR
 
 _log = structlog.get_logger(__name__)
-_LABELS = {"kind": "model-host"}
+HOST_LABELS = {"kind": "model-host"}
 _START_SECONDS = 120.0
 _LOOK_SECONDS = 0.01
 _STOP_SECONDS = 35.0
@@ -152,7 +152,7 @@ class Hosts:
         """
         spare_workers = self._policy.spare_workers if is_needed else 0
         with self._placing:
-            states = self._engine.list(_LABELS)
+            states = self._engine.list(HOST_LABELS)
             alive = [state for state in states if state.is_alive]
             ended = [state for state in states if not state.is_alive]
             views = self._views(alive)
@@ -181,7 +181,7 @@ class Hosts:
         size = served_file(bundle)[1].stat().st_size
         is_alone = self._policy.is_alone(replica, size)
         with self._placing:
-            views = self._views([state for state in self._engine.list(_LABELS) if state.is_alive])
+            views = self._views([state for state in self._engine.list(HOST_LABELS) if state.is_alive])
             host_id = choose(views, replica, size_bytes=size, is_alone=is_alone, policy=self._policy) or self._start()
             with self._database.transaction() as connection:
                 self._repository.update(connection, replica.id, host=host_id, has_own_host=is_alone)
@@ -228,7 +228,7 @@ class Hosts:
             command=(sys.executable, "-m", "modelyard.dataplane.host", *words),
             work_directory=str(folder),
             mounts=(Mount(path=str(bundles)),),
-            labels=_LABELS,
+            labels=HOST_LABELS,
         )
         self._engine.submit(host_id, spec)
         return host_id
