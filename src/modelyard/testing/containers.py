@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -27,19 +28,19 @@ events_logger = "file"
 _LEFT_OUT = ("__pycache__", "site-packages", "test", "idlelib", "tkinter", "ensurepip", "lib2to3", "config-3")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Podman:
     """A running service.
 
     Attributes:
         socket: URL of its API.
         folder: everything that it keeps.
-        pid: of the service.
+        process: the service, once it was started.
     """
 
     socket: str
     folder: Path
-    pid: int
+    process: "subprocess.Popen[bytes] | None" = None
 
     def command(self, *arguments: str, content: bytes | None = None) -> str:
         """Run `podman` on the same images and containers; what it printed."""
@@ -52,8 +53,39 @@ class Podman:
         )
         return done.stdout.decode().strip()
 
+    @contextmanager
+    def interrupted(self) -> Iterator[None]:
+        """The service is gone in the block, and back after it; its containers live on."""
+        self._end(signal.SIGKILL)
+        Path(self.socket.removeprefix("unix://")).unlink(missing_ok=True)
+        yield
+        self.start()
+
+    def start(self) -> None:
+        """Start the service, wait until it listens."""
+        socket = Path(self.socket.removeprefix("unix://"))
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*_podman(self.folder), "system", "service", "--time", "0", self.socket],
+                env=_environment(self.folder),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        _wait_for(socket, self.process)
+
+    def stop(self) -> None:
+        """End its containers, then the service."""
+        self.command("rm", "--all", "--force", "--time", "0")
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait()
+
     def load(self, reference: str, content: bytes, *changes: str) -> str:
-        """Make an image out of a tar file; its id. `changes` are lines of a Containerfile: "CMD ["sh"]"."""
+        """Make an image out of a tar file; its id. `changes` are lines of a Containerfile (`CMD ["sh"]`)."""
         options = [word for change in changes for word in ("--change", change)]
         return self.command("import", "--quiet", *options, "-", reference, content=content)
 
@@ -63,23 +95,12 @@ def podman_service(folder: Path) -> Iterator[Podman]:
     """A service that is gone after the block, with all its containers. `folder` is made; its path is short, please."""
     folder.mkdir(parents=True)
     (folder / "containers.conf").write_text(_CONFIGURATION)
-    socket = folder / "api.sock"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*_podman(folder), "system", "service", "--time", "0", f"unix://{socket}"],
-            env=_environment(folder),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    podman = Podman(socket=f"unix://{socket}", folder=folder, pid=process.pid)
+    podman = Podman(socket=f"unix://{folder / 'api.sock'}", folder=folder)
     try:
-        _wait_for(socket, process)
+        podman.start()
         yield podman
     finally:
-        podman.command("rm", "--all", "--force", "--time", "0")
-        process.terminate()
-        process.wait()
+        podman.stop()
         _unmount(folder)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.engines.local.sandbox import visible
-from modelyard.errors import NotFoundError, UnavailableError
+from modelyard.errors import ModelyardError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
+_WORDS_OF_REFUSAL = ("denied", "unauthorized", "authentication", "not found", "manifest unknown")
 EMPTY = "localhost/modelyard/empty-1"  # no registry is asked for it
 _EMPTY_TAG = "latest"  # Podman gives no other to what it imports
 
@@ -71,24 +72,23 @@ def _pull(client: "DockerClient", reference: str) -> str:
 
     repository, tag = _split(reference)
     try:
-        return str(client.images.pull(repository, tag=tag).id)
-    except docker.errors.NotFound as error:
-        raise ImageNotFoundError(
-            f"The registry has no image '{reference}': {error.explanation}", hint="Check its name and tag."
-        ) from error
+        # Docker refuses with a status, Podman in the middle of the answer.
+        for line in client.api.pull(repository, tag=tag, stream=True, decode=True):
+            if line.get("error"):
+                raise _refusal(reference, str(line["error"]))
+        return str(client.images.get(reference).id)
     except docker.errors.APIError as error:
-        words = str(error.explanation or error)
-        if any(word in words for word in ("denied", "unauthorized", "authentication", "not found", "manifest unknown")):
-            raise ImageNotFoundError(
-                f"The registry does not give the image '{reference}': {words}",
-                hint="Check its name, and `docker login` as the user that runs the platform, if it is private.",
-            ) from error
-        raise _pull_failed(reference, words) from error
+        raise _refusal(reference, str(error.explanation or error)) from error
     except (docker.errors.DockerException, OSError) as error:
-        raise _pull_failed(reference, str(error)) from error
+        raise _refusal(reference, str(error)) from error
 
 
-def _pull_failed(reference: str, words: str) -> ImagePullFailedError:
+def _refusal(reference: str, words: str) -> ModelyardError:
+    if any(word in words for word in _WORDS_OF_REFUSAL):
+        return ImageNotFoundError(
+            f"The registry does not give the image '{reference}': {words}",
+            hint="Check its name, and `docker login` as the user that runs the platform, if it is private.",
+        )
     return ImagePullFailedError(
         f"The image '{reference}' could not be pulled: {words}", hint="See whether its registry is there; try again."
     )

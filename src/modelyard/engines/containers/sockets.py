@@ -1,6 +1,7 @@
 """Finds and opens the API of Docker or Podman."""
 
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,12 +75,20 @@ def open_client(url: str, timeout_seconds: float = _ANSWER_SECONDS) -> "DockerCl
             hint="Install it: pip install 'modelyard[containers]'.",
         ) from error
     try:
+        _knock(url)
         return docker.DockerClient(base_url=url, version="auto", timeout=timeout_seconds)
-    except docker.errors.DockerException as error:
+    except (docker.errors.DockerException, OSError) as error:
         raise ContainersUnavailableError(
             f"Docker or Podman does not answer at {url}: {error}",
             hint="Start it, or set MODELYARD_CONTAINER_SOCKET to where it listens.",
         ) from error
+
+
+def _knock(url: str) -> None:
+    """Connect and leave: the library leaves a socket open where nobody listens."""
+    if url.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(url.removeprefix("unix://"))
 
 
 def look_at(client: "DockerClient") -> Daemon:

@@ -55,7 +55,12 @@ class Supervisor:
             for plan in self._plan["containers"]:
                 self._start(client, plan)
         except (docker.errors.DockerException, OSError, ContainersUnavailableError) as error:
-            self._verdict = "START_FAILED", f"the container could not be started: {_words(error)}"
+            for container in self._containers:  # a sidecar cannot join a process that has ended already
+                container.finish(_FATE_SECONDS)
+            if any(container.has_ended for container in self._containers):
+                write_json(layout.RUNNING, {"pid": None, "started_at": timestamp()})
+            else:
+                self._verdict = "START_FAILED", f"the container could not be started: {_words(error)}"
         else:
             pid = self._containers[0].pid()
             write_json(layout.RUNNING, {"pid": pid, "started_at": timestamp()})
