@@ -1,6 +1,10 @@
 """Models that are images: registered, deployed and called through `modelyard up`, started as a user starts it."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +23,8 @@ from modelyard.types.models import ArtifactFormat
 
 pytestmark = pytest.mark.slow
 READY = ReplicaStatus.READY
+PAGE = Path(__file__).parents[2] / "docs/how-to/serve-images.md"
+IMAGE = "registry.example.com/scorer:3"
 DIES, HANGS = 101, 102
 SERVER = f"""
 import json, os, sys, time
@@ -56,16 +62,13 @@ if sys.argv[1:] != ["serve"]:
     sys.exit("the image was not told to serve")
 HTTPServer(("127.0.0.1", 8080), Handler).serve_forever()
 """
-SIGNATURE = {
-    "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 3]}],
-    "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1]}],
-}
 
 
 @pytest.fixture(scope="module")
 def image(podman: Podman) -> str:
-    podman.load("test/scorer:1", python_root({"serve.py": SERVER}), 'ENTRYPOINT ["/usr/bin/python3", "/serve.py"]')
-    return "localhost/test/scorer:1"
+    """The image of the how-to page, which is on no registry."""
+    podman.load(IMAGE, python_root({"serve.py": SERVER}), 'ENTRYPOINT ["/usr/bin/python3", "/serve.py"]')
+    return IMAGE
 
 
 @pytest.fixture(scope="module")
@@ -82,17 +85,26 @@ def program(podman: Podman, image: str, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def client(program: Program, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Of a platform with the image at the endpoint "scorer"."""
-    with Client(program.ready(), program.token) as client:
-        client.projects.allow_code("default", "These images are ours.")
-        client.models.register("scorer", folder(tmp_path_factory.mktemp("scorer"), image=image, command=["serve"]))
-        client.endpoints.deploy("scorer", "scorer", timeout_seconds=120)
+    """Of a platform on which the commands of the how-to page were run."""
+    url, place = program.ready(), tmp_path_factory.mktemp("how-to")
+    (place / "scorer").mkdir()
+    folder(place / "scorer", **json.loads(blocks("json")[0]))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {**os.environ, "PATH": path, "MODELYARD_URL": url, "MODELYARD_TOKEN": program.token}
+    done = subprocess.run(["sh", "-ec", blocks("sh")[0]], cwd=place, env=variables, capture_output=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    with Client(url, program.token) as client:
         yield client
+
+
+def blocks(language: str) -> list[str]:
+    """The page's code in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
 def folder(path: Path, **fields: object) -> Path:
     (path / "image.json").write_text(json.dumps(fields))
-    (path / "signature.json").write_text(json.dumps(SIGNATURE))
+    (path / "signature.json").write_text(blocks("json")[1])
     (path / "weights.json").write_text("[1, 10, 100]")
     return path
 

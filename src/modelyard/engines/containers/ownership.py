@@ -31,8 +31,8 @@ def grant(spec: ProcessSpec, user: int, home: Path) -> None:
     if os.getuid() != 0:
         return
     mounts = (*spec.mounts, *(spec.sidecar.mounts if spec.sidecar else ()))
-    for path in {spec.work_directory, *(mount.path for mount in mounts if mount.is_writable)}:
-        for each in _tree(Path(path)):
+    for folder in {spec.work_directory, *(mount.path for mount in mounts if mount.is_writable)}:
+        for each in _tree(Path(folder)):
             os.chown(each, user, user, follow_symlinks=False)
     for mount in mounts:
         path = Path(mount.path).resolve()
