@@ -125,7 +125,8 @@ def is_told(client: Client, words: tuple[str, ...]) -> bool:
 def test_the_version_carries_the_digest_of_its_image(client: Client, podman: Podman, image: str):
     version = client.models.get("scorer")
     assert version.manifest.artifact_format is ArtifactFormat.IMAGE
-    identity = "sha256:" + podman.command("image", "inspect", "--format", "{{.Id}}", image)
+    identity = podman.command("image", "inspect", "--format", "{{index .RepoDigests 0}}", image)
+    assert "@sha256:" in identity
     assert version.manifest.card.custom == {"image": image, "image_digest": identity}
 
 
@@ -135,7 +136,11 @@ def test_every_dialect_reaches_the_model_in_its_container(client: Client, progra
         sent = {"instances": [[1, 0, 0], [0, 0, 2]]}
         assert http.post("/endpoints/scorer/invocations", json=sent).json()["predictions"] == [{"y": 1}, {"y": 200}]
         assert http.post("/v1/models/scorer:predict", json=sent).json()["predictions"] == [1, 200]
-        csv = http.post("/endpoints/scorer/invocations", content="1,1,1\n", headers={"Content-Type": "text/csv"})
+        csv = http.post(
+            "/endpoints/scorer/invocations",
+            content="1,1,1\n",
+            headers={"Content-Type": "text/csv", "Accept": "text/csv"},
+        )
         assert float(csv.text) == 111
         tensor = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [0, 1, 0]}
         answer = http.post("/v2/models/scorer/infer", json={"inputs": [tensor]}).json()

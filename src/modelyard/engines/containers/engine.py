@@ -78,7 +78,7 @@ class ContainerEngine(SupervisedEngine):
         self._start(process_id, spec, SandboxLevel.CONTAINER, plan)
 
     def resolve_image(self, reference: str) -> str:
-        """See `Engine.resolve_image`: `repository@sha256:...` where a registry has it, else the image's id.
+        """See `Engine.resolve_image`: `repository@sha256:...` where it has one, else the image's id.
 
         Raises:
             ContainersUnavailableError, ImageNotFoundError, ImagePullFailedError: as for `submit`.

@@ -50,7 +50,7 @@ def resolve(client: "DockerClient", reference: str, *, may_pull: bool) -> str:
 
 
 def pinned(client: "DockerClient", image_id: str) -> str:
-    """The reference that means this content everywhere: `repository@sha256:...` if a registry has it, else its id."""
+    """The reference that means this content everywhere: `repository@sha256:...` where it has one, else its id."""
     digests = client.images.get(image_id).attrs.get("RepoDigests") or []
     return next((str(one) for one in digests if not one.startswith(("localhost/", "<none>"))), image_id)
 
