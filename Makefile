@@ -4,8 +4,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-fast check lint types \
-	contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
+.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-containers test-fast \
+	check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -40,6 +40,10 @@ test-kserve: $(VENV)/.dev ## Run the tests with KServe's client, in an environme
 	@UV_PROJECT_ENVIRONMENT=.venv-kserve $(UV) sync --quiet --frozen --inexact
 	@$(UV) pip install --quiet --python .venv-kserve/bin/python "kserve>=0.15"
 	@.venv-kserve/bin/python -m pytest -q -n 0 tests/compat/test_kserve.py
+
+test-containers: $(VENV)/.dev ## Run the tests of containers, on a Podman that Debian has (installed if it is missing)
+	@sh scripts/install_podman.sh
+	@$(PYTHON) -m pytest -q -n 0 tests/containers
 
 test-fast: $(VENV)/.dev ## Run the tests that need no server and no seconds
 	@$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/api tests/architecture

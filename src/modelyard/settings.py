@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from modelyard.types.processes import EngineKind
+
 _SOCKET_PATH_LIMIT = 100  # a Unix socket path holds 107 bytes; leave room for the file name
 
 
@@ -50,6 +52,17 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(default=64 << 20, description="Largest inference request body.")
     max_parallel_jobs: int = Field(
         default_factory=lambda: max(1, os.cpu_count() or 1), description="Training jobs that run at the same time."
+    )
+    engine: EngineKind = Field(
+        default=EngineKind.LOCAL,
+        description="Where jobs and replicas run that do not say: `local` (sandboxed processes) or `container`.",
+    )
+    container_socket: str = Field(
+        default="",
+        description="API of Docker or Podman: unix:///run/docker.sock. Empty: DOCKER_HOST, or the usual places.",
+    )
+    container_pull: bool = Field(
+        default=True, description="Pull images that are not here; false: only images that are here are run."
     )
     job_memory_bytes: int = Field(default=4 << 30, description="Memory limit of a job that names none.")
     job_time_limit_seconds: float = Field(default=24 * 3600.0, description="Time limit of a job that names none.")
@@ -150,6 +163,7 @@ class Home:
         self.backups = self.root / "backups"
         self.run = self.root / "run"
         self.processes = self.run / "processes"
+        self.containers = self.run / "containers"
         self.routing = self.run / "routing.json"
         self.gateways = self.run / "gateways"
         self.demand = self.gateways / "demand"

@@ -23,7 +23,7 @@ from modelyard.control.rest import errors
 from modelyard.control.telemetry.exporting import EXPORT_SECONDS, OtlpExport
 from modelyard.control.telemetry.figures import FiguresMiddleware
 from modelyard.engines.base import Engine
-from modelyard.engines.local.engine import LocalEngine
+from modelyard.engines.choice import open_engine
 from modelyard.errors import ModelyardError
 from modelyard.kit.addresses import local_url
 from modelyard.kit.files import write_atomic
@@ -38,7 +38,7 @@ from modelyard.settings import Home, Settings
 from modelyard.storage.presence import LOOK_SECONDS
 
 
-def main(make_engine: Callable[[Home], Engine] = LocalEngine) -> None:
+def main(make_engine: Callable[[Settings], Engine] = open_engine) -> None:
     """Entry point: `python -m modelyard.server.control --home H [--applications registry,jobs] [--tcp]`."""
     parser = argparse.ArgumentParser(prog="modelyard.server.control")
     parser.add_argument("--home", type=Path, required=True)
@@ -53,7 +53,7 @@ def main(make_engine: Callable[[Home], Engine] = LocalEngine) -> None:
 
 
 def run(
-    settings: Settings, names: tuple[str, ...], make_engine: Callable[[Home], Engine] = LocalEngine, *, is_tcp: bool
+    settings: Settings, names: tuple[str, ...], make_engine: Callable[[Settings], Engine] = open_engine, *, is_tcp: bool
 ) -> None:
     """Serve until SIGTERM, of which uvicorn lets this process die once it has answered what it held.
 

@@ -15,7 +15,7 @@ import time
 from types import FrameType
 
 from modelyard.dataplane.gateway.config import is_loopback
-from modelyard.engines.local.engine import LocalEngine
+from modelyard.engines.choice import open_engine
 from modelyard.errors import ConflictError, InvalidInputError, ModelyardError
 from modelyard.kit.addresses import bound_socket
 from modelyard.kit.files import write_atomic
@@ -244,7 +244,7 @@ def ready_url(home: Home, *, has_gateway: bool) -> str | None:
 
 def end_processes(home: Home, patience_seconds: float = STOP_SECONDS) -> None:
     """End every job and replica; jobs are marked PREEMPTED, so the next start takes them up again."""
-    engine = LocalEngine(home)
+    engine = open_engine(Settings(home=home.root))
     alive = [state.id for state in engine.list() if state.is_alive]
     for process_id in alive:
         engine.stop(process_id, grace_seconds=patience_seconds / 2, is_preemption=True)

@@ -27,9 +27,17 @@ class EndCause(StrEnum):
     START_FAILED = "START_FAILED"
 
 
+class EngineKind(StrEnum):
+    """Where a process runs: in a sandbox of this machine's kernel, or in a container."""
+
+    LOCAL = "local"
+    CONTAINER = "container"
+
+
 class SandboxLevel(StrEnum):
     """How well a process is fenced in, strongest first. The level in force is shown in every process record."""
 
+    CONTAINER = "container"
     BUBBLEWRAP = "bubblewrap"
     LANDLOCK = "landlock"
     RLIMITS = "rlimits"
@@ -56,10 +64,37 @@ class Resources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A host path that the process may see, at the same path inside; read-only unless said otherwise."""
+    """A host path that the process may see; read-only unless said otherwise.
+
+    Attributes:
+        path: on the host.
+        is_writable: whether the process may write there.
+        target: where it is inside a container of an image; empty, and without an image: at the same path.
+    """
 
     path: str
     is_writable: bool = False
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """A program from an image beside a process. They share a loopback and their fate: the end of one ends the other.
+
+    Attributes:
+        image: reference of the image ("repository:tag", "repository@sha256:...", or an id).
+        command: program and arguments, no shell; empty: what the image says. Its first word goes to the image's
+            entrypoint, if it has one.
+        environment: added to the image's own.
+        mounts: host paths that it may see.
+        resources: limits of its own; its time limit is that of the process it stands beside.
+    """
+
+    image: str
+    command: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +111,11 @@ class ProcessSpec:
         has_loopback: its processes may speak with each other over a loopback of their own, though there is no network;
             needs the level `bubblewrap`.
         labels: free key/value pairs that `list` can be filtered by ("job": "job-1", "replica": ...).
+        image: reference of the image that it runs from, which then brings its programs and libraries itself. Empty: the
+            programs of this machine and the platform's Python. With an image, `command` may be empty, and
+            `environment` is added to the image's.
+        sidecar: a program from an image beside it; needs containers.
+        engine: where it runs; None: where the platform's settings say, or in a container if it needs one.
     """
 
     command: tuple[str, ...]
@@ -86,6 +126,14 @@ class ProcessSpec:
     has_network: bool = False
     has_loopback: bool = False
     labels: dict[str, str] = field(default_factory=dict)
+    image: str = ""
+    sidecar: Sidecar | None = None
+    engine: EngineKind | None = None
+
+    @property
+    def needs_containers(self) -> bool:
+        """True for what cannot run without them."""
+        return bool(self.image) or self.sidecar is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

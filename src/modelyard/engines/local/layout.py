@@ -12,6 +12,7 @@ RUNNING = "running.json"  # the command was executed
 STOP = "stop.json"  # somebody asked for the end
 END = "end.json"  # the account of the end, written once
 LOG = "log"  # folder of output segments, each named by its first byte's offset
+TEMPORARY = "tmp"  # folder: the private /tmp
 SHIM_LOG = "supervisor.log"
 NEW_PREFIX = ".new-"
 REMOVED_PREFIX = ".removed-"

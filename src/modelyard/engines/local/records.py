@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import msgspec
 
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.engines.local import layout, output_files
-from modelyard.engines.local.plan import Plan
 from modelyard.errors import InvalidInputError
 from modelyard.kit.files import write_atomic
 from modelyard.types.processes import EndCause, ProcessEnd, ProcessSpec, ProcessState, ProcessStatus, SandboxLevel
@@ -37,9 +37,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """The command was executed."""
+    """The command was executed. `pid` is None where it ended at once, or runs on another machine."""
 
-    pid: int
+    pid: int | None
     started_at: datetime
 
 
@@ -84,11 +84,11 @@ class Records:
         except FileNotFoundError:
             raise _unknown(process_id) from None
 
-    def prepare(self, record: Record, plan: Plan) -> Path:
+    def prepare(self, record: Record, plan: Mapping[str, Any]) -> Path:
         """A complete new folder under a temporary name; the supervisor gives it its own."""
         folder = self.folder / f"{layout.NEW_PREFIX}{os.urandom(8).hex()}"
         folder.mkdir(mode=0o700, parents=True)
-        for name in (layout.LOG, Path(plan["temporary"]).name):
+        for name in (layout.LOG, layout.TEMPORARY):
             (folder / name).mkdir(mode=0o700)
         os.mkfifo(folder / layout.DOORBELL, 0o600)
         write_atomic(folder / layout.PLAN, msgspec.json.encode(plan), mode=0o600)

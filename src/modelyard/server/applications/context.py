@@ -13,7 +13,7 @@ from modelyard.control.jobs.workflows import QUEUE
 from modelyard.control.telemetry.exporting import OtlpExport
 from modelyard.control.telemetry.figures import ControlFigures
 from modelyard.engines.base import Engine
-from modelyard.engines.local.engine import LocalEngine
+from modelyard.engines.choice import open_engine
 from modelyard.kit.clock import Clock, SystemClock
 from modelyard.server.state.peers import open_presence
 from modelyard.server.telemetry import open_export
@@ -53,7 +53,7 @@ class Context:
 
 
 def open_context(
-    settings: Settings, applications: tuple[str, ...], make_engine: Callable[[Home], Engine] = LocalEngine
+    settings: Settings, applications: tuple[str, ...], make_engine: Callable[[Settings], Engine] = open_engine
 ) -> Context:
     """Make the folders, bring the database to the present schema (after a copy of it), open everything."""
     home = settings.layout
@@ -71,7 +71,7 @@ def open_context(
         home=home,
         database=database,
         objects=open_objects(settings.resolved_objects_url),
-        engine=make_engine(home),
+        engine=make_engine(settings),
         durable=Durable(settings.resolved_database_url, presence.name, queues=(QUEUE,)),
         presence=presence,
         audit=AuditService(database, AuditRepository()),

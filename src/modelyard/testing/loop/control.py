@@ -42,4 +42,4 @@ def _sabotaged(spec: ProcessSpec, kind: str) -> ProcessSpec:
 
 
 if __name__ == "__main__":
-    control.main(SabotagingEngine)
+    control.main(lambda settings: SabotagingEngine(settings.layout))

@@ -1,20 +1,18 @@
 """Supervises one process tree from its start to the account of its end. Standard library only."""
 
 import contextlib
-import json
 import os
 import resource
 import select
 import signal
 import time
-from datetime import UTC, datetime
-from typing import Any
 
 from modelyard.engines.local import cgroups, layout, tree
 from modelyard.engines.local.plan import Plan
 from modelyard.engines.local.sandbox import confine
 from modelyard.engines.local.shim.account import account
 from modelyard.engines.local.shim.child import Child
+from modelyard.engines.local.shim.files import drain, read_json, timestamp, write_json
 from modelyard.engines.local.shim.output import OutputLog
 from modelyard.engines.local.shim.watch import Watch, in_units
 
@@ -60,8 +58,8 @@ class Supervisor:
                 self._start()
                 if not self._child.is_starting:
                     poll.unregister(self._child.socket.fileno())
-            _drain(self._alarm)
-            _drain(self._doorbell)
+            drain(self._alarm)
+            drain(self._doorbell)
             self._look_at_stop()
             self._look_at_limits()
             self._collect()
@@ -95,7 +93,7 @@ class Supervisor:
     def _start(self) -> None:
         self._child.poll_start()
         if self._child.is_running:
-            write_json(layout.RUNNING, {"pid": self._child.command_pid, "started_at": _now()})
+            write_json(layout.RUNNING, {"pid": self._child.command_pid, "started_at": timestamp()})
         elif self._child.failure is not None:
             self._end("START_FAILED", self._child.failure, grace_seconds=0)
 
@@ -198,7 +196,7 @@ class Supervisor:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         end["cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 3)
         end["max_rss_bytes"] = usage.ru_maxrss * 1024
-        end["ended_at"] = _now()
+        end["ended_at"] = timestamp()
         write_json(layout.END, end)
 
     def _wait_for_all(self) -> None:
@@ -212,39 +210,8 @@ class Supervisor:
                 time.sleep(0.002)
 
 
-def write_json(name: str, content: dict[str, Any]) -> None:
-    """Write a state file so that it is whole or absent; a deleted folder or a full disk loses it."""
-    temporary = f".{name}.new"
-    with contextlib.suppress(OSError):
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, name)
-
-
-def read_json(name: str) -> dict[str, Any] | None:
-    """Content of a state file, or None while there is none."""
-    try:
-        with open(name, encoding="utf-8") as file:
-            content: dict[str, Any] = json.load(file)
-    except OSError:
-        return None
-    return content
-
-
-def _drain(descriptor: int) -> None:
-    with contextlib.suppress(BlockingIOError):
-        while os.read(descriptor, 512):
-            continue
-
-
 def _machine_oom_kills() -> int:
     """How often this machine ran out of memory and killed something."""
     with contextlib.suppress(OSError), open("/proc/vmstat", encoding="ascii") as file:
         return next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), 0)
     return 0
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
