@@ -22,6 +22,7 @@ from modelyard.errors import NotFoundError
 from modelyard.kit.clock import FakeClock
 from modelyard.settings import Home
 from modelyard.storage.database import Database
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard, ModelVersion
 from modelyard.types.signatures import Signature
 
@@ -30,6 +31,9 @@ PATH = "/projects/default/endpoints"
 
 class OneModel:
     """A registry with the model "digits", whose alias "champion" is version 2."""
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         numbers = {"digits": 3, "digits@champion": 2, "digits:1": 1, "digits:2": 2}

@@ -16,12 +16,15 @@ from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
 from modelyard.control.rest.application import create_application
+from modelyard.control.scheduling.api import queues_router, waiting_router
+from modelyard.control.scheduling.assembly import assemble
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import SystemClock
 from modelyard.settings import Settings
 from modelyard.storage.creations import Creations
 from modelyard.storage.objects import open_objects
+from modelyard.types.compute.scheduling import HostCapacity, Quota
 from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe, JobStatus, MetricPoint
 
@@ -66,7 +69,7 @@ class OneDataset:
 
 
 @pytest.fixture
-def service(database, tmp_path):
+def service(database, scheduling):
     engine = NoProcesses()
     return JobService(
         database=database,
@@ -76,16 +79,31 @@ def service(database, tmp_path):
         engine=engine,
         output=JobOutput(engine, open_objects("memory://")),
         clock=SystemClock(),
-        enqueue=lambda _job: None,
+        scheduling=scheduling.service,
     )
 
 
 @pytest.fixture
-def application(service, stub_guard, list_audit, tmp_path):
+def scheduling(database):
+    found = assemble(
+        database=database,
+        clock=SystemClock(),
+        machine=HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2),
+        quota=lambda project: Quota(cpus=2) if project == "default" else Quota(),
+        carry=lambda _ticket: None,
+    )
+    found.queues.ensure_default()
+    return found
+
+
+@pytest.fixture
+def application(service, scheduling, stub_guard, list_audit, tmp_path):
     routers = [
         algorithms_router(stub_guard),
         environments_router(EnvironmentService(), stub_guard),
         jobs_router(service, stub_guard, Settings(home=tmp_path)),
+        queues_router(scheduling.queues, scheduling.service, stub_guard),
+        waiting_router(scheduling.queues, scheduling.service, stub_guard),
     ]
     return create_application(title="Jobs", description="", routers=routers, audit=list_audit, version="0")
 
@@ -96,7 +114,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 12
+    assert assert_protected(application) == 27
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):

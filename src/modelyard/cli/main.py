@@ -15,6 +15,7 @@ from modelyard.cli.commands import (
     serving,
     training,
 )
+from modelyard.cli.commands.compute import queues
 
 
 def build() -> typer.Typer:
@@ -28,7 +29,8 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for module in (platform, datasets, models, training, serving, captures, monitoring, alerting, retraining, access):
+    work = (datasets, models, training, queues, serving, captures)
+    for module in (platform, *work, monitoring, alerting, retraining, access):
         module.declare(app)
     return app
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from modelyard.control.scheduling.rule.amounts import Amounts
 from modelyard.control.scheduling.rule.state import Decisions, Request, Running, Start, State
 
+_INSTANT = 1e-6
 Rule = Callable[[State], Decisions]
 Forecast = Callable[[State], "dict[str, float]"]
 
@@ -74,7 +75,7 @@ class Simulation:
             self._left[request.id] = min(job.seconds, request.limit_seconds)
             self._at(request.ranked_at, "submit", request.id)
             if request.start_before is not None:
-                self._at(request.start_before + 1e-6, "look", "")
+                self._at(request.start_before + _INSTANT, "look", "")
         for reserved in self.state.reservations:
             self._at(max(0.0, reserved.starts_at - self.state.policy.leave_seconds), "look", "")
             self._at(reserved.starts_at, "look", "")
@@ -144,13 +145,13 @@ class Simulation:
             return
         outcome, now = self.outcomes[job], self.state.now
         done = now - running.started_at
-        if is_over and done < self._left[job] - 1e-6:
+        if is_over and done < self._left[job] - _INSTANT:
             return  # it was preempted and has started again since
         if not is_over and not running.is_leaving:
             return
         rest = tuple(each for each in self.state.running if each.request.id != job)
         self._left[job] -= done
-        if self._left[job] <= 1e-6:
+        if self._left[job] <= _INSTANT:
             outcome.ended_at = now
             self.state = replace(self.state, running=rest)
             return

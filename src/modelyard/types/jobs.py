@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelyard.types.compute.scheduling import Schedule
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
 from modelyard.types.signatures import Scalar
 
@@ -126,7 +127,10 @@ class JobEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as the API shows it. `result` holds what it made: {"model_version": "digits:1"} or evaluation figures."""
+    """A job as the API shows it. `result` holds what it made: {"model_version": "digits:1"} or evaluation figures.
+
+    `schedule` says where it stands while it has not ended.
+    """
 
     project: str
     id: str
@@ -145,6 +149,7 @@ class Job:
     ended_at: datetime | None = None
     created_by: str = ""
     version: int = 1
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

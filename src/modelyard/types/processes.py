@@ -14,7 +14,10 @@ class ProcessStatus(StrEnum):
 
 
 class EndCause(StrEnum):
-    """Why a process ended. LOST: it is gone and left no account of its end (its host or supervisor was killed)."""
+    """Why a process ended. LOST: it is gone and left no account of its end (its host or supervisor was killed).
+
+    EXPIRED: it never began, because there was no capacity for it in time.
+    """
 
     EXIT = "EXIT"
     SIGNAL = "SIGNAL"
@@ -25,6 +28,7 @@ class EndCause(StrEnum):
     PREEMPTED = "PREEMPTED"
     LOST = "LOST"
     START_FAILED = "START_FAILED"
+    EXPIRED = "EXPIRED"
 
 
 class SandboxLevel(StrEnum):

@@ -15,9 +15,13 @@ from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
-from modelyard.control.jobs.workflows import QUEUE, JobWorkflow
+from modelyard.control.jobs.workflows import ADMITTED, QUEUE, JobWorkflow
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
+from modelyard.control.scheduling.api import queues_router, waiting_router
+from modelyard.control.scheduling.assembly import assemble as assemble_scheduling
+from modelyard.control.scheduling.capacity import this_machine
+from modelyard.control.scheduling.service import SchedulingService
 from modelyard.control.telemetry.api import figures_router
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
@@ -38,8 +42,72 @@ class Jobs:
     client: JobsClient
 
 
+MOST_ADMITTED = 100
+"""Jobs whose workflows run at the same time, whatever capacity says: each has a thread."""
+
+
 def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
+    carrier = _Carrier()
+    scheduling = assemble_scheduling(
+        database=context.database,
+        clock=context.clock,
+        machine=this_machine(context.settings.max_parallel_jobs),
+        quota=registry.quota,
+        carry=carrier.carry,
+    )
+    service, workflow = _jobs(context, registry, scheduling.service)
+    carrier.workflow = workflow
+    routers = [
+        algorithms_router(guard),
+        environments_router(EnvironmentService(), guard),
+        jobs_router(service, guard, context.settings),
+        queues_router(scheduling.queues, scheduling.service, guard),
+        waiting_router(scheduling.queues, scheduling.service, guard),
+        audit_router(context.audit, guard),
+        figures_router(context.figures, guard),
+    ]
+    asgi = create_application(
+        title="Modelyard Jobs", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
+    )
+
+    def resume() -> None:
+        for ticket in scheduling.service.tickets():
+            carrier.carry(ticket)
+
+    def on_start() -> None:
+        context.durable.add_queue(QUEUE, context.settings.max_parallel_jobs)
+        context.durable.add_queue(ADMITTED, MOST_ADMITTED)
+        scheduling.queues.ensure_default()
+        service.adopt()
+        resume()
+
+    duties = (
+        Duty(
+            name="jobs.schedule",
+            interval_seconds=1.0,
+            run=scheduling.scheduler.round,
+            pause=lambda: scheduling.scheduler.pause_seconds,
+            awake=scheduling.service.awake,
+        ),
+        Duty(name="jobs.resume", interval_seconds=5.0, run=resume),
+        Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
+    )
+    application = Application(name="jobs", asgi=asgi, duties=duties, on_start=on_start)
+    return Jobs(application=application, client=InProcessJobsClient(service, context.settings))
+
+
+class _Carrier:
+    """Ties the knot: the scheduler hands tickets to the workflow, whose execution tells the queues of each end."""
+
+    workflow: JobWorkflow
+
+    def carry(self, ticket: str) -> None:
+        """Carry an admitted job, once."""
+        self.workflow.enqueue(ticket)
+
+
+def _jobs(context: Context, registry: RegistryClient, scheduling: SchedulingService) -> tuple[JobService, JobWorkflow]:
     repository = JobRepository()
     output = JobOutput(context.engine, context.objects)
     execution = JobExecution(
@@ -51,8 +119,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         output=output,
         home=context.home,
         clock=context.clock,
+        scheduling=scheduling,
     )
-    workflow = JobWorkflow(execution)
     service = JobService(
         database=context.database,
         repository=repository,
@@ -61,26 +129,6 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         engine=context.engine,
         output=output,
         clock=context.clock,
-        enqueue=workflow.enqueue,
+        scheduling=scheduling,
     )
-    routers = [
-        algorithms_router(guard),
-        environments_router(EnvironmentService(), guard),
-        jobs_router(service, guard, context.settings),
-        audit_router(context.audit, guard),
-        figures_router(context.figures, guard),
-    ]
-    asgi = create_application(
-        title="Modelyard Jobs", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
-    )
-
-    def on_start() -> None:
-        context.durable.add_queue(QUEUE, context.settings.max_parallel_jobs)
-        service.resume()
-
-    duties = (
-        Duty(name="jobs.resume", interval_seconds=5.0, run=service.resume),
-        Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
-    )
-    application = Application(name="jobs", asgi=asgi, duties=duties, on_start=on_start)
-    return Jobs(application=application, client=InProcessJobsClient(service, context.settings))
+    return service, JobWorkflow(execution)

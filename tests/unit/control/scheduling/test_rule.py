@@ -68,12 +68,18 @@ def traces(draw: st.DrawFn) -> list[TraceJob]:
 
 quotas = st.dictionaries(
     st.sampled_from(PROJECTS),
-    st.builds(Amounts, st.integers(4, 16).map(lambda n: n * 1000), st.integers(8, 40), st.integers(1, 2), st.integers(1, 4)),
+    st.builds(
+        Amounts, st.integers(4, 16).map(lambda n: n * 1000), st.integers(8, 40), st.integers(1, 2), st.integers(1, 4)
+    ),
 )
 reservations = st.sampled_from(
     [
         (),
-        (Reserved(id="r", project="b", need=Amounts(4000, 8, 0, 4), hosts=("small-1",), starts_at=100.0, ends_at=200.0),),
+        (
+            Reserved(
+                id="r", project="b", need=Amounts(4000, 8, 0, 4), hosts=("small-1",), starts_at=100.0, ends_at=200.0
+            ),
+        ),
     ]
 )
 
@@ -180,7 +186,9 @@ def test_a_large_job_of_low_priority_is_not_starved_by_a_stream_of_urgent_small_
     large = TraceJob(request=request("large", ranked_at=1.0, project="b", **wish), seconds=50)
     stream = [
         TraceJob(
-            request=request(f"s{n:04d}", queue="urgent", need=Amounts(need * 1000, 1, 0, 1), ranked_at=float(n * every)),
+            request=request(
+                f"s{n:04d}", queue="urgent", need=Amounts(need * 1000, 1, 0, 1), ranked_at=float(n * every)
+            ),
             seconds=90,
         )
         for n in range(2000 // every)
@@ -213,7 +221,9 @@ def test_a_spot_job_makes_room_for_another_and_the_youngest_goes():
         Running(request=request(name, is_spot=True, limit_seconds=1e6), hosts=("h",), started_at=at)
         for name, at in (("old", 1.0), ("young", 2.0))
     ]
-    state = State(now=10.0, hosts=(host,), waiting=(request("paying"), request("other", is_spot=True)), running=(*spot,))
+    state = State(
+        now=10.0, hosts=(host,), waiting=(request("paying"), request("other", is_spot=True)), running=(*spot,)
+    )
     decisions = decide(state)
     assert decisions.preempt == ("young",)
     assert decisions.starts == ()
@@ -240,7 +250,10 @@ def test_a_reservation_keeps_others_out_and_lets_its_own_in():
         ({"need": Amounts(9000, 1, 0, 1)}, "it needs 9 cores, there are 8 on the largest host"),
         ({"need": Amounts(1000, 1, 3, 1)}, "it needs 3 GPUs, there are 2 on the largest host"),
         ({"need": Amounts(5000, 1, 0, 1), "hosts": 2}, "it needs 2 hosts of its size, there are 1"),
-        ({"need": Amounts(3000, 1, 0, 1), "project": "poor"}, "it needs 3 cores, there are 2 in the quota of project 'poor'"),
+        (
+            {"need": Amounts(3000, 1, 0, 1), "project": "poor"},
+            "it needs 3 cores, there are 2 in the quota of project 'poor'",
+        ),
         ({"reservation": "gone"}, "there is no reservation 'gone'"),
     ],
 )

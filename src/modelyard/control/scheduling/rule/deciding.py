@@ -4,10 +4,10 @@ What it guarantees (tests/unit/control/scheduling holds it to them):
 
 - no host and no quota is ever exceeded;
 - a gang starts whole or not at all;
-- a job is never delayed by one of lower order: each has its place in a plan made with the jobs' time limits, and a job
-  of lower order may start earlier only where it moves nobody (conservative backfilling);
-- nothing waits for ever: waiting is worth points without end, all else has an upper bound;
-- a spot job is ended only for a job that starts in its place.
+- each waiting job has a place in one plan, made with the jobs' time limits; a job of lower order starts earlier only
+  where it moves nobody of higher order (conservative backfilling), and the first in the order never moves back;
+- no job but a spot job waits for ever: waiting is worth points without end, all else has an upper bound;
+- a spot job is ended only for a job or a reservation that takes its place.
 """
 
 from collections.abc import Collection, Iterable, Mapping

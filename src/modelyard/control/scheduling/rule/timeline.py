@@ -44,14 +44,15 @@ class Timeline:
 
         Among hosts that are free the ones with the least left are taken, so that large places stay whole.
         """
-        fits = (self._free[:, : len(self._hosts)] >= np.array(need)).all(axis=2)
+        fits: NDArray[np.bool_] = np.all(self._free[:, : len(self._hosts)] >= np.array(need), axis=2)
         if project in self._quota_row:
-            allowed = (self._free[:, self._quota_row[project]] >= np.array(need.times(count))).all(axis=1)
+            row = self._free[:, self._quota_row[project]]
+            allowed: NDArray[np.bool_] = np.all(row >= np.array(need.times(count)), axis=1)
             fits &= allowed[:, None]
         for index in range(len(self._times)):
             if np.count_nonzero(fits[index]) < count:
                 continue
-            free = fits[index : self._steps_before(self._times[index] + seconds)].all(axis=0)
+            free: NDArray[np.bool_] = np.all(fits[index : self._steps_before(self._times[index] + seconds)], axis=0)
             if np.count_nonzero(free) >= count:
                 chosen = sorted(np.flatnonzero(free), key=lambda row: (*self._free[index, row], row))[:count]
                 return self._times[index], tuple(self._hosts[row] for row in chosen)
