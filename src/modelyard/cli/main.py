@@ -15,7 +15,7 @@ from modelyard.cli.commands import (
     serving,
     training,
 )
-from modelyard.cli.commands.compute import queues
+from modelyard.cli.commands.compute import costs, queues
 
 
 def build() -> typer.Typer:
@@ -29,7 +29,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    work = (datasets, models, training, queues, serving, captures)
+    work = (datasets, models, training, queues, costs, serving, captures)
     for module in (platform, *work, monitoring, alerting, retraining, access):
         module.declare(app)
     return app

@@ -102,13 +102,25 @@ class ProcessEnd:
     signal: int | None = None
     log_tail: str = ""
     cpu_seconds: float | None = None
+    memory_byte_seconds: int | None = None
     max_rss_bytes: int | None = None
     ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessUsage:
+    """What a process and all below it have used so far: processor time, and memory times the seconds it was held."""
+
+    cpu_seconds: float = 0.0
+    memory_byte_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessState:
-    """An engine's answer about one process. `end` is set exactly when status is ENDED."""
+    """An engine's answer about one process. `end` is set exactly when status is ENDED.
+
+    `usage`: what it has used, a few seconds old while it lives, exact once it has ENDED; None: nobody measured it.
+    """
 
     id: str
     status: ProcessStatus
@@ -117,6 +129,7 @@ class ProcessState:
     pid: int | None = None
     started_at: datetime | None = None
     end: ProcessEnd | None = None
+    usage: ProcessUsage | None = None
 
     @property
     def is_alive(self) -> bool:

@@ -154,8 +154,14 @@ class JobExecution:
             work_directory=str(folder),
             mounts=tuple(Mount(path=str(path)) for path in inputs),
             resources=job.resources,
-            labels={"job": job.id, "project": job.project},
+            labels=self._labels(job),
         )
+
+    def _labels(self, job: Job) -> dict[str, str]:
+        """Whose process it is, and what it is metered as."""
+        entry = self._scheduling.entry(job.id)
+        more = {} if entry is None else {"spot": "yes" if entry.is_spot else "", "gpus": str(entry.gpus)}
+        return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
     def _complete(self, job: Job, end: ProcessEnd) -> None:
         folder = self._folder(job)

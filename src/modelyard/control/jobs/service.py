@@ -1,6 +1,7 @@
 """The rules of jobs: what may be submitted, what a record says, how one is stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from statistics import median
 
@@ -41,6 +42,7 @@ class JobService:
         output: JobOutput,
         clock: Clock,
         scheduling: SchedulingService,
+        check_budget: Callable[[str], None] = lambda _project: None,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -50,6 +52,7 @@ class JobService:
         self._output = output
         self._clock = clock
         self._scheduling = scheduling
+        self._check_budget = check_budget
 
     def create_training(
         self,
@@ -68,6 +71,7 @@ class JobService:
             InvalidInputError: unknown algorithm, hyper-parameter or channel, or a value out of its range.
             NotFoundError: a dataset version or the queue does not exist.
             JobNeverFitsError: it could not start even on an empty machine.
+            BudgetExhaustedError: the project has spent its budget.
         """
         description = catalog.describe(recipe.algorithm)
         if "train" not in recipe.channels:
@@ -152,6 +156,15 @@ class JobService:
         self._scheduling.cancel(job_id)
         return self.get(project, job_id)
 
+    def stop_all(self, project: str) -> None:
+        """Ask every job of a project to stop that has not ended."""
+        with self._database.read() as connection:
+            unfinished = [job for job in self._repository.unfinished(connection) if job.project == project]
+        for job in unfinished:
+            if job.status is not JobStatus.STOPPING:
+                with suppress(InvalidStateError):  # it has ended meanwhile
+                    self.stop(project, job.id)
+
     def logs(self, project: str, job_id: str, offset: int) -> tuple[LogChunk, bool]:
         """Output from byte `offset`, and whether more may come."""
         job = self.get(project, job_id)
@@ -216,6 +229,7 @@ class JobService:
             created_at=self._clock.now(),
             created_by=created_by,
         )
+        self._check_budget(project)
         entry = self._scheduling.place(job.id, project, resources, placement, self._usual_seconds(job))
         with self._database.transaction() as connection:
             made = self._creations.replay(connection, creation)

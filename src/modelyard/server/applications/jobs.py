@@ -15,7 +15,11 @@ from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
+from modelyard.control.jobs.metering import job_subjects
 from modelyard.control.jobs.workflows import ADMITTED, QUEUE, JobWorkflow
+from modelyard.control.metering.api import router as costs_router
+from modelyard.control.metering.assembly import Metering
+from modelyard.control.metering.assembly import assemble as assemble_metering
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.scheduling.api import queues_router, waiting_router
@@ -42,6 +46,7 @@ class Jobs:
     client: JobsClient
 
 
+METERING_SECONDS = 5.0
 MOST_ADMITTED = 100
 """Jobs whose workflows run at the same time, whatever capacity says: each has a thread."""
 
@@ -49,6 +54,9 @@ MOST_ADMITTED = 100
 def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
     carrier = _Carrier()
+    metering = assemble_metering(
+        database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
+    )
     scheduling = assemble_scheduling(
         database=context.database,
         clock=context.clock,
@@ -56,7 +64,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         quota=registry.quota,
         carry=carrier.carry,
     )
-    service, workflow = _jobs(context, registry, scheduling.service)
+    service, workflow = _jobs(context, registry, scheduling.service, metering)
     carrier.workflow = workflow
     routers = [
         algorithms_router(guard),
@@ -64,6 +72,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         jobs_router(service, guard, context.settings),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
+        costs_router(metering.costs, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
     ]
@@ -92,6 +101,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         ),
         Duty(name="jobs.resume", interval_seconds=5.0, run=resume),
         Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
+        Duty(name="jobs.metering", interval_seconds=METERING_SECONDS, run=metering.look),
+        Duty(name="jobs.budgets", interval_seconds=METERING_SECONDS, run=lambda: metering.costs.look(service.stop_all)),
     )
     application = Application(name="jobs", asgi=asgi, duties=duties, on_start=on_start)
     return Jobs(application=application, client=InProcessJobsClient(service, context.settings))
@@ -107,15 +118,17 @@ class _Carrier:
         self.workflow.enqueue(ticket)
 
 
-def _jobs(context: Context, registry: RegistryClient, scheduling: SchedulingService) -> tuple[JobService, JobWorkflow]:
-    repository = JobRepository()
-    output = JobOutput(context.engine, context.objects)
+def _jobs(
+    context: Context, registry: RegistryClient, scheduling: SchedulingService, metering: Metering
+) -> tuple[JobService, JobWorkflow]:
+    repository, engine = JobRepository(), metering.engine
+    output = JobOutput(engine, context.objects)
     execution = JobExecution(
         database=context.database,
         repository=repository,
         registry=registry,
         inputs=JobInputs(registry, context.home),
-        engine=context.engine,
+        engine=engine,
         output=output,
         home=context.home,
         clock=context.clock,
@@ -126,9 +139,10 @@ def _jobs(context: Context, registry: RegistryClient, scheduling: SchedulingServ
         repository=repository,
         creations=context.creations,
         registry=registry,
-        engine=context.engine,
+        engine=engine,
         output=output,
         clock=context.clock,
         scheduling=scheduling,
+        check_budget=metering.costs.check_budget,
     )
     return service, JobWorkflow(execution)
