@@ -23,7 +23,9 @@ def router(service: CostService, guard: Guard) -> APIRouter:
         principal: Annotated[Principal, Depends(guard.require(Action.READ))],
         by: Annotated[CostGroup, Query(description="What is added up.")] = CostGroup.PROJECT,
         project: Annotated[str | None, Query(description="Only of this project.")] = None,
-        since: Annotated[date | None, Query(description="First day (UTC); the first of this month if left out.")] = None,
+        since: Annotated[
+            date | None, Query(description="First day (UTC); the first of this month if left out.")
+        ] = None,
         until: Annotated[date | None, Query(description="Last day; today if left out.")] = None,
     ) -> Page[Cost]:
         """Measured processor time and memory, each at the price of its time. The dearest first.
@@ -62,9 +64,7 @@ def router(service: CostService, guard: Guard) -> APIRouter:
         return service.set_budget(project, amount=body.amount, alert_share=body.alert_share, stops=body.stops)
 
     @routes.delete("/projects/{project}/budget", status_code=204, summary="Let a project spend without limit")
-    def delete_budget(
-        project: str, principal: Annotated[Principal, Depends(guard.require(Action.ADMINISTER))]
-    ) -> None:
+    def delete_budget(project: str, principal: Annotated[Principal, Depends(guard.require(Action.ADMINISTER))]) -> None:
         """For administrators of the whole platform."""
         guard.check(principal, Action.ADMINISTER, None)
         service.delete_budget(project)

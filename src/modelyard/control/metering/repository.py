@@ -90,9 +90,7 @@ class PriceRepository:
 
     def insert(self, connection: Connection, prices: Prices, effective_at: datetime, created_by: str) -> None:
         """Add a list."""
-        connection.execute(
-            insert(price_lists).values(prices=prices, effective_at=effective_at, created_by=created_by)
-        )
+        connection.execute(insert(price_lists).values(prices=prices, effective_at=effective_at, created_by=created_by))
 
 
 class BudgetRepository:

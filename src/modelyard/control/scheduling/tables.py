@@ -6,7 +6,7 @@ from modelyard.storage.columns import UtcDateTime
 from modelyard.storage.metadata import jobs_metadata
 
 queues = Table(
-    "queues",
+    "job_queues",  # the workflow library has a table `queues` in the same database
     jobs_metadata,
     Column("name", String(63), primary_key=True),
     Column("description", Text, nullable=False),

@@ -12,10 +12,10 @@ from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
+from modelyard.control.jobs.metering import job_subjects
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
-from modelyard.control.jobs.metering import job_subjects
 from modelyard.control.jobs.workflows import ADMITTED, QUEUE, JobWorkflow
 from modelyard.control.metering.api import router as costs_router
 from modelyard.control.metering.assembly import Metering

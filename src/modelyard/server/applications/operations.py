@@ -140,9 +140,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
 
 def _metering(context: Context) -> Metering:
     sockets = context.home.sockets
-    tenants = Tenants(
-        context.database, ReplicaRepository(), lambda host_id: host_folder(sockets, host_id), place_of
-    )
+    tenants = Tenants(context.database, ReplicaRepository(), lambda host_id: host_folder(sockets, host_id), place_of)
     return assemble_metering(
         database=context.database,
         engine=context.engine,

@@ -76,9 +76,7 @@ def spent(metering, by=CostGroup.PROJECT, **days):
 def test_what_a_process_says_of_itself_and_what_is_metered_agree_within_two_per_cent(database, tmp_path, clock):
     home = Home(tmp_path / "home")
     home.create()
-    metering = assemble(
-        database=database, engine=LocalEngine(home), clock=clock, subjects=job_subjects, kinds=("job",)
-    )
+    metering = assemble(database=database, engine=LocalEngine(home), clock=clock, subjects=job_subjects, kinds=("job",))
     engine, work = metering.engine, tmp_path / "work"
     work.mkdir()
     labels = {"job": "job-1", "project": "default", "model": "digits"}

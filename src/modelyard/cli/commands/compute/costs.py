@@ -1,6 +1,6 @@
 """costs and budgets."""
 
-from dataclasses import fields, replace
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Annotated
 
@@ -100,7 +100,8 @@ def set_prices(
         "watts_per_gib": watts_per_gib,
     }
     newest = next(iter(session.client.costs.price_lists()))
-    wanted = replace(newest.prices, **{name: value for name, value in given.items() if value is not None})
+    known = {**asdict(newest.prices), **{name: value for name, value in given.items() if value is not None}}
+    wanted = Prices(**known)
     made = session.client.costs.set_prices(wanted)
     session.out.done(made, f"Prices from now on: {_words(made.prices)}.")
 

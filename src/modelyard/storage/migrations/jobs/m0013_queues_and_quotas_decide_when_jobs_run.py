@@ -64,7 +64,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_queue_entries_queue", ["queue"], unique=False)
 
     op.create_table(
-        "queues",
+        "job_queues",
         sa.Column("name", sa.String(length=63), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
@@ -72,7 +72,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_queues")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_job_queues")),
     )
     op.create_table(
         "reservations",
@@ -101,7 +101,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_reservations_project"))
 
     op.drop_table("reservations")
-    op.drop_table("queues")
+    op.drop_table("job_queues")
     with op.batch_alter_table("queue_entries", schema=None) as batch_op:
         batch_op.drop_index("ix_queue_entries_queue")
         batch_op.drop_index("ix_queue_entries_project")
