@@ -33,24 +33,37 @@ class Ledger:
         self._clock = clock
 
     def look(self, engine: Engine) -> None:
-        """Write down what every process of the engine has used so far."""
-        for state in engine.list():
-            self.write(state)
+        """Write down what every process of the engine has used so far, in one transaction."""
+        self._write(engine.list())
 
     def write(self, state: ProcessState) -> None:
         """Write down what a process has used so far."""
-        subjects = self._subjects(state)
-        if state.usage is None or not subjects:
+        self._write([state])
+
+    def _write(self, states: Sequence[ProcessState]) -> None:
+        metered = [(state, self._subjects(state)) for state in states if state.usage is not None]
+        if not any(subjects for _, subjects in metered):
             return
         now = self._clock.now()
         with self._database.transaction() as connection:
-            self._usage.lock(connection, state.id)
             price_list = in_force(connection, self._prices, now).number
-            new = _used(state, now, subjects[0].gpus).minus(self._usage.total(connection, state.id))
-            if new == Used():
-                return
-            for subject in subjects:
-                self._usage.add(connection, state.id, subject, now.date(), price_list, new.part(subject.share))
+            for state, subjects in sorted(metered, key=lambda each: each[0].id):
+                self._add(connection, state, subjects, now, price_list)
+
+    def _add(
+        self,
+        connection: Connection,
+        state: ProcessState,
+        subjects: Sequence[Subject],
+        now: datetime,
+        price_list: int,
+    ) -> None:
+        if not subjects:
+            return
+        self._usage.lock(connection, state.id)
+        new = _used(state, now, subjects[0].gpus).minus(self._usage.total(connection, state.id))
+        for subject in subjects if new != Used() else ():
+            self._usage.add(connection, state.id, subject, now.date(), price_list, new.part(subject.share))
 
 
 def in_force(connection: Connection, prices: PriceRepository, now: datetime) -> PriceList:
