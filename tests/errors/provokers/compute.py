@@ -33,7 +33,7 @@ def host_not_found(stage: Stage) -> httpx.Response:
 
 @provokes("job_never_fits")
 def job_never_fits(stage: Stage) -> httpx.Response:
-    return train(stage, resources={"cpus": 100_000})
+    return train(stage, schedule={"reservation": "reservation-1"})
 
 
 @provokes("job_not_waiting")
