@@ -76,21 +76,9 @@ METERING_SECONDS = 5.0
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
     """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
     database, clock, home = context.database, context.clock, context.home
-    metering = _metering(context)
     events, trial = EventService(database, EventRepository(), clock), RolloutQuality()
-    endpoints, reconciler = assemble_endpoints(
-        database=database,
-        registry=registry,
-        engine=metering.engine,
-        events=events,
-        tokens=registry.route_tokens,
-        home=home,
-        clock=clock,
-        capture_share=context.settings.capture_share,
-        saturation=HostWatch().saturation,
-        concern=trial.concern,
-        hosting=_hosting(context.settings),
-    )
+    metering = _metering(context)
+    endpoints, reconciler = _endpoints(context, registry, events, trial, metering)
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     traffic = build_traffic(context, registry, endpoints, events, guard)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
@@ -136,6 +124,24 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
+
+
+def _endpoints(
+    context: Context, registry: RegistryClient, events: EventService, trial: RolloutQuality, metering: Metering
+) -> tuple[EndpointService, Reconciler]:
+    return assemble_endpoints(
+        database=context.database,
+        registry=registry,
+        engine=metering.engine,
+        events=events,
+        tokens=registry.route_tokens,
+        home=context.home,
+        clock=context.clock,
+        capture_share=context.settings.capture_share,
+        saturation=HostWatch().saturation,
+        concern=trial.concern,
+        hosting=_hosting(context.settings),
+    )
 
 
 def _metering(context: Context) -> Metering:
