@@ -48,6 +48,7 @@ from modelyard.server.applications.monitoring import assemble
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import open_objects
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Variant
 from modelyard.types.tensors import CaptureRecord
 
@@ -86,6 +87,9 @@ class EmptyRegistry:
 
     def permits_code(self, project: str) -> bool:
         return True
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> None:
         raise NotFoundError(f"There is no model version '{ref}'")

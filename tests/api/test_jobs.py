@@ -1,7 +1,7 @@
 """The Jobs API: who may call what, what it answers, how it refuses."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import msgspec
@@ -20,12 +20,15 @@ from modelyard.control.jobs.service import JobService
 from modelyard.control.references.fetching import Fetcher
 from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
+from modelyard.control.scheduling.api import queues_router, waiting_router
+from modelyard.control.scheduling.assembly import assemble
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import SystemClock
 from modelyard.settings import Settings
 from modelyard.storage.creations import Creations
 from modelyard.storage.objects import open_objects
+from modelyard.types.compute.scheduling import HostCapacity, Quota
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe, JobStatus, MetricPoint
 from modelyard.types.signatures import DataType, Signature, TensorSpec
@@ -93,7 +96,7 @@ class OneDataset:
 
 
 @pytest.fixture
-def service(database, tmp_path):
+def service(database, scheduling):
     engine = NoProcesses()
     return JobService(
         database=database,
@@ -103,7 +106,7 @@ def service(database, tmp_path):
         engine=engine,
         output=JobOutput(engine, open_objects("memory://")),
         clock=SystemClock(),
-        enqueue=lambda _job: None,
+        scheduling=scheduling.service,
     )
 
 
@@ -113,13 +116,27 @@ def batches(service):
     return BatchJobService(service, OneDataset(), references)
 
 
+def scheduling(database):
+    found = assemble(
+        database=database,
+        clock=SystemClock(),
+        machine=HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2),
+        quota=lambda project: Quota(cpus=2) if project == "default" else Quota(),
+        carry=lambda _ticket: None,
+    )
+    found.queues.ensure_default()
+    return found
+
+
 @pytest.fixture
-def application(service, batches, stub_guard, list_audit, tmp_path):
+def application(service, batches, scheduling, stub_guard, list_audit, tmp_path):
     routers = [
         algorithms_router(stub_guard),
         environments_router(EnvironmentService(), stub_guard),
         jobs_router(service, stub_guard, Settings(home=tmp_path)),
         batch_router(batches, stub_guard, Settings(home=tmp_path)),
+        queues_router(scheduling.queues, scheduling.service, stub_guard),
+        waiting_router(scheduling.queues, scheduling.service, stub_guard),
     ]
     return create_application(title="Jobs", description="", routers=routers, audit=list_audit, version="0")
 
@@ -130,7 +147,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 13
+    assert assert_protected(application) == 28
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):
@@ -308,3 +325,72 @@ def test_algorithms_and_environments_are_described(client):
     (environment,) = client.get("/environments").json()["items"]
     assert any(line.startswith("numpy==") for line in environment["packages"])
     assert client.get("/environments/other").json()["code"] == "environment_not_found"
+
+
+@pytest.fixture
+def admin(application, connect):
+    return connect(application, "admin")
+
+
+def test_a_queue_is_made_changed_held_and_deleted(admin, client):
+    made = admin.post("/queues", json={"name": "night", "priority": -5})
+    assert (made.status_code, made.json()["priority"]) == (201, -5)
+    assert admin.post("/queues", json={"name": "night"}).json()["code"] == "queue_exists"
+    assert admin.patch("/queues/night", json={"hold": True}).json()["is_held"] is True
+    assert [queue["name"] for queue in client.get("/queues").json()["items"]] == ["default", "night"]
+    assert admin.delete("/queues/night").status_code == 204
+    assert client.get("/queues/night").json()["code"] == "queue_not_found"
+    assert admin.delete("/queues/default").json()["code"] == "queue_in_use"
+
+
+def test_a_job_waits_shows_why_and_can_be_held_ranked_and_moved(client, scheduling):
+    ids = [client.post(TRAIN, json=BODY).json()["id"] for _ in range(4)]
+    scheduling.scheduler.round()
+    shown = client.get(f"{JOBS}/{ids[2]}").json()["schedule"]
+    assert (shown["state"], shown["queue"]) == ("WAITING", "default")
+    assert shown["reason"]
+    assert shown["planned_start"]
+    assert shown["expected_start"]
+    assert client.post(f"{JOBS}/{ids[2]}/hold").json()["is_held"] is True
+    assert client.post(f"{JOBS}/{ids[2]}/release").json()["is_held"] is False
+    assert client.patch(f"{JOBS}/{ids[2]}/schedule", json={"priority": 3}).json()["priority"] == 3
+    assert client.post(f"{JOBS}/{ids[3]}/move", json={"before": ids[2]}).json()["priority"] == 3
+    line = client.get("/queues/default/jobs").json()["items"]
+    assert [(each["job"], each["position"]) for each in line] == [
+        (ids[0], 0),
+        (ids[1], 0),
+        (ids[3], 1),
+        (ids[2], 2),
+    ]
+    assert client.post(f"{JOBS}/{ids[0]}/hold").json()["code"] == "job_not_waiting"
+
+
+def test_a_job_that_can_never_fit_is_refused(client):
+    answer = client.post(TRAIN, json=BODY | {"resources": {"cpus": 3}})
+    assert (answer.status_code, answer.json()["code"]) == (400, "job_never_fits")
+    assert "quota of project 'default'" in answer.json()["message"]
+    unknown = client.post(TRAIN, json=BODY | {"schedule": {"queue": "none"}})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "queue_not_found")
+
+
+def test_what_a_host_offers_can_be_set(admin, client):
+    (before,) = client.get("/hosts").json()["items"]
+    assert before["cpus"] == 4
+    body = {"cpus": 1, "memory_bytes": 1 << 30, "jobs": 1}
+    assert admin.put("/hosts/local", json=body).json()["cpus"] == 1
+    assert client.get("/hosts").json()["items"][0]["jobs"] == 1
+    assert admin.put("/hosts/other", json=body).json()["code"] == "host_not_found"
+
+
+def test_capacity_is_reserved_and_given_back(application, connect):
+    operator = connect(application, "default-operator")
+    start = datetime.now(UTC) + timedelta(hours=1)
+    body = {"cpus": 2, "starts_at": start.isoformat(), "ends_at": (start + timedelta(hours=1)).isoformat()}
+    path = "/projects/default/reservations"
+    made = operator.post(path, json=body)
+    assert made.status_code == 201, made.text
+    assert [each["id"] for each in operator.get(path).json()["items"]] == [made.json()["id"]]
+    again = operator.post(path, json=body)
+    assert (again.status_code, again.json()["code"]) == (400, "reservation_invalid")
+    assert operator.delete(f"{path}/{made.json()['id']}").status_code == 204
+    assert operator.delete(f"{path}/{made.json()['id']}").json()["code"] == "reservation_not_found"

@@ -16,6 +16,7 @@ from modelyard.cli.commands import (
     state,
     training,
 )
+from modelyard.cli.commands.compute import costs, queues
 
 
 def build() -> typer.Typer:
@@ -29,19 +30,8 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for module in (
-        platform,
-        state,
-        datasets,
-        models,
-        training,
-        serving,
-        captures,
-        monitoring,
-        alerting,
-        retraining,
-        access,
-    ):
+    work = (datasets, models, training, queues, costs, serving, captures)
+    for module in (platform, state, *work, monitoring, alerting, retraining, access):
         module.declare(app)
     return app
 

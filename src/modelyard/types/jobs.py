@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from modelyard.types.batch.recipes import BatchRecipe, JobProgress
+from modelyard.types.compute.scheduling import Schedule
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
 from modelyard.types.signatures import Scalar
 
@@ -136,7 +137,7 @@ class Job:
 
     `result` holds what it made: {"model_version": "digits:1"} or evaluation figures. `progress` is told by batch jobs
     that have begun to answer. `control` names the control process beside which it runs, where several work on one
-    database.
+    database. `schedule` says where it stands while it has not ended.
     """
 
     project: str
@@ -158,6 +159,7 @@ class Job:
     created_by: str = ""
     version: int = 1
     control: str = ""
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

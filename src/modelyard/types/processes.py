@@ -14,7 +14,10 @@ class ProcessStatus(StrEnum):
 
 
 class EndCause(StrEnum):
-    """Why a process ended. LOST: it is gone and left no account of its end (its host or supervisor was killed)."""
+    """Why a process ended. LOST: it is gone and left no account of its end (its host or supervisor was killed).
+
+    EXPIRED: it never began, because there was no capacity for it in time.
+    """
 
     EXIT = "EXIT"
     SIGNAL = "SIGNAL"
@@ -25,6 +28,7 @@ class EndCause(StrEnum):
     PREEMPTED = "PREEMPTED"
     LOST = "LOST"
     START_FAILED = "START_FAILED"
+    EXPIRED = "EXPIRED"
 
 
 class EngineKind(StrEnum):
@@ -146,13 +150,25 @@ class ProcessEnd:
     signal: int | None = None
     log_tail: str = ""
     cpu_seconds: float | None = None
+    memory_byte_seconds: int | None = None
     max_rss_bytes: int | None = None
     ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessUsage:
+    """What a process and all below it have used so far: processor time, and memory times the seconds it was held."""
+
+    cpu_seconds: float = 0.0
+    memory_byte_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessState:
-    """An engine's answer about one process. `end` is set exactly when status is ENDED."""
+    """An engine's answer about one process. `end` is set exactly when status is ENDED.
+
+    `usage`: what it has used, a few seconds old while it lives, exact once it has ENDED; None: nobody measured it.
+    """
 
     id: str
     status: ProcessStatus
@@ -161,6 +177,7 @@ class ProcessState:
     pid: int | None = None
     started_at: datetime | None = None
     end: ProcessEnd | None = None
+    usage: ProcessUsage | None = None
 
     @property
     def is_alive(self) -> bool:

@@ -1,17 +1,20 @@
 """train, jobs, algorithms."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.commands.batch import progress_words
+from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.errors import InvalidInputError
+from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, Placement, Schedule
 from modelyard.types.jobs import Job, JobKind, JobStatus
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Scalar
@@ -40,6 +43,10 @@ def _declare_jobs(group: typer.Typer) -> None:
     command(group, "metrics")(show_metrics)
     command(group, "wait")(wait_for_job)
     command(group, "stop")(stop_job)
+    command(group, "hold")(hold_job)
+    command(group, "release")(release_job)
+    command(group, "rank")(rank_job)
+    command(group, "move")(move_job)
 
 
 def _declare_algorithms(group: typer.Typer) -> None:
@@ -67,6 +74,11 @@ def train(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which the job is ended.")
     ] = None,
+    queue: Annotated[str, typer.Option(help="Queue in which it waits.")] = DEFAULT_QUEUE,
+    priority: Annotated[int, typer.Option(help="-10 to 10, added to that of its queue.")] = 0,
+    spot: Annotated[bool, typer.Option("--spot", help="Cheaper; it makes room for others and comes back.")] = False,
+    start_within: Annotated[float | None, typer.Option(metavar="MINUTES", help="Or else not at all.")] = None,
+    reservation: Annotated[str | None, typer.Option(help="Run on this reserved capacity.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the model is registered.")] = True,
 ) -> None:
     """Train a model on a dataset and register what comes out."""
@@ -84,6 +96,7 @@ def train(
             hyperparameters=_settings(set_),
             seed=seed,
             resources=Resources(cpus=cpus, memory_bytes=memory and memory << 20, time_limit_seconds=time_limit),
+            placement=_placement(queue, priority, spot, start_within, reservation),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
     if wait:
@@ -122,6 +135,7 @@ def show_job(session: Session, id: Id) -> None:
     fields = {
         "Job": job.id,
         "Status": job.status,
+        **_waiting(job.schedule),
         "Why": job.end.message if job.end else "",
         "Cause": job.end.cause if job.end else "",
         "Algorithm": recipe.algorithm,
@@ -228,6 +242,26 @@ def show_algorithm(session: Session, name: Annotated[str, typer.Argument(help="N
         },
         empty="It has no hyper-parameters.",
     )
+
+
+def _placement(queue: str, priority: int, spot: bool, start_within: float | None, reservation: str | None) -> Placement:
+    start_before = None if start_within is None else datetime.now(UTC) + timedelta(minutes=start_within)
+    return Placement(queue=queue, priority=priority, is_spot=spot, start_before=start_before, reservation=reservation)
+
+
+def _waiting(schedule: Schedule | None) -> dict[str, str]:
+    """Where a job stands that has not ended."""
+    if schedule is None:
+        return {}
+    kind = " (spot)" if schedule.is_spot else ""
+    fields = {"Queue": f"{schedule.queue}{kind}"}
+    if schedule.state is EntryState.WAITING:
+        fields |= {
+            "Waits": schedule.reason,
+            "Expected start": when(schedule.expected_start),
+            "At the latest": when(schedule.planned_start),
+        }
+    return fields
 
 
 def _wait(session: Session, id: str) -> Job:

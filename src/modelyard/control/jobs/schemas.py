@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from modelyard.types.compute.scheduling import DEFAULT_QUEUE, Placement
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Scalar
@@ -33,12 +34,43 @@ class ResourcesRequest(BaseModel):
     time_limit_seconds: float | None = Field(default=None, gt=0, description="Time after which the job is ended.")
 
 
+class PlacementRequest(BaseModel):
+    """When and where a job may start."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queue: str = Field(default=DEFAULT_QUEUE, max_length=63, description="Queue in which it waits.")
+    priority: int = Field(default=0, ge=-10, le=10, description="Added to the priority of its queue.")
+    spot: bool = Field(default=False, description="It costs less, makes room for others and is started again later.")
+    hold: bool = Field(default=False, description="It keeps its place and does not start until it is released.")
+    start_before: AwareDatetime | None = Field(
+        default=None, description="Flex start: it ends without having run if there was no capacity by then."
+    )
+    reservation: str | None = Field(default=None, max_length=40, description="Run on this reserved capacity only.")
+    gpus: int = Field(default=0, ge=0, description="GPUs that are reserved for it.")
+
+
 class LimitedRequest(BaseModel):
     """What all jobs have in common."""
 
     model_config = ConfigDict(extra="forbid")
 
     resources: ResourcesRequest = Field(default_factory=ResourcesRequest, description="Limits of the job's process.")
+    schedule: PlacementRequest = Field(default_factory=PlacementRequest, description="When and where it may start.")
+
+    def placement(self) -> Placement:
+        """As plain data. Memory is reserved as far as it was asked for by name."""
+        wanted = self.schedule
+        return Placement(
+            queue=wanted.queue,
+            priority=wanted.priority,
+            is_spot=wanted.spot,
+            is_held=wanted.hold,
+            start_before=wanted.start_before,
+            reservation=wanted.reservation,
+            memory_bytes=self.resources.memory_bytes,
+            gpus=wanted.gpus,
+        )
 
     def limits(self, memory_bytes: int, time_limit_seconds: float) -> Resources:
         """Resources with the platform's defaults filled in."""

@@ -11,6 +11,7 @@ DOORBELL = "doorbell"  # FIFO: one byte makes the supervisor look at STOP
 RUNNING = "running.json"  # the command was executed
 STOP = "stop.json"  # somebody asked for the end
 END = "end.json"  # the account of the end, written once
+USAGE = "usage.json"  # what it has used so far, renewed every few seconds
 LOG = "log"  # folder of output segments, each named by its first byte's offset
 TEMPORARY = "tmp"  # folder: the private /tmp
 SHIM_LOG = "supervisor.log"

@@ -16,7 +16,15 @@ from modelyard.engines.base import ProcessNotFoundError
 from modelyard.engines.local import layout, output_files
 from modelyard.errors import InvalidInputError
 from modelyard.kit.files import write_atomic
-from modelyard.types.processes import EndCause, ProcessEnd, ProcessSpec, ProcessState, ProcessStatus, SandboxLevel
+from modelyard.types.processes import (
+    EndCause,
+    ProcessEnd,
+    ProcessSpec,
+    ProcessState,
+    ProcessStatus,
+    ProcessUsage,
+    SandboxLevel,
+)
 
 _NEW_FOLDER_LIFE_SECONDS = 300.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
@@ -126,6 +134,7 @@ class Records:
             pid=running.pid if running else None,
             started_at=running.started_at if running else None,
             end=end,
+            usage=_usage(end) or self._read(process_id, layout.USAGE, ProcessUsage),
         )
 
     def settle_lost(self, process_id: str) -> None:
@@ -180,6 +189,13 @@ class Records:
             return msgspec.json.decode((self.path(process_id) / name).read_bytes(), type=kind)
         except FileNotFoundError:
             return None
+
+
+def _usage(end: ProcessEnd | None) -> ProcessUsage | None:
+    """What the account of the end says; None if nobody was there to count."""
+    if end is None or end.cpu_seconds is None:
+        return None
+    return ProcessUsage(cpu_seconds=end.cpu_seconds, memory_byte_seconds=end.memory_byte_seconds or 0)
 
 
 def _is_dead(folder: Path) -> bool:

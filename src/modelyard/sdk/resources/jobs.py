@@ -5,9 +5,10 @@ from pathlib import Path
 
 from modelyard.sdk.calls import Lines, Mode, Pages, call, line_stream, listing
 from modelyard.sdk.errors import WaitFailedError
-from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, wait_for
+from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, update, wait_for
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.steps import Flow
+from modelyard.types.compute.scheduling import Placement, Schedule
 from modelyard.types.jobs import AlgorithmDescription, Environment, Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Scalar
@@ -55,6 +56,7 @@ class Jobs(Resource[Mode]):
         hyperparameters: Mapping[str, Scalar] | None = None,
         seed: int = 0,
         resources: Resources | None = None,
+        placement: Placement | None = None,
         wait: bool = False,
         timeout_seconds: float | None = None,
         on_look: Callable[[Job], None] | None = None,
@@ -69,6 +71,7 @@ class Jobs(Resource[Mode]):
             hyperparameters: overrides of the algorithm's defaults.
             seed: seeds every random choice; same seed and data, same model.
             resources: limits of the job.
+            placement: queue, priority, spot, a deadline for its start, ...: when and where it may start.
             wait: come back when the job has ended, and fail if it failed.
             timeout_seconds: how long to wait; None waits for ever.
             on_look: called with the job whenever the waiting looked at it.
@@ -85,6 +88,7 @@ class Jobs(Resource[Mode]):
             "seed": seed,
             "target": target,
             "resources": _limits(resources),
+            "schedule": _placed(placement),
         }
         job = yield from create(Job, self._path(JOBS, "training-jobs"), body)
         if not wait:
@@ -99,6 +103,7 @@ class Jobs(Resource[Mode]):
         *,
         target: str | None = None,
         resources: Resources | None = None,
+        placement: Placement | None = None,
     ) -> Flow[Job]:
         """Measure model versions ("digits:2") on the held-out rows of every dataset."""
         body = {
@@ -106,6 +111,7 @@ class Jobs(Resource[Mode]):
             "channels": _channels(data),
             "target": target,
             "resources": _limits(resources),
+            "schedule": _placed(placement),
         }
         return create(Job, self._path(JOBS, "evaluation-jobs"), body)
 
@@ -210,6 +216,26 @@ class Jobs(Resource[Mode]):
         """Ask a job to stop; no effect if it has ended."""
         return act(Job, self._path(JOBS, "jobs", id, "stop"))
 
+    @call
+    def hold(self, id: str) -> Flow[Schedule]:
+        """Keep a waiting job from starting; it keeps its place."""
+        return act(Schedule, self._path(JOBS, "jobs", id, "hold"))
+
+    @call
+    def release(self, id: str) -> Flow[Schedule]:
+        """Let a held job start."""
+        return act(Schedule, self._path(JOBS, "jobs", id, "release"))
+
+    @call
+    def rank(self, id: str, *, priority: int | None = None, queue: str | None = None) -> Flow[Schedule]:
+        """Give a waiting job another priority (-10 to 10) or queue."""
+        return update(Schedule, self._path(JOBS, "jobs", id, "schedule"), {"priority": priority, "queue": queue}, None)
+
+    @call
+    def move(self, id: str, *, before: str) -> Flow[Schedule]:
+        """Move a waiting job before another one of the same project and queue."""
+        return act(Schedule, self._path(JOBS, "jobs", id, "move"), {"before": before})
+
     @listing
     def list(self, *, status: JobStatus | None = None, kind: JobKind | None = None) -> Pages[Job]:
         """Jobs, newest first."""
@@ -230,6 +256,20 @@ def _limits(resources: Resources | None) -> dict[str, float]:
         return {}
     names = ("cpus", "memory_bytes", "disk_bytes", "time_limit_seconds")
     return {name: getattr(resources, name) for name in names if getattr(resources, name) is not None}
+
+
+def _placed(placement: Placement | None) -> dict[str, object]:
+    if placement is None:
+        return {}
+    return {
+        "queue": placement.queue,
+        "priority": placement.priority,
+        "spot": placement.is_spot,
+        "hold": placement.is_held,
+        "start_before": placement.start_before,
+        "reservation": placement.reservation,
+        "gpus": placement.gpus,
+    }
 
 
 def _failed(job: Job) -> WaitFailedError:

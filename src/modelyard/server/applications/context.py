@@ -9,7 +9,7 @@ from modelyard import __version__
 from modelyard.control.audit.repository import AuditRepository
 from modelyard.control.audit.service import AuditService
 from modelyard.control.durable import Durable
-from modelyard.control.jobs.workflows import QUEUE
+from modelyard.control.jobs.workflows import ADMITTED, QUEUE
 from modelyard.control.telemetry.exporting import OtlpExport
 from modelyard.control.telemetry.figures import ControlFigures
 from modelyard.engines.base import Engine
@@ -72,7 +72,7 @@ def open_context(
         database=database,
         objects=open_objects(settings.resolved_objects_url),
         engine=make_engine(settings),
-        durable=Durable(settings.resolved_database_url, presence.name, queues=(QUEUE,)),
+        durable=Durable(settings.resolved_database_url, presence.name, queues=(QUEUE, ADMITTED)),
         presence=presence,
         audit=AuditService(database, AuditRepository()),
         creations=Creations(),

@@ -13,10 +13,13 @@ from modelyard.control.detectors.api import router as detectors_router
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
+from modelyard.control.endpoints.hosting.hosts import host_folder, place_of
 from modelyard.control.endpoints.hosting.policy import HostingPolicy
+from modelyard.control.endpoints.hosting.tenants import KIND, PLATFORM, Tenants
 from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
+from modelyard.control.endpoints.repository import ReplicaRepository
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.evaluation.api import router as evaluation_router
@@ -34,6 +37,9 @@ from modelyard.control.explanations.background import Backgrounds
 from modelyard.control.explanations.service import ExplanationService
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.rollout_quality import RolloutQuality
+from modelyard.control.metering.api import router as costs_router
+from modelyard.control.metering.assembly import Metering
+from modelyard.control.metering.assembly import assemble as assemble_metering
 from modelyard.control.monitors.api import router as monitors_router
 from modelyard.control.monitors.checking.counting import LabelCounter
 from modelyard.control.monitors.workflows import MonitorWorkflow
@@ -68,25 +74,15 @@ turned out to be true (**feedback**), **monitors** that look for drift, and **re
 switch to a better version. The inference calls themselves go to the gateway and need none of this to be up.
 """
 
+METERING_SECONDS = 5.0
+
 
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
     """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
     database, clock, home = context.database, context.clock, context.home
     events, trial = _events(context), RolloutQuality()
-    endpoints, reconciler = assemble_endpoints(
-        database=database,
-        registry=registry,
-        engine=context.engine,
-        events=events,
-        tokens=registry.route_tokens,
-        home=home,
-        clock=clock,
-        capture_share=context.settings.capture_share,
-        saturation=HostWatch().saturation,
-        concern=trial.concern,
-        hosting=_hosting(context.settings),
-        keeps=lambda: context.presence.has_duties,
-    )
+    metering = _metering(context)
+    endpoints, reconciler = _endpoints(context, registry, events, trial, metering)
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     traffic = build_traffic(context, registry, endpoints, events, guard)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
@@ -114,6 +110,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         *_monitoring_routers(monitoring, guard),
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
+        costs_router(metering.costs, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
     ]
@@ -127,6 +124,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         Duty(name="alerts.deliver", interval_seconds=1.0, run=monitoring.courier.run_once, is_shared=True),
         Duty(name="alerts.forget", interval_seconds=3600.0, run=monitoring.courier.forget, is_shared=True),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),
+        Duty(name="endpoints.metering", interval_seconds=METERING_SECONDS, run=metering.look),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
 
@@ -135,6 +133,37 @@ def _events(context: Context) -> EventService:
     """Events, which go to whoever subscribes to them."""
     subscriptions = EventSubscriptions(AlertRepository(), context.clock)
     return EventService(context.database, EventRepository(), context.clock, subscriptions.forward)
+
+
+def _endpoints(
+    context: Context, registry: RegistryClient, events: EventService, trial: RolloutQuality, metering: Metering
+) -> tuple[EndpointService, Reconciler]:
+    return assemble_endpoints(
+        database=context.database,
+        registry=registry,
+        engine=metering.engine,
+        events=events,
+        tokens=registry.route_tokens,
+        home=context.home,
+        clock=context.clock,
+        capture_share=context.settings.capture_share,
+        saturation=HostWatch().saturation,
+        concern=trial.concern,
+        hosting=_hosting(context.settings),
+        keeps=lambda: context.presence.has_duties,
+    )
+
+
+def _metering(context: Context) -> Metering:
+    sockets = context.home.sockets
+    tenants = Tenants(context.database, ReplicaRepository(), lambda host_id: host_folder(sockets, host_id), place_of)
+    return assemble_metering(
+        database=context.database,
+        engine=context.engine,
+        clock=context.clock,
+        subjects=tenants.subjects,
+        kinds=(KIND, PLATFORM),
+    )
 
 
 def _hosting(settings: Settings) -> HostingPolicy | None:

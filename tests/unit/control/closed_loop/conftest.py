@@ -53,6 +53,7 @@ from modelyard.settings import Home
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import ObjectStore, open_objects
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutPlan, RolloutStatus, Variant
 from modelyard.types.jobs import DatasetRef, Job, JobEnd, JobKind, JobRecipe, JobStatus
@@ -241,6 +242,9 @@ class Registry:
         self.models[version.ref] = version
         self.bundles[version.ref] = bundle
         return version
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         if ref not in self.models:

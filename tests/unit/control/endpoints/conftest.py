@@ -24,6 +24,7 @@ from modelyard.kit.clock import FakeClock
 from modelyard.runtimes.bundle import write_manifest
 from modelyard.settings import Home
 from modelyard.storage.database import Database
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.endpoints import Endpoint
 from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard, ModelVersion
 from modelyard.types.processes import (
@@ -106,6 +107,9 @@ class FakeRegistry:
         self.is_down = False
         self.deployments: dict[str, tuple[str, ...]] = {}
         self.downloads: list[int] = []
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         self._answer()

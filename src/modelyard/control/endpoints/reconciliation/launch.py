@@ -98,6 +98,7 @@ class Launcher:
                     "project": replica.project,
                     "endpoint": replica.endpoint,
                     "variant": slot.variant,
+                    "version": f"{slot.model}:{slot.number}",
                 },
             ),
         )

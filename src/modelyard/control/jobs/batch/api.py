@@ -39,6 +39,7 @@ def router(service: BatchJobService, guard: Guard, settings: Settings) -> APIRou
             limits,
             created_by=principal.name,
             creation=creation,
+            placement=body.placement(),
         )
 
     return routes

@@ -9,6 +9,7 @@ from modelyard.kit.cells import as_number
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation
 from modelyard.types.batch.recipes import BatchRecipe
+from modelyard.types.compute.scheduling import Placement
 from modelyard.types.datasets import Column, ColumnKind, DatasetVersion
 from modelyard.types.jobs import DatasetRef, Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
@@ -42,6 +43,7 @@ class BatchJobService:
         *,
         created_by: str,
         creation: Creation | None = None,
+        placement: Placement | None = None,
     ) -> Job:
         """Accept a batch job, its model and dataset pinned to version numbers.
 
@@ -53,6 +55,7 @@ class BatchJobService:
             resources: limits of its process.
             created_by: name of the token.
             creation: idempotency key.
+            placement: when and where it may start; None: in turn.
 
         Raises:
             NotFoundError: no such model version, dataset version or object.
@@ -74,7 +77,14 @@ class BatchJobService:
             channels = {CHANNEL: DatasetRef(dataset=found.dataset, number=found.number)}
         recipe = JobRecipe(algorithm=JobKind.BATCH.value, channels=channels, candidates=(version.ref,), batch=wanted)
         return self._jobs.submit(
-            project, JobKind.BATCH, recipe, None, resources, created_by=created_by, creation=creation
+            project,
+            JobKind.BATCH,
+            recipe,
+            None,
+            resources,
+            created_by=created_by,
+            creation=creation,
+            placement=placement or Placement(),
         )
 
 

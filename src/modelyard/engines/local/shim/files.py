@@ -3,18 +3,20 @@
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 
-def write_json(name: str, content: dict[str, Any]) -> None:
+def write_json(name: str, content: Mapping[str, Any], *, is_durable: bool = True) -> None:
     """Write a state file so that it is whole or absent; a deleted folder or a full disk loses it."""
     temporary = f".{name}.new"
     with contextlib.suppress(OSError):
         with open(temporary, "w", encoding="utf-8") as file:
             json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.rename(temporary, name)
 
 

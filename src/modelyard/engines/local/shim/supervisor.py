@@ -13,6 +13,7 @@ from modelyard.engines.local.sandbox import confine
 from modelyard.engines.local.shim.account import account
 from modelyard.engines.local.shim.child import Child
 from modelyard.engines.local.shim.files import drain, read_json, timestamp, write_json
+from modelyard.engines.local.shim.meter import Meter
 from modelyard.engines.local.shim.output import OutputLog
 from modelyard.engines.local.shim.watch import Watch, in_units
 
@@ -39,6 +40,7 @@ class Supervisor:
         self._output, output_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(output_end, True)
         self._watch = Watch(plan, self._group)
+        self._meter = Meter(self._group)
         self._child = Child(plan, self._group, output_end)
         os.close(output_end)
         self._verdict: tuple[str, str] | None = None  # cause and sentence of an end that we brought about
@@ -62,6 +64,7 @@ class Supervisor:
             drain(self._doorbell)
             self._look_at_stop()
             self._look_at_limits()
+            self._measure()
             self._collect()
         self._finish()
 
@@ -84,7 +87,7 @@ class Supervisor:
         for moment in (self._kill_at, self._deadline()):
             if moment is not None:
                 seconds = min(seconds, max(0.0, moment - now))
-        return 1000 * min(seconds, _LONGEST_SLEEP_SECONDS) + 1
+        return 1000 * min(seconds, self._meter.sleep_seconds(), _LONGEST_SLEEP_SECONDS) + 1
 
     def _deadline(self) -> float | None:
         limit = self._limits["time_limit_seconds"]
@@ -117,6 +120,10 @@ class Supervisor:
             self._end(*broken, grace_seconds=0)
         if self._kill_at is not None and now >= self._kill_at:
             self._kill()
+
+    def _measure(self) -> None:
+        if self._meter.due():
+            write_json(layout.USAGE, self._meter.sample(), is_durable=False)
 
     def _end(self, cause: str, sentence: str, *, grace_seconds: float) -> None:
         """Bring about the end; a later call may only shorten the grace."""
@@ -195,6 +202,7 @@ class Supervisor:
         )
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         end["cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 3)
+        end["memory_byte_seconds"] = self._meter.total_byte_seconds()
         end["max_rss_bytes"] = usage.ru_maxrss * 1024
         end["ended_at"] = timestamp()
         write_json(layout.END, end)
