@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.testing.containers import Podman, busybox_root, podman_service
+from modelyard.testing.services.containers import Podman, busybox_root, podman_service
 
 # Containers are tested where Podman is installed: `make test-containers` sees to that.
 collect_ignore_glob = [] if shutil.which("podman") else ["test_*.py"]

@@ -9,8 +9,8 @@ import pytest
 from modelyard.engines.containers.engine import ContainerEngine
 from modelyard.engines.local.records import Records
 from modelyard.settings import Home
-from modelyard.testing.containers import Podman
 from modelyard.testing.engine import EngineCase, FencedEngineConformance
+from modelyard.testing.services.containers import Podman
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,8 @@ import pytest
 from modelyard.engines.containers.sockets import open_client
 from modelyard.errors import ModelyardError
 from modelyard.sdk.client import Client
-from modelyard.testing.containers import Podman, python_root
 from modelyard.testing.programs import Program, until
+from modelyard.testing.services.containers import Podman, python_root
 from modelyard.types.endpoints import ReplicaStatus
 from modelyard.types.models import ArtifactFormat
 

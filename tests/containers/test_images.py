@@ -16,8 +16,8 @@ from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import InvalidInputError
 from modelyard.kit.ids import new_id
 from modelyard.settings import Home, Settings
-from modelyard.testing.containers import Podman
 from modelyard.testing.engine import MIB, EngineCase, until
+from modelyard.testing.services.containers import Podman
 from modelyard.types.processes import (
     EndCause,
     EngineKind,

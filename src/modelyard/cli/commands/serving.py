@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.cli.command import command
-from modelyard.cli.commands.batch import batch
+from modelyard.cli.commands.compute.batch import batch
 from modelyard.cli.commands.evaluation import declare as declare_evaluation
 from modelyard.cli.commands.rollouts import (
     Approval,
