@@ -49,7 +49,7 @@ while True:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("level", list(SandboxLevel))
+@pytest.mark.parametrize("level", [each for each in SandboxLevel if each is not SandboxLevel.CONTAINER])
 def test_records_and_processes_agree_whatever_is_killed(tmp_path, level):
     home = Home(tmp_path / "home")
     home.create()

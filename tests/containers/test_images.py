@@ -109,7 +109,7 @@ def test_a_sidecar_shares_the_loopback_and_the_fate_of_its_process(case: EngineC
     assert (end.cause, end.exit_code) == (EndCause.EXIT, 3)
     assert "beside it ended first" in end.message
     assert "beside" in end.log_tail
-    end = case.run(replace(case.spec("true"), sidecar=Sidecar(image=busybox, command=("sleep", "600"))))
+    end = case.run(replace(case.spec("sleep", "3"), sidecar=Sidecar(image=busybox, command=("sleep", "600"))))
     assert (end.cause, end.exit_code) == (EndCause.EXIT, 0)
     assert names(podman) == []
 

@@ -128,8 +128,8 @@ def test_a_copy_is_made_once_for_each_upgrade_and_the_newest_are_kept(new_databa
     made = []
     for number in range(KEPT + 1):
         with database.transaction() as connection:
-            connection.execute(text("UPDATE alembic_version_registry SET version_num = '0002'"))
-            connection.execute(text("ALTER TABLE projects DROP COLUMN code_permission"))
+            connection.execute(text("UPDATE alembic_version_registry SET version_num = '0003'"))
+            connection.execute(text("ALTER TABLE projects DROP COLUMN quota"))
         made.append(upgraded(database, home, NOW + timedelta(seconds=number)))
     assert sorted(home.backups.iterdir()) == made[1:]
 

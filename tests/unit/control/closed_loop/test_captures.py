@@ -13,6 +13,7 @@ from modelyard.control.captures.errors import InferenceNotFoundError, TimeRangeI
 from modelyard.control.captures.parquet import concatenate, read_table, rows_of, write_table
 from modelyard.control.feedback.service import NewTruth
 from modelyard.control.rest.pages import PageQuery
+from modelyard.dataplane.captures import SpoolLimits, SpoolWriter
 from modelyard.errors import UnavailableError
 from modelyard.runtimes.tensors import to_raw
 from modelyard.storage.keyset import CursorInvalidError
@@ -92,8 +93,11 @@ def test_captures_wait_in_the_spool_while_the_object_store_is_down(world, monkey
 
 
 def test_a_damaged_segment_is_read_up_to_the_damage_and_kept_aside(world):
-    records = world.records(3)
-    world.write(records)
+    writer = SpoolWriter(world.spool, SpoolLimits(segment_seconds=60))
+    for record in world.records(3):
+        writer.append(record)
+        writer.flush()  # each in a pack of its own
+    writer.close()
     (segment,) = world.spool.iterdir()
     content = bytearray(segment.read_bytes())
     place = content.rindex(b"inf-000003")
