@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-fast check lint types \
+.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-ray test-fast check lint types \
 	contracts docs format chaos loop soak fuzz bench-serving clean
 
 help: ## Show the targets
@@ -40,6 +40,10 @@ test-kserve: $(VENV)/.dev ## Run the tests with KServe's client, in an environme
 	@UV_PROJECT_ENVIRONMENT=.venv-kserve $(UV) sync --quiet --frozen --inexact
 	@$(UV) pip install --quiet --python .venv-kserve/bin/python "kserve>=0.15"
 	@.venv-kserve/bin/python -m pytest -q -n 0 tests/compat/test_kserve.py
+
+test-ray: $(VENV)/.dev ## Run the tests on Ray clusters, in an environment of their own; one of three nodes needs root
+	@UV_PROJECT_ENVIRONMENT=.venv-ray $(UV) sync --quiet --frozen --extra ray
+	@.venv-ray/bin/python -m pytest -q -n 0 tests/cluster
 
 test-fast: $(VENV)/.dev ## Run the tests that need no server and no seconds
 	@$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/api tests/architecture
@@ -83,7 +87,7 @@ bench-serving: $(VENV)/.dev ## Measure the data plane beside other model servers
 		$(if $(OUTPUT),--output $(OUTPUT))
 
 clean: ## Remove everything that make has built
-	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .uv build dist
+	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .venv-ray .uv build dist
 
 # A stamp is written only after everything is in place, so an interrupted run is simply done again.
 $(VENV)/.core: pyproject.toml uv.lock

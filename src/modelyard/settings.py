@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -37,6 +38,13 @@ class Settings(BaseSettings):
     )
     objects_url: str = Field(
         default="", description="Object store, e.g. s3://bucket/prefix. Empty: files in the state directory."
+    )
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="Where processes run: `local`, on this machine, or `ray`, on a Ray cluster."
+    )
+    ray_address: str = Field(
+        default="",
+        description="Ray cluster, host:port of its head. Empty: the one that `modelyard cluster start` started.",
     )
     registry_url: str = Field(default="", description="Registry API of another process, for `serve jobs|operations`.")
     jobs_url: str = Field(default="", description="Jobs API of another process, for `serve operations`.")
@@ -153,6 +161,8 @@ class Home:
         self.demand = self.gateways / "demand"
         self.figures = self.gateways / "figures"
         self.rates = self.gateways / "rates"
+        self.cluster = self.run / "cluster"
+        self.cluster_token = self.root / "cluster.token"
         self.token = self.root / "admin.token"
         self.mask_key = self.root / "mask.key"
 

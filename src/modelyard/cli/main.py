@@ -7,6 +7,7 @@ from modelyard.cli.commands import (
     access,
     alerting,
     captures,
+    cluster,
     datasets,
     models,
     monitoring,
@@ -28,7 +29,20 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for module in (platform, datasets, models, training, serving, captures, monitoring, alerting, retraining, access):
+    declared = (
+        platform,
+        cluster,
+        datasets,
+        models,
+        training,
+        serving,
+        captures,
+        monitoring,
+        alerting,
+        retraining,
+        access,
+    )
+    for module in declared:
         module.declare(app)
     return app
 

@@ -19,6 +19,12 @@ class SandboxTooWeakError(UnavailableError):
     code = "sandbox_too_weak"
 
 
+class NoSuchNodeError(UnavailableError):
+    """No machine of the engine has what a process asks for: accelerators, cores, labels."""
+
+    code = "no_such_node"
+
+
 class Engine(ABC):
     """Runs processes that outlive the caller: a new Engine object on the same state sees all of them.
 
@@ -28,6 +34,9 @@ class Engine(ABC):
 
     name: str
 
+    has_nodes: bool = False
+    """Processes run on several machines: what they listen on in their work directory is reached by a door only."""
+
     @abstractmethod
     def submit(self, process_id: str, spec: ProcessSpec) -> None:
         """Start `spec` as `process_id`; returns once the process has a durable record, often before it runs.
@@ -36,6 +45,7 @@ class Engine(ABC):
 
         Raises:
             InvalidInputError: the work directory or a mount does not exist, or the command is empty.
+            NoSuchNodeError: no machine has what it asks for.
         """
 
     @abstractmethod

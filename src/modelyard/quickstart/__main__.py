@@ -19,12 +19,14 @@ def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="modelyard quickstart", description=__doc__)
     parser.add_argument("--home", type=Path, default=Path.home() / ".modelyard-quickstart", help="state directory")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where processes run")
+    parser.add_argument("--ray-address", default="", help="host:port of the cluster's head, for --engine ray")
     parser.add_argument("--stop", action="store_true", help="end the platform afterwards instead of leaving it running")
     arguments = parser.parse_args()
     home = arguments.home.expanduser().absolute()
     console = Console(highlight=False)
     try:
-        seconds, story = _tell(home, console)
+        seconds, story = _tell(home, console, _options(arguments))
     except (ModelyardError, KeyboardInterrupt) as error:
         console.print(f"[red]{getattr(error, 'message', 'interrupted')}[/red] {getattr(error, 'hint', '')}")
         stop_platform(home)
@@ -35,7 +37,13 @@ def main() -> int:
     return 0
 
 
-def _tell(home: Path, console: Console) -> tuple[float, Story]:
+def _options(arguments: argparse.Namespace) -> list[str]:
+    """For `modelyard up`."""
+    address = ["--ray-address", arguments.ray_address] if arguments.ray_address else []
+    return ["--engine", arguments.engine, *address]
+
+
+def _tell(home: Path, console: Console, options: list[str]) -> tuple[float, Story]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
     started = time.monotonic()
     with Progress(*columns, console=console, transient=True) as progress:
@@ -45,7 +53,7 @@ def _tell(home: Path, console: Console) -> tuple[float, Story]:
             progress.update(bar, completed=share, description=line)
 
         story = Story(
-            lambda: start_platform(home),
+            lambda: start_platform(home, options),
             lambda line: progress.console.print(f"   {line}", markup=False, soft_wrap=True),
             advance,
         )

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.cluster import read_labels
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
@@ -66,6 +67,11 @@ def train(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which the job is ended.")
     ] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="Accelerators that the job has for itself, on a cluster.")] = 0,
+    node_label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A label that its machine must carry, on a cluster; may be repeated."),
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the model is registered.")] = True,
 ) -> None:
     """Train a model on a dataset and register what comes out."""
@@ -82,7 +88,13 @@ def train(
             target=target,
             hyperparameters=_settings(set_),
             seed=seed,
-            resources=Resources(cpus=cpus, memory_bytes=memory and memory << 20, time_limit_seconds=time_limit),
+            resources=Resources(
+                cpus=cpus,
+                memory_bytes=memory and memory << 20,
+                time_limit_seconds=time_limit,
+                gpus=gpus,
+                node_labels=read_labels(node_label or ()),
+            ),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
     if wait:

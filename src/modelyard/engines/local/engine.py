@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from modelyard.engines.base import Engine, ProcessNotFoundError, SandboxTooWeakError
+from modelyard.engines.base import Engine, NoSuchNodeError, ProcessNotFoundError
+from modelyard.engines.checking import check_loopback, check_spec
 from modelyard.engines.local import layout, output_files, remains
 from modelyard.engines.local.records import Record, Records
 from modelyard.engines.local.sandbox import levels, planning
 from modelyard.engines.local.shim.main import ALREADY_THERE, STARTED
-from modelyard.errors import InvalidInputError, UnavailableError
+from modelyard.errors import UnavailableError
 from modelyard.settings import Home
 from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
@@ -38,15 +39,24 @@ class LocalEngine(Engine):
         home: the state directory.
         level: sandbox to use; None takes the strongest that works here.
         has_cgroups: False does without control groups even where there are some.
+        owner_pid: a process with whose end everything ends that this object has started, as LOST; None: nothing does.
     """
 
     name = "local"
 
-    def __init__(self, home: Home, *, level: SandboxLevel | None = None, has_cgroups: bool = True) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        level: SandboxLevel | None = None,
+        has_cgroups: bool = True,
+        owner_pid: int | None = None,
+    ) -> None:
         self._home = home
         self._records = Records(home.processes)
         self._level = level
         self._has_cgroups = has_cgroups
+        self._owner_pid = owner_pid
 
     def submit(self, process_id: str, spec: ProcessSpec) -> None:
         """See `Engine.submit`.
@@ -54,23 +64,26 @@ class LocalEngine(Engine):
         Raises:
             InvalidInputError: the work directory or a mount does not exist, or the command is empty.
             SandboxTooWeakError: it needs a loopback of its own, and this machine cannot give it one.
+            NoSuchNodeError: it asks for accelerators or for a machine by its labels.
             SupervisorFailedError: nothing was started; try again.
         """
         if self._records.exists(process_id):
             return
-        self._check(spec)
-        level = self.sandbox_level()
-        if spec.has_loopback and level is not SandboxLevel.BUBBLEWRAP:
-            raise SandboxTooWeakError(
-                f"at the sandbox level '{level}' a process has no loopback of its own, which this one needs",
-                hint="`modelyard doctor` says what to do for a stronger one.",
+        check_spec(spec, self._home.processes)
+        if spec.resources.gpus or spec.resources.node_labels:
+            raise NoSuchNodeError(
+                "this engine runs on one machine and gives neither accelerators nor machines by label",
+                hint="Leave 'gpus' and 'node_labels' out, or use a cluster: `modelyard up --engine ray`.",
             )
+        level = self.sandbox_level()
+        check_loopback(spec, level)
         plan = planning.make_plan(
             spec,
             folder=self._records.path(process_id),
             level=level,
             cgroup=self._cgroup_name(process_id) if self._has_cgroups else "",
             marker=(remains.MARKER, remains.marker(self._records, process_id)),
+            owner_pid=self._owner_pid,
         )
         record = Record(spec=spec, sandbox=level, created_at=datetime.now(UTC))
         try:
@@ -153,24 +166,6 @@ class LocalEngine(Engine):
         """See `Engine.sandbox_level`."""
         return self._level or levels.strongest_level()
 
-    def _check(self, spec: ProcessSpec) -> None:
-        if not spec.command or not spec.command[0]:
-            raise InvalidInputError("The command is empty", hint="Name a program.", field="command")
-        _check_folder(spec.work_directory, "work_directory")
-        for index, mount in enumerate(spec.mounts):
-            if not Path(mount.path).is_absolute() or not Path(mount.path).exists():
-                raise InvalidInputError(
-                    f"The mount '{mount.path}' does not exist or is not absolute", field=f"mounts.{index}.path"
-                )
-        own = self._home.processes
-        for path in (spec.work_directory, *(mount.path for mount in spec.mounts)):
-            resolved = Path(path).resolve()
-            if own.resolve().is_relative_to(resolved) or resolved.is_relative_to(own.resolve()):
-                raise InvalidInputError(
-                    f"'{path}' holds or lies in the engine's own folder of processes",
-                    hint="A process may see its own folders only.",
-                )
-
     def _launch(self, folder: Path) -> None:
         """Start the supervisor; returns once it has the lock and the record."""
         try:
@@ -222,8 +217,3 @@ class LocalEngine(Engine):
 
     def _cgroup_name(self, process_id: str) -> str:
         return f"modelyard-{self._records.home_digest}-{process_id}"
-
-
-def _check_folder(path: str, field: str) -> None:
-    if not Path(path).is_absolute() or not Path(path).is_dir():
-        raise InvalidInputError(f"The folder '{path}' does not exist or is not absolute", field=field)

@@ -8,8 +8,8 @@ from modelyard.control.durable import Durable
 from modelyard.control.telemetry.exporting import OtlpExport
 from modelyard.control.telemetry.figures import ControlFigures
 from modelyard.engines.base import Engine
-from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.clock import Clock, SystemClock
+from modelyard.server.engines import open_engine
 from modelyard.server.telemetry import open_export
 from modelyard.settings import Home, Settings
 from modelyard.storage.creations import Creations
@@ -53,7 +53,7 @@ def open_context(settings: Settings, applications: tuple[str, ...]) -> Context:
         home=home,
         database=database,
         objects=open_objects(settings.resolved_objects_url),
-        engine=LocalEngine(home),
+        engine=open_engine(settings),
         durable=Durable(settings.resolved_database_url),
         audit=AuditService(database, AuditRepository()),
         creations=Creations(),

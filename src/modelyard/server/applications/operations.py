@@ -78,7 +78,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         home=home,
         clock=clock,
         capture_share=context.settings.capture_share,
-        saturation=HostWatch().saturation,
+        saturation=(lambda: "") if context.engine.has_nodes else HostWatch().saturation,
         concern=trial.concern,
         hosting=_hosting(context.settings),
     )
@@ -128,8 +128,8 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
 
 
 def _hosting(settings: Settings) -> HostingPolicy | None:
-    """How models share processes; None if the settings leave nothing of it."""
-    if settings.shared_model_bytes <= 0 and settings.spare_workers <= 0:
+    """How models share processes; None if the settings leave nothing of it, or processes run on several machines."""
+    if settings.engine != "local" or (settings.shared_model_bytes <= 0 and settings.spare_workers <= 0):
         return None
     return HostingPolicy(
         shared_model_bytes=settings.shared_model_bytes,
