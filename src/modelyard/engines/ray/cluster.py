@@ -122,7 +122,7 @@ def start_node(
     folder.mkdir(mode=0o700)
     command = _command(target, ip, folder, is_head=not address, cpus=cpus, gpus=gpus, labels=labels or {})
     node = _spawn(home, command, target, ip, folder)
-    write_atomic(path, msgspec.json.encode(node), mode=0o600)
+    write_record(home, node)
     try:
         _wait_until_alive(home, node)
     except BaseException:
@@ -131,6 +131,11 @@ def start_node(
     if not address:
         write_atomic(home.cluster / _HEAD, target.encode(), mode=0o600)
     return node
+
+
+def write_record(home: Home, node: Node) -> None:
+    """Keep what `nodes_here` and `stop_node` go by."""
+    write_atomic(_record_path(home, node.ip), msgspec.json.encode(node), mode=0o600)
 
 
 def stop_node(home: Home, node: Node) -> None:
