@@ -73,9 +73,10 @@ def connect(home: Home, address: str) -> ModuleType:
         os.environ.update(environment(home))  # before the import, at which Ray reads it
         import ray  # noqa: PLC0415 - an extra, and 1 s
 
-        if not ray.is_initialized():
-            _initialize(ray, address, _own_ip(address))
-    return ray
+        library: ModuleType = ray
+        if not library.is_initialized():
+            _initialize(library, address, _own_ip(address))
+    return library
 
 
 def _initialize(ray: ModuleType, address: str, own_ip: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from collections.abc import Coroutine
 from pathlib import Path
 
 from modelyard.kit.addresses import bound_socket
@@ -56,7 +57,7 @@ class Door:
                 notice_loss(connection)
                 hand_over(connection, self._path)
 
-    def _run(self, work: "asyncio.coroutines.Coroutine[object, object, None]") -> None:
+    def _run(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

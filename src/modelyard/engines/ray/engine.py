@@ -199,7 +199,7 @@ class RayEngine(Engine):
             host = self._ray.get_actor(process_id, namespace=self._namespace)
         except ValueError:
             return None
-        watch = Watch(self._ray, host, self._records.door(process_id))
+        watch = Watch(self._ray, host, self._records.running(process_id), self._records.door(process_id))
         with self._lock:
             return self._watches.setdefault(process_id, watch)
 

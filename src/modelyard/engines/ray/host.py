@@ -17,7 +17,7 @@ import msgspec
 
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.ray.door import Door
-from modelyard.engines.ray.records import Record, Records
+from modelyard.engines.ray.records import Record, Records, Running
 from modelyard.errors import ModelyardError
 from modelyard.types.processes import EndCause, ProcessEnd, ProcessSpec, ProcessStatus
 
@@ -25,22 +25,6 @@ _LOOK_SECONDS = 0.02
 _WAIT_SECONDS = 5.0
 _LINGER_SECONDS = 0.2  # those who wait for the end hear of it before the actor is gone
 GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
-
-
-class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and since when a process runs.
-
-    Attributes:
-        pid: on its node.
-        started_at: when.
-        node: Ray's id of its node.
-        clock_ahead: see ProcessState.clock_ahead_seconds; CLOCK_MONOTONIC less the time of day, there.
-    """
-
-    pid: int
-    started_at: datetime
-    node: str
-    clock_ahead: float
 
 
 class ProcessHost:
@@ -104,6 +88,7 @@ class ProcessHost:
                 node=ray.get_runtime_context().get_node_id(),
                 clock_ahead=time.monotonic() - time.time(),
             )
+            self._records.note_running(self._id, running)
             self._running.set_result(msgspec.json.encode(running))
         while (end := engine.wait(self._id, _WAIT_SECONDS).end) is None:
             continue

@@ -2,6 +2,7 @@
 
 <folder>/<id>/record.json      what was asked for
 <folder>/<id>/hosted           the cluster was asked for a host of it
+<folder>/<id>/running.json     where it runs
 <folder>/<id>/door             host:port of its door
 <folder>/<id>/end.json         the account of its end, written once
 <folder>/<id>/run/processes/   the local engine's records of the node that runs it: its output is there
@@ -24,7 +25,7 @@ from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
 from modelyard.types.processes import LogChunk, ProcessEnd, ProcessSpec, SandboxLevel
 
-_RECORD, _HOSTED, _DOOR, _END = "record.json", "hosted", "door", "end.json"
+_RECORD, _HOSTED, _RUNNING, _DOOR, _END = "record.json", "hosted", "running.json", "door", "end.json"
 _NEW, _REMOVED = ".new-", ".removed-"
 _NEW_FOLDER_LIFE_SECONDS = 300.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
@@ -44,6 +45,22 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     sandbox: SandboxLevel
     key: str
     created_at: datetime
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and since when a process runs.
+
+    Attributes:
+        pid: on its node.
+        started_at: when.
+        node: Ray's id of its node.
+        clock_ahead: see ProcessState.clock_ahead_seconds; CLOCK_MONOTONIC less the time of day, there.
+    """
+
+    pid: int
+    started_at: datetime
+    node: str
+    clock_ahead: float
 
 
 class Records:
@@ -120,6 +137,17 @@ class Records:
         with contextlib.suppress(FileNotFoundError):
             return (folder / _HOSTED).exists() or time.time() - folder.stat().st_mtime > _NEW_FOLDER_LIFE_SECONDS
         return True
+
+    def note_running(self, process_id: str, running: Running) -> None:
+        """Where it runs, for those who come later."""
+        write_atomic(self.home(process_id).root / _RUNNING, msgspec.json.encode(running), mode=0o600)
+
+    def running(self, process_id: str) -> Running | None:
+        """Where it runs, or ran; None: not yet."""
+        try:
+            return msgspec.json.decode((self.home(process_id).root / _RUNNING).read_bytes(), type=Running)
+        except FileNotFoundError:
+            return None
 
     def note_door(self, process_id: str, address: str) -> None:
         """Where its door is, for those who come later."""

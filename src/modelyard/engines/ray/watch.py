@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from modelyard.engines.ray.host import Running
+from modelyard.engines.ray.records import Running
 from modelyard.types.processes import ProcessEnd
 
 _ACCOUNT_SECONDS = 2.0
@@ -26,12 +26,13 @@ class Watch:
     Args:
         ray: the connected library.
         host: the actor.
-        address: of its door, if it is known already.
+        running: where it runs, if it is known already.
+        address: of its door, likewise.
     """
 
-    def __init__(self, ray: ModuleType, host: Any, address: str = "") -> None:
+    def __init__(self, ray: ModuleType, host: Any, running: Running | None = None, address: str = "") -> None:
         self.host = host
-        self.running: Running | None = None
+        self.running = running
         self.address = address
         self.end: ProcessEnd | None = None
         self._ray = ray
