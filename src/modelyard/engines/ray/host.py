@@ -67,6 +67,10 @@ class ProcessHost:
             self._engine.stop(self._id, grace_seconds=grace_seconds, is_preemption=is_preemption)
 
     def _begin(self) -> None:
+        end = self._records.end(self._id)
+        if end is not None:  # it was stopped while this host was under way
+            self._end(end)
+            return
         record, home = self._records.record(self._id), self._records.home(self._id)
         home.processes.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._engine = LocalEngine(home, level=record.sandbox, owner_pid=os.getpid())
