@@ -8,7 +8,7 @@ from stage import Stage
 
 from modelyard.cli.commands.cluster import read_labels
 from modelyard.engines.local.engine import LocalEngine
-from modelyard.engines.ray import access, cluster
+from modelyard.engines.ray import access, cluster, listing, nodes
 from modelyard.engines.ray.check import check_sockets
 from modelyard.server.engines import check_engine
 from modelyard.settings import Home, Settings
@@ -32,7 +32,7 @@ def ray_missing(_stage: Stage) -> None:
 
 @provokes("cluster_unavailable")
 def cluster_unavailable(stage: Stage) -> None:
-    cluster.address_of(Home(stage.folder()))
+    listing.address_of(Home(stage.folder()))
 
 
 @provokes("cluster_running")
@@ -42,7 +42,7 @@ def cluster_running(stage: Stage) -> None:
     home.cluster.mkdir()
     sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
     node = cluster._spawn(home, sleeping, f"{LOOPBACK}:6379", LOOPBACK, stage.folder())
-    cluster.write_record(home, node)
+    nodes.write_record(home, node)
     try:
         with mock.patch.object(access, "check_installed"):
             cluster.start_node(home, ip=LOOPBACK)

@@ -61,14 +61,14 @@ def start(
 
 def stop(session: Session) -> None:
     """End this machine's nodes that were started from the state directory, and what runs on them."""
-    from modelyard.engines.ray import cluster  # noqa: PLC0415 - see above
+    from modelyard.engines.ray import cluster, nodes  # noqa: PLC0415 - see above
 
     layout = _layout(session)
-    nodes = cluster.nodes_here(layout)
+    found = nodes.nodes_here(layout)
     with session.out.waiting("Stopping Ray"):
-        for node in nodes:
+        for node in found:
             cluster.stop_node(layout, node)
-    names = [node.ip for node in nodes]
+    names = [node.ip for node in found]
     words = f"Stopped the node {', '.join(names)}." if names else f"No node runs here from {layout.root}."
     session.out.done({"stopped": names}, words)
 
@@ -78,7 +78,7 @@ def status(
     address: Annotated[str, typer.Option(help="host:port of the head; the one that was started if left out.")] = "",
 ) -> None:
     """The nodes of the cluster: what each has, and whether it lives."""
-    from modelyard.engines.ray import cluster  # noqa: PLC0415 - see above
+    from modelyard.engines.ray import listing  # noqa: PLC0415 - see above
 
     columns = {
         "Node": lambda node: node.ip,
@@ -88,7 +88,7 @@ def status(
         "Memory": lambda node: f"{node.memory_bytes / 2**30:.1f} GiB",
         "Labels": lambda node: ", ".join(f"{name}={value}" for name, value in node.labels.items()),
     }
-    session.out.table(cluster.describe(_layout(session), address), columns, empty="The cluster has no node.")
+    session.out.table(listing.describe(_layout(session), address), columns, empty="The cluster has no node.")
 
 
 def read_labels(given: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from modelyard import __version__
-from modelyard.engines.ray import access, cluster
+from modelyard.engines.ray import access, listing
 from modelyard.engines.ray.placement import pinned
 from modelyard.errors import ModelyardError, UnavailableError
 from modelyard.kit.files import write_atomic
@@ -104,7 +104,7 @@ def main() -> int:
     home = Home(arguments.home)
     try:
         check_sockets(home)
-        check_nodes(home, access.connect(home, cluster.address_of(home, arguments.address)))
+        check_nodes(home, access.connect(home, listing.address_of(home, arguments.address)))
     except ModelyardError as error:
         sys.stdout.write(f"{error.message}\n{error.hint}\n")
         return 1

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import signal
@@ -13,11 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
-from modelyard.engines.local import tree
-from modelyard.engines.ray import access
-from modelyard.engines.ray.placement import own_labels
+from modelyard.engines.ray import access, listing, nodes
 from modelyard.errors import ConflictError, UnavailableError
 from modelyard.kit.addresses import bound_socket
 from modelyard.kit.files import write_atomic
@@ -26,7 +21,6 @@ from modelyard.settings import Home
 START_SECONDS = 180.0
 _STOP_SECONDS = 3.0  # Ray lets a node finish its tasks for up to 30 s; a process here ends with its node anyway
 _OBJECT_STORE_BYTES = 96 << 20  # nothing but small messages goes through it
-_HEAD = "head"
 _children: dict[int, subprocess.Popen[bytes]] = {}  # started by this process, which has to collect them
 
 # A node that is silent counts as lost after (threshold + 1) x (period + timeout) at most; Ray's own values take 20 s.
@@ -50,42 +44,6 @@ class ClusterStartFailedError(UnavailableError):
     code = "cluster_start_failed"
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A node that was started here.
-
-    Attributes:
-        address: host:port of the cluster's head.
-        ip: the node's own address.
-        pid: the program that runs Ray's processes and takes them with it.
-        started: when that began, in the kernel's ticks; with `boot` it tells the process from a later one of its pid.
-        boot: the machine's present life.
-        folder: sockets and logs of Ray.
-    """
-
-    address: str
-    ip: str
-    pid: int
-    started: int
-    boot: str
-    folder: str
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs on this machine now."""
-        return self.boot == _boot() and self.started == _started(self.pid)
-
-
-class NodeView(msgspec.Struct, frozen=True, kw_only=True):
-    """A node, as the cluster's head knows it; one that is gone has nothing left."""
-
-    ip: str
-    is_alive: bool
-    cpus: float
-    gpus: float
-    memory_bytes: float
-    labels: dict[str, str]
-
-
 def start_node(
     home: Home,
     *,
@@ -95,7 +53,7 @@ def start_node(
     cpus: float | None = None,
     gpus: int | None = None,
     labels: Mapping[str, str] | None = None,
-) -> Node:
+) -> nodes.Node:
     """Start a cluster's head, or a further node of the cluster at `address`; returns once it takes work.
 
     Raises:
@@ -105,8 +63,8 @@ def start_node(
     """
     access.check_installed()
     ip = ip or _own_ip()
-    path = _record_path(home, ip)
-    known = _read(path)
+    path = nodes.record_path(home, ip)
+    known = nodes.read_record(path)
     if known is not None and known.is_alive:
         raise ClusterRunningError(
             f"A node of the cluster at {known.address} runs on {ip} already (process {known.pid})",
@@ -122,23 +80,18 @@ def start_node(
     folder.mkdir(mode=0o700)
     command = _command(target, ip, folder, is_head=not address, cpus=cpus, gpus=gpus, labels=labels or {})
     node = _spawn(home, command, target, ip, folder)
-    write_record(home, node)
+    nodes.write_record(home, node)
     try:
         _wait_until_alive(home, node)
     except BaseException:
         stop_node(home, node)
         raise
     if not address:
-        write_atomic(home.cluster / _HEAD, target.encode(), mode=0o600)
+        write_atomic(home.cluster / listing.HEAD, target.encode(), mode=0o600)
     return node
 
 
-def write_record(home: Home, node: Node) -> None:
-    """Keep what `nodes_here` and `stop_node` go by."""
-    write_atomic(_record_path(home, node.ip), msgspec.json.encode(node), mode=0o600)
-
-
-def stop_node(home: Home, node: Node) -> None:
+def stop_node(home: Home, node: nodes.Node) -> None:
     """End a node's processes, all of them."""
     if node.is_alive:
         with contextlib.suppress(ProcessLookupError):
@@ -146,59 +99,16 @@ def stop_node(home: Home, node: Node) -> None:
         deadline = time.monotonic() + _STOP_SECONDS
         while node.is_alive and time.monotonic() < deadline:
             time.sleep(0.05)
-    for pid in _processes(node):
+    for pid in nodes.processes(node):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     if node.pid in _children:
         _children.pop(node.pid).wait()
     shutil.rmtree(node.folder, ignore_errors=True)
-    _record_path(home, node.ip).unlink(missing_ok=True)
+    nodes.record_path(home, node.ip).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        if (home.cluster / _HEAD).read_text() == node.address and node.address.startswith(f"{node.ip}:"):
-            (home.cluster / _HEAD).unlink()
-
-
-def nodes_here(home: Home) -> list[Node]:
-    """Nodes of this state directory that run on this machine."""
-    found = (_read(path) for path in sorted(home.cluster.glob("*.json")))
-    return [node for node in found if node is not None and node.is_alive]
-
-
-def address_of(home: Home, address: str = "") -> str:
-    """The address that was given, or that of the cluster which was started from this state directory.
-
-    Raises:
-        ClusterUnavailableError: neither.
-    """
-    with contextlib.suppress(OSError):
-        address = address or (home.cluster / _HEAD).read_text().strip()
-    if not address:
-        raise access.ClusterUnavailableError(
-            f"There is no cluster: none was started from {home.root}, and no address was given",
-            hint="`modelyard cluster start`, or --ray-address host:port.",
-        )
-    return address
-
-
-def describe(home: Home, address: str = "") -> list[NodeView]:
-    """The nodes of the cluster, as its head knows them.
-
-    Raises:
-        RayMissingError: Ray is not installed.
-        ClusterUnavailableError: no cluster answers.
-    """
-    ray = access.connect(home, address_of(home, address))
-    return [
-        NodeView(
-            ip=node["NodeManagerAddress"],
-            is_alive=node["Alive"],
-            cpus=node["Resources"].get("CPU", 0.0),
-            gpus=node["Resources"].get("GPU", 0.0),
-            memory_bytes=node["Resources"].get("memory", 0.0),
-            labels=own_labels(node),
-        )
-        for node in ray.nodes()
-    ]
+        if (home.cluster / listing.HEAD).read_text() == node.address and node.address.startswith(f"{node.ip}:"):
+            (home.cluster / listing.HEAD).unlink()
 
 
 def _command(
@@ -232,7 +142,7 @@ def _command(
     return [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *(["--head"] * is_head), *words]
 
 
-def _spawn(home: Home, command: list[str], target: str, ip: str, folder: Path) -> Node:
+def _spawn(home: Home, command: list[str], target: str, ip: str, folder: Path) -> nodes.Node:
     with _log(home, ip).open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -244,13 +154,13 @@ def _spawn(home: Home, command: list[str], target: str, ip: str, folder: Path) -
             start_new_session=True,
         )
     _children[process.pid] = process
-    started = _started(process.pid) or 0
-    return Node(address=target, ip=ip, pid=process.pid, started=started, boot=_boot(), folder=str(folder))
+    started = nodes.started(process.pid) or 0
+    return nodes.Node(address=target, ip=ip, pid=process.pid, started=started, boot=nodes.boot(), folder=str(folder))
 
 
-def _wait_until_alive(home: Home, node: Node) -> None:
+def _wait_until_alive(home: Home, node: nodes.Node) -> None:
     """Until a program of this machine can join the cluster; in a process of its own, which leaves nothing behind."""
-    program = "import sys; from modelyard.engines.ray.cluster import join; join(*sys.argv[1:])"
+    program = "import sys; from modelyard.engines.ray.listing import join; join(*sys.argv[1:])"
     deadline, words = time.monotonic() + START_SECONDS, ""
     while time.monotonic() < deadline and node.is_alive:
         answer = subprocess.run(
@@ -270,49 +180,8 @@ def _wait_until_alive(home: Home, node: Node) -> None:
     raise ClusterStartFailedError(f"The Ray node on {node.ip} did not come up: {words}", hint=f"See {log}.")
 
 
-def join(root: str, address: str, ip: str) -> None:
-    """Connect and leave again; fails if this machine's node is not up."""
-    alive = [node.ip for node in describe(Home(Path(root)), address) if node.is_alive]
-    if ip not in alive:
-        raise SystemExit(f"{ip} is not among {json.dumps(alive)}")
-
-
-def _processes(node: Node) -> set[int]:
-    """What is left of a node: below its program, or with its folder on the command line."""
-    own = os.fsencode(node.folder)
-    found = {node.pid} | tree.descendants(node.pid) if node.is_alive else set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if own in (folder / "cmdline").read_bytes() and int(folder.name) != os.getpid():
-                found.add(int(folder.name))
-    return found
-
-
-def _record_path(home: Home, ip: str) -> Path:
-    return home.cluster / f"{ip}.json"
-
-
 def _log(home: Home, ip: str) -> Path:
     return home.logs / f"cluster-{ip}.log"
-
-
-def _read(path: Path) -> Node | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Node)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def _started(pid: int) -> int | None:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else int(fields[19])
 
 
 def _free_port(ip: str) -> int:

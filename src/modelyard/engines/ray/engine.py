@@ -12,7 +12,7 @@ from types import ModuleType
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.engines.checking import check_loopback, check_spec
 from modelyard.engines.local.sandbox import levels
-from modelyard.engines.ray import access, cluster, placement
+from modelyard.engines.ray import access, listing, placement
 from modelyard.engines.ray.records import Record, Records
 from modelyard.engines.ray.watch import Watch
 from modelyard.kit.handover import KEY_SEPARATOR, new_key
@@ -58,7 +58,7 @@ class RayEngine(Engine):
         self._namespace = f"modelyard-{hashlib.sha256(os.fsencode(home.root)).hexdigest()[:12]}"
         self._watches: dict[str, Watch] = {}
         self._lock = threading.Lock()
-        self._ray: ModuleType = access.connect(home, cluster.address_of(home, address))
+        self._ray: ModuleType = access.connect(home, listing.address_of(home, address))
 
     def submit(self, process_id: str, spec: ProcessSpec) -> None:
         """See `Engine.submit`.
