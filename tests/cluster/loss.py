@@ -17,7 +17,7 @@ from nodes import NAMES, Nodes
 from modelyard.errors import ModelyardError
 from modelyard.quickstart.digits import load_digits
 from modelyard.sdk.client import Client
-from modelyard.types.endpoints import EndpointStatus, Variant
+from modelyard.types.endpoints import Variant
 from modelyard.types.jobs import Job
 from modelyard.types.processes import Placement, Resources
 
@@ -95,7 +95,7 @@ def main() -> None:
     version = str(job.result["model_version"])
     started = time.monotonic()
     client.endpoints.create(NAME, [variant(version)])
-    until(lambda: client.endpoints.get(NAME).status is EndpointStatus.READY, "the endpoint is ready")
+    until(lambda: is_ready(client), "all replicas are ready")
     deployed = time.monotonic() - started
     jobs = [train(client, LONG, wait=False) for _ in range(JOBS)]
     until(lambda: all(client.jobs.get(each.id).status == "RUNNING" for each in jobs), "the jobs run")
@@ -108,8 +108,17 @@ def main() -> None:
         killed_at = time.monotonic()
         nodes.kill(victim)
         noticed = until(lambda: not is_ready(client) and time.monotonic(), "the loss is noticed")
-        replaced = until(lambda: is_ready(client) and time.monotonic(), "the replica is replaced")
-        retried = until(lambda: retries(client, jobs) and time.monotonic(), "a job is tried again")
+        moments: dict[str, float] = {}
+
+        def are_both_over() -> bool:
+            if is_ready(client):
+                moments.setdefault("replaced", time.monotonic())
+            if retries(client, jobs):
+                moments.setdefault("retried", time.monotonic())
+            return len(moments) == 2
+
+        until(are_both_over, "the replica is replaced and a job tried again")
+        replaced, retried = moments["replaced"], moments["retried"]
         time.sleep(1.0)
     ended = [client.jobs.wait(each.id, timeout_seconds=PATIENCE_SECONDS) for each in jobs]
     later = [moment for moment in load.answers if moment > replaced]

@@ -32,16 +32,23 @@ def test_the_nodes_are_listed_with_what_they_have(nodes: Nodes):
     assert [each["labels"]["name"] for each in shown if each["ip"] == nodes.ip("c")] == ["c"]
 
 
+def test_the_quickstart_runs_on_them_unchanged(nodes: Nodes, tmp_path_factory):
+    home = tmp_path_factory.mktemp("q")
+    words = ("-m", "modelyard.quickstart", "--home", str(home), "--stop", "--engine", "ray")
+    command = nodes.command("a", sys.executable, *words, "--ray-address", nodes.address)
+    shown = nodes.run(command, 500, env=environment_of(nodes))
+    assert "The whole life of a model" in shown
+
+
 def test_a_lost_node_costs_no_job_and_no_request_that_was_not_on_it(nodes: Nodes, tmp_path_factory):
     home = tmp_path_factory.mktemp("h")
-    environment = {**os.environ, "RAY_AUTH_TOKEN_PATH": str(nodes.home / "cluster.token")}
     log = home / "up.log"
     words = ("-m", "modelyard.server.up", "--home", str(home), "--port", "0")
     words = (*words, "--engine", "ray", "--ray-address", nodes.address)
     with log.open("wb") as output:
         platform = subprocess.Popen(
             nodes.command("a", sys.executable, *words),
-            env={**environment, "MODELYARD_MAX_PARALLEL_JOBS": "6"},
+            env={**environment_of(nodes), "MODELYARD_MAX_PARALLEL_JOBS": "6"},
             stdout=output,
             stderr=output,
         )
@@ -65,3 +72,8 @@ def test_a_lost_node_costs_no_job_and_no_request_that_was_not_on_it(nodes: Nodes
     assert len(seen["failures"]) <= 6 * seen["replicas"][seen["victim"]] / 3, seen
     assert seen["answers_after_replacement"] > 0, seen
     assert seen["noticed_seconds"] < 20, seen
+
+
+def environment_of(nodes: Nodes) -> dict[str, str]:
+    """For a platform with a state directory of its own on the nodes' cluster."""
+    return {**os.environ, "RAY_AUTH_TOKEN_PATH": str(nodes.home / "cluster.token")}
