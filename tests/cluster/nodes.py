@@ -1,7 +1,9 @@
 """Three machines that are network namespaces of this one, and one of which can be killed. Needs root and iproute2."""
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +45,8 @@ class Nodes:
             self.kill(name)
         for space in (*map(self.space, NAMES), self.switch):
             subprocess.run(["ip", "netns", "del", space], check=False, capture_output=True)
+        for record in (self.home / "run" / "cluster").glob("*.json"):
+            shutil.rmtree(json.loads(record.read_bytes())["folder"], ignore_errors=True)
 
     def space(self, name: str) -> str:
         """The network namespace of a node."""
