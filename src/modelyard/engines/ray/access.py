@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import logging
 import os
 import secrets
 import socket
@@ -80,7 +81,8 @@ def connect(home: Home, address: str) -> ModuleType:
 
 
 def _initialize(ray: ModuleType, address: str, own_ip: str) -> None:
-    # Not in the main thread: Ray would put its own handler of SIGTERM in the place of the program's.
+    # Not in the main thread: Ray would put its own handler of SIGTERM in the place of the program's, and warns of it.
+    logging.getLogger("ray").setLevel(logging.ERROR)
     failure: list[BaseException] = []
 
     def initialize() -> None:
