@@ -16,6 +16,7 @@ from modelyard.engines.local import layout, output_files, remains
 from modelyard.engines.local.records import Record, Records
 from modelyard.engines.local.sandbox import levels, planning
 from modelyard.engines.local.shim.main import ALREADY_THERE, STARTED
+from modelyard.engines.records import labelled
 from modelyard.errors import UnavailableError
 from modelyard.settings import Home
 from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
@@ -109,15 +110,8 @@ class LocalEngine(Engine):
 
     def list(self, labels: Mapping[str, str] | None = None) -> Sequence[ProcessState]:
         """See `Engine.list`."""
-        wanted = (labels or {}).items()
-        found: list[tuple[datetime, str]] = []
-        for process_id in self._records.ids():
-            with contextlib.suppress(ProcessNotFoundError):  # removed meanwhile
-                record = self._records.record(process_id)
-                if wanted <= record.spec.labels.items():
-                    found.append((record.created_at, process_id))
         states = []
-        for _, process_id in sorted(found):
+        for process_id in labelled(self._records, labels):
             with contextlib.suppress(ProcessNotFoundError):
                 states.append(self.state(process_id))
         return states

@@ -15,6 +15,7 @@ from modelyard.engines.local.sandbox import levels
 from modelyard.engines.ray import access, listing, placement
 from modelyard.engines.ray.records import Record, Records
 from modelyard.engines.ray.watch import Watch
+from modelyard.engines.records import labelled
 from modelyard.kit.handover import KEY_SEPARATOR, new_key
 from modelyard.settings import Home
 from modelyard.types.processes import (
@@ -104,15 +105,8 @@ class RayEngine(Engine):
 
     def list(self, labels: Mapping[str, str] | None = None) -> Sequence[ProcessState]:
         """See `Engine.list`."""
-        wanted = (labels or {}).items()
-        found: list[tuple[datetime, str]] = []
-        for process_id in self._records.ids():
-            with contextlib.suppress(ProcessNotFoundError):  # removed meanwhile
-                record = self._records.record(process_id)
-                if wanted <= record.spec.labels.items():
-                    found.append((record.created_at, process_id))
         states = []
-        for _, process_id in sorted(found):
+        for process_id in labelled(self._records, labels):
             with contextlib.suppress(ProcessNotFoundError):
                 states.append(self.state(process_id))
         return states

@@ -10,7 +10,6 @@
 
 import contextlib
 import os
-import re
 import shutil
 import time
 from datetime import datetime
@@ -20,7 +19,7 @@ import msgspec
 
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.engines.local import layout, output_files
-from modelyard.engines.local.records import ProcessIdInvalidError
+from modelyard.engines.records import process_folder, process_ids
 from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
 from modelyard.types.processes import LogChunk, ProcessEnd, ProcessSpec, SandboxLevel
@@ -28,7 +27,6 @@ from modelyard.types.processes import LogChunk, ProcessEnd, ProcessSpec, Sandbox
 _RECORD, _HOSTED, _RUNNING, _DOOR, _END = "record.json", "hosted", "running.json", "door", "end.json"
 _NEW, _REMOVED = ".new-", ".removed-"
 _NEW_FOLDER_LIFE_SECONDS = 300.0
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +74,7 @@ class Records:
         Raises:
             ProcessIdInvalidError: the id cannot be a folder's name.
         """
-        if not _ID.fullmatch(process_id):
-            raise ProcessIdInvalidError(
-                f"'{process_id[:80]}' is not a valid process id",
-                hint="Use up to 120 letters, digits, '.', '_' or '-', with a letter or digit first.",
-            )
-        return Home(self.folder / process_id)
+        return Home(process_folder(self.folder, process_id))
 
     def exists(self, process_id: str) -> bool:
         """Whether there is a record."""
@@ -89,9 +82,7 @@ class Records:
 
     def ids(self) -> list[str]:
         """All processes with a record."""
-        with contextlib.suppress(FileNotFoundError):
-            return [path.name for path in self.folder.iterdir() if _ID.fullmatch(path.name)]
-        return []
+        return process_ids(self.folder)
 
     def create(self, process_id: str, record: Record) -> bool:
         """Write a record; False if there is one already."""

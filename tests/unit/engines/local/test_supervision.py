@@ -14,8 +14,9 @@ import pytest
 
 from modelyard.engines.local import cgroups, layout
 from modelyard.engines.local.engine import LocalEngine
-from modelyard.engines.local.records import ProcessIdInvalidError, Records
+from modelyard.engines.local.records import Records
 from modelyard.engines.local.sandbox import confine, planning
+from modelyard.engines.records import ProcessIdInvalidError
 from modelyard.errors import InvalidInputError
 from modelyard.settings import Home
 from modelyard.testing.engine import HEARTBEAT, assert_silent, until
