@@ -13,7 +13,7 @@ from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.engines.checking import check_loopback, check_spec
 from modelyard.engines.local.sandbox import levels
 from modelyard.engines.ray import access, listing, placement
-from modelyard.engines.ray.records import Record, Records
+from modelyard.engines.ray.records import Record, Records, Running
 from modelyard.engines.ray.watch import Watch
 from modelyard.engines.records import labelled
 from modelyard.kit.handover import KEY_SEPARATOR, new_key
@@ -101,7 +101,8 @@ class RayEngine(Engine):
             end = self._settle_lost(process_id)
         if end is not None:
             self._forget(process_id)
-        return _state(process_id, record, watch, end)
+        running = watch.running if watch is not None else self._records.running(process_id)
+        return _state(process_id, record, running, watch.address if watch is not None else "", end)
 
     def list(self, labels: Mapping[str, str] | None = None) -> Sequence[ProcessState]:
         """See `Engine.list`."""
@@ -234,11 +235,11 @@ class RayEngine(Engine):
             self._watches.pop(process_id, None)
 
 
-def _state(process_id: str, record: Record, watch: Watch | None, end: ProcessEnd | None) -> ProcessState:
-    running = watch.running if watch is not None else None
+def _state(
+    process_id: str, record: Record, running: Running | None, address: str, end: ProcessEnd | None
+) -> ProcessState:
     alive_status = ProcessStatus.STARTING if running is None else ProcessStatus.RUNNING
     ahead = 0.0 if running is None else running.clock_ahead - (time.monotonic() - time.time())
-    address = watch.address if watch is not None else ""
     return ProcessState(
         id=process_id,
         status=alive_status if end is None else ProcessStatus.ENDED,
