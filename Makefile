@@ -4,8 +4,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-ray test-fast check lint types \
-	contracts docs format chaos loop soak fuzz bench-serving clean
+.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-ray test-containers \
+	test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -45,6 +45,10 @@ test-ray: $(VENV)/.dev ## Run the tests on Ray clusters, in an environment of th
 	@UV_PROJECT_ENVIRONMENT=.venv-ray $(UV) sync --quiet --frozen --extra ray
 	@.venv-ray/bin/python -m pytest -q -n 0 tests/cluster
 
+test-containers: $(VENV)/.dev ## Run the tests of containers, on a Podman that Debian has (installed if it is missing)
+	@sh scripts/install_podman.sh
+	@$(PYTHON) -m pytest -q -n 0 tests/containers
+
 test-fast: $(VENV)/.dev ## Run the tests that need no server and no seconds
 	@$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/api tests/architecture
 
@@ -70,7 +74,7 @@ format: $(VENV)/.dev ## Format the code
 chaos: $(VENV)/.dev ## Kill control, gateway, workers and jobs at random, 200 times, and look for lies and losses
 	@$(PYTHON) scripts/chaos.py --kills 200
 
-loop: $(VENV)/.dev ## Scripted drift and sabotaged retrainings, with nobody at hand: it recovers, and no bad version answers
+loop: $(VENV)/.dev ## Scripted drift and sabotaged retrainings, with nobody at hand: it recovers, and bad versions are stopped
 	@$(PYTHON) scripts/loop.py $(LOOP)
 
 soak: $(VENV)/.dev ## Ten minutes of load on a gateway whose workers are killed and replaced: no answer lost or mixed
@@ -85,6 +89,9 @@ bench-serving: $(VENV)/.dev ## Measure the data plane beside other model servers
 	@$(PYTHON) -m benchmarks.serving $(if $(PEERS),--peers $(PEERS)) $(if $(WORKS),--works $(WORKS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(REPETITIONS),--repetitions $(REPETITIONS)) \
 		$(if $(OUTPUT),--output $(OUTPUT))
+
+bench-batch: $(VENV)/.dev ## Measure batch jobs beside a bare loop over the same predictor (ROWS=500000 ROUNDS=5)
+	@$(PYTHON) benchmarks/batch.py $(or $(ROWS),500000) $(or $(ROUNDS),5)
 
 clean: ## Remove everything that make has built
 	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .venv-ray .uv build dist

@@ -6,26 +6,34 @@ import sys
 import tempfile
 from pathlib import Path
 
-from modelyard.testing.loop.run import faults, run, sabotage_table, scenario_table
+from modelyard.testing.loop.proving import ACTS
+from modelyard.testing.loop.run import faults, proof_table, run, scenario_table
 from modelyard.testing.loop.scenarios import SCENARIOS
 
 
 def main() -> None:
     """Exit code 0 only if everything held."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [scenario.name for scenario in SCENARIOS]
-    parser.add_argument("--scenarios", nargs="*", choices=names, default=names, help="which to play")
+    scenarios, acts = [scenario.name for scenario in SCENARIOS], [act.name for act in ACTS]
+    parser.add_argument("--scenarios", nargs="*", choices=scenarios, default=scenarios, help="which drifts to play")
+    parser.add_argument("--acts", nargs="*", choices=acts, default=acts, help="where sabotaged versions are stopped")
     parser.add_argument("--repeats", type=int, default=2, help="how often each kind of sabotage is tried")
     parser.add_argument("--seed", type=int, default=0, help="of the rows that are drawn")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="modelyard-loop-"))
-    wanted = [scenario for scenario in SCENARIOS if scenario.name in arguments.scenarios]
-    outcomes, report = run(folder / "home", scenarios=wanted, repeats=arguments.repeats, seed=arguments.seed, say=_say)
-    wrong = faults(outcomes, report)
+    outcomes, reports = run(
+        folder / "home",
+        scenarios=[scenario for scenario in SCENARIOS if scenario.name in arguments.scenarios],
+        acts=[act for act in ACTS if act.name in arguments.acts],
+        repeats=arguments.repeats,
+        seed=arguments.seed,
+        say=_say,
+    )
+    wrong = faults(outcomes, reports)
     if outcomes:
         _say(f"\n{scenario_table(outcomes)}")
-    if report is not None:
-        _say(f"\n{sabotage_table(report)}")
+    for report in reports:
+        _say(f"\n{report.act}\n{proof_table(report)}")
     for fault in wrong:
         _say(f"FAULT: {fault}")
     _say("\neverything held" if not wrong else f"\n{len(wrong)} faults; the state directory is kept: {folder}")

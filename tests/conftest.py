@@ -1,6 +1,6 @@
-"""Fixtures of the whole test suite: a database with every table, on a real file."""
+"""Fixtures of the whole test suite: a database with every table, on a real file; real PostgreSQL and S3 servers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import trustme
 from modelyard.control.tables import load_tables
 from modelyard.storage.database import Database
 from modelyard.storage.metadata import BRANCHES
+from modelyard.testing import servers
 
 
 def create_all_tables(database: Database) -> None:
@@ -47,3 +48,17 @@ def database(tmp_path: Path) -> Iterator[Database]:
     create_all_tables(database)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[Callable[[], str]]:
+    """`postgres_url()` is the URL of a new, empty database on a real server."""
+    with servers.postgres_server() as new_database:
+        yield new_database
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """A real S3 server with the bucket "test": the AWS_* variables that reach it."""
+    with servers.s3_server(tmp_path_factory.mktemp("seaweed")) as variables:
+        yield variables

@@ -4,10 +4,11 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from modelyard.types.processes import EngineKind
 
 _SOCKET_PATH_LIMIT = 100  # a Unix socket path holds 107 bytes; leave room for the file name
 
@@ -39,13 +40,6 @@ class Settings(BaseSettings):
     objects_url: str = Field(
         default="", description="Object store, e.g. s3://bucket/prefix. Empty: files in the state directory."
     )
-    engine: Literal["local", "ray"] = Field(
-        default="local", description="Where processes run: `local`, on this machine, or `ray`, on a Ray cluster."
-    )
-    ray_address: str = Field(
-        default="",
-        description="Ray cluster, host:port of its head. Empty: the one that `modelyard cluster start` started.",
-    )
     registry_url: str = Field(default="", description="Registry API of another process, for `serve jobs|operations`.")
     jobs_url: str = Field(default="", description="Jobs API of another process, for `serve operations`.")
     service_token: SecretStr = Field(
@@ -58,6 +52,22 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(default=64 << 20, description="Largest inference request body.")
     max_parallel_jobs: int = Field(
         default_factory=lambda: max(1, os.cpu_count() or 1), description="Training jobs that run at the same time."
+    )
+    engine: EngineKind = Field(
+        default=EngineKind.LOCAL,
+        description="Where jobs and replicas run: `local` (sandboxed processes of this machine), `container`, or `ray` "
+        "(nodes of a cluster). Images run in containers in any case.",
+    )
+    ray_address: str = Field(
+        default="",
+        description="Ray cluster, host:port of its head. Empty: the one that `modelyard cluster start` started.",
+    )
+    container_socket: str = Field(
+        default="",
+        description="API of Docker or Podman: unix:///run/docker.sock. Empty: DOCKER_HOST, or the usual places.",
+    )
+    container_pull: bool = Field(
+        default=True, description="Pull images that are not here; false: only images that are here are run."
     )
     job_memory_bytes: int = Field(default=4 << 30, description="Memory limit of a job that names none.")
     job_time_limit_seconds: float = Field(default=24 * 3600.0, description="Time limit of a job that names none.")
@@ -91,7 +101,8 @@ class Settings(BaseSettings):
     )
     reference_hosts: str = Field(
         default="",
-        description="Hosts that inference by reference may fetch from: data.example.com,*.example.org. Empty: none.",
+        description="Hosts that inference by reference and batch jobs may fetch from: data.example.com,*.example.org. "
+        "Empty: none.",
     )
     max_reference_bytes: int = Field(default=64 << 20, description="Largest data of one inference by reference.")
     otlp_endpoint: str = Field(
@@ -154,8 +165,10 @@ class Home:
         self.logs = self.root / "logs"
         self.cache = self.root / "cache"
         self.environments = self.root / "environments"
+        self.backups = self.root / "backups"
         self.run = self.root / "run"
         self.processes = self.run / "processes"
+        self.containers = self.run / "containers"
         self.routing = self.run / "routing.json"
         self.gateways = self.run / "gateways"
         self.demand = self.gateways / "demand"
@@ -163,6 +176,8 @@ class Home:
         self.rates = self.gateways / "rates"
         self.cluster = self.run / "cluster"
         self.cluster_token = self.root / "cluster.token"
+        self.control_id = self.root / "control.id"
+        self.duties = self.run / "duties"
         self.token = self.root / "admin.token"
         self.mask_key = self.root / "mask.key"
 

@@ -28,6 +28,7 @@ from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.monitors import api as monitors_api
+from modelyard.control.monitors.checking.counting import LabelCounter
 from modelyard.control.queries import api as queries_api
 from modelyard.control.queries.service import QueryService
 from modelyard.control.rest.application import create_application
@@ -35,7 +36,7 @@ from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining import api as retraining_api
 from modelyard.control.retraining.collecting import Collector
 from modelyard.control.retraining.conditions.conditions import Conditions
-from modelyard.control.retraining.conditions.decay import HoldoutDecay
+from modelyard.control.retraining.conditions.decay import SequentialDecay
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.repository import RetrainingRepository
 from modelyard.control.retraining.service import RetrainingService
@@ -47,6 +48,7 @@ from modelyard.server.applications.monitoring import assemble
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import open_objects
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Variant
 from modelyard.types.tensors import CaptureRecord
 
@@ -85,6 +87,9 @@ class EmptyRegistry:
 
     def permits_code(self, project: str) -> bool:
         return True
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> None:
         raise NotFoundError(f"There is no model version '{ref}'")
@@ -128,7 +133,7 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
     collector = Collector(registry, SimpleNamespace(), labelled, feedback, tmp_path / "retraining")
     quality = QualityService(labelled, endpoints, clock)
-    decay = HoldoutDecay(quality, registry, clock)
+    decay = SequentialDecay(database, runs, registry, LabelCounter(labelled, feedback, clock))
     conditions = Conditions(database, runs, monitors, endpoints, feedback, collector, decay, clock)
     retraining = RetrainingService(database, runs, creations, policies, conditions, endpoints, collector, events, clock)
     _capture(tmp_path / "spool", clock)
@@ -387,7 +392,7 @@ def test_the_rules_of_a_policy_are_checked_and_change_one_by_one(client: TestCli
     body = {"name": "again", "endpoint": "digits", **rules}
     for wrong, code, field in [
         ({"triggers": {"schedule": "now and then"}}, "schedule_invalid", "triggers.schedule"),
-        ({"triggers": {"decay_window": "a while"}}, "window_invalid", "window"),
+        ({"triggers": {"maximum_decay": 2}}, "invalid_input", "triggers.maximum_decay"),
         ({"window": {"kind": "NEWEST"}}, "data_window_invalid", "window.rows"),
         ({"gate": {"significance_level": 0.7}}, "invalid_input", "gate.significance_level"),
         ({"budget": {"runs": 3}}, "invalid_input", "budget.runs"),

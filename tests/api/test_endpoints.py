@@ -22,6 +22,7 @@ from modelyard.errors import NotFoundError
 from modelyard.kit.clock import FakeClock
 from modelyard.settings import Home
 from modelyard.storage.database import Database
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard, ModelVersion
 from modelyard.types.signatures import Signature
 
@@ -30,6 +31,11 @@ PATH = "/projects/default/endpoints"
 
 class OneModel:
     """A registry with the model "digits", whose alias "champion" is version 2."""
+
+    most_endpoints: int | None = None
+
+    def quota(self, project: str) -> Quota:
+        return Quota(endpoints=self.most_endpoints)
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         numbers = {"digits": 3, "digits@champion": 2, "digits:1": 1, "digits:2": 2}
@@ -95,6 +101,13 @@ def test_an_endpoint_is_created_and_its_alias_is_looked_up_once(operator: TestCl
     assert (body["variants"][0]["name"], body["variants"][0]["number"]) == ("main", 2)
     assert operator.get(f"{PATH}/digits").json() == body
     assert [item["name"] for item in operator.get(PATH).json()["items"]] == ["digits"]
+
+
+def test_a_project_gets_no_more_endpoints_than_its_quota(operator: TestClient, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(OneModel, "most_endpoints", 1)
+    assert create(operator).status_code == 201
+    refused = create(operator, "second")
+    assert (refused.status_code, refused.json()["code"]) == (409, "quota_exceeded")
 
 
 def test_what_an_endpoint_shows_can_be_sent_back_as_a_change(operator: TestClient):

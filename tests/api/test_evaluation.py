@@ -14,7 +14,7 @@ from modelyard.control.explanations import api as explanations_api
 from modelyard.control.explanations.service import Wish
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
-from modelyard.types.evaluation.explanations import Explanation, ExplanationMethod
+from modelyard.types.evaluation.explanations import ExplainedInference, Explanation, ExplanationMethod
 from modelyard.types.evaluation.reports import BiasReport, Challenge, EndpointComparison, EndpointEvaluation, Figure
 
 CHURN = "/projects/default/endpoints/churn"
@@ -75,6 +75,12 @@ class Stand:
             seconds=0.1,
         )
 
+    def answer(self, *asked: object) -> ExplainedInference:
+        self.asked.append(asked)
+        return ExplainedInference(
+            inference_id="inf-1", endpoint="churn", version="churn:1", variant="main", outputs=(), explanations=()
+        )
+
 
 @pytest.fixture
 def stand() -> Stand:
@@ -87,7 +93,7 @@ def application(stand: Stand, stub_guard: Guard, list_audit) -> FastAPI:
     comparison = SimpleNamespace(compare=stand.compare)
     routers = [
         evaluation_api.router(stand, comparison, bias, stub_guard),
-        explanations_api.router(stand, stub_guard),
+        explanations_api.router(stand, stand, stub_guard),
     ]
     return create_application(title="Evaluation", description="Test.", routers=routers, audit=list_audit, version="1")
 
@@ -98,7 +104,7 @@ def client(application: FastAPI, connect: Callable[..., TestClient]) -> TestClie
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 4
+    assert assert_protected(application) == 5
 
 
 def test_an_evaluation_is_asked_for_as_it_was_written(client: TestClient, stand: Stand):
@@ -152,3 +158,14 @@ def test_wrong_questions_name_the_field_at_fault(client: TestClient, path: str, 
     answer = client.post(f"{CHURN}/{path}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert answer.json()["field"].startswith(field)
+
+
+def test_an_answer_with_its_explanation_is_asked_for_with_the_callers_token(client: TestClient, stand: Stand):
+    answer = client.post(f"{CHURN}/explained-inferences", json={"columns": {"age": 61}, "seconds": 2})
+    assert answer.status_code == 200
+    assert answer.json()["inference_id"] == "inf-1"
+    *_, wish, token = stand.asked[-1]
+    assert wish == Wish(columns={"age": 61}, seconds=2.0)
+    assert token == client.headers["Authorization"]
+    for body in ({}, {"columns": {}, "inputs": {}}, {"inference": "inf-1"}):
+        assert client.post(f"{CHURN}/explained-inferences", json=body).status_code == 400

@@ -1,7 +1,7 @@
 """The Jobs API: who may call what, what it answers, how it refuses."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import msgspec
@@ -12,22 +12,46 @@ from modelyard.control.clients.http_jobs import HttpJobsClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
+from modelyard.control.jobs.batch.api import router as batch_router
+from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
+from modelyard.control.references.fetching import Fetcher
+from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
+from modelyard.control.scheduling.api import queues_router, waiting_router
+from modelyard.control.scheduling.assembly import assemble
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import SystemClock
 from modelyard.settings import Settings
 from modelyard.storage.creations import Creations
 from modelyard.storage.objects import open_objects
-from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.compute.scheduling import HostCapacity, Quota
+from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe, JobStatus, MetricPoint
+from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 JOBS = "/projects/default/jobs"
 TRAIN = "/projects/default/training-jobs"
 BODY = {"algorithm": "image-classification", "model": "digits", "channels": {"train": {"dataset": "digits"}}}
+
+BATCH = "/projects/default/batch-jobs"
+SCORE = {"model": "houses", "source": {"dataset": "new"}, "output": "scored"}
+
+
+def column(name: str, kind: ColumnKind = ColumnKind.NUMBER, *examples: str) -> Column:
+    return Column(name=name, kind=kind, examples=examples)
+
+
+AREA = column("area")
+TABLES = {
+    "new": (column("id", ColumnKind.TEXT, "a1"), column("rooms", ColumnKind.CATEGORY, "many", "3"), AREA),
+    "roms": (column("roms"), AREA),
+    "words": (column("rooms", ColumnKind.CATEGORY, "many", "few"), AREA),
+    "taken": (column("rooms"), AREA, column("error", ColumnKind.TEXT)),
+}
 
 
 class NoProcesses:
@@ -46,10 +70,16 @@ class OneDataset:
     """A registry with the dataset "digits"."""
 
     def model_version(self, project, ref):
-        return SimpleNamespace(ref=ref if ":" in ref else f"{ref}:7")
+        if ref == "nobody":
+            raise NotFoundError(f"There is no model '{ref}'")
+        spec = TensorSpec(name="numeric", datatype=DataType.FP32, shape=(-1, 2), columns=("rooms", "area"))
+        image = TensorSpec(name="images", datatype=DataType.FP32, shape=(-1, 8, 8))
+        answer = TensorSpec(name="prediction", datatype=DataType.FP32, shape=(-1,))
+        signature = Signature(inputs=(image if ref.startswith("images") else spec,), outputs=(answer,))
+        return SimpleNamespace(ref=ref if ":" in ref else f"{ref}:7", manifest=SimpleNamespace(signature=signature))
 
     def dataset_version(self, project, dataset, number=None):
-        if dataset != "digits":
+        if dataset not in ("digits", *TABLES):
             raise NotFoundError(f"There is no dataset '{dataset}'", hint="Upload it first.")
         return DatasetVersion(
             project=project,
@@ -57,8 +87,8 @@ class OneDataset:
             number=number or 1,
             digest="d" * 64,
             size_bytes=1,
-            format=DatasetFormat.NPZ,
-            schema=DatasetSchema(rows=1, columns=()),
+            format=DatasetFormat.CSV if dataset in TABLES else DatasetFormat.NPZ,
+            schema=DatasetSchema(rows=9, columns=TABLES.get(dataset, ())),
             description="",
             created_at=datetime(2026, 1, 1, tzinfo=UTC),
             created_by="",
@@ -66,7 +96,7 @@ class OneDataset:
 
 
 @pytest.fixture
-def service(database, tmp_path):
+def service(database, scheduling):
     engine = NoProcesses()
     return JobService(
         database=database,
@@ -76,16 +106,37 @@ def service(database, tmp_path):
         engine=engine,
         output=JobOutput(engine, open_objects("memory://")),
         clock=SystemClock(),
-        enqueue=lambda _job: None,
+        scheduling=scheduling.service,
     )
 
 
 @pytest.fixture
-def application(service, stub_guard, list_audit, tmp_path):
+def batches(service):
+    references = ReferenceService(OneDataset(), open_objects("memory://"), Fetcher(["data.example.com"], 1), 10)
+    return BatchJobService(service, OneDataset(), references)
+
+
+def scheduling(database):
+    found = assemble(
+        database=database,
+        clock=SystemClock(),
+        machine=lambda: HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2),
+        quota=lambda project: Quota(cpus=2) if project == "default" else Quota(),
+        carry=lambda _ticket: None,
+    )
+    found.queues.ensure_default()
+    return found
+
+
+@pytest.fixture
+def application(service, batches, scheduling, stub_guard, list_audit, tmp_path):
     routers = [
         algorithms_router(stub_guard),
         environments_router(EnvironmentService(), stub_guard),
         jobs_router(service, stub_guard, Settings(home=tmp_path)),
+        batch_router(batches, stub_guard, Settings(home=tmp_path)),
+        queues_router(scheduling.queues, scheduling.service, stub_guard),
+        waiting_router(scheduling.queues, scheduling.service, stub_guard),
     ]
     return create_application(title="Jobs", description="", routers=routers, audit=list_audit, version="0")
 
@@ -96,7 +147,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 12
+    assert assert_protected(application) == 28
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):
@@ -142,6 +193,43 @@ def test_two_versions_are_compared_on_labelled_rows_or_on_captured_requests(clie
     evaluation = client.post("/projects/default/evaluation-jobs", json=body | {"slice_bound": 0.1}).json()
     assert (evaluation["kind"], evaluation["recipe"]["hyperparameters"]) == ("evaluation", {"slice_bound": 0.1})
     assert [job["id"] for job in client.get(f"{JOBS}?kind=replay").json()["items"]] == [replay["id"]]
+
+
+def test_a_batch_job_is_pinned_to_a_version_of_the_model_and_of_the_data(client):
+    job = client.post(BATCH, json=SCORE | {"keep": ["id"]}).json()
+    assert (job["kind"], job["recipe"]["candidates"]) == ("batch", ["houses:7"])
+    assert job["recipe"]["channels"] == {"input": {"dataset": "new", "number": 1}}
+    assert (job["recipe"]["batch"]["output"], job["recipe"]["batch"]["keep"]) == ("scored", ["id"])
+    url = "https://data.example.com/january?signed=1"
+    other = client.post(BATCH, json=SCORE | {"source": {"url": url}, "format": "csv"}).json()
+    assert (other["recipe"]["channels"], other["recipe"]["batch"]["url"]) == ({}, url)
+    assert len(client.get(f"{JOBS}?kind=batch").json()["items"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code", "words"),
+    [
+        ({"model": "nobody"}, 404, "not_found", "nobody"),
+        ({"model": "images"}, 400, "columns_invalid", "images"),
+        ({"source": {"dataset": "cats"}}, 404, "not_found", "cats"),
+        ({"source": {"dataset": "digits"}}, 400, "reference_invalid", "npz"),
+        ({"source": {"dataset": "roms"}}, 400, "columns_invalid", "Did you mean 'roms'?"),
+        ({"source": {"dataset": "words"}}, 400, "job_invalid", "'many', 'few'"),
+        ({"source": {"dataset": "taken"}}, 400, "columns_invalid", "prefix"),
+        ({"source": {"object": "inputs/other/x.csv"}}, 400, "reference_forbidden", "inputs/default/"),
+        ({"source": {"object": "inputs/default/x.csv"}}, 404, "object_not_found", "inputs/default/x.csv"),
+        ({"source": {"url": "https://10.0.0.1/x.csv"}}, 400, "reference_forbidden", "MODELYARD_REFERENCE_HOSTS"),
+        ({"source": {}}, 400, "invalid_input", "name one of"),
+        ({"output": "../x"}, 400, "name_invalid", "output"),
+        ({"output": "new"}, 400, "job_invalid", "own input"),
+        ({"keep": ["ID"]}, 400, "columns_invalid", "It has id, rooms, area"),
+    ],
+)
+def test_a_batch_that_cannot_be_answered_is_refused_before_there_is_a_job(client, change, status, code, words):
+    answer = client.post(BATCH, json=SCORE | change)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert words in answer.text
+    assert client.get(JOBS).json()["items"] == []
 
 
 def test_what_another_application_asks_over_http_is_understood(client):
@@ -237,3 +325,72 @@ def test_algorithms_and_environments_are_described(client):
     (environment,) = client.get("/environments").json()["items"]
     assert any(line.startswith("numpy==") for line in environment["packages"])
     assert client.get("/environments/other").json()["code"] == "environment_not_found"
+
+
+@pytest.fixture
+def admin(application, connect):
+    return connect(application, "admin")
+
+
+def test_a_queue_is_made_changed_held_and_deleted(admin, client):
+    made = admin.post("/queues", json={"name": "night", "priority": -5})
+    assert (made.status_code, made.json()["priority"]) == (201, -5)
+    assert admin.post("/queues", json={"name": "night"}).json()["code"] == "queue_exists"
+    assert admin.patch("/queues/night", json={"hold": True}).json()["is_held"] is True
+    assert [queue["name"] for queue in client.get("/queues").json()["items"]] == ["default", "night"]
+    assert admin.delete("/queues/night").status_code == 204
+    assert client.get("/queues/night").json()["code"] == "queue_not_found"
+    assert admin.delete("/queues/default").json()["code"] == "queue_in_use"
+
+
+def test_a_job_waits_shows_why_and_can_be_held_ranked_and_moved(client, scheduling):
+    ids = [client.post(TRAIN, json=BODY).json()["id"] for _ in range(4)]
+    scheduling.scheduler.round()
+    shown = client.get(f"{JOBS}/{ids[2]}").json()["schedule"]
+    assert (shown["state"], shown["queue"]) == ("WAITING", "default")
+    assert shown["reason"]
+    assert shown["planned_start"]
+    assert shown["expected_start"]
+    assert client.post(f"{JOBS}/{ids[2]}/hold").json()["is_held"] is True
+    assert client.post(f"{JOBS}/{ids[2]}/release").json()["is_held"] is False
+    assert client.patch(f"{JOBS}/{ids[2]}/schedule", json={"priority": 3}).json()["priority"] == 3
+    assert client.post(f"{JOBS}/{ids[3]}/move", json={"before": ids[2]}).json()["priority"] == 3
+    line = client.get("/queues/default/jobs").json()["items"]
+    assert [(each["job"], each["position"]) for each in line] == [
+        (ids[0], 0),
+        (ids[1], 0),
+        (ids[3], 1),
+        (ids[2], 2),
+    ]
+    assert client.post(f"{JOBS}/{ids[0]}/hold").json()["code"] == "job_not_waiting"
+
+
+def test_a_job_that_can_never_fit_is_refused(client):
+    answer = client.post(TRAIN, json=BODY | {"resources": {"cpus": 3}})
+    assert (answer.status_code, answer.json()["code"]) == (400, "job_never_fits")
+    assert "quota of project 'default'" in answer.json()["message"]
+    unknown = client.post(TRAIN, json=BODY | {"schedule": {"queue": "none"}})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "queue_not_found")
+
+
+def test_what_a_host_offers_can_be_set(admin, client):
+    (before,) = client.get("/hosts").json()["items"]
+    assert before["cpus"] == 4
+    body = {"cpus": 1, "memory_bytes": 1 << 30, "jobs": 1}
+    assert admin.put("/hosts/local", json=body).json()["cpus"] == 1
+    assert client.get("/hosts").json()["items"][0]["jobs"] == 1
+    assert admin.put("/hosts/other", json=body).json()["code"] == "host_not_found"
+
+
+def test_capacity_is_reserved_and_given_back(application, connect):
+    operator = connect(application, "default-operator")
+    start = datetime.now(UTC) + timedelta(hours=1)
+    body = {"cpus": 2, "starts_at": start.isoformat(), "ends_at": (start + timedelta(hours=1)).isoformat()}
+    path = "/projects/default/reservations"
+    made = operator.post(path, json=body)
+    assert made.status_code == 201, made.text
+    assert [each["id"] for each in operator.get(path).json()["items"]] == [made.json()["id"]]
+    again = operator.post(path, json=body)
+    assert (again.status_code, again.json()["code"]) == (400, "reservation_invalid")
+    assert operator.delete(f"{path}/{made.json()['id']}").status_code == 204
+    assert operator.delete(f"{path}/{made.json()['id']}").json()["code"] == "reservation_not_found"

@@ -13,9 +13,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from modelyard.control.predictions.api import router
-from modelyard.control.predictions.fetching import Fetcher
 from modelyard.control.predictions.gateway import GatewayCaller
 from modelyard.control.predictions.service import PredictionService
+from modelyard.control.references.fetching import Fetcher
+from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import FakeClock
@@ -87,9 +88,8 @@ def registry(tmp_path: Path) -> Registry:
 @pytest.fixture
 def application(serving, objects, registry, tmp_path, stub_guard, list_audit) -> Iterator[FastAPI]:
     gateway = GatewayCaller(serving.folder / "gateway.json", None)
-    service = PredictionService(
-        Endpoints(), registry, objects, Fetcher(["data.example.com"], 1000), gateway, 100_000, tmp_path / "work"
-    )
+    references = ReferenceService(registry, objects, Fetcher(["data.example.com"], 1000), 100_000)
+    service = PredictionService(Endpoints(), references, gateway, tmp_path / "work")
     yield create_application(
         title="T", description="T", routers=[router(service, stub_guard)], audit=list_audit, version="1"
     )
@@ -169,7 +169,9 @@ def test_data_of_another_kind_or_size_is_refused(client, registry):
     registry.format = DatasetFormat.PARQUET
     assert ask(client, source={"dataset": "rows"}).json()["code"] == "reference_invalid"
     registry.file.write_text("x" * 100_001)
-    assert ask(client, source={"dataset": "rows"}).json()["code"] == "reference_too_large"
+    large = ask(client, source={"dataset": "rows"}).json()
+    assert large["code"] == "reference_too_large"
+    assert "modelyard batch model:1 --dataset rows --output" in large["hint"]
 
 
 def test_the_callers_own_token_counts_at_the_gateway(application, connect):

@@ -19,13 +19,13 @@ from modelyard.quickstart.digits import load_digits
 from modelyard.sdk.client import Client
 from modelyard.types.endpoints import Variant
 from modelyard.types.jobs import Job
-from modelyard.types.processes import Placement, Resources
+from modelyard.types.processes import NodeChoice, Resources
 
 NAME = "digits"
 CALLERS, JOBS, REPLICAS = 6, 3, 3
 SHORT: dict[str, Any] = {"layers": "32", "epochs": 3}
 LONG: dict[str, Any] = {"layers": "256,128", "epochs": 400, "mini_batch_size": 16}
-SPREAD = Resources(placement=Placement.SPREAD)
+SPREAD = Resources(placement=NodeChoice.SPREAD)
 PATIENCE_SECONDS = 240.0
 
 
@@ -145,7 +145,7 @@ def main() -> None:
 
 
 def train(client: Client, hyperparameters: dict[str, Any], *, wait: bool) -> Job:
-    resources = Resources(cpus=1, placement=Placement.SPREAD)
+    resources = Resources(cpus=1, placement=NodeChoice.SPREAD)
     return client.jobs.train(
         "image-classification", NAME, model=NAME, hyperparameters=hyperparameters, resources=resources, wait=wait
     )

@@ -20,8 +20,10 @@ from modelyard.control.retraining.proof.judgement import Judgement, joined
 from modelyard.control.retraining.proof.replay import judge_replay
 from modelyard.control.retraining.proof.signatures import breaks
 from modelyard.runtimes.bundle import read_manifest
+from modelyard.testing.loop import saboteur
 from modelyard.testing.loop.concepts import AFTER, BEFORE, COLUMNS, TARGET, Table
 from modelyard.testing.loop.sabotage import renew_golden, shuffled, slow_down, spoil_with_nan, wrong_in
+from modelyard.testing.loop.sabotages import AT_THE_GATE, BEHIND_IT, Sabotage
 from modelyard.testing.loop.workplace import tensors
 from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import JobRecipe
@@ -157,3 +159,27 @@ def test_a_sound_version_that_was_tampered_with_is_refused_for_that_alone(
     judgement = bench.prove(bundle, slowdown_floor_ms=0.0)
     assert len(judgement.refusals) == 1
     assert said in judgement.reason
+
+
+def sabotaged(bench: Bench, kind: str) -> Path:
+    """The bundle of a training job that was sabotaged inside."""
+    place = bench.folder / kind.replace(" ", "-")
+    place.mkdir()
+    channel = channel_of(bench.folder, f"{place.name}.csv", AFTER.draw(ROWS, np.random.default_rng(4)).csv())
+    recipe = JobRecipe(algorithm=ALGORITHM, target=TARGET)
+    (place / JOB_FILE).write_bytes(JobFile(recipe=recipe, channels={"train": channel}).to_json())
+    assert saboteur.main(["--job", str(place), "--kind", kind]) == 0
+    return place / "output"
+
+
+@pytest.mark.parametrize("sabotage", AT_THE_GATE, ids=lambda each: each.kind)
+def test_a_training_job_that_is_sabotaged_inside_ends_well_and_its_version_is_refused(bench: Bench, sabotage: Sabotage):
+    judgement = bench.prove(sabotaged(bench, sabotage.kind), **dict(sabotage.gate))
+    assert not judgement.is_passed
+    assert sabotage.named.replace("the time of", "the time of m:1") in judgement.reason
+
+
+@pytest.mark.parametrize("sabotage", [each for each in BEHIND_IT if each.shows_later], ids=lambda each: each.kind)
+def test_what_shows_only_later_passes_the_whole_gate(bench: Bench, sabotage: Sabotage):
+    judgement = bench.prove(sabotaged(bench, sabotage.kind))
+    assert judgement.is_passed, judgement.reason

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modelyard.errors import NotFoundError
 from modelyard.sdk.client import Client
 from modelyard.testing.programs import Program, until
 from modelyard.types.endpoints import Variant
@@ -73,6 +74,15 @@ def test_an_endpoint_is_evaluated_explained_and_compared(programs: Callable[...,
             assert each.contributions[0].feature == "income"
             assert len(each.contributions) == 3
 
+        both = client.predict("loans", rows[:2], explain=True)
+        assert (len(both), both.model, both.explanation_error) == (2, "loans:1", "")
+        for place, each in enumerate(both.explanations):
+            assert (each.inference, each.row, each.version) == (both.inference_id, place, "loans:1")
+            assert each.base + sum(c.value for c in each.contributions) == pytest.approx(each.answer, abs=1e-4)
+            assert each.answer == pytest.approx(both[place].confidence, abs=1e-4)
+        until(lambda: explained(client, both.inference_id) is not None, "it is captured like any other")
+        assert explained(client, both.inference_id) == pytest.approx(both.explanations[0].answer, abs=1e-4)
+
         match = client.evaluations.compare("loans", "canary")
         assert (match.champion, match.challenger, match.challenge.labelled) == ("loans:1", "loans:2", CALLS)
         assert match.challenge.difference.value is not None
@@ -85,6 +95,14 @@ def test_an_endpoint_is_evaluated_explained_and_compared(programs: Callable[...,
         assert "loans:2" in told(program, "compare", "loans", "loans:2", "--slice", "region")
         answer = json.loads(told(program, "explain", "loans", "--set", "income=80", "--set", "region=north", "--json"))
         assert answer["output"] == "probability of 'granted'"
+
+
+def explained(client: Client, inference: str) -> float | None:
+    """The answer of a captured request, once it is here."""
+    try:
+        return client.evaluations.explain("loans", inference).answer
+    except NotFoundError:
+        return None
 
 
 def told(program: Program, *words: str) -> str:

@@ -90,9 +90,9 @@ class Outage:
 
 
 def test_the_story_holds_over_three_processes_and_outlives_a_killed_registry(
-    tmp_path: Path, programs: Callable[..., Program], new_postgres_database: Callable[[], str]
+    tmp_path: Path, programs: Callable[..., Program], postgres_url: Callable[[], str]
 ) -> None:
-    databases = {name: new_postgres_database() for name in ("registry", "jobs", "operations")}
+    databases = {name: postgres_url() for name in ("registry", "jobs", "operations")}
     parts: list[Parts] = []
     outage = Outage(lambda: parts[0])
 

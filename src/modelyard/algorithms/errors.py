@@ -61,3 +61,9 @@ class ArtifactDiffersError(InternalError):
     """The ONNX form answers otherwise than the model that was trained."""
 
     code = "artifact_differs"
+
+
+class NoRowAnsweredError(InvalidInputError):
+    """A batch job in which every row failed: it makes no dataset of errors alone."""
+
+    code = "no_row_answered"

@@ -10,6 +10,7 @@ from modelyard.algorithms.base import Channel
 from modelyard.algorithms.errors import JobFileInvalidError
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import write_atomic
+from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import JobRecipe
 
 JOB_FILE = "job.json"
@@ -20,20 +21,41 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFiles:
+    """What a batch job reads and keeps.
+
+    Attributes:
+        input: the rows.
+        format: CSV or Parquet.
+        shards: folder of finished shards, which outlives the job's process.
+        python: interpreter of the model's own environment, if it is a program that has one.
+        lineage: what the output is made of, to be written into it.
+    """
+
+    input: Path
+    format: DatasetFormat
+    shards: Path
+    python: Path | None = None
+    lineage: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobFile:
     """Everything a job needs to know.
 
     Attributes:
         recipe: what to compute.
         channels: role -> local data, for every role of the recipe.
-        candidates: evaluation only: model version ref -> bundle folder, in the recipe's order.
+        candidates: model version ref -> bundle folder, in the recipe's order; none for training.
         threads: cores that the job may use.
+        batch: for batch jobs only.
     """
 
     recipe: JobRecipe
     channels: dict[str, Channel]
     candidates: dict[str, Path] = field(default_factory=dict)
     threads: int = 1
+    batch: BatchFiles | None = None
 
     def to_json(self) -> bytes:
         """The content of `job.json`."""

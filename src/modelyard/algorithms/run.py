@@ -23,7 +23,7 @@ from modelyard.algorithms.errors import ChannelInvalidError
 from modelyard.algorithms.jobfile import JOB_FILE, OUTPUT_FOLDER, RESULT_FILE, JobFault, JobFile, JobResult
 from modelyard.errors import InvalidInputError, ModelyardError
 
-EVALUATION, REPLAY = "evaluation", "replay"
+EVALUATION, REPLAY, BATCH = "evaluation", "replay", "batch"
 _STOPPED = 128 + signal.SIGTERM
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -89,7 +89,7 @@ def run(folder: Path) -> dict[str, float | str]:
     output = folder / OUTPUT_FOLDER
     output.mkdir(exist_ok=True)
     context = JobContext(seed=job.recipe.seed, threads=job.threads, target=job.recipe.target, output=output)
-    kinds = {EVALUATION: _evaluate, REPLAY: _replay}
+    kinds = {EVALUATION: _evaluate, REPLAY: _replay, BATCH: _batch}
     figures = kinds.get(job.recipe.algorithm, _train)(job, context)
     context.log("done")
     return figures
@@ -136,6 +136,12 @@ def _replay(job: JobFile, context: JobContext) -> dict[str, float | str]:
     from modelyard.algorithms.replay.replay import replay  # noqa: PLC0415 - after the thread variables are set
 
     return replay(job, context)
+
+
+def _batch(job: JobFile, context: JobContext) -> dict[str, float | str]:
+    from modelyard.algorithms.batch.batch import batch  # noqa: PLC0415 - after the thread variables are set
+
+    return batch(job, context)
 
 
 def _print(line: str) -> None:

@@ -14,8 +14,10 @@ from modelyard.cli.commands import (
     platform,
     retraining,
     serving,
+    state,
     training,
 )
+from modelyard.cli.commands.compute import costs, queues
 
 
 def build() -> typer.Typer:
@@ -29,20 +31,8 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    declared = (
-        platform,
-        cluster,
-        datasets,
-        models,
-        training,
-        serving,
-        captures,
-        monitoring,
-        alerting,
-        retraining,
-        access,
-    )
-    for module in declared:
+    work = (datasets, models, training, queues, costs, serving, captures)
+    for module in (platform, cluster, state, *work, monitoring, alerting, retraining, access):
         module.declare(app)
     return app
 

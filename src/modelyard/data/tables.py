@@ -99,7 +99,7 @@ def _parquet_batches(path: Path) -> Iterator["pa.RecordBatch"]:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
             storages = [storage_of(field.name, field.type) for field in schema]
-            _check_parquet(file)
+            check_parquet(file)
             size = max(1_000, min(1 << 17, _CELLS_PER_BATCH // max(1, len(storages))))
             for batch in file.iter_batches(batch_size=size):
                 batch.validate(full=True)
@@ -113,7 +113,14 @@ def _parquet_batches(path: Path) -> Iterator["pa.RecordBatch"]:
         ) from error
 
 
-def _check_parquet(file: "pq.ParquetFile") -> None:
+def check_parquet(file: "pq.ParquetFile") -> None:
+    """Return if the file has columns, each name once, and a size that can be true.
+
+    Raises:
+        DatasetEmptyError: no columns.
+        DatasetInvalidError: a name stands twice.
+        DatasetTooLargeError: over 20,000 columns or 4 thousand million cells.
+    """
     names = file.schema_arrow.names
     if not names:
         raise DatasetEmptyError("the Parquet file has no columns", hint="Upload a table with data.")

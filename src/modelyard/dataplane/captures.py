@@ -1,6 +1,6 @@
 """Captured requests on disk, between the gateway that writes them and control that reads them.
 
-A segment is a file of records, each a 4-byte little-endian length and a msgpack CaptureRecord, after a magic word. It
+A segment is a file of packs after a magic word: a 4-byte little-endian length and a msgpack list of CaptureRecords. It
 is written as `<id>.part` and renamed to `<id>-<records>.capture` when it is closed; only closed segments are read.
 """
 
@@ -25,8 +25,10 @@ from modelyard.types.tensors import CaptureRecord
 
 SEGMENT_SUFFIX = ".capture"
 
-_MAGIC = b"MYCAPT2\n"
+_MAGIC = b"MYCAPT3\n"
 _LENGTH = struct.Struct("<I")
+_PACK_RECORDS = 64
+"""Written as one: 2.0 us a record where one by one takes 3.3. What waits for others is written with the next flush."""
 _logger = logging.getLogger(__name__)
 
 
@@ -48,6 +50,7 @@ class WireCapture(msgspec.Struct, array_like=True, gc=False):
     outputs: tuple[WireTensor, ...]
     model_us: int = 0
     masked: tuple[str, ...] = ()
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +69,18 @@ def closed_segments(folder: Path) -> list[Path]:
 
 
 def read_segment(path: Path) -> Iterator[CaptureRecord]:
-    """The records of a segment, in order. A record that a crash cut off at the end is left out.
+    """The records of a segment, in order. A pack that a crash cut off at the end is left out.
 
     Raises:
-        CaptureDamagedError: the file is no segment, or a whole record in it cannot be read.
+        CaptureDamagedError: the file is no segment, or a whole pack in it cannot be read.
     """
-    decoder = msgspec.msgpack.Decoder(CaptureRecord)
+    decoder = msgspec.msgpack.Decoder(list[CaptureRecord])
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise CaptureDamagedError(f"'{path}' is no capture segment", hint="Move it out of the spool.")
-        for content in _whole_records(file.read()):
+        for content in _whole_packs(file.read()):
             try:
-                yield decoder.decode(content)
+                yield from decoder.decode(content)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise CaptureDamagedError(f"'{path}' is damaged: {error}", hint="Move it out of the spool.") from error
 
@@ -97,6 +100,7 @@ class SpoolWriter:
         self._refused = 0
         self._limits = limits or SpoolLimits()
         self._encoder = msgspec.msgpack.Encoder()
+        self._pack: list[WireCapture | CaptureRecord] = []
         self._buffer = bytearray()
         self._buffered = 0
         self._orders: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
@@ -110,17 +114,17 @@ class SpoolWriter:
         return self._refused + self._disk.lost
 
     def append(self, record: WireCapture | CaptureRecord) -> None:
-        """Take a record; it is in a closed segment about `segment_seconds` later. Takes 2 us for a small one."""
+        """Take a record; it is in a closed segment about `segment_seconds` later. Takes 0.5 us for a small one."""
         waiting = self._handed_bytes - self._disk.taken_bytes + len(self._buffer)
         if waiting > self._limits.waiting_bytes:
             self._refused += 1
             return
-        content = self._encoder.encode(record)
-        self._buffer += _LENGTH.pack(len(content))
-        self._buffer += content
+        self._pack.append(record)
         self._buffered += 1
-        if len(self._buffer) > self._limits.segment_bytes // 8:
-            self.flush()
+        if len(self._pack) >= _PACK_RECORDS:
+            self._write_pack()
+            if len(self._buffer) > self._limits.segment_bytes // 8:
+                self.flush()
 
     def refuse(self) -> None:
         """Count a record that must not be written."""
@@ -128,6 +132,8 @@ class SpoolWriter:
 
     def flush(self) -> None:
         """Hand what was appended to the disk thread. Call it often: 10 to 20 times a second."""
+        if self._pack:
+            self._write_pack()
         if self._buffered:
             self._handed_bytes += len(self._buffer)
             self._orders.put((self._buffer, self._buffered))
@@ -139,6 +145,12 @@ class SpoolWriter:
         self.flush()
         self._orders.put(None)
         self._thread.join()
+
+    def _write_pack(self) -> None:
+        content = self._encoder.encode(self._pack)
+        self._buffer += _LENGTH.pack(len(content))
+        self._buffer += content
+        self._pack.clear()
 
     def _work(self) -> None:
         is_open = True
@@ -245,14 +257,15 @@ def _adopt(path: Path) -> None:
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         is_segment = file.read(len(_MAGIC)) == _MAGIC
-        records = sum(1 for _ in _whole_records(file.read())) if is_segment else 0
+        packs = _whole_packs(file.read()) if is_segment else iter(())
+        records = sum(len(msgspec.msgpack.decode(pack, type=list[msgspec.Raw])) for pack in packs)
         if records:
             path.rename(path.with_name(f"{path.stem}-{records}{SEGMENT_SUFFIX}"))
         else:
             path.unlink()
 
 
-def _whole_records(content: bytes) -> Iterator[memoryview]:
+def _whole_packs(content: bytes) -> Iterator[memoryview]:
     view, position = memoryview(content), 0
     while position + _LENGTH.size <= len(view):
         start = position + _LENGTH.size

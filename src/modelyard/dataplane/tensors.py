@@ -104,7 +104,8 @@ class OutputRows:
 
     def to_wire(self) -> WireTensor:
         """The same as a tensor of its own."""
-        return WireTensor(self.name, self.datatype, self.shape, self.data)
+        tensor = self.batch.tensor
+        return WireTensor(tensor.name, tensor.datatype, self.shape, self.data)
 
 
 def split_rows(tensor: WireTensor, rows: Sequence[int]) -> list[OutputRows]:

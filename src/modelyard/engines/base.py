@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from modelyard.errors import NotFoundError, UnavailableError
-from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
+from modelyard.errors import InvalidInputError, NotFoundError, UnavailableError
+from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, Resources, SandboxLevel
 
 
 class ProcessNotFoundError(NotFoundError):
@@ -93,6 +93,30 @@ class Engine(ABC):
     @abstractmethod
     def reap(self) -> Sequence[str]:
         """End every process of this engine that lives without a record; returns what was ended, in words."""
+
+    def knows(self, process_id: str) -> bool:
+        """Whether there is a record of this process."""
+        try:
+            self.state(process_id)
+        except ProcessNotFoundError:
+            return False
+        return True
+
+    def capacity(self) -> Resources | None:
+        """Cores, memory and accelerators of all its machines together; None: it has this machine only."""
+        return None
+
+    def resolve_image(self, reference: str) -> str:
+        """What a reference of an image means now, for good: by the digest of its content.
+
+        Raises:
+            InvalidInputError: this engine runs no images.
+        """
+        raise InvalidInputError(
+            f"The {self.name} engine runs no images, so '{reference}' means nothing to it",
+            hint="Submit it to an engine of containers.",
+            field="image",
+        )
 
     @abstractmethod
     def sandbox_level(self) -> SandboxLevel:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from modelyard.engines.base import SandboxTooWeakError
+from modelyard.engines.base import NoSuchNodeError, SandboxTooWeakError
 from modelyard.errors import InvalidInputError
 from modelyard.types.processes import ProcessSpec, SandboxLevel
 
@@ -15,10 +15,11 @@ def check_spec(spec: ProcessSpec, own_folder: Path) -> None:
         own_folder: the engine's records, which no process may see.
 
     Raises:
-        InvalidInputError: the work directory or a mount does not exist or shows the records, or the command is empty.
+        InvalidInputError: the work directory or a mount does not exist or shows the records, or there is neither
+            command nor image.
     """
-    if not spec.command or not spec.command[0]:
-        raise InvalidInputError("The command is empty", hint="Name a program.", field="command")
+    if not spec.image and (not spec.command or not spec.command[0]):
+        raise InvalidInputError("The command is empty", hint="Name a program, or an image.", field="command")
     _check_folder(spec.work_directory, "work_directory")
     for index, mount in enumerate(spec.mounts):
         if not Path(mount.path).is_absolute() or not Path(mount.path).exists():
@@ -33,6 +34,32 @@ def check_spec(spec: ProcessSpec, own_folder: Path) -> None:
                 f"'{path}' holds or lies in the engine's own folder of processes",
                 hint="A process may see its own folders only.",
             )
+
+
+def check_imageless(spec: ProcessSpec, engine: str) -> None:
+    """Nothing if the process needs no image.
+
+    Raises:
+        InvalidInputError: it does, and this engine runs none.
+    """
+    if spec.needs_containers:
+        raise InvalidInputError(
+            f"The {engine} engine runs no images", hint="Submit it to the engine of containers.", field="image"
+        )
+
+
+def check_unplaced(spec: ProcessSpec) -> None:
+    """Nothing if the process may run on this machine, whatever that is.
+
+    Raises:
+        NoSuchNodeError: it asks for accelerators or for a machine by its labels.
+    """
+    every = [spec.resources, *([spec.sidecar.resources] if spec.sidecar is not None else [])]
+    if any(resources.gpus or resources.node_labels for resources in every):
+        raise NoSuchNodeError(
+            "this engine runs on one machine and gives neither accelerators nor machines by label",
+            hint="Leave 'gpus' and 'node_labels' out, or use a cluster: `modelyard up --engine ray`.",
+        )
 
 
 def check_loopback(spec: ProcessSpec, level: SandboxLevel) -> None:

@@ -13,14 +13,15 @@ from rich.table import Table
 from modelyard.errors import ModelyardError
 from modelyard.quickstart.platform import start_platform, stop_platform
 from modelyard.quickstart.story import Story, Summary
+from modelyard.types.processes import EngineKind
 
 
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="modelyard quickstart", description=__doc__)
     parser.add_argument("--home", type=Path, default=Path.home() / ".modelyard-quickstart", help="state directory")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where processes run")
-    parser.add_argument("--ray-address", default="", help="host:port of the cluster's head, for --engine ray")
+    parser.add_argument("--engine", choices=[*map(str, EngineKind)], help="where processes run; local if not given")
+    parser.add_argument("--ray-address", help="host:port of the cluster's head, for --engine ray")
     parser.add_argument("--stop", action="store_true", help="end the platform afterwards instead of leaving it running")
     arguments = parser.parse_args()
     home = arguments.home.expanduser().absolute()
@@ -39,8 +40,8 @@ def main() -> int:
 
 def _options(arguments: argparse.Namespace) -> list[str]:
     """For `modelyard up`."""
-    address = ["--ray-address", arguments.ray_address] if arguments.ray_address else []
-    return ["--engine", arguments.engine, *address]
+    given = {"--engine": arguments.engine, "--ray-address": arguments.ray_address}
+    return [word for option, value in given.items() if value for word in (option, value)]
 
 
 def _tell(home: Path, console: Console, options: list[str]) -> tuple[float, Story]:

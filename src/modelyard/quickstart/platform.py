@@ -10,12 +10,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelyard.engines.local.engine import LocalEngine
+from modelyard.engines.choice import open_engine
 from modelyard.errors import ModelyardError
 from modelyard.sdk.client import Client
 from modelyard.server.children import end_left_over
 from modelyard.server.up import end_processes
 from modelyard.settings import Settings
+from modelyard.types.processes import EngineKind
 
 START_SECONDS = 180.0
 STOP_SECONDS = 90.0
@@ -82,7 +83,7 @@ def stop_platform(home: Path) -> None:
     layout = Settings(home=home).layout
     end_left_over(layout)
     if layout.processes.exists():
-        end_processes(LocalEngine(layout), STALE_SECONDS)
+        end_processes(open_engine(Settings(home=home, engine=EngineKind.LOCAL)), STALE_SECONDS)
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -67,6 +67,16 @@ class Predictor(ABC):
             PredictionFailedError: the model cannot answer this batch.
         """
 
+    def examples(self, rows: int, *, seed: int = 0) -> Tensors | None:
+        """Inputs like those that the model was made from, as far as it remembers them; None: it remembers nothing.
+
+        Args:
+            rows: how many.
+            seed: equal seeds give equal rows.
+        """
+        del rows, seed
+        return None
+
     def stream(self, inputs: Mapping[str, Tensor]) -> Parts:
         """The answer in parts; of a model that makes none, in one.
 

@@ -18,6 +18,7 @@ _RUNTIMES = {
     ArtifactFormat.SCRIPT: ("modelyard.runtimes.formats.programs.script", "ScriptRuntime"),
     ArtifactFormat.MLFLOW: ("modelyard.runtimes.formats.programs.mlflow", "MlflowRuntime"),
     ArtifactFormat.HTTP: ("modelyard.runtimes.formats.programs.http", "HttpRuntime"),
+    ArtifactFormat.IMAGE: ("modelyard.runtimes.formats.programs.image", "ImageRuntime"),
     ArtifactFormat.TORCH: ("modelyard.runtimes.formats.programs.torch", "TorchRuntime"),
     ArtifactFormat.TENSORFLOW: ("modelyard.runtimes.formats.programs.tensorflow", "TensorflowRuntime"),
     ArtifactFormat.CATBOOST: ("modelyard.runtimes.formats.catboost", "CatboostRuntime"),

@@ -64,7 +64,8 @@ def convert_estimator(estimator: Any, signature: Signature, *, is_double: bool =
     Args:
         estimator: fitted; it takes the signature's inputs side by side, in their order.
         signature: its inputs name the ONNX inputs; its outputs must be those of a classifier or a regressor.
-        is_double: calculate in 64 bits, as scikit-learn itself does; inputs and outputs stay as the signature says.
+        is_double: calculate in 64 bits, as scikit-learn itself does, and else in 32; inputs and outputs stay as the
+            signature says.
 
     Raises:
         ConversionFailedError: skl2onnx cannot convert a part of it.
@@ -74,26 +75,46 @@ def convert_estimator(estimator: Any, signature: Signature, *, is_double: bool =
         from skl2onnx import convert_sklearn  # noqa: PLC0415 - 1 s
         from skl2onnx.common import data_types  # noqa: PLC0415 - 1 s
 
-        from modelyard.runtimes.formats.onnx_graph import narrow_inputs  # noqa: PLC0415 - imports onnx
+        from modelyard.runtimes.formats.frames.columns import by_position, named_columns  # noqa: PLC0415 - beside it
+        from modelyard.runtimes.formats.frames.encoders import (  # noqa: PLC0415 - imports onnx
+            encode_missing_as_nan,
+            impute_doubles,
+            keep_fractions_apart,
+        )
+        from modelyard.runtimes.formats.onnx_graph import element_type, retype_inputs  # noqa: PLC0415 - imports onnx
         from modelyard.runtimes.formats.sklearn_boosting import histogram_converters  # noqa: PLC0415 - 2 s
-        from modelyard.runtimes.formats.sklearn_trees import route_missing_values  # noqa: PLC0415 - imports onnx
+        from modelyard.runtimes.formats.sklearn_trees import (  # noqa: PLC0415 - imports onnx
+            narrow_before_trees,
+            route_missing_values,
+        )
         from modelyard.runtimes.formats.tree_thresholds import (  # noqa: PLC0415 - beside the others
             histogram_splits,
+            keep_thresholds,
             round_thresholds_down,
         )
 
+        own, other = (DataType.FP64, DataType.FP32) if is_double else (DataType.FP32, DataType.FP64)
+        columns = named_columns(estimator)
+        placed = estimator if columns is None else by_position(estimator, columns, signature.inputs, is_for_onnx=True)
         model = convert_sklearn(
-            estimator,
+            placed,
             name=_GRAPH_NAME,
-            initial_types=_initial_types(_widened(signature.inputs) if is_double else signature.inputs, data_types),
-            options={id(estimator): {"zipmap": False}} if signature.class_names else None,
+            initial_types=_initial_types(_of_width(signature.inputs, own), data_types),
+            options={id(placed): {"zipmap": False}} if signature.class_names else None,
             custom_conversion_functions=histogram_converters(),
             target_opset={"": 18, "ai.onnx.ml": 3},
         )
         route_missing_values(model, estimator)
-        round_thresholds_down(model, histogram_splits(estimator))
+        keep_fractions_apart(model)
+        encode_missing_as_nan(model)
         if is_double:
-            narrow_inputs(model)
+            keep_thresholds(model, histogram_splits(estimator))
+            narrow_before_trees(model, estimator)
+            impute_doubles(model)
+        else:
+            round_thresholds_down(model, histogram_splits(estimator))
+        if any(spec.datatype is other for spec in signature.inputs):
+            retype_inputs(model, element_type(own), element_type(other))
         return model
 
     return _converted(convert, signature)
@@ -206,8 +227,10 @@ def _quiet() -> Iterator[None]:
         logging.disable(previous)
 
 
-def _widened(inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-    return tuple(replace(spec, datatype=DataType.FP64) if spec.datatype is DataType.FP32 else spec for spec in inputs)
+def _of_width(inputs: tuple[TensorSpec, ...], width: DataType) -> tuple[TensorSpec, ...]:
+    """The inputs with all floats in that width."""
+    floats = (DataType.FP32, DataType.FP64)
+    return tuple(replace(spec, datatype=width) if spec.datatype in floats else spec for spec in inputs)
 
 
 def _initial_types(inputs: tuple[TensorSpec, ...], types: Any) -> list[tuple[str, Any]]:

@@ -169,11 +169,14 @@ def _with_classes(signature: Signature, class_names: tuple[str, ...]) -> Signatu
 
 
 def _answerable(predictor: Predictor, signature: Signature, rows: int) -> Tensors:
-    """Rows that the model answers: random ones, else zeros (indices into a table must not be too large)."""
+    """Rows that the model answers: like those that it remembers, random ones, else zeros (as indices are small)."""
+    known = predictor.examples(rows)
     random = synthetic_inputs(signature, rows)
     zeros = {name: array if array.dtype.kind == "O" else array * 0 for name, array in random.items()}
     failure: ModelyardError | None = None
-    for candidate in (random, zeros):
+    for candidate in (known, random, zeros):
+        if candidate is None:
+            continue
         try:
             _check_rows(predictor.predict(candidate), candidate)
         except ModelyardError as error:

@@ -14,6 +14,8 @@ from modelyard.sdk.inference import Inference
 from modelyard.sdk.resources.access import Audit, Projects, Tokens
 from modelyard.sdk.resources.alerts import Alerts
 from modelyard.sdk.resources.captures import Captures
+from modelyard.sdk.resources.compute.costs import Costs
+from modelyard.sdk.resources.compute.queues import Queues, Reservations
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.resources.endpoints import Endpoints
 from modelyard.sdk.resources.evaluation import Evaluations
@@ -36,6 +38,9 @@ class _Nouns(Inference[Mode]):
         self.algorithms: Algorithms[Mode] = Algorithms(driver, project)
         self.environments: Environments[Mode] = Environments(driver, project)
         self.jobs: Jobs[Mode] = Jobs(driver, project)
+        self.costs: Costs[Mode] = Costs(driver, project)
+        self.queues: Queues[Mode] = Queues(driver, project)
+        self.reservations: Reservations[Mode] = Reservations(driver, project)
         self.models: Models[Mode] = Models(driver, project)
         self.endpoints: Endpoints[Mode] = Endpoints(driver, project)
         self.captures: Captures[Mode] = Captures(driver, project)

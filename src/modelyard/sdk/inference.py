@@ -1,6 +1,6 @@
 """Calling models. The hot path: one request per prediction, straight to the gateway."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,13 +9,16 @@ from modelyard.errors import InvalidInputError
 from modelyard.sdk.calls import Mode, call
 from modelyard.sdk.inputs import EndpointDescription, infer_body, to_inputs
 from modelyard.sdk.predictions import Output, Predictions, Value
-from modelyard.sdk.resource import OPERATIONS, Resource, at, decode, encode, send
+from modelyard.sdk.resource import OPERATIONS, Resource, act, at, decode, encode, send
 from modelyard.sdk.resources.endpoints import Endpoints, Truth
 from modelyard.sdk.steps import Flow, Request
+from modelyard.types.evaluation.explanations import ExplainedInference
 from modelyard.types.monitoring import FeedbackReceipt, ReferencePrediction
+from modelyard.types.tensors import JsonTensor
 
 _GATEWAY = "/v2/models"
 _REFERENCE_SECONDS = 600.0
+_ANSWER_SECONDS = 60.0
 _PROJECT_HEADER = "X-Modelyard-Project"
 
 
@@ -38,7 +41,15 @@ class Inference(Resource[Mode]):
         self._descriptions: dict[str, EndpointDescription] = {}
 
     @call
-    def predict(self, endpoint: str, data: Any, *, variant: str | None = None) -> Flow[Predictions]:
+    def predict(
+        self,
+        endpoint: str,
+        data: Any,
+        *,
+        variant: str | None = None,
+        explain: bool = False,
+        explain_seconds: float = 5.0,
+    ) -> Flow[Predictions]:
         """Ask an endpoint.
 
         Args:
@@ -47,6 +58,8 @@ class Inference(Resource[Mode]):
                 of dicts of column names to values, or a dict of equally long lists by column; CSV text with a header,
                 or the path of a CSV file.
             variant: ask this variant (or version number) instead of the one that the traffic weights choose.
+            explain: also why: `explanations` of each row, of at most 16. Goes through the Operations API.
+            explain_seconds: how long the explanations may take in all.
 
         Returns:
             A sequence of predictions, one per row, with labels and confidences; `inference_id` is for feedback.
@@ -58,6 +71,8 @@ class Inference(Resource[Mode]):
         """
         is_cached = endpoint in self._descriptions
         description = yield from self._describe(endpoint)
+        if explain:
+            return (yield from self._explained(description, data, variant, explain_seconds))
         try:
             return (yield from self._infer(description, data, variant))
         except InvalidInputError:
@@ -132,21 +147,61 @@ class Inference(Resource[Mode]):
             content=body,
         )
         response = yield from send(request)
-        answer = decode(response.content, _Answer)
-        columns = {spec.name: spec.columns for spec in description.outputs}
         return Predictions(
             inference_id=response.headers.get("x-modelyard-inference-id", ""),
             endpoint=description.name,
             model=response.headers.get("x-modelyard-model", ""),
             variant=response.headers.get("x-modelyard-variant", ""),
-            outputs={
-                each.name: Output(
-                    name=each.name,
-                    datatype=each.datatype,
-                    shape=each.shape,
-                    data=each.data,
-                    columns=columns.get(each.name, ()),
-                )
-                for each in answer.outputs
-            },
+            outputs=_outputs(description, decode(response.content, _Answer).outputs),
         )
+
+    def _explained(
+        self, description: EndpointDescription, data: Any, variant: str | None, seconds: float
+    ) -> Flow[Predictions]:
+        tensors = to_inputs(description, _plain(data))
+        body = {
+            "inputs": {tensor.name: _nested(tensor.data or [], tensor.shape) for tensor in tensors},
+            "variant": variant,
+            "seconds": seconds,
+        }
+        path = self._path(OPERATIONS, "endpoints", description.name, "explained-inferences")
+        found = yield from act(ExplainedInference, path, body, timeout_seconds=seconds + _ANSWER_SECONDS)
+        error = found.explanation_error
+        return Predictions(
+            inference_id=found.inference_id,
+            endpoint=description.name,
+            model=found.version,
+            variant=found.variant,
+            outputs=_outputs(description, found.outputs),
+            explanations=found.explanations,
+            explanation_error=error["message"] if error else "",
+        )
+
+
+def _outputs(description: EndpointDescription, given: Iterable[_Output | JsonTensor]) -> dict[str, Output]:
+    columns = {spec.name: spec.columns for spec in description.outputs}
+    return {
+        each.name: Output(
+            name=each.name,
+            datatype=each.datatype,
+            shape=each.shape,
+            data=[*each.data],
+            columns=columns.get(each.name, ()),
+        )
+        for each in given
+    }
+
+
+def _plain(data: Any) -> Any:
+    """Arrays as lists: an explanation is asked for in JSON."""
+    if isinstance(data, Mapping):
+        return {name: _plain(value) for name, value in data.items()}
+    return data.tolist() if hasattr(data, "tolist") else data
+
+
+def _nested(values: Sequence[Any], shape: Sequence[int]) -> list[Any]:
+    """Flat, row-major values as lists of lists."""
+    if len(shape) <= 1:
+        return [*values]
+    size = len(values) // shape[0] if shape[0] else 0
+    return [_nested(values[row * size : (row + 1) * size], shape[1:]) for row in range(shape[0])]

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
+from modelyard.types.evaluation.explanations import Explanation
+
 Value = str | int | float | bool | None
 
 
@@ -42,6 +44,8 @@ class Predictions(Sequence[Prediction]):
         model: version that answered ("digits:2").
         variant: of the endpoint.
         outputs: the tensors themselves, by name.
+        explanations: one per row, if they were asked for; fewer where `explanation_error` says why.
+        explanation_error: what kept rows from being explained.
     """
 
     inference_id: str
@@ -49,6 +53,8 @@ class Predictions(Sequence[Prediction]):
     model: str
     variant: str
     outputs: Mapping[str, Output]
+    explanations: tuple[Explanation, ...] = ()
+    explanation_error: str = ""
 
     @property
     def labels(self) -> list[Value]:

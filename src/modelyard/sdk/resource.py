@@ -67,11 +67,12 @@ def create(type: type[T], path: str, body: object, *, timeout_seconds: float | N
     return decode(response.content, type)
 
 
-def act(type: type[T], path: str, body: object = None) -> Flow[T]:
+def act(type: type[T], path: str, body: object = None, *, timeout_seconds: float | None = None) -> Flow[T]:
     """POST that may be repeated by its nature (stop, start, feedback)."""
     headers = {"Content-Type": "application/json"} if body is not None else {}
     content = encode(body) if body is not None else None
-    response = yield from send(Request(method="POST", path=path, headers=headers, content=content))
+    request = Request(method="POST", path=path, headers=headers, content=content, timeout_seconds=timeout_seconds)
+    response = yield from send(request)
     return decode(response.content, type)
 
 

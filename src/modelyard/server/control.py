@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -21,6 +22,8 @@ from starlette.types import ASGIApp
 from modelyard.control.rest import errors
 from modelyard.control.telemetry.exporting import EXPORT_SECONDS, OtlpExport
 from modelyard.control.telemetry.figures import FiguresMiddleware
+from modelyard.engines.base import Engine
+from modelyard.engines.choice import open_engine
 from modelyard.errors import ModelyardError
 from modelyard.kit.addresses import local_url
 from modelyard.kit.files import write_atomic
@@ -32,9 +35,10 @@ from modelyard.server.housekeeping import Housekeeping
 from modelyard.server.names import APPLICATIONS
 from modelyard.server.pages import index_page
 from modelyard.settings import Home, Settings
+from modelyard.storage.presence import LOOK_SECONDS
 
 
-def main() -> None:
+def main(make_engine: Callable[[Settings], Engine] = open_engine) -> None:
     """Entry point: `python -m modelyard.server.control --home H [--applications registry,jobs] [--tcp]`."""
     parser = argparse.ArgumentParser(prog="modelyard.server.control")
     parser.add_argument("--home", type=Path, required=True)
@@ -43,27 +47,39 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Settings(home=arguments.home)
     try:
-        run(settings, tuple(arguments.applications.split(",")), is_tcp=arguments.tcp)
+        run(settings, tuple(arguments.applications.split(",")), make_engine, is_tcp=arguments.tcp)
     except ModelyardError as error:
         sys.exit(f"{error.message}. {error.hint}")
 
 
-def run(settings: Settings, names: tuple[str, ...], *, is_tcp: bool) -> None:
+def run(
+    settings: Settings, names: tuple[str, ...], make_engine: Callable[[Settings], Engine] = open_engine, *, is_tcp: bool
+) -> None:
     """Serve until SIGTERM, of which uvicorn lets this process die once it has answered what it held.
 
     Workflows under way are not waited for: the next start takes them up. Processes of the engine live on.
     """
-    context = open_context(settings, names)
+    context = open_context(settings, names, make_engine)
     applications = assemble(context, names)
     context.durable.launch()
     for application in applications:
         application.on_start()
-    housekeeping = Duty(name="housekeeping", interval_seconds=3600.0, run=Housekeeping(context).run)
+    presence = context.presence
+    own = [
+        Duty(name="presence.look", interval_seconds=LOOK_SECONDS, run=presence.look),
+        Duty(
+            name="workflows.take_over",
+            interval_seconds=LOOK_SECONDS,
+            run=lambda: context.durable.take_over(presence.gone, may_act=presence.has_duties),
+        ),
+        Duty(name="housekeeping", interval_seconds=3600.0, run=Housekeeping(context).run),
+    ]
     figures = context.figures
     export = [_start_export(context.export)] if context.export is not None else []
     duties = Duties(
-        [housekeeping, *export, *(duty for application in applications for duty in application.duties)],
+        [*own, *export, *(duty for application in applications for duty in application.duties)],
         lambda name, seconds, is_good: figures.round_done(name, seconds, is_good=is_good),
+        lambda: presence.has_duties,
     )
     duties.start()
     _serve(FiguresMiddleware(mount(applications), figures), settings, is_tcp=is_tcp)

@@ -20,6 +20,8 @@ class Duty:
         pause: asked after each round for the pause until the next; None: always `interval_seconds`.
         run: one round; never called twice at once, and safe to be killed in at any line.
         awake: set by whoever wants the next round now.
+        is_shared: of the processes that work on one database, one does it at a time.
+        stand_by: what the others do instead, as often.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Duty:
     run: Callable[[], object]
     pause: Callable[[], float] | None = None
     awake: threading.Event = field(default_factory=threading.Event)
+    is_shared: bool = False
+    stand_by: Callable[[], object] = lambda: None
 
 
 Observe = Callable[[str, float, bool], None]
@@ -38,8 +42,14 @@ class Duties:
 
     MAX_PAUSE_SECONDS = 30.0
 
-    def __init__(self, duties: list[Duty], observe: Observe = lambda _name, _seconds, _is_good: None) -> None:
+    def __init__(
+        self,
+        duties: list[Duty],
+        observe: Observe = lambda _name, _seconds, _is_good: None,
+        has_shared: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._duties = duties
+        self._has_shared = has_shared
         self._observe = observe
         self._is_stopping = False
         self._threads = [
@@ -67,8 +77,12 @@ class Duties:
             started = time.monotonic()
             is_good = True
             try:
-                duty.run()
-                pause = duty.pause() if duty.pause else duty.interval_seconds
+                if self._has_shared() or not duty.is_shared:
+                    duty.run()
+                    pause = duty.pause() if duty.pause else duty.interval_seconds
+                else:
+                    duty.stand_by()
+                    pause = duty.interval_seconds
             except Exception:  # noqa: BLE001 - a round that fails must not end the duty
                 is_good = False
                 pause = min(self.MAX_PAUSE_SECONDS, max(1.0, pause * 2))

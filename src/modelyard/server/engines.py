@@ -1,12 +1,11 @@
-"""The engine that the settings name, and whether it can work before anything is started on it."""
+"""Whether the engine that the settings name can work, before anything is started on it."""
 
 import subprocess
 import sys
 
-from modelyard.engines.base import Engine
-from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import UnavailableError
 from modelyard.settings import Settings
+from modelyard.types.processes import EngineKind
 
 _CHECK_SECONDS = 180.0
 
@@ -17,27 +16,13 @@ class EngineNotReadyError(UnavailableError):
     code = "engine_not_ready"
 
 
-def open_engine(settings: Settings) -> Engine:
-    """The engine of this platform.
-
-    Raises:
-        RayMissingError: Ray is not installed.
-        ClusterUnavailableError: no cluster answers.
-    """
-    if settings.engine == "ray":
-        from modelyard.engines.ray.engine import RayEngine  # noqa: PLC0415 - Ray is an extra
-
-        return RayEngine(settings.layout, settings.ray_address)
-    return LocalEngine(settings.layout)
-
-
 def check_engine(settings: Settings) -> None:
     """Nothing if the engine is ready. Asks in a process of its own, for a connection to a cluster takes 100 MB.
 
     Raises:
         EngineNotReadyError: it is not, with the reason and what to do.
     """
-    if settings.engine == "local":
+    if settings.engine is not EngineKind.RAY:
         return
     words = ["--home", str(settings.layout.root), "--address", settings.ray_address]
     try:

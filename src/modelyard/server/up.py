@@ -16,6 +16,7 @@ from types import FrameType
 
 from modelyard.dataplane.gateway.config import is_loopback
 from modelyard.engines.base import Engine
+from modelyard.engines.choice import open_engine
 from modelyard.errors import ConflictError, InvalidInputError, ModelyardError, TemporaryError
 from modelyard.kit.addresses import bound_socket
 from modelyard.kit.files import write_atomic
@@ -23,11 +24,12 @@ from modelyard.kit.locks import FileLock
 from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.server.arguments import add_listen_options, read_settings
 from modelyard.server.children import Child, end_left_over
-from modelyard.server.engines import check_engine, open_engine
+from modelyard.server.engines import check_engine
 from modelyard.server.exits import leave
 from modelyard.server.gateway import address_file, write_configs
 from modelyard.server.names import APPLICATIONS
 from modelyard.settings import Home, Settings
+from modelyard.types.processes import EngineKind
 
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
@@ -196,6 +198,7 @@ class Supervisor:
         for name in ("gateway.json", "platform.json"):
             (self._home.run / name).unlink(missing_ok=True)
         (self._home.sockets / "control.sock").unlink(missing_ok=True)
+        self._home.duties.unlink(missing_ok=True)
         shutil.rmtree(self._home.gateways, ignore_errors=True)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -278,7 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="modelyard up", description="Run the whole platform on this machine.")
     add_listen_options(parser)
     parser.add_argument("--grpc-port", type=int, help="port for gRPC; 0 lets the system choose, -1: none")
-    parser.add_argument("--engine", choices=("local", "ray"), help="where processes run; local if not given")
+    parser.add_argument("--engine", choices=[*map(str, EngineKind)], help="where processes run; local if not given")
     parser.add_argument("--ray-address", help="host:port of a Ray cluster's head, for --engine ray")
     parser.add_argument("--gateways", type=int, help="gateway processes that share the port; 1 if not given")
     arguments = vars(parser.parse_args())

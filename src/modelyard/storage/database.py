@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,24 +57,38 @@ class Database:
         with self._reader.connect() as connection:
             yield connection
 
-    def upgrade(self, *branches: str) -> None:
-        """Bring the tables of `branches` to the present schema; all of them or, on any error, none.
-
-        Each branch has a version table of its own. Safe when several processes do it at once: the first one migrates
-        in one transaction under a lock, the others wait for it and find nothing left to do. Not for two threads of one
-        process (alembic keeps its context in the module).
-        """
+    @contextmanager
+    def migration(self) -> Iterator[Connection]:
+        """One transaction that changes tables, all of it or nothing; others that want the same wait until it ends."""
         with self.engine.execution_options(modelyard_begin="MIGRATE").connect() as connection:
             connection.detach()  # foreign keys are off in it: close it afterwards instead of pooling it
             with connection.begin():
                 if not self.is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-                for branch in branches:
-                    upgrade_branch(connection, branch)
+                yield connection
+
+    def upgrade(self, *branches: str, before: Callable[[Connection], None] = lambda _connection: None) -> None:
+        """Bring the tables of `branches` to the present schema; all of them or, on any error, none.
+
+        `before` is called first, under the lock: for a copy of what is there. Each branch has a version table of its
+        own. Safe when several processes do it at once: the first one migrates in one transaction under a lock, the
+        others wait for it and find nothing left to do. Not for two threads of one process (alembic keeps its context in
+        the module).
+        """
+        with self.migration() as connection:
+            before(connection)
+            for branch in branches:
+                upgrade_branch(connection, branch)
 
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def database_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for one on a server."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from modelyard.storage.metadata import BRANCHES
@@ -11,9 +12,19 @@ from modelyard.storage.metadata import BRANCHES
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade_branch(connection: Connection, branch: str) -> None:
-    """Run the scripts of `branch` that this database has not seen."""
-    command.upgrade(branch_config(connection, branch), "head")
+def version_table(branch: str) -> str:
+    """Where alembic notes the revision of a branch."""
+    return f"alembic_version_{branch}"
+
+
+def upgrade_branch(connection: Connection, branch: str, revision: str = "head") -> None:
+    """Run the scripts of `branch`, up to `revision`, that this database has not seen."""
+    command.upgrade(branch_config(connection, branch), revision)
+
+
+def head_of(connection: Connection, branch: str) -> str:
+    """The newest revision of a branch."""
+    return str(ScriptDirectory.from_config(branch_config(connection, branch)).get_current_head())
 
 
 def branch_config(connection: Connection, branch: str) -> Config:

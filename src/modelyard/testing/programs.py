@@ -20,7 +20,7 @@ class Program:
         self.home = home
         self.command = [sys.executable, "-m", *command, "--home", str(home)]
         self.log = home.with_name(f"{home.name}.log")
-        self._environment = _clean_environment() | dict(environment or {})
+        self.environment = _clean_environment() | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._seen = 0
 
@@ -30,7 +30,7 @@ class Program:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.command, *options],
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -19,6 +19,7 @@ from modelyard.control.clients.contracts import RegistryClient
 from modelyard.errors import InvalidInputError, NotFoundError, UnauthenticatedError
 from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.types.access import Role
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.datasets import DatasetFormat
 from modelyard.types.models import (
     ArtifactFormat,
@@ -95,6 +96,10 @@ class RegistryClientConformance:
     def test_code_is_not_permitted_unless_somebody_wrote_why(self, case: RegistryCase) -> None:
         assert not case.client.permits_code(PROJECT)
         assert not case.client.permits_code("no-such-project")
+
+    def test_a_project_has_no_limits_until_somebody_sets_them(self, case: RegistryCase) -> None:
+        assert case.client.quota(PROJECT) == Quota()
+        assert case.client.quota("no-such-project") == Quota()
 
     def test_a_dataset_version_comes_back_as_it_was_sent(self, case: RegistryCase, table: Path, tmp_path: Path) -> None:
         version = self.new_dataset(case, table)

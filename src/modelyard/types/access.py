@@ -1,8 +1,10 @@
 """Projects, roles, tokens, and who is calling."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from modelyard.types.compute.scheduling import Quota
 
 
 class Role(StrEnum):
@@ -33,6 +35,7 @@ class Project:
     """A tenant: everything else belongs to one project. `version` grows with each update and is the ETag.
 
     `code_permission` is the written reason for which models that are programs may be registered; empty: they may not.
+    `quota` is the most that it may have at the same time.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Project:
     updated_at: datetime
     version: int
     code_permission: str = ""
+    quota: Quota = field(default_factory=Quota)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

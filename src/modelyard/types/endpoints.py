@@ -127,11 +127,13 @@ class StageKind(StrEnum):
 class RolloutStage:
     """One stage: `share` (above 0, up to 1) of the requests is copied to the new version, or answered by it.
 
-    A stage with all of the traffic keeps the old replicas loaded: going back takes no start.
+    A stage with all of the traffic keeps the old replicas loaded: going back takes no start. `requests`: how many the
+    new version must have answered in it; None: as many as the plan says.
     """
 
     kind: StageKind
     share: float
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,7 @@ class RolloutPlan:
     Attributes:
         stages: in their order.
         seconds: how long each lasts at least.
-        requests: how many the new version must have answered in each.
+        requests: how many the new version must have answered in each, unless the stage says otherwise.
         limit_seconds: a stage that has not got its requests by then ends the rollout: nothing can be said.
         maximum_error_share: the new version may fail that much more often than the old one (0.01 is one in a hundred).
         maximum_slowdown: its batches may take the old one's time as often as this.
@@ -191,6 +193,12 @@ class Rollout:
         """The stage that is under way, if one is."""
         is_in_stage = self.status is RolloutStatus.RUNNING and self.stage is not None
         return self.plan.stages[self.stage or 0] if is_in_stage else None
+
+    @property
+    def needed_requests(self) -> int:
+        """How many requests the new version must have answered in the stage that is under way."""
+        stage = self.current_stage
+        return self.plan.requests if stage is None or stage.requests is None else stage.requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

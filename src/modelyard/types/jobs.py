@@ -1,9 +1,11 @@
-"""Jobs: work that ends. Training, evaluation and replay are kinds of the same record."""
+"""Jobs: work that ends. Training, evaluation, replay and batch inference are kinds of the same record."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelyard.types.batch.recipes import BatchRecipe, JobProgress
+from modelyard.types.compute.scheduling import Schedule
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
 from modelyard.types.signatures import Scalar
 
@@ -14,6 +16,7 @@ class JobKind(StrEnum):
     TRAINING = "training"
     EVALUATION = "evaluation"
     REPLAY = "replay"
+    BATCH = "batch"
 
 
 class JobStatus(StrEnum):
@@ -87,13 +90,16 @@ class JobRecipe:
     """Everything that defines what a job computes: the same recipe on the same data gives the same model.
 
     Attributes:
-        algorithm: name of a built-in algorithm ("image-classification"); "evaluation" or "replay" for such jobs.
+        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay" or "batch" for such
+            jobs.
         hyperparameters: overrides of the algorithm's defaults; for evaluation jobs SLICE_BOUND.
-        channels: role -> dataset ("train" for training; any roles for evaluation; "requests" for replay).
+        channels: role -> dataset ("train" for training; any roles for evaluation; "requests" for replay; "input" for
+            batch, unless that reads an object or an address).
         target: name of the target column for tables.
         seed: seeds every random choice.
         candidates: model version refs ("digits:2") to be judged on every channel; for a replay the running version and
-            the one that wants to run.
+            the one that wants to run; for batch the version that answers.
+        batch: for batch jobs only.
     """
 
     algorithm: str
@@ -102,6 +108,7 @@ class JobRecipe:
     target: str | None = None
     seed: int = 0
     candidates: tuple[str, ...] = ()
+    batch: BatchRecipe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +133,12 @@ class JobEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as the API shows it. `result` holds what it made: {"model_version": "digits:1"} or evaluation figures."""
+    """A job as the API shows it.
+
+    `result` holds what it made: {"model_version": "digits:1"} or evaluation figures. `progress` is told by batch jobs
+    that have begun to answer. `control` names the control process beside which it runs, where several work on one
+    database. `schedule` says where it stands while it has not ended.
+    """
 
     project: str
     id: str
@@ -138,6 +150,7 @@ class Job:
     attempt: int
     sandbox: SandboxLevel | None
     metrics: dict[str, float] = field(default_factory=dict)
+    progress: JobProgress | None = None
     result: dict[str, str | float] = field(default_factory=dict)
     end: JobEnd | None = None
     created_at: datetime
@@ -145,6 +158,8 @@ class Job:
     ended_at: datetime | None = None
     created_by: str = ""
     version: int = 1
+    control: str = ""
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

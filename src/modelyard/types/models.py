@@ -31,6 +31,7 @@ class ArtifactFormat(StrEnum):
     HTTP = "http"
     TORCH = "torch"
     TENSORFLOW = "tensorflow"
+    IMAGE = "image"
 
     @property
     def runs_code(self) -> bool:
@@ -44,6 +45,7 @@ _PROGRAMS = {
     ArtifactFormat.HTTP,
     ArtifactFormat.TORCH,
     ArtifactFormat.TENSORFLOW,
+    ArtifactFormat.IMAGE,
 }
 
 

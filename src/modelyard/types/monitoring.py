@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from modelyard.types.endpoints import RolloutPlan
+from modelyard.types.endpoints import Event, RolloutPlan
 from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules
 from modelyard.types.signatures import Scalar
 
@@ -30,6 +30,8 @@ class Inference:
         model_ms: the model's own time for the batch.
         principal: id of the token that asked.
         masked: columns whose values were hashed or dropped before they were recorded.
+        trace_id: of the trace that the caller named (W3C Trace Context); empty if none.
+        parent_span_id: of the caller's span in it.
     """
 
     id: str
@@ -45,6 +47,8 @@ class Inference:
     model_ms: float = 0.0
     principal: str = ""
     masked: tuple[str, ...] = ()
+    trace_id: str = ""
+    parent_span_id: str = ""
     inputs: dict[str, list[object]] = field(default_factory=dict)
     outputs: dict[str, list[object]] = field(default_factory=dict)
     feedback: list[Scalar | None] | None = None
@@ -399,10 +403,12 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertChannel:
-    """A receiver of alerts.
+    """A receiver of the alerts of monitors that name it, and of the events that it asks for.
 
     Attributes:
         target: URL of a webhook, or an e-mail address.
+        events: kinds of events ("rollout_completed"; "rollout_*" is all that begin so); empty: none.
+        endpoint: only events of this endpoint; null: of all in the project.
         secret: what webhooks are signed with; shown once, when the channel is made.
         version: the ETag.
     """
@@ -411,6 +417,8 @@ class AlertChannel:
     name: str
     kind: ChannelKind
     target: str
+    events: tuple[str, ...] = ()
+    endpoint: str | None = None
     secret: str | None = None
     created_at: datetime
     version: int
@@ -418,15 +426,23 @@ class AlertChannel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertDelivery:
-    """One alert on its way to one channel. `error` is why the last attempt failed."""
+    """One alert, or one event, on its way to one channel. `error` is why the last attempt failed."""
 
     id: str
     project: str
     channel: str
-    alert: Alert
+    alert: Alert | None = None
+    event: Event | None = None
     status: DeliveryStatus
     attempts: int
     error: str
     next_attempt_at: datetime | None
     created_at: datetime
     ended_at: datetime | None
+
+    @property
+    def content(self) -> Alert | Event:
+        """What is told; a webhook's body is this as JSON."""
+        content = self.alert if self.alert is not None else self.event
+        assert content is not None  # noqa: S101 - it is made with one of the two
+        return content

@@ -14,7 +14,10 @@ class ProcessStatus(StrEnum):
 
 
 class EndCause(StrEnum):
-    """Why a process ended. LOST: it is gone and left no account of its end (its host or supervisor was killed)."""
+    """Why a process ended. LOST: it is gone and left no account of its end (its host or supervisor was killed).
+
+    EXPIRED: it never began, because there was no capacity for it in time.
+    """
 
     EXIT = "EXIT"
     SIGNAL = "SIGNAL"
@@ -25,17 +28,27 @@ class EndCause(StrEnum):
     PREEMPTED = "PREEMPTED"
     LOST = "LOST"
     START_FAILED = "START_FAILED"
+    EXPIRED = "EXPIRED"
+
+
+class EngineKind(StrEnum):
+    """Where a process runs: in a sandbox of this machine's kernel, in a container, or on a node of a Ray cluster."""
+
+    LOCAL = "local"
+    CONTAINER = "container"
+    RAY = "ray"
 
 
 class SandboxLevel(StrEnum):
     """How well a process is fenced in, strongest first. The level in force is shown in every process record."""
 
+    CONTAINER = "container"
     BUBBLEWRAP = "bubblewrap"
     LANDLOCK = "landlock"
     RLIMITS = "rlimits"
 
 
-class Placement(StrEnum):
+class NodeChoice(StrEnum):
     """Which of several machines that could run a process gets it.
 
     ANY is the engine's choice. PACK prefers machines that have work already, until half of what they have is used.
@@ -69,15 +82,42 @@ class Resources:
     max_processes: int = 256
     gpus: int = 0
     node_labels: dict[str, str] = field(default_factory=dict, hash=False)
-    placement: Placement = Placement.ANY
+    placement: NodeChoice = NodeChoice.ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A host path that the process may see, at the same path inside; read-only unless said otherwise."""
+    """A host path that the process may see; read-only unless said otherwise.
+
+    Attributes:
+        path: on the host.
+        is_writable: whether the process may write there.
+        target: where it is inside a container of an image; empty, and without an image: at the same path.
+    """
 
     path: str
     is_writable: bool = False
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """A program from an image beside a process. They share a loopback and their fate: the end of one ends the other.
+
+    Attributes:
+        image: reference of the image ("repository:tag", "repository@sha256:...", or an id).
+        command: program and arguments, no shell; empty: what the image says. Its first word goes to the image's
+            entrypoint, if it has one.
+        environment: added to the image's own.
+        mounts: host paths that it may see.
+        resources: limits of its own; its time limit is that of the process it stands beside.
+    """
+
+    image: str
+    command: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +136,11 @@ class ProcessSpec:
         door: Unix socket in the work directory on which it takes connections handed to it (`kit.handover`). An engine
             of several machines opens a TCP port on the process's machine for it and gives `ProcessState.address`.
         labels: free key/value pairs that `list` can be filtered by ("job": "job-1", "replica": ...).
+        image: reference of the image that it runs from, which then brings its programs and libraries itself. Empty: the
+            programs of this machine and the platform's Python. With an image, `command` may be empty, and
+            `environment` is added to the image's.
+        sidecar: a program from an image beside it; needs containers.
+        engine: where it runs; None: where the platform's settings say, or in a container if it needs one.
     """
 
     command: tuple[str, ...]
@@ -107,6 +152,14 @@ class ProcessSpec:
     has_loopback: bool = False
     door: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+    image: str = ""
+    sidecar: Sidecar | None = None
+    engine: EngineKind | None = None
+
+    @property
+    def needs_containers(self) -> bool:
+        """True for what cannot run without them."""
+        return bool(self.image) or self.sidecar is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +172,17 @@ class ProcessEnd:
     signal: int | None = None
     log_tail: str = ""
     cpu_seconds: float | None = None
+    memory_byte_seconds: int | None = None
     max_rss_bytes: int | None = None
     ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessUsage:
+    """What a process and all below it have used so far: processor time, and memory times the seconds it was held."""
+
+    cpu_seconds: float = 0.0
+    memory_byte_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +190,7 @@ class ProcessState:
     """An engine's answer about one process. `end` is set exactly when status is ENDED.
 
     Attributes:
+        usage: what it has used, a few seconds old while it lives, exact once it has ENDED; None: nobody measured it.
         node: the machine that runs it, on an engine of several; empty on one of one machine, or while it waits.
         address: key@host:port that leads to its `ProcessSpec.door`; empty if there is none, or not yet.
         clock_ahead_seconds: by how much CLOCK_MONOTONIC of its machine is ahead of this one's.
@@ -140,6 +203,7 @@ class ProcessState:
     pid: int | None = None
     started_at: datetime | None = None
     end: ProcessEnd | None = None
+    usage: ProcessUsage | None = None
     node: str = ""
     address: str = ""
     clock_ahead_seconds: float = 0.0

@@ -63,6 +63,7 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True, 
         model_us: of that, the model's own time for the batch.
         principal: id of the token that asked.
         masked: names of the personal columns whose values were hashed or dropped.
+        traceparent: the caller's span (W3C Trace Context); empty if none was named.
     """
 
     id: str
@@ -80,3 +81,4 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True, 
     outputs: tuple[RawTensor, ...]
     model_us: int = 0
     masked: tuple[str, ...] = ()
+    traceparent: str = ""

@@ -4,10 +4,12 @@ import time
 from dataclasses import replace
 
 import numpy as np
+from tritonclient import grpc as triton
+from websockets.sync.client import connect
 
 from modelyard.dataplane.captures import closed_segments, read_segment
 from modelyard.runtimes.tensors import from_raw
-from modelyard.testing.scripted_model import body, client, infer, start_scripted, value_of
+from modelyard.testing.scripted_model import AUTHORIZATION, body, client, infer, start_scripted, value_of
 from modelyard.testing.serving import Serving, endpoint, variant
 from modelyard.types.endpoints import Masking
 from modelyard.types.tensors import CaptureRecord
@@ -43,6 +45,43 @@ def test_a_captured_request_comes_back_as_it_was(start):
         assert record.latency_us >= 20_000 > record.queue_us
         assert record.latency_us - record.queue_us >= record.model_us >= 20_000
     assert records[many.json()["id"]].rows == 4
+
+
+def test_the_callers_trace_is_captured_and_what_is_no_trace_is_not(start):
+    serving = start()
+    worker = start_scripted(serving, "w")
+    serving.publish(endpoint("echo", variant(worker), capture_share=1.0))
+    first, second = (f"00-{digit * 32}-{digit * 16}-01" for digit in ("a", "b"))
+    sent = [
+        [("traceparent", first)],
+        [("Traceparent", second)],
+        [],
+        [("traceparent", first.replace("00-", "ff-", 1))],
+        [("traceparent", first), ("traceparent", second)],
+    ]
+    with client(serving) as http:
+        answers = [http.post("/v2/models/echo/infer", content=body(1), headers=headers) for headers in sent]
+    assert {answer.status_code for answer in answers} == {200}
+    traces = {record.id: record.traceparent for record in captured(serving, len(sent))}
+    assert [traces[answer.headers["x-modelyard-inference-id"]] for answer in answers] == [first, second, "", "", ""]
+
+
+def test_streams_and_grpc_continue_traces_too(tmp_path):
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    with Serving(tmp_path) as serving:
+        worker = start_scripted(serving, "w")
+        serving.start_gateway(grpc_port=0)
+        serving.publish(endpoint("echo", variant(worker), capture_share=1.0))
+        headers = {**AUTHORIZATION, "traceparent": trace}
+        address = f"ws://127.0.0.1:{serving.port}/endpoints/echo/stream"
+        with connect(address, additional_headers=headers) as stream:
+            stream.send(body(1).decode())
+            stream.recv(timeout=20)
+        tensor = triton.InferInput("x", [1, 3], "FP32").set_data_from_numpy(np.zeros((1, 3), np.float32))
+        with triton.InferenceServerClient(f"127.0.0.1:{serving.grpc_port}") as caller:
+            lower = {name.lower(): value for name, value in headers.items()}
+            caller.infer("echo", [tensor], headers=lower)
+        assert [record.traceparent for record in captured(serving, 2)] == [trace, trace]
 
 
 def test_a_share_of_the_requests_is_captured(start):

@@ -12,7 +12,7 @@ from modelyard.engines.ray import access, cluster, listing, nodes
 from modelyard.engines.ray.check import check_sockets
 from modelyard.server.engines import check_engine
 from modelyard.settings import Home, Settings
-from modelyard.types.processes import ProcessSpec, Resources
+from modelyard.types.processes import EngineKind, ProcessSpec, Resources
 from provokers.registration import provokes
 
 LOOPBACK = "127.0.0.1"
@@ -64,7 +64,7 @@ def node_blind(_stage: Stage) -> None:
 
 @provokes("engine_not_ready")
 def engine_not_ready(stage: Stage) -> None:
-    check_engine(Settings(home=stage.folder(), engine="ray"))
+    check_engine(Settings(home=stage.folder(), engine=EngineKind.RAY))
 
 
 @provokes("label_invalid")

@@ -12,8 +12,10 @@ from modelyard.control.evaluation.bias import BiasQuestion, BiasService
 from modelyard.control.evaluation.frames import Frame
 from modelyard.control.evaluation.reading import column_of
 from modelyard.control.evaluation.service import Window, split_rows
+from modelyard.control.explanations.answering import ExplainedAnswers
 from modelyard.control.explanations.inputs import row_of
-from modelyard.control.explanations.service import ExplanationService, Wish
+from modelyard.control.explanations.service import ExplanationService, Wish, _row
+from modelyard.control.predictions.gateway import Fault
 from modelyard.kit.clock import SystemClock
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 from provokers.registration import provokes
@@ -55,6 +57,21 @@ def favourable_unknown(_stage: Stage) -> None:
 @provokes("explanation_impossible")
 def explanation_impossible(_stage: Stage) -> None:
     row_of(_signature(), {"age": 61})
+
+
+@provokes("column_masked")
+def column_masked(_stage: Stage) -> None:
+    captured = SimpleNamespace(masked=("age",), inputs={"numeric": np.zeros((1, 2), dtype=np.float32)})
+    model = SimpleNamespace(version="churn:1", signature=_signature("age", "tenure"))
+    _row(model, captured, Wish(inference="inf-01k7"))
+
+
+@provokes("inference_refused")
+def inference_refused(_stage: Stage) -> None:
+    signatures = SimpleNamespace(signature=lambda *_: _signature("age", "tenure"))
+    gateway = SimpleNamespace(infer=lambda *_: Fault("overloaded", "64 requests wait for endpoint 'churn' already"))
+    wish = Wish(columns={"age": 61, "tenure": 3})
+    ExplainedAnswers(signatures, gateway, SimpleNamespace()).answer("default", "churn", wish, "Bearer my_...")
 
 
 class _Slow:

@@ -1,8 +1,11 @@
 """Errors of the Jobs API and of the job runner."""
 
+from types import SimpleNamespace
+
 import httpx
 from stage import Stage
 
+from modelyard.algorithms.batch.batch import check_answered
 from provokers.registration import provokes
 
 TABLE = b"x,label\n" + b"".join(b"%d,%s\n" % (n, b"even" if n % 2 == 0 else b"odd") for n in range(60))
@@ -49,3 +52,9 @@ def invalid_state(stage: Stage) -> httpx.Response:
     while answer.is_success:  # again and again until it has ended
         answer = stage.jobs_call("POST", f"/jobs/{job}/stop")
     return answer
+
+
+@provokes("no_row_answered")
+def no_row_answered(_stage: Stage) -> None:
+    progress = SimpleNamespace(rows=2, failed_rows=2, first_error="tensor_type: column 'rooms' holds 'many'")
+    check_answered(progress)

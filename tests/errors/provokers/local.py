@@ -4,15 +4,18 @@ import socket
 import sys
 from unittest import mock
 
+import docker
 from stage import Stage
 
 from modelyard.control.clients.http import HttpApplication
 from modelyard.control.datasets.contents import DatasetContents
-from modelyard.control.predictions.fetching import Fetcher
 from modelyard.control.queries.program import EXIT_UNAVAILABLE
 from modelyard.control.queries.service import check_answer
+from modelyard.control.references.fetching import Fetcher
 from modelyard.control.telemetry.exporting import OtlpExport
 from modelyard.engines.base import check_fence
+from modelyard.engines.containers import images
+from modelyard.engines.containers.engine import ContainerEngine
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.files import inside
 from modelyard.kit.locks import FileLock
@@ -93,6 +96,24 @@ def process_id_invalid(stage: Stage) -> None:
 def supervisor_failed(stage: Stage) -> None:
     with mock.patch.object(sys, "executable", "/bin/false"):
         stage.engine.submit("job-1", ProcessSpec(command=("/bin/true",), work_directory=str(stage.folder())))
+
+
+@provokes("containers_unavailable")
+def containers_unavailable(stage: Stage) -> None:
+    ContainerEngine(Home(stage.folder()), socket="unix:///run/nobody.sock").resolve_image("scorer:3")
+
+
+@provokes("image_not_found")
+def image_not_found(_stage: Stage) -> None:
+    client = mock.Mock(**{"images.get.side_effect": docker.errors.ImageNotFound("no such image")})
+    images.resolve(client, "registry.example.com/scorer:3", may_pull=False)
+
+
+@provokes("image_pull_failed")
+def image_pull_failed(_stage: Stage) -> None:
+    client = mock.Mock(**{"images.get.side_effect": docker.errors.ImageNotFound("no such image")})
+    client.api.pull.return_value = iter([{"error": "dial tcp: lookup registry.example.com: no such host"}])
+    images.resolve(client, "registry.example.com/scorer:3", may_pull=True)
 
 
 @provokes("internal")

@@ -119,6 +119,15 @@ def test_a_model_that_became_slower_is_believed_after_a_while():
     assert sizer.row_floor_seconds == pytest.approx(1e-4)
 
 
+def test_one_slow_first_batch_is_no_reason_to_refuse_anybody():
+    sizer = BatchSizer(256)
+    sizer.observe(1, 500_000)
+    assert sizer.row_floor_seconds == 0.0
+    sizer.observe(1, 100)
+    sizer.observe(1, 100)
+    assert sizer.row_floor_seconds == pytest.approx(1e-4)
+
+
 @given(st.lists(st.tuples(st.integers(1, 5000), st.integers(0, 10**8)), max_size=200), st.integers(1, 300))
 def test_whatever_is_measured_the_size_stays_in_its_bounds(measured: list[tuple[int, int]], max_rows: int):
     sizer = BatchSizer(max_rows, 0.01)

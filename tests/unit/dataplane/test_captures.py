@@ -95,7 +95,7 @@ def test_what_a_killed_writer_left_is_taken_over_and_what_a_living_one_holds_is_
         time.sleep(0.01)
     held = next(tmp_path.glob("*.part"))
     content = b""
-    while not content.startswith(b"MYCAPT2\n") or len(content) < 50:
+    while not content.startswith(b"MYCAPT3\n") or len(content) < 50:
         content = held.read_bytes()
     (tmp_path / "seg-dead.part").write_bytes(content + content[8:] + content[8:-3])
     (tmp_path / "seg-empty.part").write_bytes(b"")
@@ -106,7 +106,7 @@ def test_what_a_killed_writer_left_is_taken_over_and_what_a_living_one_holds_is_
     assert len(ids(tmp_path)) == 3
 
 
-@pytest.mark.parametrize("content", [b"", b"something else", b"MYCAPT2\n" + b"\x04\0\0\0\xff\xff\xff\xff"])
+@pytest.mark.parametrize("content", [b"", b"something else", b"MYCAPT3\n" + b"\x04\0\0\0\xff\xff\xff\xff"])
 def test_a_damaged_segment_is_named(tmp_path: Path, content: bytes):
     path = tmp_path / "seg-1-1.capture"
     path.write_bytes(content)

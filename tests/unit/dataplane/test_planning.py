@@ -67,6 +67,21 @@ def test_a_replica_that_slept_takes_longer_and_one_that_works_does_not():
     assert slept.latencies == pytest.approx([0.012, 0.012, 0.021])
 
 
+@pytest.mark.parametrize(
+    ("per_row", "latencies"),
+    [
+        (0.0, [0.020, 0.018, 0.016]),  # a dear call: the three go together, as soon as the replica is free
+        (MEAN, [0.020, 0.028, 0.036]),  # dear rows: the first goes ahead, and nothing is gained by batches
+    ],
+)
+def test_small_batches_are_held_where_a_call_is_dear_as_in_the_gateway(per_row: float, latencies: list[float]):
+    times = ServiceTimes([constant(MEAN), *(constant(MEAN + per_row * (rows - 1), rows) for rows in (2, 4, 8))])
+    known = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]  # batches of one and of several, from which the gateway learns
+    arrivals = [*known, *(2.0 + later for later in (0.0, 0.0005, 0.002, 0.004))]
+    outcome = simulate(times, arrivals, replicas=1)
+    assert outcome.latencies[len(known) + 1 :] == pytest.approx([late - 0.0005 for late in latencies], abs=0.0006)
+
+
 def test_batches_grow_with_the_load_where_they_are_worth_it():
     cheap_batches = Predictor([constant(MEAN), constant(MEAN * 1.1, rows=64)], requests=5000)
     quiet, busy = cheap_batches.predict(20, 1), cheap_batches.predict(2000, 1)

@@ -28,3 +28,16 @@ def test_a_duty_that_is_woken_does_not_wait_out_its_pause():
     duty.awake.set()
     assert rounds.acquire(timeout=10)
     duties.stop()
+
+
+def test_a_shared_duty_waits_for_its_turn_and_stands_by_until_then():
+    is_ours, done, stood_by, own = threading.Event(), threading.Event(), threading.Event(), threading.Event()
+    shared = Duty(name="shared", interval_seconds=0.01, run=done.set, is_shared=True, stand_by=stood_by.set)
+    duties = Duties([shared, Duty(name="own", interval_seconds=0.01, run=own.set)], has_shared=is_ours.is_set)
+    duties.start()
+    assert stood_by.wait(10)
+    assert own.wait(10)
+    assert not done.is_set()
+    is_ours.set()
+    assert done.wait(10)
+    duties.stop()

@@ -1,5 +1,6 @@
 """Between tables and the two input tensors of a table model: "numeric" (n, k) and "categorical" (n, m)."""
 
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def to_tensors(table: "pa.Table", inputs: tuple[TensorSpec, ...]) -> Tensors:
     tensors: Tensors = {}
     for spec in inputs:
         columns = spec.columns or tuple(table.column_names)
-        _check_present(table, columns)
+        check_present(table.column_names, columns)
         is_text = spec.datatype is DataType.BYTES
         matrix: NDArray[Any] = np.empty((table.num_rows, len(columns)), dtype=object if is_text else np.float32)
         for index, name in enumerate(columns):
@@ -72,11 +73,16 @@ def _numbers(values: "pa.Array") -> NDArray[np.float32]:
     return narrow
 
 
-def _check_present(table: "pa.Table", columns: tuple[str, ...]) -> None:
-    names = set(table.column_names)
-    missing = [name for name in columns if name not in names]
+def check_present(names: Sequence[str], columns: Iterable[str]) -> None:
+    """Return if a table of columns `names` has all of `columns`.
+
+    Raises:
+        ColumnsInvalidError: it lacks one; the hint has the nearest name.
+    """
+    there = set(names)
+    missing = [name for name in columns if name not in there]
     if missing:
-        close = get_close_matches(missing[0], table.column_names, n=1)
+        close = get_close_matches(missing[0], names, n=1)
         guess = f"Did you mean '{close[0]}'? " if close else ""
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ColumnsInvalidError(

@@ -1,5 +1,6 @@
 """token and project: who may do what, where."""
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from modelyard.cli.output import since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.types.access import Project, Role, Token
+from modelyard.types.compute.scheduling import Quota
 
 PANEL = "Access"
 Name = Annotated[str, typer.Argument(help="Name.")]
@@ -36,6 +38,7 @@ def _declare_project(group: typer.Typer) -> None:
     command(group, "show")(show_project)
     command(group, "allow-code")(allow_code)
     command(group, "forbid-code")(forbid_code)
+    command(group, "quota")(set_quota)
     command(group, "delete")(delete_project)
 
 
@@ -133,9 +136,36 @@ def show_project(session: Session, name: Name) -> None:
             "Name": project.name,
             "Description": project.description,
             "Code": f"permitted: {project.code_permission}" if project.code_permission else "not permitted",
+            "Quota": _limits(project.quota),
             "Made": when(project.created_at),
         },
     )
+
+
+def set_quota(
+    session: Session,
+    name: Name,
+    running_jobs: Annotated[int | None, typer.Option(help="Jobs that run at the same time.")] = None,
+    cpus: Annotated[float | None, typer.Option(help="Cores of running jobs and reservations.")] = None,
+    memory: Annotated[int | None, typer.Option(metavar="MIB", help="Their memory in MiB.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="Their GPUs.")] = None,
+    storage: Annotated[int | None, typer.Option(metavar="MIB", help="Datasets and models, in MiB.")] = None,
+    endpoints: Annotated[int | None, typer.Option(help="Endpoints.")] = None,
+    share: Annotated[float, typer.Option(help="Weight when projects share the machine.")] = 1.0,
+) -> None:
+    """Set the whole quota of a project; what is left out has no limit."""
+    quota = Quota(
+        running_jobs=running_jobs,
+        cpus=cpus,
+        memory_bytes=None if memory is None else memory << 20,
+        gpus=gpus,
+        storage_bytes=None if storage is None else storage << 20,
+        endpoints=endpoints,
+        share=share,
+    )
+    with did_you_mean("project", name, lambda: _names(session)):
+        changed = session.client.projects.set_quota(name, quota)
+    session.out.done(changed, f"Project {name}: {_limits(changed.quota)}.")
 
 
 def allow_code(
@@ -164,6 +194,18 @@ def delete_project(session: Session, name: Name, yes: Sure = False) -> None:
 
 def _names(session: Session) -> list[str]:
     return [project.name for project in session.client.projects.list()]
+
+
+def _limits(quota: Quota) -> str:
+    gib = {"memory_bytes": "memory", "storage_bytes": "storage"}
+    found = []
+    for field in fields(quota):
+        value = getattr(quota, field.name)
+        if field.name in gib and value is not None:
+            found.append(f"{gib[field.name]} {value / 2**30:.4g} GiB")
+        elif value is not None:
+            found.append(f"{field.name.replace('_', ' ')} {value:g}")
+    return ", ".join(found)
 
 
 def _state(token: Token) -> str:

@@ -9,10 +9,15 @@ from modelyard.cli.command import command
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import when
 from modelyard.cli.session import Session
+from modelyard.types.monitoring import AlertChannel
 
 PANEL = "Watching and retraining"
 Channel = Annotated[str, typer.Argument(help="Name of the channel.")]
 Detector = Annotated[str, typer.Argument(help="Name of the detector.")]
+Kinds = Annotated[
+    list[str] | None, typer.Option("--event", help="Kind of event to send, e.g. drift_found or 'rollout_*'; repeat.")
+]
+Of = Annotated[str | None, typer.Option("--endpoint", help="Only events of this endpoint.")]
 Sure = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -39,18 +44,27 @@ def _declare_detectors(group: typer.Typer) -> None:
 
 
 def create_webhook(
-    session: Session, name: Channel, target: Annotated[str, typer.Argument(help="URL that alerts are posted to.")]
+    session: Session,
+    name: Channel,
+    target: Annotated[str, typer.Argument(help="URL that is posted to.")],
+    event: Kinds = None,
+    endpoint: Of = None,
 ) -> None:
-    """A channel that posts alerts as signed JSON; prints the signing secret, once."""
-    channel = session.client.alerts.create_webhook(name, target)
-    session.out.record(channel, {"Channel": channel.name, "Url": channel.target, "Secret": channel.secret})
+    """A channel that posts alerts and events as signed JSON; prints the signing secret, once."""
+    channel = session.client.alerts.create_webhook(name, target, events=event or (), endpoint=endpoint)
+    fields = {"Channel": channel.name, "Url": channel.target, "Events": _taken(channel), "Secret": channel.secret}
+    session.out.record(channel, fields)
 
 
 def create_email(
-    session: Session, name: Channel, address: Annotated[str, typer.Argument(help="Who gets the mail.")]
+    session: Session,
+    name: Channel,
+    address: Annotated[str, typer.Argument(help="Who gets the mail.")],
+    event: Kinds = None,
+    endpoint: Of = None,
 ) -> None:
-    """A channel that mails alerts; the platform needs MODELYARD_SMTP_URL."""
-    channel = session.client.alerts.create_email(name, address)
+    """A channel that mails alerts and events; the platform needs MODELYARD_SMTP_URL."""
+    channel = session.client.alerts.create_email(name, address, events=event or (), endpoint=endpoint)
     session.out.done(channel, f"{name} mails to {address}. Try it: modelyard alerts test {name}")
 
 
@@ -62,9 +76,14 @@ def list_channels(session: Session) -> None:
             "Name": lambda channel: channel.name,
             "Kind": lambda channel: channel.kind,
             "To": lambda channel: channel.target,
+            "Events": _taken,
         },
         empty="There are no channels. Make one: modelyard alerts webhook NAME URL",
     )
+
+
+def _taken(channel: AlertChannel) -> str:
+    return ", ".join(channel.events) + (f" of {channel.endpoint}" if channel.endpoint and channel.events else "")
 
 
 def send_test(session: Session, name: Channel) -> None:
@@ -87,11 +106,11 @@ def list_deliveries(
         {
             "At": lambda delivery: when(delivery.created_at),
             "Channel": lambda delivery: delivery.channel,
-            "Kind": lambda delivery: delivery.alert.kind,
+            "Kind": lambda delivery: delivery.content.kind,
             "Status": lambda delivery: delivery.status,
             "Tries": lambda delivery: delivery.attempts,
             "Error": lambda delivery: delivery.error,
-            "Message": lambda delivery: delivery.alert.message,
+            "Message": lambda delivery: delivery.content.message,
         },
         empty="Nothing was sent yet.",
     )

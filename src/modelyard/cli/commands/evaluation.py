@@ -144,6 +144,7 @@ def compare(
         "Challenger": found.challenger,
         "Says": result.sentence,
         "Rows": f"{result.rows:,}, {result.labelled:,} labelled",
+        "Left out": f"{found.masked_rows:,} rows, masked: {', '.join(found.masked)}" if found.masked else None,
         "Differing": interval(result.differing),
         "Mean change": interval(result.mean_change),
         "Difference": interval(result.difference),

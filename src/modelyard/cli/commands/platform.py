@@ -59,7 +59,9 @@ def up(
     gateways: Annotated[
         int | None, typer.Option(help="Gateway processes that share the port, on machines with many cores.")
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="Where processes run: local, or ray (a cluster).")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Where processes run: local, container, or ray (a cluster).")
+    ] = None,
     ray_address: Annotated[
         str | None, typer.Option(help="host:port of the cluster's head; that of `modelyard cluster start` if left out.")
     ] = None,

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
-from modelyard.cli.commands.rollouts import Strategy
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, pairs, when
 from modelyard.cli.session import Session
@@ -60,7 +59,13 @@ def create_policy(
     window: Annotated[
         str, typer.Option(help="Rows to learn from: all, newest:ROWS, since:2026-01-31, weighted:TIMES.")
     ] = "all",
-    rollout: Strategy = None,
+    rollout: Annotated[
+        str | None,
+        typer.Option(
+            help="How a proven version takes over: all_at_once, blue_green, canary, linear, shadow, shadow_canary. If "
+            "left out: copies of all requests, then one in a hundred, a minute each."
+        ),
+    ] = None,
 ) -> None:
     """Retrain an endpoint's model by rule: when, from which rows, and what the new version must prove."""
     with did_you_mean("endpoint", endpoint, lambda: [each.name for each in session.client.endpoints.list()]):

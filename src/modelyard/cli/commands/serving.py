@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.compute.batch import batch
 from modelyard.cli.commands.evaluation import declare as declare_evaluation
 from modelyard.cli.commands.rollouts import (
     Approval,
@@ -45,6 +46,7 @@ def declare(app: typer.Typer) -> None:
     command(app, "deploy", panel=PANEL)(deploy)
     command(app, "predict", panel=PANEL)(predict)
     command(app, "predict-from", panel=PANEL)(predict_from)
+    command(app, "batch", panel=PANEL)(batch)
     command(app, "feedback", panel=PANEL)(feedback)
     add_group(app, "endpoints", _declare_endpoints, help="Look at endpoints, scale, stop and delete them.", panel=PANEL)
 
@@ -112,12 +114,15 @@ def predict(
         ),
     ],
     variant: Annotated[str | None, typer.Option(help="Ask this variant or version number.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Also why, for at most 16 rows.")] = False,
+    seconds: Annotated[float, typer.Option(help="How long the explanations may take in all.")] = 5.0,
 ) -> None:
     """Ask a model: labels with confidences, or values."""
     client = session.client
     with did_you_mean("endpoint", endpoint, lambda: _names(session)):
         description = client.describe(endpoint)
-        answer = client.predict(endpoint, read_data(data, description), variant=variant)
+        rows = read_data(data, description)
+        answer = client.predict(endpoint, rows, variant=variant, explain=explain, explain_seconds=seconds)
     if session.out.is_json:
         value = {
             "inference_id": answer.inference_id,
@@ -125,6 +130,7 @@ def predict(
             "model": answer.model,
             "variant": answer.variant,
             "predictions": [*answer],
+            **({"explanations": answer.explanations, "explanation_error": answer.explanation_error} if explain else {}),
         }
         session.out.done(value, "")
         return
@@ -133,7 +139,11 @@ def predict(
     if answer.confidences and answer.confidences[0] is not None:
         columns["Confidence"] = lambda row: number(row[1].confidence)
         columns["Next"] = lambda row: _runners_up(row[1].probabilities)
+    if explain:
+        columns["Because"] = lambda row: "".join(each.sentence for each in answer.explanations if each.row == row[0])
     session.out.table(enumerate(answer), columns, empty="The answer has no rows.")
+    if answer.explanation_error:
+        session.out.note(f"Not all is explained: {answer.explanation_error}.")
 
 
 def predict_from(

@@ -1,17 +1,21 @@
 """train, jobs, algorithms."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.commands.cluster import read_labels
+from modelyard.cli.commands.compute.batch import progress_words
+from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.errors import InvalidInputError
+from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, Placement, Schedule
 from modelyard.types.jobs import Job, JobKind, JobStatus
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Scalar
@@ -40,6 +44,10 @@ def _declare_jobs(group: typer.Typer) -> None:
     command(group, "metrics")(show_metrics)
     command(group, "wait")(wait_for_job)
     command(group, "stop")(stop_job)
+    command(group, "hold")(hold_job)
+    command(group, "release")(release_job)
+    command(group, "rank")(rank_job)
+    command(group, "move")(move_job)
 
 
 def _declare_algorithms(group: typer.Typer) -> None:
@@ -72,6 +80,11 @@ def train(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A label that its machine must carry, on a cluster; may be repeated."),
     ] = None,
+    queue: Annotated[str, typer.Option(help="Queue in which it waits.")] = DEFAULT_QUEUE,
+    priority: Annotated[int, typer.Option(help="-10 to 10, added to that of its queue.")] = 0,
+    spot: Annotated[bool, typer.Option("--spot", help="Cheaper; it makes room for others and comes back.")] = False,
+    start_within: Annotated[float | None, typer.Option(metavar="MINUTES", help="Or else not at all.")] = None,
+    reservation: Annotated[str | None, typer.Option(help="Run on this reserved capacity.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the model is registered.")] = True,
 ) -> None:
     """Train a model on a dataset and register what comes out."""
@@ -95,6 +108,7 @@ def train(
                 gpus=gpus,
                 node_labels=read_labels(node_label or ()),
             ),
+            placement=_placement(queue, priority, spot, start_within, reservation),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
     if wait:
@@ -116,9 +130,9 @@ def list_jobs(
             "Id": lambda job: job.id,
             "Kind": lambda job: job.kind,
             "Algorithm": lambda job: job.recipe.algorithm,
-            "Model": lambda job: job.result.get("model_version") or job.model,
+            "Model": lambda job: job.result.get("model_version") or job.model or job.recipe.candidates,
             "Status": lambda job: job.status,
-            "Metrics": lambda job: pairs(job.metrics),
+            "Metrics": progress_words,
             "Made": lambda job: since(job.created_at),
         },
         empty="There are no jobs yet. Start one: modelyard train ALGORITHM --data DATASET --model NAME",
@@ -133,14 +147,17 @@ def show_job(session: Session, id: Id) -> None:
     fields = {
         "Job": job.id,
         "Status": job.status,
+        **_waiting(job.schedule),
         "Why": job.end.message if job.end else "",
         "Cause": job.end.cause if job.end else "",
         "Algorithm": recipe.algorithm,
-        "Data": [f"{role}: {ref.dataset}:{ref.number or 'latest'}" for role, ref in recipe.channels.items()],
+        "Data": [f"{role}: {ref.dataset}:{ref.number or 'latest'}" for role, ref in recipe.channels.items()]
+        or (recipe.batch and (recipe.batch.object or recipe.batch.url)),
         "Hyper-parameters": pairs(recipe.hyperparameters),
         "Target": recipe.target,
         "Seed": recipe.seed,
-        "Metrics": pairs(job.metrics),
+        "Model versions": recipe.candidates,
+        "Progress" if job.progress else "Metrics": progress_words(job),
         "Result": pairs(job.result),
         "Sandbox": job.sandbox,
         "Attempt": job.attempt,
@@ -183,7 +200,7 @@ def wait_for_job(session: Session, id: Id) -> None:
     """Come back when a job has completed; exit code 5 if it failed."""
     with did_you_mean("job", id, lambda: _ids(session)):
         job = _wait(session, id)
-    session.out.done(job, f"{job.id} {job.status}  {pairs(job.metrics)}")
+    session.out.done(job, f"{job.id} {job.status}  {progress_words(job)}")
 
 
 def stop_job(session: Session, id: Id) -> None:
@@ -239,9 +256,29 @@ def show_algorithm(session: Session, name: Annotated[str, typer.Argument(help="N
     )
 
 
+def _placement(queue: str, priority: int, spot: bool, start_within: float | None, reservation: str | None) -> Placement:
+    start_before = None if start_within is None else datetime.now(UTC) + timedelta(minutes=start_within)
+    return Placement(queue=queue, priority=priority, is_spot=spot, start_before=start_before, reservation=reservation)
+
+
+def _waiting(schedule: Schedule | None) -> dict[str, str]:
+    """Where a job stands that has not ended."""
+    if schedule is None:
+        return {}
+    kind = " (spot)" if schedule.is_spot else ""
+    fields = {"Queue": f"{schedule.queue}{kind}"}
+    if schedule.state is EntryState.WAITING:
+        fields |= {
+            "Waits": schedule.reason,
+            "Expected start": when(schedule.expected_start),
+            "At the latest": when(schedule.planned_start),
+        }
+    return fields
+
+
 def _wait(session: Session, id: str) -> Job:
     with session.out.waiting(f"Job {id}") as say:
-        return session.client.jobs.wait(id, on_look=lambda job: say(f"{job.status} {pairs(job.metrics)}"))
+        return session.client.jobs.wait(id, on_look=lambda job: say(f"{job.status} {progress_words(job)}"))
 
 
 def _ids(session: Session) -> list[str]:

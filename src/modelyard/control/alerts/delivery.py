@@ -1,4 +1,4 @@
-"""Carries alerts out of the outbox: each until it is taken, with growing pauses, at most for about a day.
+"""Carries alerts and events out of the outbox: each until it is taken, with growing pauses, at most for about a day.
 
 A process that is killed between sending and noting it sends again: receivers tell repetitions by the message's id.
 """
@@ -20,6 +20,7 @@ from modelyard.control.alerts.repository import AlertRepository
 from modelyard.control.alerts.signatures import headers
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
+from modelyard.types.endpoints import Event
 from modelyard.types.monitoring import AlertChannel, AlertDelivery, AlertKind, ChannelKind, DeliveryStatus
 
 _PAUSES_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800)
@@ -39,21 +40,21 @@ class NotDeliveredError(Exception):
 
 
 class Sender(Protocol):
-    """Sends one alert once."""
+    """Sends one alert or event once."""
 
     def send(self, channel: AlertChannel, delivery: AlertDelivery) -> None:
         """Return when the other side has taken it. Raises NotDeliveredError."""
 
 
 class WebhookSender:
-    """Posts the alert as JSON, signed. Anything but an answer of 2xx is a failure; redirects are not followed."""
+    """Posts what is told as JSON, signed. Anything but an answer of 2xx is a failure; redirects are not followed."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
 
     def send(self, channel: AlertChannel, delivery: AlertDelivery) -> None:
         """See Sender."""
-        body = msgspec.json.encode(delivery.alert)
+        body = msgspec.json.encode(delivery.content)
         signed = headers(channel.secret or "", delivery.id, int(self._now()), body)
         try:
             answer = httpx.post(
@@ -151,6 +152,8 @@ class Courier:
 
 def _mail(sender: str, channel: AlertChannel, delivery: AlertDelivery) -> EmailMessage:
     alert = delivery.alert
+    if alert is None:
+        return _event_mail(sender, channel, delivery)
     words = {
         AlertKind.DRIFT: f"drift at {alert.endpoint}",
         AlertKind.FAILED: f"monitor {alert.monitor} cannot run",
@@ -158,10 +161,23 @@ def _mail(sender: str, channel: AlertChannel, delivery: AlertDelivery) -> EmailM
         AlertKind.REMINDER: f"still: {alert.verdict.lower()} at {alert.endpoint}",
         AlertKind.TEST: "test",
     }
+    origin = f"Monitor {alert.monitor} of endpoint {alert.endpoint}, project {alert.project}, report {alert.report}"
+    text = f"{alert.message}\n\n{origin if alert.monitor else 'Sent by hand'}, {alert.at.isoformat()}\n"
+    return _written(sender, channel, delivery, words[alert.kind], text)
+
+
+def _event_mail(sender: str, channel: AlertChannel, delivery: AlertDelivery) -> EmailMessage:
+    event = delivery.content
+    assert isinstance(event, Event)  # noqa: S101 - no alert, so an event
+    origin = f"{event.kind} of {event.subject}, project {event.project}, {event.id}, {event.at.isoformat()}"
+    words = f"{event.kind.replace('_', ' ')}: {event.subject.partition('/')[2]}"
+    return _written(sender, channel, delivery, words, f"{event.message}\n\n{origin}\n")
+
+
+def _written(sender: str, channel: AlertChannel, delivery: AlertDelivery, words: str, text: str) -> EmailMessage:
     mail = EmailMessage()
     mail["From"], mail["To"] = sender, channel.target
-    mail["Subject"] = f"[modelyard] {words[alert.kind]}"
+    mail["Subject"] = f"[modelyard] {words}"
     mail["Message-ID"] = f"<{delivery.id}@modelyard>"
-    origin = f"Monitor {alert.monitor} of endpoint {alert.endpoint}, project {alert.project}, report {alert.report}"
-    mail.set_content(f"{alert.message}\n\n{origin if alert.monitor else 'Sent by hand'}, {alert.at.isoformat()}\n")
+    mail.set_content(text)
     return mail

@@ -27,6 +27,11 @@ class AlertRepository:
         statement = keyset(statement, [alert_channels.c.name], page.after, page.limit)
         return [_channel(row) for row in connection.execute(statement).mappings()]
 
+    def subscribers(self, connection: Connection, project: str) -> list[AlertChannel]:
+        """The channels that take events."""
+        statement = select(alert_channels).where(alert_channels.c.project == project, alert_channels.c.events != ())
+        return [_channel(row) for row in connection.execute(statement.order_by(alert_channels.c.name)).mappings()]
+
     def insert_channel(self, connection: Connection, channel: AlertChannel) -> None:
         """Add a channel; its name must be free."""
         connection.execute(insert(alert_channels).values(asdict(channel)))
@@ -36,20 +41,20 @@ class AlertRepository:
         connection.execute(delete(alert_channels).where(*_key(project, name)))
 
     def add(self, connection: Connection, delivery: AlertDelivery) -> None:
-        """Put an alert in the outbox."""
-        connection.execute(insert(alert_deliveries).values(**asdict(delivery) | {"alert": delivery.alert}))
+        """Put an alert or event in the outbox."""
+        connection.execute(insert(alert_deliveries).values(_values(delivery)))
 
     def due(self, connection: Connection, now: datetime, limit: int) -> list[AlertDelivery]:
         """Pending deliveries whose time has come, the longest waiting first."""
         table = alert_deliveries.c
         statement = select(alert_deliveries).where(table.status == DeliveryStatus.PENDING, table.next_attempt_at <= now)
-        rows = connection.execute(statement.order_by(table.next_attempt_at).limit(limit)).mappings()
+        rows = connection.execute(statement.order_by(table.next_attempt_at, table.id).limit(limit)).mappings()
         return [_delivery(row) for row in rows]
 
     def update(self, connection: Connection, delivery: AlertDelivery) -> None:
         """Replace what has become of a delivery."""
-        values = {**asdict(delivery), "alert": delivery.alert}
-        connection.execute(update(alert_deliveries).where(alert_deliveries.c.id == delivery.id).values(values))
+        statement = update(alert_deliveries).where(alert_deliveries.c.id == delivery.id)
+        connection.execute(statement.values(_values(delivery)))
 
     def delivery(self, connection: Connection, delivery_id: str) -> AlertDelivery | None:
         """A delivery by id."""
@@ -68,6 +73,10 @@ class AlertRepository:
         """Forget what ended before `moment`."""
         table = alert_deliveries.c
         connection.execute(delete(alert_deliveries).where(table.ended_at.is_not(None), table.ended_at < moment))
+
+
+def _values(delivery: AlertDelivery) -> dict[str, Any]:
+    return {**asdict(delivery), "alert": delivery.alert, "event": delivery.event}
 
 
 def _key(project: str, name: str) -> tuple[Any, Any]:

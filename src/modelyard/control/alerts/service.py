@@ -54,6 +54,8 @@ class AlertService:
             name=body.name,
             kind=body.kind,
             target=body.target,
+            events=tuple(dict.fromkeys(body.events)),
+            endpoint=body.endpoint,
             secret=new_secret() if body.kind is ChannelKind.WEBHOOK else None,
             created_at=self._clock.now(),
             version=1,

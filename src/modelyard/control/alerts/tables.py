@@ -2,8 +2,9 @@
 
 from sqlalchemy import Column, Index, Integer, String, Table, Text
 
-from modelyard.storage.columns import DataclassJson, UtcDateTime
+from modelyard.storage.columns import DataclassJson, StringTuple, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
+from modelyard.types.endpoints import Event
 from modelyard.types.monitoring import Alert
 
 alert_channels = Table(
@@ -13,6 +14,8 @@ alert_channels = Table(
     Column("name", String(63), primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("target", Text, nullable=False),
+    Column("events", StringTuple(), nullable=False, server_default="[]"),
+    Column("endpoint", String(63)),
     Column("secret", String(128)),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("version", Integer, nullable=False),
@@ -25,7 +28,8 @@ alert_deliveries = Table(
     Column("id", String(64), primary_key=True),
     Column("project", String(63), nullable=False),
     Column("channel", String(63), nullable=False),
-    Column("alert", DataclassJson(Alert), nullable=False),
+    Column("alert", DataclassJson(Alert)),
+    Column("event", DataclassJson(Event)),
     Column("status", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("error", Text, nullable=False),
@@ -35,4 +39,4 @@ alert_deliveries = Table(
     Index("ix_alert_deliveries_due", "status", "next_attempt_at"),
     Index("ix_alert_deliveries_history", "project", "created_at", "id"),
 )
-"""The outbox: a row is written in the transaction of the report that it tells."""
+"""The outbox: a row is written in the transaction of the report or event that it tells, one of `alert` and `event`."""

@@ -23,7 +23,19 @@ from modelyard.types.monitoring import Inference
 from modelyard.types.signatures import DataType
 from modelyard.types.tensors import CaptureRecord, RawTensor
 
-_PLAIN = ("id", "at_ns", "variant", "model", "number", "rows", "latency_us", "queue_us", "model_us", "principal")
+_PLAIN = (
+    "id",
+    "at_ns",
+    "variant",
+    "model",
+    "number",
+    "rows",
+    "latency_us",
+    "queue_us",
+    "model_us",
+    "principal",
+    "traceparent",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,17 @@ class Captured:
     masked: tuple[str, ...]
     inputs: Tensors
     outputs: Tensors
+    traceparent: str = ""
+
+    @property
+    def trace_id(self) -> str:
+        """Of the trace that the caller was in; empty if none was named."""
+        return self.traceparent[3:35]
+
+    @property
+    def parent_span_id(self) -> str:
+        """Of the caller's span, likewise."""
+        return self.traceparent[36:52]
 
     @property
     def version(self) -> str:
@@ -85,9 +108,10 @@ def read_table(content: bytes, *, with_inputs: bool = True) -> Any:
     file = pq.ParquetFile(pa.BufferReader(content))
     wanted = (*_PLAIN, "masked", *(["inputs"] if with_inputs else []), "outputs")
     table = file.read(columns=[name for name in wanted if name in file.schema_arrow.names])
-    if "model_us" not in table.column_names:
-        table = table.append_column("model_us", pa.array([0] * len(table), pa.int64()))
-        table = table.append_column("masked", pa.array([()] * len(table), pa.list_(pa.string())))
+    later = {"model_us": (0, pa.int64()), "masked": ((), pa.list_(pa.string())), "traceparent": ("", pa.string())}
+    for name, (value, kind) in later.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.array([value] * len(table), kind))
     return table.select(wanted)
 
 
@@ -164,6 +188,8 @@ def as_inference(item: Captured, endpoint: str) -> Inference:
         model_ms=item.model_us / 1000,
         principal=item.principal,
         masked=item.masked,
+        trace_id=item.trace_id,
+        parent_span_id=item.parent_span_id,
         inputs={name: _nested_list(tensor) for name, tensor in item.inputs.items()},
         outputs={name: _nested_list(tensor) for name, tensor in item.outputs.items()},
     )
@@ -211,6 +237,7 @@ def _captured(row: dict[str, Any]) -> Captured:
         masked=tuple(row["masked"]),
         inputs=_tensors(row.get("inputs", ())),
         outputs=_tensors(row["outputs"]),
+        traceparent=row["traceparent"],
     )
 
 

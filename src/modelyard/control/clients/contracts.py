@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from modelyard.types.access import Principal
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.jobs import Job, JobRecipe
 from modelyard.types.models import Evaluation, Lineage, ModelVersion
@@ -30,6 +31,9 @@ class RegistryClient(Protocol):
 
     def permits_code(self, project: str) -> bool:
         """True if the project permits code in writing; False if there is no such project."""
+
+    def quota(self, project: str) -> Quota:
+        """What the project may have; no limit at all if there is no such project."""
 
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """A dataset version, the newest if `number` is None. Raises NotFoundError."""

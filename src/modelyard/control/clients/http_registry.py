@@ -10,6 +10,7 @@ from modelyard.control.models.bundles import bundle_files
 from modelyard.control.models.references import parse_ref
 from modelyard.errors import NotFoundError
 from modelyard.types.access import Principal, Project
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.models import Evaluation, Lineage, Model, ModelVersion
 from modelyard.types.routing import RouteToken
@@ -57,6 +58,13 @@ class HttpRegistryClient:
             return bool(self._registry.call("GET", _path("projects", project), Project).code_permission)
         except NotFoundError:
             return False
+
+    def quota(self, project: str) -> Quota:
+        """See RegistryClient."""
+        try:
+            return self._registry.call("GET", _path("projects", project), Project).quota
+        except NotFoundError:
+            return Quota()
 
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """See RegistryClient."""

@@ -11,6 +11,7 @@ from modelyard.control.models.registration import RegistrationService, Submissio
 from modelyard.control.models.service import ModelService
 from modelyard.control.projects.service import ProjectService
 from modelyard.types.access import Principal
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.models import Evaluation, Lineage, ModelVersion
 from modelyard.types.routing import RouteToken
@@ -55,6 +56,10 @@ class InProcessRegistryClient:
     def permits_code(self, project: str) -> bool:
         """See RegistryClient."""
         return self._projects.permits_code(project)
+
+    def quota(self, project: str) -> Quota:
+        """See RegistryClient."""
+        return self._projects.quota(project)
 
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """See RegistryClient."""

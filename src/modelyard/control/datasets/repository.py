@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, Table, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from modelyard.control.datasets.tables import dataset_contents, dataset_tags, dataset_versions, datasets
@@ -113,6 +113,11 @@ class DatasetRepository:
         statement = _versions().where(dataset_versions.c.dataset_id == dataset_id)
         statement = keyset(statement, [dataset_versions.c.number], page.after, page.limit, descending=True)
         return [_version(row) for row in connection.execute(statement).mappings()]
+
+    def stored_bytes(self, connection: Connection, project: str) -> int:
+        """Of all versions of a project; content that several versions share counts for each."""
+        statement = select(func.coalesce(func.sum(dataset_versions.c.size_bytes), 0)).join(datasets)
+        return int(connection.execute(statement.where(datasets.c.project == project)).scalar_one())
 
     def hold_content(self, connection: Connection, digest: str, size_bytes: int) -> None:
         """Register a content and lock its row, so that nobody deletes it before this transaction ends."""

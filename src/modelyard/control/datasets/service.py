@@ -91,6 +91,11 @@ class DatasetService:
             found = self._repository.list(connection, project, tags, text.split(), page)
         return page.page(found, lambda item: (item.name,))
 
+    def stored_bytes(self, project: str) -> int:
+        """Of all versions of the project's datasets."""
+        with self._database.read() as connection:
+            return self._repository.stored_bytes(connection, project)
+
     def is_empty(self, project: str) -> bool:
         """True if the project has no datasets."""
         with self._database.read() as connection:

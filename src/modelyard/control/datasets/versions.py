@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class DatasetVersionService:
         uploads: where content comes from.
         clock: for times.
         scratch: folder for content while it is looked into; made if absent.
+        check_storage: refuses so many more bytes of a project if they are too many.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class DatasetVersionService:
         uploads: UploadService,
         clock: Clock,
         scratch: Path,
+        check_storage: Callable[[str, int], None] = lambda _project, _bytes: None,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -65,6 +67,7 @@ class DatasetVersionService:
         self._uploads = uploads
         self._clock = clock
         self._scratch = scratch
+        self._check_storage = check_storage
 
     def create_from_upload(self, request: VersionRequest, upload_id: str, creation: Creation | None) -> DatasetVersion:
         """A version of an upload's content; the dataset is made if absent. Equal content: the version that has it.
@@ -74,6 +77,7 @@ class DatasetVersionService:
             UploadNotFoundError, UploadIncompleteError: there is no such (complete) upload.
             DatasetFormatMismatchError: the content has another format than the request says.
             DatasetFormatUnknownError, DatasetInvalidError, DatasetTooLargeError: the content is no dataset.
+            QuotaExceededError: the project may not store that much.
         """
         made = self._replayed(creation)
         if made is not None:
@@ -189,6 +193,7 @@ class DatasetVersionService:
             stored = self._repository.insert_if_absent(connection, dataset)
             version_id = self._repository.version_id(connection, stored.id, version.digest)
             if version_id is None:
+                self._check_storage(version.project, version.size_bytes)
                 if not self._contents.hold(connection, version.digest, version.size_bytes):
                     return None
                 version_id = self._number(connection, stored, version)

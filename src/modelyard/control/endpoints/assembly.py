@@ -50,6 +50,7 @@ def assemble(
     saturation: Callable[[], str] = lambda: "",
     concern: Concern = lambda _record, _rollout: "",
     hosting: HostingPolicy | None = None,
+    keeps: Callable[[], bool] = lambda: True,
 ) -> tuple[EndpointService, Reconciler]:
     """The service for routes and other capabilities, and the reconciler, whose `tick` is to be called again and again.
 
@@ -66,9 +67,9 @@ def assemble(
         saturation: why this machine can take no further replica, or "".
         concern: see StageInspector.
         hosting: which models share processes, and how many wait; None: each replica has a worker of its own.
+        keeps: whether the replicas are this process's and not another one's on the same database.
     """
-    timing = timing or Timing()
-    awake = threading.Event()
+    timing, awake = timing or Timing(), threading.Event()
     tasks = Tasks(clock, awake.set)
     hosts = None if hosting is None else _hosts(database, engine, home, hosting, timing)
     processes = ReplicaProcesses(engine, hosts, home.sockets)
@@ -93,9 +94,8 @@ def assemble(
         timing=timing,
         awake=awake,
     )
-    views = EndpointViews(endpoints, replicas, processes, inspector)
-    service = make_service(database, views, rollouts, registry, events, clock, reconciler.awake.set, capture_share)
-    return service, reconciler
+    views = EndpointViews(endpoints, replicas, processes, inspector, keeps)
+    return make_service(database, views, rollouts, registry, events, clock, awake.set, capture_share), reconciler
 
 
 def _keeper(

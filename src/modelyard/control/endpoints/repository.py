@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, ServedVersion, Slot
 from modelyard.control.endpoints.tables import endpoints, measurements, replicas, rollouts, served_versions
@@ -48,6 +48,11 @@ class EndpointRepository:
         """Remove an endpoint and its rollouts."""
         connection.execute(delete(rollouts).where(rollouts.c.project == project, rollouts.c.endpoint == name))
         connection.execute(delete(endpoints).where(_is(project, name)))
+
+    def count(self, connection: Connection, project: str) -> int:
+        """Endpoints of a project."""
+        statement = select(func.count()).where(endpoints.c.project == project)
+        return int(connection.execute(statement).scalar_one())
 
     def all(self, connection: Connection) -> list[EndpointRecord]:
         """Every endpoint of every project."""

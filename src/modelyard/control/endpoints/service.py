@@ -23,6 +23,7 @@ from modelyard.control.endpoints.variants import (
 )
 from modelyard.control.endpoints.views import EndpointViews
 from modelyard.control.events.service import EventService
+from modelyard.control.projects.errors import QuotaExceededError
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.control.rest.preconditions import check_version
 from modelyard.kit.clock import Clock
@@ -99,9 +100,11 @@ class EndpointService:
             VariantsInvalidError: the variants cannot serve together.
             NotFoundError: the registry has no such model version.
             EndpointExistsError: the name is taken, also by an endpoint that is being deleted.
+            QuotaExceededError: the project has as many endpoints as it may.
         """
         check_name(name)
         resolved, versions = self._resolve(project, variants)
+        most = self._registry.quota(project).endpoints
         now = self._clock.now()
         record = EndpointRecord(
             project=project,
@@ -128,6 +131,11 @@ class EndpointService:
                     f"There is an endpoint '{name}' already",
                     hint="Choose another name, or PATCH the endpoint to change what it serves.",
                     field="name",
+                )
+            if most is not None and self._repository.count(connection, project) >= most:
+                raise QuotaExceededError(
+                    f"Project '{project}' may have {most} endpoints and has as many",
+                    hint="Delete one, or let an administrator raise the quota: modelyard project quota.",
                 )
             self._keep(connection, versions)
             self._repository.insert(connection, record)

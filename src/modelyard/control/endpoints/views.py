@@ -1,5 +1,6 @@
 """Endpoints as the API shows them: wishes joined with what is true of their processes at this moment."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from modelyard.control.endpoints.reconciliation.processes import ReplicaProcesses
@@ -19,6 +20,7 @@ class EndpointViews:
         replicas: SQL of replicas.
         processes: knows what is true of them.
         inspector: knows how a rollout's stage stands.
+        keeps: whether the replicas are this process's; else their records are the word of the one whose they are.
     """
 
     def __init__(
@@ -27,7 +29,9 @@ class EndpointViews:
         replicas: ReplicaRepository,
         processes: ReplicaProcesses,
         inspector: StageInspector,
+        keeps: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._keeps = keeps
         self._endpoints = endpoints
         self._inspector = inspector
         self._replicas = replicas
@@ -60,7 +64,7 @@ class EndpointViews:
         )
 
     def _proven(self, replica: ReplicaRecord) -> ReplicaRecord:
-        if replica.status is ReplicaStatus.ENDED or replica.pid is None:
+        if replica.status is ReplicaStatus.ENDED or replica.pid is None or not self._keeps():
             return replica
         state = self._processes.state(replica)
         if state is not None and state.is_alive:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from modelyard.algorithms.evaluation.challenge import challenge
 from modelyard.algorithms.evaluation.slices import slice_rows
 from modelyard.algorithms.explanations.shapley import OutOfTimeError
+from modelyard.control.captures.masked import column_masked, masked_answers, masked_inputs
 from modelyard.control.evaluation.asking import AskedVariant, RunningModels
 from modelyard.control.evaluation.errors import NothingCapturedError
 from modelyard.control.evaluation.frames import Block
@@ -67,6 +68,7 @@ class ComparisonService:
             WindowInvalidError, TimeRangeInvalidError: the window makes no sense.
             NothingCapturedError: no captured request was answered by both.
             ColumnUnknownError: there is no such column.
+            ColumnMaskedError: inputs of all these requests were hashed or dropped.
             UnavailableError: no replica of a version answers now.
         """
         self._endpoints.get(project, endpoint)
@@ -82,6 +84,8 @@ class ComparisonService:
                     pairs.is_cut = True
                     break
                 pairs.is_cut = len(block.truth) > left
+        if not pairs.rows and pairs.masked:
+            raise column_masked(pairs.masked, field="window")
         if not pairs.rows:
             raise NothingCapturedError(
                 f"No captured request of endpoint '{endpoint}' in this window was answered by both versions",
@@ -100,12 +104,18 @@ class ComparisonService:
             challenger=challenger.version,
             is_cut=pairs.is_cut,
             challenge=found,
+            masked_rows=pairs.masked_rows,
+            masked=tuple(sorted(pairs.masked)),
         )
 
     def _add(self, pairs: "_Pairs", block: Block, champion: AskedVariant, challenger: AskedVariant, rows: int) -> bool:
         """Both answers to a block, the newest rows first; False when the time is over."""
         names = set(block.inputs)
         if any({spec.name for spec in each.signature.inputs} != names for each in (champion, challenger)):
+            return True
+        hidden = masked_inputs(champion.signature, block.masked)
+        if hidden:  # one of the two would be asked about something that nobody sent
+            pairs.leave_out(block, hidden)
             return True
         for part in _parts(block, rows):
             try:
@@ -127,6 +137,12 @@ class _Pairs:
     second: list[Tensors] = field(default_factory=list)
     truth: list[NDArray[Any]] = field(default_factory=list)
     columns: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
+    masked: set[str] = field(default_factory=set)
+    masked_rows: int = 0
+
+    def leave_out(self, block: Block, hidden: Sequence[str]) -> None:
+        self.masked.update(hidden)
+        self.masked_rows += len(block.truth)
 
     def add(self, block: Block, first: Tensors, second: Tensors, champion: AskedVariant) -> None:
         self.rows += len(block.truth)
@@ -160,11 +176,12 @@ def _parts(block: Block, rows: int) -> Iterator[Block]:
             truth=block.truth[start:end],
             at_ns=block.at_ns[start:end],
             variant=block.variant[start:end],
+            masked=block.masked,
         )
 
 
 def _answers(model: AskedVariant, block: Block) -> Tensors:
-    if block.version == model.version and block.task:
+    if block.version == model.version and block.task and not masked_answers(model.signature, block.masked):
         return block.outputs
     if model.is_time_up:
         raise OutOfTimeError

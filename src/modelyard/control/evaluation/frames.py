@@ -21,7 +21,10 @@ UNKNOWN = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Rows of one version whose tensors have one layout. `truth` has one value per row, None where unknown."""
+    """Rows of one version whose tensors have one layout. `truth` has one value per row, None where unknown.
+
+    `masked`: the columns that were hashed or dropped in all of them.
+    """
 
     version: str
     inputs: Tensors
@@ -29,6 +32,7 @@ class Block:
     truth: list[Scalar | None]
     at_ns: NDArray[np.int64]
     variant: NDArray[Any]
+    masked: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:

@@ -1,6 +1,7 @@
 """Reads captures joined with truth, batch by batch, without a Python object per inference."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from modelyard.algorithms.evaluation.outputs import standard
 from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.captures.columns import concatenated
+from modelyard.control.captures.masked import column_masked, is_masked, masked_answers, masked_columns
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.evaluation.errors import ColumnUnknownError
@@ -42,14 +44,11 @@ class EvaluationReader:
         for _, table in self._captures.tables(wanted):
             ids = table["id"].to_pylist()
             truths = self._feedback.truths(wanted.project, wanted.endpoint, ids)
-            version = np.array(
-                [f"{m}:{n}" for m, n in zip(table["model"].to_pylist(), table["number"].to_pylist(), strict=True)]
-            )
-            for name in np.unique(version).tolist():
-                of_version = np.flatnonzero(version == name)
-                part = table.take(of_version)
+            for (version, masked), chosen in _kinds(table).items():
+                part = table.take(chosen)
                 for places, inputs, outputs in concatenated(part):
-                    yield _block(name, part, places, [ids[of_version[p]] for p in places], truths, inputs, outputs)
+                    block = _block(version, part, places, [ids[chosen[p]] for p in places], truths, inputs, outputs)
+                    yield replace(block, masked=masked)
 
     def frame(
         self, wanted: BatchFilter, *, rows: int, column: str | None = None, favourable: str | None = None
@@ -64,6 +63,7 @@ class EvaluationReader:
 
         Raises:
             ColumnUnknownError: a version has no such column.
+            ColumnMaskedError: the column, or the answers, were hashed or dropped in some of the rows.
             NotFoundError: a version whose column is wanted is not in the registry.
         """
         builder = FrameBuilder(favourable)
@@ -76,12 +76,13 @@ class EvaluationReader:
                 continue
             if block.version not in signatures:
                 signatures[block.version] = self._signature_for(wanted.project, block, column)
+            _check_masking(signatures[block.version], block, column)
             values = None if column is None else column_of(signatures[block.version], block.inputs, column)
             builder.add(block, signatures[block.version].class_names, values)
         return builder.frame(rows)
 
     def _signature_for(self, project: str, block: Block, column: str | None) -> Signature:
-        if column is None and "probabilities" not in block.outputs:
+        if column is None and not block.masked and "probabilities" not in block.outputs:
             return Signature(inputs=(), outputs=())
         return self.signature(project, block.version)
 
@@ -104,6 +105,23 @@ def column_unknown(name: str, known: Iterable[str]) -> ColumnUnknownError:
     return ColumnUnknownError(
         f"The captured requests have no column '{name[:80]}'", hint=f"There are: {names}.", field="column"
     )
+
+
+def _check_masking(signature: Signature, block: Block, column: str | None) -> None:
+    hidden = masked_answers(signature, block.masked)
+    if hidden:
+        raise column_masked(hidden, field="window")
+    if column is not None and is_masked(column, masked_columns(signature, block.masked)):
+        raise column_masked([column], field="column")
+
+
+def _kinds(table: Any) -> dict[tuple[str, tuple[str, ...]], NDArray[np.intp]]:
+    """The places of the inferences of each version whose columns were masked alike."""
+    found: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    parts = (table[name].to_pylist() for name in ("model", "number", "masked"))
+    for place, (model, number, masked) in enumerate(zip(*parts, strict=True)):
+        found.setdefault((f"{model}:{number}", tuple(masked)), []).append(place)
+    return {kind: np.array(places, dtype=np.intp) for kind, places in sorted(found.items())}
 
 
 def _block(

@@ -24,12 +24,16 @@ class EventRepository:
         kind: str,
         message: str,
         details: Mapping[str, str],
-    ) -> None:
+    ) -> Event:
         """Add an event."""
-        connection.execute(
+        made = connection.execute(
             insert(events).values(
                 at=at, project=project, subject=subject, kind=kind, message=message, details=dict(details)
             )
+        )
+        (sequence,) = made.inserted_primary_key or (0,)
+        return Event(
+            id=_id(sequence), at=at, project=project, subject=subject, kind=kind, message=message, details=dict(details)
         )
 
     def list(
@@ -48,9 +52,13 @@ def sequence_of(event: Event) -> int:
     return int(event.id.removeprefix("event-"))
 
 
+def _id(sequence: int) -> str:
+    return f"event-{sequence:012d}"
+
+
 def _event(row: Row[tuple[object, ...]]) -> Event:
     return Event(
-        id=f"event-{row.sequence:012d}",
+        id=_id(row.sequence),
         at=row.at,
         project=row.project,
         subject=row.subject,

@@ -1,6 +1,6 @@
 """Keeps events and shows them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from modelyard.control.events.repository import EventRepository, sequence_of
 from modelyard.control.rest.pages import Page, PageQuery
@@ -8,14 +8,30 @@ from modelyard.kit.clock import Clock
 from modelyard.storage.database import Connection, Database
 from modelyard.types.endpoints import Event
 
+Listener = Callable[[Connection, Event], None]
+
 
 class EventService:
-    """What happened, in order. A subject is a kind and a name: "endpoint/digits", "monitor/digits-drift"."""
+    """What happened, in order. A subject is a kind and a name: "endpoint/digits", "monitor/digits-drift".
 
-    def __init__(self, database: Database, repository: EventRepository, clock: Clock) -> None:
+    Args:
+        database: of Operations.
+        repository: the SQL.
+        clock: for times.
+        listener: is told of each event in the transaction that it is part of.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        repository: EventRepository,
+        clock: Clock,
+        listener: Listener = lambda _connection, _event: None,
+    ) -> None:
         self._database = database
         self._repository = repository
         self._clock = clock
+        self._listener = listener
 
     def append(
         self,
@@ -41,7 +57,7 @@ class EventService:
             with self._database.transaction() as own:
                 self.append(project, subject, kind, message, details, connection=own)
             return
-        self._repository.append(
+        event = self._repository.append(
             connection,
             at=self._clock.now(),
             project=project,
@@ -50,6 +66,7 @@ class EventService:
             message=message,
             details=details or {},
         )
+        self._listener(connection, event)
 
     def after(self, project: str, subject: str | None, sequence: int, limit: int) -> Sequence[Event]:
         """The events after the one of this sequence number, in order; `limit` of them at most."""

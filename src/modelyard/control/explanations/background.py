@@ -7,6 +7,7 @@ import numpy as np
 
 from modelyard.algorithms.explanations.graphs import TreeModel, read_trees
 from modelyard.control.captures.batches import BatchFilter
+from modelyard.control.captures.masked import masked_inputs
 from modelyard.control.captures.parquet import concatenate
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import RegistryClient
@@ -77,7 +78,8 @@ class Backgrounds:
     def _traffic(self, project: str, endpoint: str, model: AskedVariant, most: int) -> Tensors | None:
         wanted = BatchFilter(project=project, endpoint=endpoint, version=model.version)
         names = {spec.name for spec in model.signature.inputs}
-        items = [item for batch in self._captures.newest(wanted, rows=max(most, _LEAST_TRAFFIC)) for item in batch]
+        found = (item for batch in self._captures.newest(wanted, rows=max(most, _LEAST_TRAFFIC)) for item in batch)
+        items = [item for item in found if not masked_inputs(model.signature, item.masked)]
         groups = [(inputs, sum(item.rows for item in group)) for group, inputs, _ in concatenate(items)]
         fitting = [(inputs, rows) for inputs, rows in groups if set(inputs) == names and rows >= _LEAST_TRAFFIC]
         return max(fitting, key=lambda each: each[1])[0] if fitting else None

@@ -12,6 +12,7 @@ from modelyard.algorithms.explanations.graphs import TreeModel
 from modelyard.algorithms.explanations.shapley import OutOfTimeError
 from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.captures.errors import InferenceNotFoundError
+from modelyard.control.captures.masked import column_masked, masked_inputs
 from modelyard.control.captures.parquet import Captured
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.evaluation.asking import AskedVariant, RunningModels
@@ -79,6 +80,7 @@ class ExplanationService:
         Raises:
             NotFoundError: no such endpoint, captured inference, variant or version.
             InvalidInputError: the inputs do not fit; ExplanationImpossibleError, ExplanationTooSlowError.
+            ColumnMaskedError: inputs of the captured request were hashed or dropped.
             UnavailableError: no replica answers now.
         """
         started = time.monotonic()
@@ -141,6 +143,9 @@ def _row(model: AskedVariant, captured: Captured | None, wish: Wish) -> Tensors:
                 hint=f"It takes {', '.join(sorted(names))}; explain it by the version that answered it.",
                 field="variant",
             )
+        hidden = masked_inputs(model.signature, captured.masked)
+        if hidden:
+            raise column_masked(hidden, field="inference")
         every = captured.inputs
     elif wish.columns is not None:
         every = row_of(model.signature, wish.columns)

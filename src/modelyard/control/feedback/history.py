@@ -59,7 +59,7 @@ class QualityHistory:
     def _stretch(self, wanted: BatchFilter, since: datetime, length: timedelta) -> list[QualityPoint]:
         by_version: dict[str, list[LabelledRows]] = {}
         for rows in self._labelled.read(wanted, with_inputs=False):
-            if rows.labels:
+            if rows.labels and rows.has_answers:
                 by_version.setdefault(rows.version, []).append(rows)
         return [
             QualityPoint(

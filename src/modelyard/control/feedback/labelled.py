@@ -14,6 +14,8 @@ from modelyard.control.feedback.service import FeedbackService
 from modelyard.runtimes.base import Tensors
 from modelyard.types.signatures import Scalar
 
+_ANSWERS = frozenset({"label", "probabilities", "prediction"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledRows:
@@ -21,7 +23,7 @@ class LabelledRows:
 
     `ids` are the labelled inferences, `captured` counts all rows that were captured, `since` and `until` are the times
     of the first and last labelled inference. Truth with another number of rows than its request is left out. `masked`
-    are columns that were hashed or dropped in any of them.
+    are the columns that were hashed or dropped in all of them.
     """
 
     version: str
@@ -34,6 +36,11 @@ class LabelledRows:
     until: datetime
     masked: frozenset[str] = frozenset()
 
+    @property
+    def has_answers(self) -> bool:
+        """False where nobody can tell any more what was answered."""
+        return not self.masked & _ANSWERS
+
 
 class LabelledReader:
     """Reads labelled rows out of captures. Safe from any thread."""
@@ -45,7 +52,7 @@ class LabelledReader:
     def read(self, wanted: BatchFilter, *, with_inputs: bool = True) -> Iterator[LabelledRows]:
         """All labelled rows of the wanted batches, the newest batch first.
 
-        One item per batch, version and form of tensors; its `labels` may be empty.
+        One item per batch, version, masking and form of tensors; its `labels` may be empty.
         """
         for batch in self._captures.newest(wanted, with_inputs=with_inputs):
             truths = self._feedback.truths(wanted.project, wanted.endpoint, [item.id for item in batch])
@@ -92,10 +99,10 @@ class LabelledReader:
 
 
 def _joined(batch: Sequence[Captured], truths: Mapping[str, list[Scalar | None]]) -> Iterator[LabelledRows]:
-    by_version: dict[str, list[Captured]] = {}
+    kinds: dict[tuple[str, tuple[str, ...]], list[Captured]] = {}
     for item in batch:
-        by_version.setdefault(item.version, []).append(item)
-    for version, items in by_version.items():
+        kinds.setdefault((item.version, item.masked), []).append(item)
+    for (version, _), items in kinds.items():
         for group, inputs, outputs in concatenate(items):
             yield _labelled(version, group, inputs, outputs, truths)
 
@@ -125,5 +132,5 @@ def _labelled(
         captured=len(values),
         since=min(times),
         until=max(times),
-        masked=frozenset(name for item in labelled for name in item.masked),
+        masked=frozenset(group[0].masked),
     )

@@ -83,6 +83,8 @@ class _Score:
     until: datetime | None = None
 
     def add(self, rows: LabelledRows) -> None:
+        if not rows.has_answers:
+            return
         if "label" in rows.outputs:
             predicted = rows.outputs["label"].reshape(-1).tolist()
             self.correct += sum(label(p) == label(t) for p, t in zip(predicted, rows.labels, strict=True))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
@@ -13,6 +13,7 @@ from modelyard.control.rest.dependencies import Idempotency, PageParameters
 from modelyard.control.rest.guard import Guard
 from modelyard.control.rest.pages import Page
 from modelyard.settings import Settings
+from modelyard.storage.creations import Creation
 from modelyard.types.access import Action, Principal
 from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.processes import Resources
@@ -35,9 +36,12 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         principal: Annotated[Principal, Depends(writes)],
         creation: Idempotency,
     ) -> Job:
-        """Accepted at once and run when there is room. Follow `status`; `result` names the version that it made."""
+        """Accepted at once and run when there is room: `schedule` says where it stands and when it will probably start.
+
+        One that could never start is refused with the reason. `result` names the version that it made.
+        """
         return service.create_training(
-            project, body.recipe(), body.model, limits(body), created_by=principal.name, creation=creation
+            project, body.recipe(), body.model, limits(body), **_by(principal, creation), placement=body.placement()
         )
 
     @routes.post("/evaluation-jobs", status_code=201, summary="Measure model versions on held-out rows")
@@ -49,7 +53,12 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
     ) -> Job:
         """Every candidate on every channel, on rows that none of them has trained on. `result` holds the figures."""
         return service.create_comparison(
-            project, JobKind.EVALUATION, body.recipe(), limits(body), created_by=principal.name, creation=creation
+            project,
+            JobKind.EVALUATION,
+            body.recipe(),
+            limits(body),
+            **_by(principal, creation),
+            placement=body.placement(),
         )
 
     @routes.post("/replay-jobs", status_code=201, summary="Send captured requests to two versions and compare them")
@@ -64,7 +73,7 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         The channel "requests" is a dataset of captured requests, as each retraining run makes one.
         """
         return service.create_comparison(
-            project, JobKind.REPLAY, body.recipe(), limits(body), created_by=principal.name, creation=creation
+            project, JobKind.REPLAY, body.recipe(), limits(body), **_by(principal, creation), placement=body.placement()
         )
 
     @routes.get("/jobs", summary="List jobs, newest first")
@@ -108,6 +117,15 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         return StreamingResponse(_lines(service, project, job_id, offset, follow), media_type="text/plain")
 
     return routes
+
+
+class _Maker(TypedDict):
+    created_by: str
+    creation: Creation | None
+
+
+def _by(principal: Principal, creation: Creation | None) -> _Maker:
+    return _Maker(created_by=principal.name, creation=creation)
 
 
 def _lines(service: JobService, project: str, job_id: str, offset: int, follow: bool) -> Iterator[str]:

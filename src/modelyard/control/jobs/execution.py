@@ -1,30 +1,46 @@
 """What the workflow of a job does: start, follow, settle, clean up. Every method may be repeated at any time."""
 
 import shutil
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from modelyard.algorithms.jobfile import JobFile, JobResult
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import process_id
+from modelyard.control.scheduling.service import SchedulingService
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.errors import ModelyardError
 from modelyard.kit.clock import Clock
 from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
 from modelyard.storage.database import Database
+from modelyard.types.compute.scheduling import EntryState
 from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus
 from modelyard.types.models import Lineage
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
 
 MAX_ATTEMPTS = 5
-"""A job whose process was lost or preempted is started again this often; a job that fails by itself is not."""
+"""A job whose process was lost is started again this often; one that makes room for others, always; one that fails by
+itself is not.
+
+A batch job is started again also when somebody killed its process: it loses no more than a shard by that.
+"""
 
 POLL_SECONDS = 0.2
+
+PREEMPTION_GRACE_SECONDS = 20.0
+"""Between the SIGTERM that asks a spot job to leave and the SIGKILL: time to write a checkpoint."""
+
+
+def job_of(ticket: str) -> str:
+    """The job that a ticket is for."""
+    return ticket.partition("/")[0]
 
 
 class JobExecution:
@@ -37,29 +53,39 @@ class JobExecution:
         repository: JobRepository,
         registry: RegistryClient,
         inputs: JobInputs,
+        batches: BatchWork,
         engine: Engine,
         output: JobOutput,
         home: Home,
         clock: Clock,
+        scheduling: SchedulingService,
+        control: str = "",
     ) -> None:
+        self._control = control
         self._database = database
         self._repository = repository
         self._registry = registry
         self._inputs = inputs
+        self._batches = batches
         self._engine = engine
         self._output = output
         self._home = home
         self._clock = clock
+        self._scheduling = scheduling
 
-    def start(self, job_id: str) -> bool:
-        """Fetch the inputs and submit the process; False if the job has ended instead."""
-        job = self._load(job_id)
-        if job.status.is_final:
+    def start(self, ticket: str) -> bool:
+        """Fetch the inputs and submit the process; False if the job has ended instead, or this is an old ticket."""
+        job, entry = self._load(job_of(ticket)), self._scheduling.entry(job_of(ticket))
+        if job.status.is_final or entry is None or entry.ticket != ticket or entry.state is EntryState.WAITING:
             return False
-        if self._is_stop_requested(job_id):
+        if self._is_stop_requested(job.id):
             self._end(job, JobStatus.STOPPED, JobEnd(cause=EndCause.STOPPED, message="It was stopped before it ran."))
             return False
-        self._save(replace(job, status=JobStatus.STARTING))
+        if entry.state is EntryState.ENDING:
+            message = f"It did not run: {entry.reason}."
+            self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.EXPIRED, message=message))
+            return False
+        self._save(replace(job, status=JobStatus.STARTING, control=self._control))
         try:
             self._engine.submit(process_id(job), self._prepare(job))
         except ModelyardError as error:
@@ -68,9 +94,9 @@ class JobExecution:
             return False
         return True
 
-    def follow(self, job_id: str) -> None:
-        """Keep the record true while the process lives: its status, its metrics, a stop that was asked for."""
-        is_stopping = False
+    def follow(self, ticket: str) -> None:
+        """Keep the record true while the process lives: its status, its metrics, an end that was asked for."""
+        job_id, is_stopping, is_leaving = job_of(ticket), False, False
         while True:
             job = self._load(job_id)
             try:
@@ -87,19 +113,25 @@ class JobExecution:
                 is_stopping = True
                 self._save(replace(self._load(job_id), status=JobStatus.STOPPING))
                 self._engine.stop(process_id(job))
+            elif not is_leaving and self._is_to_leave(job_id):
+                is_leaving = True
+                self._engine.stop(process_id(job), grace_seconds=PREEMPTION_GRACE_SECONDS, is_preemption=True)
 
-    def settle(self, job_id: str) -> bool:
-        """Record how the process ended and keep what it made; True if the job is to be tried again."""
-        job = self._load(job_id)
-        if job.status.is_final:
+    def settle(self, ticket: str) -> bool:
+        """Record how the process ended and keep what it made; True if the job is to be tried again at once."""
+        job, entry = self._load(job_of(ticket)), self._scheduling.entry(job_of(ticket))
+        if job.status.is_final or entry is None or entry.ticket != ticket or not entry.holds_capacity:
             return False
+        if job.status is JobStatus.PENDING:
+            return True  # the next attempt was prepared, and then this was killed
         end = self._process_end(job)
-        if end.cause in (EndCause.LOST, EndCause.PREEMPTED):
-            if self._is_stop_requested(job_id):
+        if _is_worth_another_try(job, end):
+            if self._is_stop_requested(job.id):
                 end = replace(end, cause=EndCause.STOPPED, message="It was stopped.")
-            elif job.attempt < MAX_ATTEMPTS:
-                self._try_again(job)
-                return True
+            elif entry.state is EntryState.LEAVING or job.attempt - entry.preemptions < MAX_ATTEMPTS:
+                is_leaving = entry.state is EntryState.LEAVING
+                self._try_again(job, waits=is_leaving)
+                return not is_leaving
         if end.cause is EndCause.EXIT and end.exit_code == 0:
             self._complete(job, end)
         else:
@@ -107,31 +139,46 @@ class JobExecution:
             self._end(job, status, self._account(job, end))
         return False
 
-    def clean(self, job_id: str) -> None:
-        """Archive the output, forget the process, remove the job's folder."""
-        job = self._load(job_id)
+    def clean(self, ticket: str) -> None:
+        """Archive the output, forget the process, remove the job's folder; nothing while the job waits again."""
+        job = self._load(job_of(ticket))
+        if not job.status.is_final:
+            return
         if self._has_process(job):
             self._output.archive(job)
             self._engine.remove(process_id(job))
         shutil.rmtree(self._folder(job), ignore_errors=True)
+        self._batches.remove(job)
 
     def _prepare(self, job: Job) -> ProcessSpec:
         folder = self._folder(job)
         (folder / "output").mkdir(parents=True, exist_ok=True)
         channels = {role: self._inputs.channel(job.project, ref) for role, ref in job.recipe.channels.items()}
         candidates = {ref: self._inputs.bundle(job.project, ref) for ref in job.recipe.candidates}
-        file = JobFile(
-            recipe=job.recipe, channels=channels, candidates=candidates, threads=max(1, int(job.resources.cpus or 1))
-        )
+        batch, has_loopback = None, False
+        mounts: tuple[Mount, ...] = ()
+        if job.recipe.batch is not None:
+            (bundle,) = candidates.values()
+            batch, mounts = self._batches.prepare(job, job.recipe.batch, bundle)
+            has_loopback = self._batches.has_loopback(bundle)
+        threads = max(1, int(job.resources.cpus or 1))
+        file = JobFile(recipe=job.recipe, channels=channels, candidates=candidates, threads=threads, batch=batch)
         write_atomic(folder / "job.json", file.to_json())
         inputs = [channel.path for channel in channels.values()] + list(candidates.values())
         return ProcessSpec(
             command=(sys.executable, "-m", "modelyard.algorithms.run", "--job", str(folder)),
             work_directory=str(folder),
-            mounts=tuple(Mount(path=str(path)) for path in inputs),
+            mounts=(*(Mount(path=str(path)) for path in inputs), *mounts),
             resources=job.resources,
-            labels={"job": job.id, "project": job.project},
+            has_loopback=has_loopback,
+            labels=self._labels(job),
         )
+
+    def _labels(self, job: Job) -> dict[str, str]:
+        """Whose process it is, and what it is metered as."""
+        entry = self._scheduling.entry(job.id)
+        more = {} if entry is None else {"spot": "yes" if entry.is_spot else "", "gpus": str(entry.gpus)}
+        return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
     def _complete(self, job: Job, end: ProcessEnd) -> None:
         folder = self._folder(job)
@@ -140,6 +187,8 @@ class JobExecution:
             figures: dict[str, str | float] = dict(result.figures)
             if job.kind is JobKind.TRAINING:
                 figures["model_version"] = self._register(job, folder / "output")
+            elif job.recipe.batch is not None:
+                figures["dataset"] = self._batches.publish(job, job.recipe.batch, folder)
         except ModelyardError as error:
             message = f"The job ended well but its result could not be kept: {error.message}. {error.hint}"
             self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.EXIT, message=message, exit_code=0))
@@ -172,7 +221,8 @@ class JobExecution:
         except ProcessNotFoundError:
             return lost
 
-    def _try_again(self, job: Job) -> None:
+    def _try_again(self, job: Job, *, waits: bool) -> None:
+        """Prepare the next attempt; with `waits` it stands in the queue again and others run meanwhile."""
         if self._has_process(job):
             self._output.archive(job)
             self._engine.remove(process_id(job))
@@ -182,6 +232,9 @@ class JobExecution:
             self._repository.remove_points(connection, job.id)
             again = replace(job, status=JobStatus.PENDING, attempt=job.attempt + 1, metrics={}, version=job.version + 1)
             self._repository.save(connection, again)
+            if waits:
+                self._scheduling.wait_again(connection, job.id)
+        self._scheduling.awake.set()
 
     def _ingest_metrics(self, job_id: str) -> None:
         """Store the metric lines that have come since the last look; a crash in between stores none twice."""
@@ -201,7 +254,11 @@ class JobExecution:
                     self._repository.save(connection, replace(job, metrics=latest))
 
     def _end(self, job: Job, status: JobStatus, end: JobEnd) -> None:
-        self._save(replace(job, status=status, end=end, ended_at=self._clock.now()))
+        ended = replace(job, status=status, end=end, ended_at=self._clock.now(), version=job.version + 1)
+        with self._database.transaction() as connection:
+            self._repository.save(connection, ended)
+            self._scheduling.leave(connection, job.id)
+        self._scheduling.awake.set()
 
     def _save(self, job: Job) -> None:
         with self._database.transaction() as connection:
@@ -218,6 +275,10 @@ class JobExecution:
         with self._database.read() as connection:
             return self._repository.is_stop_requested(connection, job_id)
 
+    def _is_to_leave(self, job_id: str) -> bool:
+        entry = self._scheduling.entry(job_id)
+        return entry is not None and entry.state is EntryState.LEAVING
+
     def _has_process(self, job: Job) -> bool:
         try:
             self._engine.state(process_id(job))
@@ -227,3 +288,8 @@ class JobExecution:
 
     def _folder(self, job: Job) -> Path:
         return self._home.run / "jobs" / process_id(job)
+
+
+def _is_worth_another_try(job: Job, end: ProcessEnd) -> bool:
+    is_killed = end.cause is EndCause.SIGNAL and end.signal == signal.SIGKILL
+    return end.cause in (EndCause.LOST, EndCause.PREEMPTED) or (job.kind is JobKind.BATCH and is_killed)

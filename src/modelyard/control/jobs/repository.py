@@ -54,6 +54,14 @@ class JobRepository:
         query = select(jobs.c.record).where(jobs.c.status.not_in(final)).order_by(jobs.c.created_at)
         return connection.execute(query).scalars().all()
 
+    def completed(
+        self, connection: Connection, project: str, kind: JobKind, model: str | None, count: int
+    ) -> Sequence[Job]:
+        """The newest jobs of this kind and model that completed."""
+        same = jobs.c.project == project, jobs.c.kind == kind, jobs.c.model == model
+        query = select(jobs.c.record).where(*same, jobs.c.status == JobStatus.COMPLETED)
+        return connection.execute(query.order_by(jobs.c.created_at.desc()).limit(count)).scalars().all()
+
     def count(self, connection: Connection, project: str) -> int:
         """Jobs of a project."""
         return connection.execute(select(func.count()).where(jobs.c.project == project)).scalar_one()

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from modelyard.types.compute.scheduling import DEFAULT_QUEUE, Placement
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe
-from modelyard.types.processes import Placement, Resources
+from modelyard.types.processes import NodeChoice, Resources
 from modelyard.types.signatures import Scalar
 
 
@@ -35,20 +36,49 @@ class ResourcesRequest(BaseModel):
     node_labels: dict[str, str] = Field(
         default_factory=dict, description="Labels that its machine must carry; on a cluster only.", max_length=16
     )
-    placement: Placement = Field(
-        default=Placement.ANY,
+    placement: NodeChoice = Field(
+        default=NodeChoice.ANY,
         description="On a cluster: which of the machines that could run it; SPREAD: the emptiest.",
     )
 
 
-class JobRequest(BaseModel):
+class PlacementRequest(BaseModel):
+    """When and where a job may start."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queue: str = Field(default=DEFAULT_QUEUE, max_length=63, description="Queue in which it waits.")
+    priority: int = Field(default=0, ge=-10, le=10, description="Added to the priority of its queue.")
+    spot: bool = Field(default=False, description="It costs less, makes room for others and is started again later.")
+    hold: bool = Field(default=False, description="It keeps its place and does not start until it is released.")
+    start_before: AwareDatetime | None = Field(
+        default=None, description="Flex start: it ends without having run if there was no capacity by then."
+    )
+    reservation: str | None = Field(default=None, max_length=40, description="Run on this reserved capacity only.")
+    gpus: int = Field(default=0, ge=0, description="GPUs that are reserved for it, if more than in `resources`.")
+
+
+class LimitedRequest(BaseModel):
     """What all jobs have in common."""
 
     model_config = ConfigDict(extra="forbid")
 
-    channels: dict[str, ChannelRequest] = Field(description="Input data by role.", min_length=1)
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seeds every random choice.")
     resources: ResourcesRequest = Field(default_factory=ResourcesRequest, description="Limits of the job's process.")
+    schedule: PlacementRequest = Field(default_factory=PlacementRequest, description="When and where it may start.")
+
+    def placement(self) -> Placement:
+        """As plain data. Memory is reserved as far as it was asked for by name."""
+        wanted = self.schedule
+        return Placement(
+            queue=wanted.queue,
+            priority=wanted.priority,
+            is_spot=wanted.spot,
+            is_held=wanted.hold,
+            start_before=wanted.start_before,
+            reservation=wanted.reservation,
+            memory_bytes=self.resources.memory_bytes,
+            gpus=wanted.gpus,
+        )
 
     def limits(self, memory_bytes: int, time_limit_seconds: float) -> Resources:
         """Resources with the platform's defaults filled in."""
@@ -62,6 +92,13 @@ class JobRequest(BaseModel):
             node_labels=wanted.node_labels,
             placement=wanted.placement,
         )
+
+
+class JobRequest(LimitedRequest):
+    """What jobs over datasets by role have in common."""
+
+    channels: dict[str, ChannelRequest] = Field(description="Input data by role.", min_length=1)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seeds every random choice.")
 
 
 class TrainingJobRequest(JobRequest):

@@ -1,7 +1,10 @@
 """The rules of jobs: what may be submitted, what a record says, how one is stopped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
+from statistics import median
 
 from modelyard.algorithms import catalog, hyperparameters
 from modelyard.control.clients.contracts import RegistryClient
@@ -9,21 +12,30 @@ from modelyard.control.jobs.errors import JobInvalidError, JobNotFoundError
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.rest.pages import Page, PageQuery
+from modelyard.control.scheduling.service import SchedulingService
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.errors import InvalidStateError
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name, new_id
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
+from modelyard.types.batch.metrics import EXPECTED_END, FAILED_ROWS, ROWS, ROWS_PER_SECOND, TOTAL_ROWS
+from modelyard.types.batch.recipes import JobProgress
+from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import DatasetRef, Job, JobKind, JobRecipe, JobStatus, MetricPoint
 from modelyard.types.models import Task
 from modelyard.types.processes import LogChunk, Resources
 
+_ANYWHERE = Placement()
+_REMEMBERED_JOBS = 9
 TABLE_TASKS = (Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION)
 
 
 class JobService:
-    """Creates, shows and stops jobs; `enqueue` hands a job's id to the workflow that carries it to its end."""
+    """Creates, shows and stops jobs; `scheduling` says when one runs, and hands it to the workflow that carries it.
+
+    `control` names this process; `lives` knows of the others on the same database whether they do.
+    """
 
     def __init__(
         self,
@@ -35,8 +47,13 @@ class JobService:
         engine: Engine,
         output: JobOutput,
         clock: Clock,
-        enqueue: Callable[[str], None],
+        scheduling: SchedulingService,
+        check_budget: Callable[[str], None] = lambda _project: None,
+        control: str = "",
+        lives: Callable[[str], bool] = lambda _control: True,
     ) -> None:
+        self._control = control
+        self._lives = lives
         self._database = database
         self._repository = repository
         self._creations = creations
@@ -44,7 +61,8 @@ class JobService:
         self._engine = engine
         self._output = output
         self._clock = clock
-        self._enqueue = enqueue
+        self._scheduling = scheduling
+        self._check_budget = check_budget
 
     def create_training(
         self,
@@ -55,12 +73,15 @@ class JobService:
         *,
         created_by: str,
         creation: Creation | None = None,
+        placement: Placement = _ANYWHERE,
     ) -> Job:
         """Accept a training job, or refuse it with what is wrong. It is durable when this returns.
 
         Raises:
             InvalidInputError: unknown algorithm, hyper-parameter or channel, or a value out of its range.
-            NotFoundError: a dataset version does not exist.
+            NotFoundError: a dataset version or the queue does not exist.
+            JobNeverFitsError: it could not start even on an empty machine.
+            BudgetExhaustedError: the project has spent its budget.
         """
         description = catalog.describe(recipe.algorithm)
         if "train" not in recipe.channels:
@@ -78,8 +99,16 @@ class JobService:
             hyperparameters=hyperparameters.complete(description, recipe.hyperparameters),
             channels=self._resolve(project, recipe.channels),
         )
-        return self._create(
-            project, JobKind.TRAINING, complete, check_name(model, "model"), resources, created_by, creation
+        name = check_name(model, "model")
+        return self.submit(
+            project,
+            JobKind.TRAINING,
+            complete,
+            name,
+            resources,
+            created_by=created_by,
+            creation=creation,
+            placement=placement,
         )
 
     def create_comparison(
@@ -91,15 +120,60 @@ class JobService:
         *,
         created_by: str,
         creation: Creation | None = None,
+        placement: Placement = _ANYWHERE,
     ) -> Job:
         """Accept an evaluation or replay job, its candidates pinned to version numbers.
 
         Raises:
-            NotFoundError: a dataset or model version does not exist.
+            NotFoundError: a dataset or model version, or the queue, does not exist.
+            JobNeverFitsError: it could not start even on an empty machine.
         """
         refs = tuple(self._registry.model_version(project, ref).ref for ref in recipe.candidates)
         complete = replace(recipe, channels=self._resolve(project, recipe.channels), candidates=refs)
-        return self._create(project, kind, complete, None, resources, created_by, creation)
+        return self.submit(
+            project, kind, complete, None, resources, created_by=created_by, creation=creation, placement=placement
+        )
+
+    def submit(
+        self,
+        project: str,
+        kind: JobKind,
+        recipe: JobRecipe,
+        model: str | None,
+        resources: Resources,
+        *,
+        created_by: str,
+        creation: Creation | None = None,
+        placement: Placement,
+    ) -> Job:
+        """Accept a job whose recipe is complete: checked, and pinned to versions. It is durable when this returns.
+
+        Raises:
+            JobNeverFitsError: no machine has what it asks for, or its project may not have it.
+        """
+        job = Job(
+            project=project,
+            id=new_id("job"),
+            kind=kind,
+            status=JobStatus.PENDING,
+            recipe=recipe,
+            resources=resources,
+            model=model,
+            attempt=1,
+            sandbox=None,
+            created_at=self._clock.now(),
+            created_by=created_by,
+        )
+        self._check_budget(project)
+        entry = self._scheduling.place(job.id, project, resources, placement, self._usual_seconds(job))
+        with self._database.transaction() as connection:
+            made = self._creations.replay(connection, creation)
+            if made is None:
+                self._repository.insert(connection, job)
+                self._scheduling.enter(connection, entry)
+                self._creations.record(connection, creation, job.id)
+        self._scheduling.awake.set()
+        return self.get(project, made or job.id)
 
     def get(self, project: str, job_id: str) -> Job:
         """A job, its status checked against its process.
@@ -113,7 +187,7 @@ class JobService:
             raise JobNotFoundError(
                 f"There is no job '{job_id}' in project '{project}'", hint="GET .../jobs lists the jobs of a project."
             )
-        return self._truthful(job)
+        return self._shown([job])[0]
 
     def list(
         self,
@@ -126,7 +200,7 @@ class JobService:
         """Newest first."""
         with self._database.read() as connection:
             found = self._repository.list(connection, project, status=status, kind=kind, page=page)
-        return page.page([self._truthful(job) for job in found], lambda job: (job.created_at, job.id))
+        return page.page(self._shown(found), lambda job: (job.created_at, job.id))
 
     def stop(self, project: str, job_id: str) -> Job:
         """Ask a job to stop; what it did so far is lost. Asking twice is fine.
@@ -140,11 +214,23 @@ class JobService:
             raise InvalidStateError(f"Job '{job_id}' has ended: {job.status}", hint="Nothing is left to stop.")
         with self._database.transaction() as connection:
             self._repository.request_stop(connection, job_id)
+        self._scheduling.cancel(job_id)
         return self.get(project, job_id)
 
+    def stop_all(self, project: str) -> None:
+        """Ask every job of a project to stop that has not ended."""
+        with self._database.read() as connection:
+            unfinished = [job for job in self._repository.unfinished(connection) if job.project == project]
+        for job in unfinished:
+            if job.status is not JobStatus.STOPPING:
+                with suppress(InvalidStateError):  # it has ended meanwhile
+                    self.stop(project, job.id)
+
     def logs(self, project: str, job_id: str, offset: int) -> tuple[LogChunk, bool]:
-        """Output from byte `offset`, and whether more may come."""
+        """Output from byte `offset`, and whether more may come: of a job that runs elsewhere nothing until it ends."""
         job = self.get(project, job_id)
+        if not job.status.is_final and self._is_elsewhere(job):
+            return LogChunk(text="", next_offset=offset), True
         return self._output.read(job, offset), not job.status.is_final
 
     def metrics(self, project: str, job_id: str, page: PageQuery) -> Page[MetricPoint]:
@@ -155,12 +241,16 @@ class JobService:
         numbered = page.page(rows, lambda item: (item[0],))
         return Page(items=[point for _, point in numbered.items], next_cursor=numbered.next_cursor)
 
-    def resume(self) -> None:
-        """Enqueue every job that has not ended; those that are under way are not started twice."""
+    def adopt(self) -> None:
+        """Let jobs that were accepted before there were queues be seen by those: their workflows carry them already."""
         with self._database.read() as connection:
             unfinished = self._repository.unfinished(connection)
+        known = self._scheduling.schedules([job.id for job in unfinished])
         for job in unfinished:
-            self._enqueue(job.id)
+            if job.id not in known:
+                entry = self._scheduling.place(job.id, job.project, Resources(), _ANYWHERE)
+                with self._database.transaction() as connection:
+                    self._scheduling.adopt(connection, entry)
 
     def reap(self) -> None:
         """Forget processes whose job has ended or is unknown, ending those that live."""
@@ -178,37 +268,6 @@ class JobService:
         with self._database.read() as connection:
             return self._repository.count(connection, project) == 0
 
-    def _create(
-        self,
-        project: str,
-        kind: JobKind,
-        recipe: JobRecipe,
-        model: str | None,
-        resources: Resources,
-        created_by: str,
-        creation: Creation | None,
-    ) -> Job:
-        job = Job(
-            project=project,
-            id=new_id("job"),
-            kind=kind,
-            status=JobStatus.PENDING,
-            recipe=recipe,
-            resources=resources,
-            model=model,
-            attempt=1,
-            sandbox=None,
-            created_at=self._clock.now(),
-            created_by=created_by,
-        )
-        with self._database.transaction() as connection:
-            made = self._creations.replay(connection, creation)
-            if made is None:
-                self._repository.insert(connection, job)
-                self._creations.record(connection, creation, job.id)
-        self._enqueue(made or job.id)
-        return self.get(project, made or job.id)
-
     def _resolve(self, project: str, channels: dict[str, DatasetRef]) -> dict[str, DatasetRef]:
         """Pin "the newest" to a number, so that the recipe means the same data for ever."""
         return {
@@ -218,15 +277,52 @@ class JobService:
             for role, ref in channels.items()
         }
 
+    def _usual_seconds(self, job: Job) -> float | None:
+        """How long such jobs took lately; None: there were none."""
+        with self._database.read() as connection:
+            earlier = self._repository.completed(connection, job.project, job.kind, job.model, _REMEMBERED_JOBS)
+        seconds = [
+            (each.ended_at - each.started_at).total_seconds()
+            for each in earlier
+            if each.ended_at and each.started_at and each.recipe.algorithm == job.recipe.algorithm
+        ]
+        return median(seconds) if seconds else None
+
+    def _shown(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Jobs as they are shown: with their places in the queue, and checked against their processes."""
+        schedules = self._scheduling.schedules([job.id for job in jobs if not job.status.is_final])
+        return [replace(self._truthful(job), schedule=schedules.get(job.id)) for job in jobs]
+
     def _truthful(self, job: Job) -> Job:
         """A RUNNING record whose process is gone is shown as STOPPING until its end has been recorded."""
+        job = replace(job, progress=progress_of(job))
         if job.status is not JobStatus.RUNNING:
             return job
+        if self._is_elsewhere(job):
+            return job if self._lives(job.control) else replace(job, status=JobStatus.STOPPING)
         try:
             is_alive = self._engine.state(process_id(job)).is_alive
         except ProcessNotFoundError:
             is_alive = False
         return job if is_alive else replace(job, status=JobStatus.STOPPING)
+
+    def _is_elsewhere(self, job: Job) -> bool:
+        return bool(job.control) and job.control != self._control
+
+
+def progress_of(job: Job) -> JobProgress | None:
+    """What the metrics of a batch job say."""
+    found = job.metrics
+    if job.kind is not JobKind.BATCH or TOTAL_ROWS not in found:
+        return None
+    end = None if job.status.is_final else found.get(EXPECTED_END)
+    return JobProgress(
+        rows=int(found.get(ROWS, 0)),
+        total_rows=int(found[TOTAL_ROWS]),
+        failed_rows=int(found.get(FAILED_ROWS, 0)),
+        rows_per_second=found.get(ROWS_PER_SECOND, 0.0),
+        expected_end=None if end is None else datetime.fromtimestamp(end, UTC),
+    )
 
 
 def process_id(job: Job) -> str:

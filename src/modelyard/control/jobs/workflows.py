@@ -6,41 +6,48 @@ from modelyard.control.durable import MAX_RECOVERIES, enqueue_workflow
 from modelyard.control.jobs.execution import JobExecution
 
 QUEUE = "jobs"
+"""Of the jobs that were accepted before there were queues of our own."""
+
+ADMITTED = "admitted-jobs"
+"""Whatever the scheduler has let in: its own rule is the limit."""
 
 
 @DBOS.dbos_class()
 class JobWorkflow(DBOSConfiguredInstance):
-    """start -> follow -> settle, again while the process was lost or preempted; then clean up."""
+    """start -> follow -> settle, again while the process was lost; then clean up.
+
+    One workflow for each admission: a job that makes room for others ends its workflow and gets another one later.
+    """
 
     def __init__(self, execution: JobExecution) -> None:
         super().__init__("main")
         self._execution = execution
 
-    def enqueue(self, job_id: str) -> None:
-        """Queue a job once, however often it is called."""
-        enqueue_workflow(QUEUE, job_id, self.run, job_id)
+    def enqueue(self, ticket: str) -> None:
+        """Carry an admitted job once, however often it is called."""
+        enqueue_workflow(ADMITTED, ticket, self.run, ticket)
 
     @DBOS.workflow(name="job", max_recovery_attempts=MAX_RECOVERIES)
-    def run(self, job_id: str) -> None:
-        """The whole life of one job."""
-        while self._start(job_id):
-            self._follow(job_id)
-            if not self._settle(job_id):
+    def run(self, ticket: str) -> None:
+        """A job from its admission to its end, or to its leave."""
+        while self._start(ticket):
+            self._follow(ticket)
+            if not self._settle(ticket):
                 break
-        self._clean(job_id)
+        self._clean(ticket)
 
     @DBOS.step(name="job.start")
-    def _start(self, job_id: str) -> bool:
-        return self._execution.start(job_id)
+    def _start(self, ticket: str) -> bool:
+        return self._execution.start(ticket)
 
     @DBOS.step(name="job.follow")
-    def _follow(self, job_id: str) -> None:
-        self._execution.follow(job_id)
+    def _follow(self, ticket: str) -> None:
+        self._execution.follow(ticket)
 
     @DBOS.step(name="job.settle")
-    def _settle(self, job_id: str) -> bool:
-        return self._execution.settle(job_id)
+    def _settle(self, ticket: str) -> bool:
+        return self._execution.settle(ticket)
 
     @DBOS.step(name="job.clean")
-    def _clean(self, job_id: str) -> None:
-        self._execution.clean(job_id)
+    def _clean(self, ticket: str) -> None:
+        self._execution.clean(ticket)

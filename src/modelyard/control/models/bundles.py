@@ -10,10 +10,11 @@ import msgspec
 
 from modelyard.control.models.errors import BundleInvalidError, BundleTooLargeError
 from modelyard.runtimes.bundle import COMPILATION, GOLDEN, MANIFEST, served_artifact
+from modelyard.runtimes.foreign.images import read_image
 from modelyard.runtimes.foreign.kinds import program_format
 from modelyard.runtimes.sniff import sniff
 from modelyard.types.compilation import Compilation
-from modelyard.types.models import BundleFile, Manifest, ModelCard
+from modelyard.types.models import ArtifactFormat, BundleFile, Manifest, ModelCard
 from modelyard.types.signatures import TensorSpec
 from modelyard.types.tensors import GoldenSet
 
@@ -126,6 +127,12 @@ def check_manifest(manifest: Manifest, files: Mapping[str, Path]) -> None:
             f"the manifest says that '{manifest.artifact}' is {manifest.artifact_format}, its content is {found}",
             hint="Set artifact_format to what it is.",
             field="manifest.artifact_format",
+        )
+    if found is ArtifactFormat.IMAGE and not read_image(files[manifest.artifact]).digest:
+        raise BundleInvalidError(
+            "the image that the bundle names has no digest, and what its name means may change",
+            hint='Register the folder without "manifest.json", and it is found out; or set "digest".',
+            field="files",
         )
     if GOLDEN in files:
         _decode(files[GOLDEN], GoldenSet, GOLDEN)

@@ -16,13 +16,15 @@ from modelyard.engines.base import Engine, check_fence
 from modelyard.errors import ModelyardError, TooLargeError
 from modelyard.kit.ids import new_id
 from modelyard.runtimes.base import ArtifactInvalidError
+from modelyard.runtimes.foreign.images import pin, sidecar_of
 from modelyard.runtimes.foreign.kinds import LOCK, REQUIREMENTS, needs_loopback, program_format
 from modelyard.runtimes.formats.skops import TypesUntrustedError
 from modelyard.runtimes.sniff import ArtifactArchiveUnsafeError, PickleRefusedError
 from modelyard.runtimes.targets.c_library import CompilerMissingError
 from modelyard.runtimes.targets.source import TargetUnfitError
 from modelyard.types.compilation import Target
-from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, Resources
+from modelyard.types.models import ArtifactFormat
+from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, Resources, Sidecar
 
 _LABELS = {"kind": "inspection"}
 _AT_A_TIME = 2
@@ -71,6 +73,7 @@ class _Task:
     size_bytes: int
     time_limit_seconds: float
     has_loopback: bool = False
+    sidecar: Sidecar | None = None
 
 
 class ArtifactInspector:
@@ -134,20 +137,26 @@ class ArtifactInspector:
         Raises:
             ModelyardError: as `inspected`, or its environment cannot be made.
         """
-        check_fence(self._engine)
+        kind = program_format(files)
+        if kind is not ArtifactFormat.IMAGE:
+            check_fence(self._engine)
         with self._slot() as work:
             bundle = work / _OUTPUT
             for name, path in files.items():
                 (bundle / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, bundle / name)
+            if kind is ArtifactFormat.IMAGE:
+                pin(bundle, self._engine.resolve_image)
             python = self._environment(bundle) if (bundle / REQUIREMENTS).is_file() else None
+            limits = Resources(memory_bytes=self._memory_bytes)
             task = _Task(
                 module="modelyard.runtimes.foreign.inspect",
                 options=(f"--python={python}",) if python else (),
                 reads=(python.parent.parent,) if python else (),
                 size_bytes=sum(path.stat().st_size for path in files.values()),
                 time_limit_seconds=self._time_limit_seconds,
-                has_loopback=needs_loopback(program_format(files)),
+                has_loopback=needs_loopback(kind),
+                sidecar=sidecar_of(bundle, limits) if kind is ArtifactFormat.IMAGE else None,
             )
             yield self._done(task, work)
 
@@ -208,6 +217,7 @@ class ArtifactInspector:
                 disk_bytes=8 * task.size_bytes + (1 << 30),
             ),
             has_loopback=task.has_loopback,
+            sidecar=task.sidecar,
             labels=_LABELS,
         )
         self._engine.submit(work.name, spec)

@@ -64,6 +64,7 @@ class RegistrationService:
         permits_code: whether a project permits models that are programs.
         folder: for files on their way; made if absent.
         max_bytes: largest version.
+        check_storage: refuses so many more bytes of a project if they are too many.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class RegistrationService:
         permits_code: Callable[[str], bool],
         folder: Path,
         max_bytes: int,
+        check_storage: Callable[[str, int], None] = lambda _project, _bytes: None,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -89,6 +91,7 @@ class RegistrationService:
         self._permits_code = permits_code
         self._folder = folder
         self._max_bytes = max_bytes
+        self._check_storage = check_storage
 
     def register_uploads(
         self, project: str, model: str, uploads: Mapping[str, str], submission: Submission, creation: Creation | None
@@ -135,6 +138,7 @@ class RegistrationService:
             CodeNotPermittedError: it is a program, and the project does not permit code.
             InspectionFailedError, InspectionUnavailableError, InspectionsBusyError: a bare artifact was not inspected.
             IdempotencyKeyReusedError: the key came with another request before.
+            QuotaExceededError: the project may not store that much.
         """
         check_name(model, "model")
         check_files(files, self._max_bytes)
@@ -213,6 +217,7 @@ class RegistrationService:
             )
             version_id = self._repository.id_of_digest(connection, owner.id, digest)
             if version_id is None:
+                self._check_storage(project, sum(file.size_bytes for file in stored))
                 version = ModelVersion(
                     project=project,
                     model=model,

@@ -91,6 +91,11 @@ class ModelRepository:
         """True if the project has no model."""
         return connection.execute(select(models.c.id).where(models.c.project == project).limit(1)).first() is None
 
+    def stored_bytes(self, connection: Connection, project: str) -> int:
+        """Of all versions of a project; files that several versions share count for each."""
+        statement = select(func.coalesce(func.sum(model_versions.c.size_bytes), 0)).join(models)
+        return int(connection.execute(statement.where(models.c.project == project)).scalar_one())
+
     def insert_version(self, connection: Connection, model_id: str, version: ModelVersion) -> str:
         """Add a version with its files and facts, and make it the model's newest; returns its id."""
         version_id = new_id("version")

@@ -58,6 +58,11 @@ class ModelService:
         with self._database.read() as connection:
             return self._repository.found(connection, project, name).model
 
+    def stored_bytes(self, project: str) -> int:
+        """Of all versions of the project's models."""
+        with self._database.read() as connection:
+            return self._repository.stored_bytes(connection, project)
+
     def is_empty(self, project: str) -> bool:
         """True if the project has no model."""
         with self._database.read() as connection:

@@ -42,7 +42,7 @@ monitor_memories = Table(
     Column("content", Text, nullable=False),
     ForeignKeyConstraint(["project", "monitor"], ["monitors.project", "monitors.name"], ondelete="CASCADE"),
 )
-"""What a monitor has to remember from check to check (`checking.quality.QualityMemory`), by model version."""
+"""What a monitor has to remember from check to check (`checking.counting.QualityMemory`), by model version."""
 
 drift_reports = Table(
     "drift_reports",

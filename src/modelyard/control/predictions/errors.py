@@ -1,27 +1,9 @@
-"""Errors of inference by reference."""
+"""Errors of inference that passes through the Operations API."""
 
-from modelyard.errors import InvalidInputError, TooLargeError, UnavailableError
-
-
-class ReferenceInvalidError(InvalidInputError):
-    """What is named holds no rows for this endpoint: an unknown form, damaged, or images."""
-
-    code = "reference_invalid"
+from modelyard.errors import UnavailableError
 
 
-class ReferenceForbiddenError(InvalidInputError):
-    """Data that may not be fetched: the host is not allowed or internal, or the key is another project's."""
+class InferenceRefusedError(UnavailableError):
+    """The gateway did not answer what this API passed on to it; the message says why."""
 
-    code = "reference_forbidden"
-
-
-class ReferenceTooLargeError(TooLargeError):
-    """More data than is answered as a stream."""
-
-    code = "reference_too_large"
-
-
-class ReferenceUnreachableError(UnavailableError):
-    """The host does not answer, or not with the data."""
-
-    code = "reference_unreachable"
+    code = "inference_refused"

@@ -3,14 +3,17 @@
 import json
 import ssl
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
+import msgspec
 
 from modelyard.errors import ModelyardError, UnavailableError
 from modelyard.kit.cells import as_scalar
+from modelyard.types.tensors import JsonTensor
 
 _ATTEMPTS = 6
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -37,6 +40,15 @@ class Answered(NamedTuple):
     predictions: list[Any]
 
 
+class Inferred(NamedTuple):
+    """An answer with all that came with it."""
+
+    inference_id: str
+    version: str
+    variant: str
+    outputs: list[JsonTensor]
+
+
 class GatewayCaller:
     """Sends rows. Safe from any thread.
 
@@ -61,14 +73,39 @@ class GatewayCaller:
         Raises:
             UnavailableError: there is no gateway.
         """
-        path = f"/endpoints/{quote(endpoint, safe='')}"
-        if variant is not None:
-            path += f"/versions/{quote(variant, safe='')}"
-        body = json.dumps({"dataframe_split": {"columns": names, "data": rows}}).encode()
+        body = {"dataframe_split": {"columns": names, "data": rows}}
+        answer = self._post(project, f"/endpoints/{_place(endpoint, variant)}/invocations", body, token)
+        if answer.status_code != httpx.codes.OK:
+            return _fault(answer)
+        return Answered(answer.headers["X-Modelyard-Inference-Id"], answer.json()["predictions"])
+
+    def infer(
+        self, project: str, endpoint: str, variant: str | None, inputs: list[JsonTensor], token: str
+    ) -> Inferred | Fault:
+        """The answer to some tensors, likewise.
+
+        Raises:
+            UnavailableError: there is no gateway.
+        """
+        body = {"inputs": [asdict(tensor) for tensor in inputs]}
+        answer = self._post(project, f"/v2/models/{_place(endpoint, variant)}/infer", body, token)
+        if answer.status_code != httpx.codes.OK:
+            return _fault(answer)
+        headers, outputs = answer.headers, answer.json()["outputs"]
+        return Inferred(
+            headers["X-Modelyard-Inference-Id"],
+            headers["X-Modelyard-Model"],
+            headers["X-Modelyard-Variant"],
+            msgspec.convert(outputs, list[JsonTensor]),
+        )
+
+    def _post(self, project: str, path: str, body: object, token: str) -> httpx.Response:
+        """The gateway's last answer; a busy one is asked again."""
         headers = {"Authorization": token, "X-Modelyard-Project": project, "Content-Type": "application/json"}
+        content = json.dumps(body).encode()
         for attempt in range(_ATTEMPTS):
             try:
-                answer = self._client.post(f"{self._url()}{path}/invocations", content=body, headers=headers)
+                answer = self._client.post(f"{self._url()}{path}", content=content, headers=headers)
             except httpx.HTTPError as error:
                 raise _no_gateway(str(error)) from error
             if answer.status_code not in _BUSY or attempt == _ATTEMPTS - 1:
@@ -76,9 +113,7 @@ class GatewayCaller:
             asked = as_scalar(answer.headers.get("Retry-After", ""))
             pause = float(asked) if isinstance(asked, int | float) else 0.1 * 2**attempt
             time.sleep(min(_LONGEST_PAUSE_SECONDS, max(0.1, pause)))
-        if answer.status_code != httpx.codes.OK:
-            return _fault(answer)
-        return Answered(answer.headers["X-Modelyard-Inference-Id"], answer.json()["predictions"])
+        return answer
 
     def figures(self) -> str:
         """The gateway's figures, in Prometheus' text form; it gives them to this machine without a token.
@@ -101,6 +136,11 @@ class GatewayCaller:
             return str(json.loads(self._address_file.read_bytes())["url"])
         except (OSError, ValueError, KeyError) as error:
             raise _no_gateway(str(error)) from error
+
+
+def _place(endpoint: str, variant: str | None) -> str:
+    version = "" if variant is None else f"/versions/{quote(variant, safe='')}"
+    return f"{quote(endpoint, safe='')}{version}"
 
 
 def _fault(answer: httpx.Response) -> Fault:

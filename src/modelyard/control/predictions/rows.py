@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from modelyard.control.predictions.errors import ReferenceInvalidError
+from modelyard.control.references.errors import ReferenceInvalidError
 from modelyard.data.errors import DatasetInvalidError
 from modelyard.data.readers.delimited import read_dialect, text_batches
 from modelyard.kit.cells import FALSE_WORDS, TRUE_WORDS, as_number

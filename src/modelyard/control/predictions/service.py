@@ -6,18 +6,13 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from modelyard.control.clients.contracts import RegistryClient
-from modelyard.control.predictions.errors import (
-    ReferenceForbiddenError,
-    ReferenceInvalidError,
-    ReferenceTooLargeError,
-)
-from modelyard.control.predictions.fetching import Fetcher
 from modelyard.control.predictions.gateway import Answered, Fault, GatewayCaller
 from modelyard.control.predictions.rows import Rows, read_rows
 from modelyard.control.predictions.schemas import PredictionsCreate
+from modelyard.control.references.errors import ReferenceInvalidError, ReferenceTooLargeError
+from modelyard.control.references.schemas import Source
+from modelyard.control.references.service import ReferenceService
 from modelyard.errors import ModelyardError, OverloadedError
-from modelyard.storage.objects import ObjectStore
 from modelyard.types.datasets import DatasetFormat
 from modelyard.types.endpoints import Endpoint
 from modelyard.types.monitoring import ReferencePrediction
@@ -42,30 +37,21 @@ class PredictionService:
 
     Args:
         endpoints: say what their models take.
-        registry: has the datasets.
-        objects: has the objects.
-        fetcher: gets what is elsewhere.
+        references: get the data.
         gateway: answers.
-        maximum_bytes: of the data of one request.
         folder: for temporary files; made if absent.
     """
 
     def __init__(
         self,
         endpoints: EndpointReader,
-        registry: RegistryClient,
-        objects: ObjectStore,
-        fetcher: Fetcher,
+        references: ReferenceService,
         gateway: GatewayCaller,
-        maximum_bytes: int,
         folder: Path,
     ) -> None:
         self._endpoints = endpoints
-        self._registry = registry
-        self._objects = objects
-        self._fetcher = fetcher
+        self._references = references
         self._gateway = gateway
-        self._maximum_bytes = maximum_bytes
         self._folder = folder
         self._free = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -87,16 +73,27 @@ class PredictionService:
             ReferenceForbiddenError, ReferenceInvalidError, ReferenceTooLargeError, ReferenceUnreachableError: the data.
             OverloadedError: as many such requests as may be are under way.
         """
-        signature = self._signature(self._endpoints.get(project, endpoint))
+        served, signature = self._served(self._endpoints.get(project, endpoint))
         if not self._free.acquire(blocking=False):
             raise OverloadedError("too many requests by reference are under way", hint="Send it again in a while.")
         answers = self._answers(project, endpoint, wanted, token, signature)
         try:
             first = next(answers, None)
+        except ReferenceTooLargeError as error:
+            raise _better_a_job(error, served, wanted.source) from error
         except BaseException:
             answers.close()
             raise
         return _after(first, answers)
+
+    def signature(self, project: str, name: str) -> Signature:
+        """What an endpoint takes: its variant with the most traffic.
+
+        Raises:
+            NotFoundError: no such endpoint.
+            ReferenceInvalidError: it serves nothing yet.
+        """
+        return self._served(self._endpoints.get(project, name))[1]
 
     def _answers(
         self, project: str, endpoint: str, wanted: PredictionsCreate, token: str, signature: Signature
@@ -127,41 +124,29 @@ class PredictionService:
 
     def _fetch(self, project: str, wanted: PredictionsCreate, path: Path) -> DatasetFormat:
         source = wanted.source
-        if source.dataset is not None:
-            name, _, number = source.dataset.partition(":")
-            if number and not number.isdecimal():
-                raise ReferenceInvalidError(f"'{source.dataset[:80]}' is no dataset version", hint="Write name:3.")
-            version = self._registry.dataset_version(project, name, int(number) if number else None)
-            self._check_size(version.size_bytes)
-            self._registry.download_dataset(version, path)
-            return version.format
-        place = source.object if source.object is not None else str(source.url)
-        file_format = _format(wanted.format, place)
-        if source.object is not None:
-            if not source.object.startswith(f"inputs/{project}/"):
-                raise ReferenceForbiddenError(
-                    f"The object '{source.object[:200]}' is not among the inputs of project '{project}'",
-                    hint=f"Put it under inputs/{project}/ in the platform's object store.",
-                )
-            self._check_size(self._objects.info(source.object).size_bytes)
-            self._objects.download(source.object, path)
-        else:
-            self._fetcher.fetch(place, path)
-        return file_format
+        reference = self._references.find(
+            project, dataset=source.dataset, object=source.object, url=source.url, format=wanted.format
+        )
+        self._references.fetch(reference, path)
+        return reference.format
 
-    def _check_size(self, size: int) -> None:
-        if size > self._maximum_bytes:
-            raise ReferenceTooLargeError(
-                f"The data has {size} bytes; {self._maximum_bytes} at most are answered as a stream",
-                hint="Split it, or raise MODELYARD_MAX_REFERENCE_BYTES.",
-            )
-
-    def _signature(self, endpoint: Endpoint) -> Signature:
+    def _served(self, endpoint: Endpoint) -> tuple[str, Signature]:
+        """The version with most traffic and its signature."""
         for variant in sorted(endpoint.variants, key=lambda variant: -variant.weight):
-            found = self._endpoints.signature(endpoint.project, f"{variant.model}:{variant.number}")
+            version = f"{variant.model}:{variant.number}"
+            found = self._endpoints.signature(endpoint.project, version)
             if found is not None:
-                return found
+                return version, found
         raise ReferenceInvalidError(f"Endpoint '{endpoint.name}' serves nothing yet", hint="Deploy a version to it.")
+
+
+def _better_a_job(error: ReferenceTooLargeError, version: str, source: Source) -> ReferenceTooLargeError:
+    """The same error, whose hint is the command that answers the data."""
+    option = "--dataset" if source.dataset else "--object" if source.object else "--from-url"
+    place = source.dataset or source.object or source.url
+    return ReferenceTooLargeError(
+        error.message, hint=f"Answer it with a batch job: modelyard batch {version} {option} {place} --output DATASET"
+    )
 
 
 def _lines(answered: Answered | Fault, number: int, rows: int) -> Iterator[ReferencePrediction]:
@@ -188,13 +173,3 @@ def _after(first: ReferencePrediction | None, rest: Iterator[ReferencePrediction
             yield answer
     except ModelyardError as error:
         yield ReferencePrediction(row=number + 1, error={"code": error.code, "message": error.message})
-
-
-def _format(given: str | None, place: str) -> DatasetFormat:
-    name = place.partition("?")[0].lower()
-    for known in (DatasetFormat.CSV, DatasetFormat.PARQUET):
-        if given == known.value or (given is None and name.endswith(f".{known.value}")):
-            return known
-    raise ReferenceInvalidError(
-        f"'{place[:200]}' does not say what it holds", hint="Say its `format`: csv or parquet.", field="format"
-    )

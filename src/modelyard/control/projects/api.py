@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
 
-from modelyard.control.projects.schemas import CodePermission, ProjectCreate, ProjectUpdate
+from modelyard.control.projects.schemas import CodePermission, ProjectCreate, ProjectUpdate, QuotaRequest
 from modelyard.control.projects.service import ProjectService
 from modelyard.control.rest.dependencies import Idempotency, IfMatch, PageParameters, set_etag
 from modelyard.control.rest.guard import Guard
@@ -71,6 +71,19 @@ def router(service: ProjectService, guard: Guard) -> APIRouter:
     def forbid_code(project: str) -> None:
         """Nothing new is registered. Versions that are there stay, and endpoints go on."""
         service.permit_code(project, "")
+
+    @routes.put("/projects/{project}/quota", summary="Limit what a project may have")
+    def set_quota(
+        project: str,
+        body: QuotaRequest,
+        principal: Annotated[Principal, Depends(guard.require(Action.ADMINISTER))],
+        response: Response,
+    ) -> Project:
+        """For administrators of the whole platform. What the project has already stays."""
+        guard.check(principal, Action.ADMINISTER, None)
+        changed = service.set_quota(project, body.quota())
+        set_etag(response, changed.version)
+        return changed
 
     @routes.delete(
         "/projects/{project}",

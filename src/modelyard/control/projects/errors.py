@@ -1,6 +1,6 @@
 """Errors of projects. ProjectNotFoundError lives in control.rest.guard, which every application shares."""
 
-from modelyard.errors import AlreadyExistsError, InvalidStateError
+from modelyard.errors import AlreadyExistsError, ConflictError, InvalidStateError
 
 
 class ProjectExistsError(AlreadyExistsError):
@@ -13,3 +13,9 @@ class ProjectNotEmptyError(InvalidStateError):
     """A project that still holds things cannot be deleted."""
 
     code = "project_not_empty"
+
+
+class QuotaExceededError(ConflictError):
+    """The project would have more than its quota allows."""
+
+    code = "quota_exceeded"

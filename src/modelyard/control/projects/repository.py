@@ -1,6 +1,6 @@
 """All SQL of projects."""
 
-from dataclasses import asdict
+from dataclasses import fields
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -28,12 +28,16 @@ class ProjectRepository:
 
     def insert(self, connection: Connection, project: Project) -> None:
         """Add a project; its name must be free."""
-        connection.execute(insert(projects).values(asdict(project)))
+        connection.execute(insert(projects).values(_columns(project)))
 
     def update(self, connection: Connection, project: Project) -> None:
         """Replace what may change."""
-        connection.execute(update(projects).where(projects.c.name == project.name).values(asdict(project)))
+        connection.execute(update(projects).where(projects.c.name == project.name).values(_columns(project)))
 
     def delete(self, connection: Connection, name: str) -> None:
         """Remove a project."""
         connection.execute(delete(projects).where(projects.c.name == name))
+
+
+def _columns(project: Project) -> dict[str, object]:
+    return {field.name: getattr(project, field.name) for field in fields(project)}

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from modelyard.types.compute.scheduling import Quota
+
 
 class ProjectCreate(BaseModel):
     """A new project."""
@@ -36,3 +38,23 @@ class ProjectUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     description: str = Field(max_length=10_000, description="What the project is for.", examples=["Card fraud models"])
+
+
+class QuotaRequest(BaseModel):
+    """The whole quota; what is left out has no limit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    running_jobs: int | None = Field(default=None, ge=0, description="Jobs that run at the same time.")
+    cpus: float | None = Field(default=None, ge=0, description="Cores of running jobs and reservations.")
+    memory_bytes: int | None = Field(default=None, ge=0, description="Memory of running jobs and reservations.")
+    gpus: int | None = Field(default=None, ge=0, description="GPUs of running jobs and reservations.")
+    storage_bytes: int | None = Field(default=None, ge=0, description="Dataset and model versions together.")
+    endpoints: int | None = Field(default=None, ge=0, description="Endpoints.")
+    share: float = Field(
+        default=1.0, gt=0, le=1000, description="Weight among projects: one of weight 2 gets twice what one of 1 gets."
+    )
+
+    def quota(self) -> Quota:
+        """As plain data."""
+        return Quota(**self.model_dump())

@@ -1,9 +1,9 @@
 """Rules of projects."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from modelyard.control.projects.errors import ProjectExistsError, ProjectNotEmptyError
+from modelyard.control.projects.errors import ProjectExistsError, ProjectNotEmptyError, QuotaExceededError
 from modelyard.control.projects.repository import ProjectRepository
 from modelyard.control.rest.guard import ProjectNotFoundError
 from modelyard.control.rest.pages import Page, PageQuery
@@ -13,6 +13,7 @@ from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
 from modelyard.types.access import Principal, Project
+from modelyard.types.compute.scheduling import Quota
 
 DEFAULT_PROJECT = "default"
 
@@ -26,6 +27,7 @@ class ProjectService:
         creations: idempotency keys.
         emptiness_probes: what a project may hold ("models", "tokens") -> whether project `name` holds none of it.
         clock: for times.
+        stored_bytes: each tells how much of something a project stores.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class ProjectService:
         creations: Creations,
         emptiness_probes: Mapping[str, Callable[[str], bool]],
         clock: Clock,
+        stored_bytes: Sequence[Callable[[str], int]] = (),
     ) -> None:
         self._database = database
         self._repository = repository
         self._creations = creations
         self._emptiness_probes = emptiness_probes
         self._clock = clock
+        self._stored_bytes = stored_bytes
 
     def ensure_default(self) -> None:
         """Make the project `default` if no project was ever made (it may be deleted when others exist)."""
@@ -123,6 +127,40 @@ class ProjectService:
         with self._database.read() as connection:
             project = self._repository.get(connection, name)
         return project is not None and bool(project.code_permission)
+
+    def set_quota(self, name: str, quota: Quota) -> Project:
+        """Limit what a project may have. What it has already stays.
+
+        Raises:
+            ProjectNotFoundError: there is none.
+        """
+        with self._database.transaction() as connection:
+            project = self._found(self._repository.get(connection, name), name)
+            changed = replace(project, quota=quota, updated_at=self._clock.now(), version=project.version + 1)
+            self._repository.update(connection, changed)
+            return changed
+
+    def quota(self, name: str) -> Quota:
+        """A project's quota; no limit at all if there is no such project."""
+        with self._database.read() as connection:
+            project = self._repository.get(connection, name)
+        return Quota() if project is None else project.quota
+
+    def check_storage(self, name: str, more_bytes: int) -> None:
+        """Nothing if a project may store that much more.
+
+        Raises:
+            QuotaExceededError: it may not.
+        """
+        limit = self.quota(name).storage_bytes
+        if limit is None:
+            return
+        stored = sum(measure(name) for measure in self._stored_bytes)
+        if stored + more_bytes > limit:
+            raise QuotaExceededError(
+                f"Project '{name}' may store {limit} bytes, has {stored} and would have {stored + more_bytes}",
+                hint="Delete datasets or models, or let an administrator raise the quota: modelyard project quota.",
+            )
 
     def delete(self, name: str, expected_version: int | None) -> None:
         """Remove an empty project.

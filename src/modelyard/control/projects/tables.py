@@ -2,8 +2,9 @@
 
 from sqlalchemy import Column, Integer, String, Table, Text
 
-from modelyard.storage.columns import UtcDateTime
+from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import registry_metadata
+from modelyard.types.compute.scheduling import Quota
 
 projects = Table(
     "projects",
@@ -14,4 +15,5 @@ projects = Table(
     Column("updated_at", UtcDateTime(), nullable=False),
     Column("version", Integer, nullable=False),
     Column("code_permission", Text, nullable=False, server_default=""),
+    Column("quota", DataclassJson(Quota), nullable=False, server_default="{}"),
 )

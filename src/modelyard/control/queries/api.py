@@ -38,9 +38,9 @@ def router(service: QueryService, guard: Guard) -> APIRouter:
         """One SELECT, in DuckDB's SQL, over the table `inferences`: one row per row of a request.
 
         Its columns: `inference_id`, `row_index`, `request_rows`, `happened_at`, `variant`, `version`, `principal`,
-        `latency_ms` and its parts `queue_ms`, `batch_ms`, `model_ms`; the inputs under their names; the outputs as
-        `answer_...`; `truth` as text. It runs in a process of its own with limits on memory and time, and can reach
-        nothing but this table.
+        `trace_id`, `parent_span_id`, `latency_ms` and its parts `queue_ms`, `batch_ms`, `model_ms`; the inputs under
+        their names; the outputs as `answer_...`; `truth` as text. It runs in a process of its own with limits on memory
+        and time, and can reach nothing but this table.
         """
         wanted = BatchFilter(
             project=project,

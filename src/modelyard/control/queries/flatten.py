@@ -22,6 +22,8 @@ FIXED = (
     "variant",
     "version",
     "principal",
+    "trace_id",
+    "parent_span_id",
     "latency_ms",
     "queue_ms",
     "batch_ms",
@@ -92,6 +94,8 @@ def _fixed(group: Sequence[Captured]) -> dict[str, Any]:
         "variant": spread([item.variant for item in group], pa.string()),
         "version": spread([item.version for item in group], pa.string()),
         "principal": spread([item.principal for item in group], pa.string()),
+        "trace_id": spread([item.trace_id or None for item in group], pa.string()),
+        "parent_span_id": spread([item.parent_span_id or None for item in group], pa.string()),
         **{name: spread(values, pa.float64()) for name, values in milliseconds.items()},
     }
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from modelyard.control.endpoints.rollouts.plans import CAREFUL
 from modelyard.control.events.service import EventService
-from modelyard.control.feedback.quality import parse_window
 from modelyard.control.feedback.service import EndpointReader
 from modelyard.control.monitors.errors import MonitorNotFoundError
 from modelyard.control.monitors.service import MonitorService
@@ -18,7 +18,6 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
-from modelyard.types.endpoints import RolloutPlan
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
 from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules, WindowKind
 
@@ -83,7 +82,7 @@ class PolicyService:
         """A new policy.
 
         Raises:
-            NameInvalidError, ScheduleInvalidError, WindowInvalidError, DataWindowInvalidError: the request is wrong.
+            NameInvalidError, ScheduleInvalidError, DataWindowInvalidError: the request is wrong.
             NotFoundError: no such endpoint or monitor, or the monitor watches another endpoint.
             PolicyExistsError: the name is taken.
         """
@@ -98,7 +97,7 @@ class PolicyService:
         now = self._clock.now()
         given = body.model_dump()
         rules: dict[str, Any] = {name: kind(**given[name]) for name, kind in _RULES.items()}
-        rules["rollout"] = body.rollout.to_plan() if body.rollout else RolloutPlan()
+        rules["rollout"] = body.rollout.to_plan() if body.rollout else CAREFUL
         policy = _checked(RetrainingPolicy(**given | rules, project=project, created_at=now, updated_at=now, version=1))
         with self._database.transaction() as connection:
             made = self._creations.replay(connection, creation)
@@ -117,7 +116,7 @@ class PolicyService:
 
         Raises:
             PolicyNotFoundError: there is none.
-            ScheduleInvalidError, WindowInvalidError, DataWindowInvalidError: the change is wrong.
+            ScheduleInvalidError, DataWindowInvalidError: the change is wrong.
             PreconditionFailedError: it is not at `expected_version` any more.
         """
         given = body.model_dump(exclude_unset=True)
@@ -164,7 +163,6 @@ class PolicyService:
 
 
 def _checked(policy: RetrainingPolicy) -> RetrainingPolicy:
-    parse_window(policy.triggers.decay_window)
     if policy.triggers.schedule is not None:
         check_schedule(policy.triggers.schedule)
     needed = {WindowKind.NEWEST: "rows", WindowKind.SINCE: "since"}.get(policy.window.kind)

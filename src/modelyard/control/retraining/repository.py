@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from modelyard.control.rest.pages import PageQuery
-from modelyard.control.retraining.tables import retraining_policies, retraining_runs
+from modelyard.control.retraining.tables import decay_memories, retraining_policies, retraining_runs
 from modelyard.storage.keyset import keyset
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
 
@@ -55,6 +55,22 @@ class RetrainingRepository:
     def delete_policy(self, connection: Connection, project: str, name: str) -> None:
         """Remove a policy; its runs stay as history of the endpoint."""
         connection.execute(delete(retraining_policies).where(*_key(project, name)))
+
+    def decay_memory(self, connection: Connection, project: str, policy: str, model_version: str) -> str | None:
+        """What a policy remembers of the labels of a version; None if it last looked at another."""
+        memory = decay_memories.c
+        where = (memory.project == project, memory.policy == policy, memory.model_version == model_version)
+        return connection.execute(select(memory.content).where(*where)).scalar_one_or_none()
+
+    def remember_decay(
+        self, connection: Connection, project: str, policy: str, model_version: str, *, content: str
+    ) -> None:
+        """Replace what a policy remembers; nothing if it was deleted meanwhile."""
+        memory = decay_memories.c
+        connection.execute(delete(decay_memories).where(memory.project == project, memory.policy == policy))
+        if self.policy(connection, project, policy) is not None:
+            values = {"project": project, "policy": policy, "model_version": model_version, "content": content}
+            connection.execute(insert(decay_memories).values(values))
 
     def run(self, connection: Connection, run_id: str) -> RunState | None:
         """A run by id."""

@@ -57,10 +57,9 @@ class TriggersRequest(BaseModel):
         default=None,
         ge=0,
         le=1,
-        description="A run starts when the live metric is certainly worse than the version's held-out one by more than "
-        "this: a difference of accuracies, a share of the RMSE. Null: decay starts nothing.",
+        description="A run starts when the live answers are certainly worse than the version's held-out ones by more "
+        "than this: a difference of accuracies, a share of the mean error. Null: decay starts nothing.",
     )
-    decay_window: str = Field(default="24h", description="Over which time the live metric is measured.")
 
 
 class BudgetRequest(BaseModel):
@@ -126,7 +125,9 @@ class PolicyCreate(BaseModel):
     budget: BudgetRequest = Field(default_factory=BudgetRequest, description="What its runs may use.")
     window: WindowRequest = Field(default_factory=WindowRequest, description="Which rows a run learns from.")
     rollout: RolloutSpec | None = Field(
-        default=None, description="How a version that is proven takes over; null: all at once, as soon as it is ready."
+        default=None,
+        description="How a version that is proven takes over; null: copies of all requests for a minute, then one "
+        "request in a hundred for another, then all. `all_at_once` waits for no requests.",
     )
     is_enabled: bool = Field(default=True, description="Start by itself; by hand it starts anyway.")
 

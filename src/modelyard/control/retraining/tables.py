@@ -1,6 +1,6 @@
 """Tables of retraining policies and their runs."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text, text
+from sqlalchemy import Boolean, Column, Float, ForeignKeyConstraint, Index, Integer, String, Table, Text, text
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
@@ -28,6 +28,19 @@ retraining_policies = Table(
     Column("updated_at", UtcDateTime(), nullable=False),
     Column("version", Integer, nullable=False),
 )
+
+decay_memories = Table(
+    "decay_memories",
+    operations_metadata,
+    Column("project", String(63), primary_key=True),
+    Column("policy", String(63), primary_key=True),
+    Column("model_version", String(80), nullable=False),
+    Column("content", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["project", "policy"], ["retraining_policies.project", "retraining_policies.name"], ondelete="CASCADE"
+    ),
+)
+"""What a policy has counted of the labels of one version, the last that it looked at (`counting.QualityMemory`)."""
 
 retraining_runs = Table(
     "retraining_runs",

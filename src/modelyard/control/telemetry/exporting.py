@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from modelyard import __version__
 from modelyard.control.telemetry.conversion import metrics_data
 from modelyard.control.telemetry.errors import OtlpUnavailableError
+from modelyard.kit.traces import TraceParent, parse_traceparent
 from modelyard.types.tensors import CaptureRecord
 
 EXPORT_SECONDS = 15.0
@@ -78,10 +79,15 @@ class OtlpExport:
         self._logger = self._logs.get_logger("modelyard.control", __version__)
 
     def inferences(self, records: Sequence[CaptureRecord]) -> None:
-        """Make traces of a share of these; chosen by id, so that the same inference is chosen everywhere."""
+        """Make traces of a share of these; chosen by id, so that the same inference is chosen everywhere.
+
+        An inference whose caller named its trace continues that, and is exported if and only if the caller samples it.
+        """
         for record in records:
-            if _place(record.id) < self._share:
-                self._trace(record)
+            parent = parse_traceparent(record.traceparent)
+            is_wanted = _place(record.id) < self._share if parent is None else parent.is_sampled and self._share > 0
+            if is_wanted:
+                self._trace(record, parent)
 
     def export_metrics(self) -> bool:
         """Send the figures as they are now; False if the collector did not take them."""
@@ -104,7 +110,7 @@ class OtlpExport:
         self._logs.shutdown()
         self._metrics.shutdown()
 
-    def _trace(self, record: CaptureRecord) -> None:
+    def _trace(self, record: CaptureRecord, parent: TraceParent | None) -> None:
         """One span for the whole, and one for each part of its time."""
         from opentelemetry.trace import SpanKind, set_span_in_context  # noqa: PLC0415 - an extra
 
@@ -118,7 +124,11 @@ class OtlpExport:
             "modelyard.rows": record.rows,
         }
         whole = self._tracer.start_span(
-            "inference", start_time=record.at_ns, kind=SpanKind.SERVER, attributes=attributes
+            "inference",
+            context=None if parent is None else _remote(parent),
+            start_time=record.at_ns,
+            kind=SpanKind.SERVER,
+            attributes=attributes,
         )
         context = set_span_in_context(whole)
         sent = record.at_ns + record.queue_us * 1000
@@ -145,6 +155,19 @@ class OtlpExport:
             )
         )
         return event
+
+
+def _remote(parent: TraceParent) -> Any:
+    """The context of a span in another process."""
+    from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context  # noqa: PLC0415
+
+    span = SpanContext(
+        trace_id=int(parent.trace_id, 16),
+        span_id=int(parent.span_id, 16),
+        is_remote=True,
+        trace_flags=TraceFlags(TraceFlags.SAMPLED),
+    )
+    return set_span_in_context(NonRecordingSpan(span))
 
 
 def _place(id: str) -> float:

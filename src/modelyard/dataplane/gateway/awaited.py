@@ -33,13 +33,17 @@ class _Mark(Enum):
 
 
 class Asked(NamedTuple):
-    """What a request is about. `size_bytes` of its body are held until it is answered."""
+    """What a request is about. `size_bytes` of its body are held until it is answered.
+
+    `traceparent`: the header of this name, if one was sent.
+    """
 
     holder: TokenHolder
     project: bytes | None
     endpoint: str
     version: str
     size_bytes: int
+    traceparent: bytes = b""
 
 
 async def infer(inference: Inference, asked: Asked, parse: Callable[[Signature], InferenceCall]) -> Answer:
@@ -72,7 +76,7 @@ async def parts(
     request: StreamRequest | None = None
     try:
         endpoint, pool = _admitted(inference, asked)
-        reading = _Reading(inference, endpoint, asked.holder)
+        reading = _Reading(inference, endpoint, asked.holder, asked.traceparent)
         with _refusals_counted(inference):
             request = inference.submit_stream(parse(pool.signature), endpoint, pool, reading, asked.holder)
         while (written := await reading.written.get()) is not None:
@@ -90,7 +94,7 @@ def _submit(
     inference: Inference, asked: Asked, parse: Callable[[Signature], InferenceCall]
 ) -> tuple["_Waiting", PendingRequest]:
     endpoint, pool = _admitted(inference, asked)
-    caller = _Waiting(inference, endpoint, asked.holder)
+    caller = _Waiting(inference, endpoint, asked.holder, asked.traceparent)
     with _refusals_counted(inference):
         return caller, inference.submit(parse(pool.signature), endpoint, pool, caller, asked.holder)
 
@@ -119,10 +123,11 @@ def _refusals_counted(inference: Inference) -> Iterator[None]:
 class _Waiting:
     """Someone who awaits the answer; see requests.Caller."""
 
-    def __init__(self, inference: Inference, endpoint: Endpoint, holder: TokenHolder) -> None:
+    def __init__(self, inference: Inference, endpoint: Endpoint, holder: TokenHolder, traceparent: bytes) -> None:
         self._inference = inference
         self._endpoint = endpoint
         self._holder = holder
+        self.traceparent = traceparent
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def answered(self, request: PendingRequest, outputs: Sequence[OutputRows], served: Served) -> None:
@@ -149,10 +154,11 @@ class _Reading:
         written: parts that nobody has taken yet, as many as a replica may make at most; None: the end.
     """
 
-    def __init__(self, inference: Inference, endpoint: Endpoint, holder: TokenHolder) -> None:
+    def __init__(self, inference: Inference, endpoint: Endpoint, holder: TokenHolder, traceparent: bytes) -> None:
         self._inference = inference
         self._endpoint = endpoint
         self._holder = holder
+        self.traceparent = traceparent
         self._answer: StreamedAnswer | None = None
         self.written: asyncio.Queue[bytes | ModelyardError | None] = asyncio.Queue()
 

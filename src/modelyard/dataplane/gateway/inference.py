@@ -25,6 +25,7 @@ from modelyard.dataplane.gateway.requests import Caller, PendingRequest, Served,
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, TooLargeError
 from modelyard.kit.ids import new_id
+from modelyard.kit.traces import parse_traceparent
 from modelyard.types.routing import RoutingTable
 
 _IDS_PER_PREFIX = 1 << 24
@@ -208,6 +209,7 @@ class Inference:
             request.call.inputs,
             tuple([rows.to_wire() for rows in outputs]),
             request.model_us,
+            traceparent=_traceparent(request.caller),
         )
         if endpoint.personal_columns:
             try:
@@ -241,6 +243,12 @@ class Inference:
 def is_sampled(share: float) -> bool:
     """Whether this answer is one of the share that is recorded."""
     return share >= 1.0 or random.random() < share  # noqa: S311 - a sample, not a secret
+
+
+def _traceparent(caller: Caller) -> str:
+    sent = caller.traceparent
+    parent = parse_traceparent(sent) if sent else None
+    return "" if parent is None else parent.header
 
 
 def _enqueue(request: PendingRequest, endpoint: Endpoint, pool: VariantPool) -> None:

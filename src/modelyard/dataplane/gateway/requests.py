@@ -27,6 +27,10 @@ class Served(Protocol):
 class Caller(Protocol):
     """Gets exactly one of the two for each of its requests, unless it cancelled it."""
 
+    @property
+    def traceparent(self) -> bytes:
+        """The header of this name as it was sent; empty if there was none. Read only for what is captured."""
+
     def answered(self, request: "PendingRequest", outputs: Sequence[OutputRows], served: Served) -> None:
         """The model's outputs for this request's rows."""
 

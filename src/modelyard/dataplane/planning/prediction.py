@@ -1,7 +1,6 @@
 """p50, p99 and capacity of a number of replicas, and the smallest number that meets an objective."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -37,14 +36,14 @@ class Predictor:
     ) -> None:
         self._times = ServiceTimes(curve)
         self._rows_per_request = rows_per_request
-        rules = batching or Batching()
-        self._batching = replace(rules, max_rows=self._times.best_rows(rules.max_rows))
+        self._batching = batching or Batching()
+        self._best_rows = self._times.best_rows(self._batching.max_rows)
         self._wake_seconds = wake_seconds
         self._requests = requests
 
     def capacity(self, replicas: int) -> float:
         """The most requests a second."""
-        most = max(1, min(self._batching.max_rows, round(self._batching.max_requests * self._rows_per_request)))
+        most = max(1, min(self._best_rows, round(self._batching.max_requests * self._rows_per_request)))
         of_the_model = replicas * self._times.capacity(most) / self._rows_per_request
         return min(of_the_model, GATEWAY_REQUESTS_PER_SECOND)
 

@@ -35,6 +35,15 @@ class Cgroup:
         text = _read(folder, "memory.events" if self.version == 2 else "memory.oom_control")  # noqa: PLR2004
         return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), 0)
 
+    def anonymous_bytes(self) -> int | None:
+        """Memory that no file backs, now; None if no group counts memory. Pages of the file cache cost nobody."""
+        folder = self.folders.get("memory")
+        if folder is None:
+            return None
+        names = ("anon ", "shmem ") if self.version == 2 else ("total_rss ", "total_shmem ")  # noqa: PLR2004
+        lines = _read(folder, "memory.stat").splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(names))
+
     def pids(self) -> set[int]:
         """Processes inside now."""
         texts = (_read(folder, "cgroup.procs") for folder in set(self.folders.values()))

@@ -1,39 +1,18 @@
 """The engine of one machine: every process in a sandbox of its own, under a supervisor that outlives the caller."""
 
-import contextlib
-import os
-import select
-import subprocess
-import sys
-import time
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
+from typing import ClassVar
 
-from modelyard.engines.base import Engine, NoSuchNodeError, ProcessNotFoundError
-from modelyard.engines.checking import check_loopback, check_spec
-from modelyard.engines.local import layout, output_files, remains
-from modelyard.engines.local.records import Record, Records
+from modelyard.engines.checking import check_imageless, check_loopback, check_spec, check_unplaced
+from modelyard.engines.local import remains
+from modelyard.engines.local.records import Records
 from modelyard.engines.local.sandbox import levels, planning
-from modelyard.engines.local.shim.main import ALREADY_THERE, STARTED
-from modelyard.engines.records import labelled
-from modelyard.errors import UnavailableError
+from modelyard.engines.local.supervised import SupervisedEngine
 from modelyard.settings import Home
-from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
-
-_START_LIMIT_SECONDS = 60.0
-_POLL_SECONDS = 0.05
-_REMOVE_LIMIT_SECONDS = 30.0
-_LEAVE_LIMIT_SECONDS = 5.0
+from modelyard.types.processes import ProcessSpec, SandboxLevel
 
 
-class SupervisorFailedError(UnavailableError):
-    """The supervisor of a new process did not come up; nothing was started."""
-
-    code = "supervisor_failed"
-
-
-class LocalEngine(Engine):
+class LocalEngine(SupervisedEngine):
     """Sandboxed processes on this machine. Thread-safe; keeps its state in `<home>/run/processes` only.
 
     Args:
@@ -44,6 +23,7 @@ class LocalEngine(Engine):
     """
 
     name = "local"
+    launcher: ClassVar[Sequence[str]] = ("-I", "-S", "-c", planning.bootstrap("shim.main"))
 
     def __init__(
         self,
@@ -53,8 +33,7 @@ class LocalEngine(Engine):
         has_cgroups: bool = True,
         owner_pid: int | None = None,
     ) -> None:
-        self._home = home
-        self._records = Records(home.processes)
+        super().__init__(Records(home.processes))
         self._level = level
         self._has_cgroups = has_cgroups
         self._owner_pid = owner_pid
@@ -63,19 +42,16 @@ class LocalEngine(Engine):
         """See `Engine.submit`.
 
         Raises:
-            InvalidInputError: the work directory or a mount does not exist, or the command is empty.
+            InvalidInputError: the work directory or a mount does not exist, the command is empty, or it needs an image.
             SandboxTooWeakError: it needs a loopback of its own, and this machine cannot give it one.
             NoSuchNodeError: it asks for accelerators or for a machine by its labels.
             SupervisorFailedError: nothing was started; try again.
         """
         if self._records.exists(process_id):
             return
-        check_spec(spec, self._home.processes)
-        if spec.resources.gpus or spec.resources.node_labels:
-            raise NoSuchNodeError(
-                "this engine runs on one machine and gives neither accelerators nor machines by label",
-                hint="Leave 'gpus' and 'node_labels' out, or use a cluster: `modelyard up --engine ray`.",
-            )
+        check_imageless(spec, self.name)
+        check_spec(spec, self._records.folder)
+        check_unplaced(spec)
         level = self.sandbox_level()
         check_loopback(spec, level)
         plan = planning.make_plan(
@@ -86,128 +62,12 @@ class LocalEngine(Engine):
             marker=(remains.MARKER, remains.marker(self._records, process_id)),
             owner_pid=self._owner_pid,
         )
-        record = Record(spec=spec, sandbox=level, created_at=datetime.now(UTC))
-        try:
-            folder = self._records.prepare(record, plan)
-        except OSError as error:
-            raise SupervisorFailedError(
-                f"The record of process '{process_id}' could not be written: {error.strerror}",
-                hint="See `modelyard doctor` for the state directory and its disk.",
-            ) from error
-        try:
-            self._launch(folder)
-        finally:
-            remains.discard(folder)  # only there still if the supervisor did not take it
-
-    def state(self, process_id: str) -> ProcessState:
-        """See `Engine.state`."""
-        state = self._records.state(process_id)
-        if state.is_alive or state.end is not None:
-            return state
-        self._end_remains(process_id)
-        self._records.settle_lost(process_id)
-        return self._records.state(process_id)
-
-    def list(self, labels: Mapping[str, str] | None = None) -> Sequence[ProcessState]:
-        """See `Engine.list`."""
-        states = []
-        for process_id in labelled(self._records, labels):
-            with contextlib.suppress(ProcessNotFoundError):
-                states.append(self.state(process_id))
-        return states
-
-    def stop(self, process_id: str, *, grace_seconds: float = 5.0, is_preemption: bool = False) -> None:
-        """See `Engine.stop`."""
-        if self.state(process_id).is_alive:
-            self._records.ask_to_stop(process_id, grace_seconds=grace_seconds, is_preemption=is_preemption)
-
-    def wait(self, process_id: str, timeout_seconds: float) -> ProcessState:
-        """See `Engine.wait`."""
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            state = self.state(process_id)
-            remaining = deadline - time.monotonic()
-            if not state.is_alive or remaining <= 0:
-                return state
-            self._wait_for_supervisor(process_id, remaining)
-
-    def logs(self, process_id: str, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
-        """See `Engine.logs`. The newest 48 MiB at least are kept; an older offset answers from the oldest byte kept."""
-        is_complete = not self.state(process_id).is_alive
-        folder = self._records.path(process_id) / layout.LOG
-        return output_files.read(folder, offset, limit, is_complete=is_complete)
-
-    def remove(self, process_id: str) -> None:
-        """See `Engine.remove`."""
-        with contextlib.suppress(ProcessNotFoundError):  # somebody else may remove it at the same time
-            self.stop(process_id, grace_seconds=0)
-            self.wait(process_id, _REMOVE_LIMIT_SECONDS)
-            # The account of the end is the supervisor's last act but one.
-            self._wait_for_supervisor(process_id, _LEAVE_LIMIT_SECONDS)
-        self._records.delete(process_id)
-
-    def reap(self) -> Sequence[str]:
-        """See `Engine.reap`."""
-        ended = remains.end_strange_supervisors(self._records)
-        for process_id in self._records.ids():
-            with contextlib.suppress(ProcessNotFoundError):
-                self.state(process_id)  # settles it if it was lost
-        ended += remains.end_strange_groups(self._records, self._cgroup_name(""))
-        self._records.sweep()
-        return ended
+        self._start(process_id, spec, level, plan)
 
     def sandbox_level(self) -> SandboxLevel:
         """See `Engine.sandbox_level`."""
         return self._level or levels.strongest_level()
 
-    def _launch(self, folder: Path) -> None:
-        """Start the supervisor; returns once it has the lock and the record."""
-        try:
-            code = self._run_launcher(folder)
-            words = (folder / layout.SHIM_LOG).read_text(errors="replace").strip()[-500:] if code else ""
-        except subprocess.TimeoutExpired:
-            code, words = None, f"it took longer than {_START_LIMIT_SECONDS:g} s"
-        except FileNotFoundError:  # the folder has its final name already: the supervisor took it and went on
-            code, words = STARTED, ""
-        if code not in (STARTED, ALREADY_THERE):
-            raise SupervisorFailedError(f"The process's supervisor did not start: {words or code}", hint="Try again.")
-
-    def _run_launcher(self, folder: Path) -> int:
-        with (folder / layout.SHIM_LOG).open("wb") as errors:
-            return subprocess.run(
-                [sys.executable, "-I", "-S", "-c", planning.bootstrap("shim.main"), str(folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-                cwd="/",
-                start_new_session=True,
-                timeout=_START_LIMIT_SECONDS,
-                check=False,
-            ).returncode
-
-    def _wait_for_supervisor(self, process_id: str, timeout_seconds: float) -> None:
-        """Sleep until the supervisor is gone or the time is over."""
-        pid = self._records.holder(process_id)
-        if pid is None:
-            return
-        try:
-            descriptor = os.pidfd_open(pid)
-        except OSError:  # gone, or a kernel without it
-            time.sleep(min(_POLL_SECONDS, timeout_seconds))
-            return
-        try:
-            if self._records.holder(process_id) == pid:
-                poll = select.poll()
-                poll.register(descriptor, select.POLLIN)
-                poll.poll(timeout_seconds * 1000 + 1)
-        finally:
-            os.close(descriptor)
-
     def _end_remains(self, process_id: str) -> None:
-        """End what a killed supervisor may have left alive."""
         remains.end_group(self._cgroup_name(process_id))
         remains.end_marked(remains.marker(self._records, process_id))
-
-    def _cgroup_name(self, process_id: str) -> str:
-        return f"modelyard-{self._records.home_digest}-{process_id}"

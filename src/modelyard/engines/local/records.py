@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,17 @@ import msgspec
 
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.engines.local import layout, output_files
-from modelyard.engines.local.plan import Plan
 from modelyard.engines.records import process_folder, process_ids
 from modelyard.kit.files import write_atomic
-from modelyard.types.processes import EndCause, ProcessEnd, ProcessSpec, ProcessState, ProcessStatus, SandboxLevel
+from modelyard.types.processes import (
+    EndCause,
+    ProcessEnd,
+    ProcessSpec,
+    ProcessState,
+    ProcessStatus,
+    ProcessUsage,
+    SandboxLevel,
+)
 
 _NEW_FOLDER_LIFE_SECONDS = 300.0
 
@@ -29,9 +37,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """The command was executed."""
+    """The command was executed. `pid` is None where it ended at once, or runs on another machine."""
 
-    pid: int
+    pid: int | None
     started_at: datetime
 
 
@@ -69,11 +77,11 @@ class Records:
         except FileNotFoundError:
             raise _unknown(process_id) from None
 
-    def prepare(self, record: Record, plan: Plan) -> Path:
+    def prepare(self, record: Record, plan: Mapping[str, Any]) -> Path:
         """A complete new folder under a temporary name; the supervisor gives it its own."""
         folder = self.folder / f"{layout.NEW_PREFIX}{os.urandom(8).hex()}"
         folder.mkdir(mode=0o700, parents=True)
-        for name in (layout.LOG, Path(plan["temporary"]).name):
+        for name in (layout.LOG, layout.TEMPORARY):
             (folder / name).mkdir(mode=0o700)
         os.mkfifo(folder / layout.DOORBELL, 0o600)
         write_atomic(folder / layout.PLAN, msgspec.json.encode(plan), mode=0o600)
@@ -111,6 +119,7 @@ class Records:
             pid=running.pid if running else None,
             started_at=running.started_at if running else None,
             end=end,
+            usage=usage_of(end) or self._read(process_id, layout.USAGE, ProcessUsage),
         )
 
     def settle_lost(self, process_id: str) -> None:
@@ -165,6 +174,13 @@ class Records:
             return msgspec.json.decode((self.path(process_id) / name).read_bytes(), type=kind)
         except FileNotFoundError:
             return None
+
+
+def usage_of(end: ProcessEnd | None) -> ProcessUsage | None:
+    """What the account of the end says; None if nobody was there to count."""
+    if end is None or end.cpu_seconds is None:
+        return None
+    return ProcessUsage(cpu_seconds=end.cpu_seconds, memory_byte_seconds=end.memory_byte_seconds or 0)
 
 
 def _is_dead(folder: Path) -> bool:

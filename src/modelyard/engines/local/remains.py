@@ -11,6 +11,7 @@ from pathlib import Path
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.engines.local import cgroups, layout, tree
 from modelyard.engines.local.records import Records
+from modelyard.engines.records import ProcessIdInvalidError
 
 _LEAVING_SECONDS = 0.5
 MARKER = "MODELYARD_PROCESS"  # environment variable that tells whose process this is
@@ -97,7 +98,7 @@ def _supervisors(records: Records) -> Iterator[tuple[int, str]]:
 def _holds(records: Records, process_id: str, pid: int) -> bool:
     try:
         return records.holder(process_id) == pid
-    except ProcessNotFoundError:
+    except (ProcessNotFoundError, ProcessIdInvalidError):  # removed: its folder waits for its deletion, renamed
         return False
 
 

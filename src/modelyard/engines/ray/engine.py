@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import ModuleType
 
 from modelyard.engines.base import Engine, ProcessNotFoundError
-from modelyard.engines.checking import check_loopback, check_spec
+from modelyard.engines.checking import check_imageless, check_loopback, check_spec
 from modelyard.engines.local.sandbox import levels
 from modelyard.engines.ray import access, listing, placement
 from modelyard.engines.ray.records import Record, Records, Running
@@ -25,6 +25,8 @@ from modelyard.types.processes import (
     ProcessSpec,
     ProcessState,
     ProcessStatus,
+    ProcessUsage,
+    Resources,
     SandboxLevel,
 )
 
@@ -65,7 +67,7 @@ class RayEngine(Engine):
         """See `Engine.submit`.
 
         Raises:
-            InvalidInputError: the work directory or a mount does not exist, or the command is empty.
+            InvalidInputError: the work directory or a mount does not exist, the command is empty, or it needs an image.
             SandboxTooWeakError: it needs a loopback of its own, and the sandbox cannot give it one.
             NoSuchNodeError: no node has what it asks for.
             ClusterUnavailableError: the cluster does not answer.
@@ -73,6 +75,7 @@ class RayEngine(Engine):
         if self._records.exists(process_id):
             return
         level = self.sandbox_level()
+        check_imageless(spec, self.name)
         check_spec(spec, self._records.folder)
         check_loopback(spec, level)
         nodes = self._ray.nodes()
@@ -89,6 +92,10 @@ class RayEngine(Engine):
             ) from error
         self._records.note_hosted(process_id)
 
+    def knows(self, process_id: str) -> bool:
+        """See `Engine.knows`."""
+        return self._records.exists(process_id)
+
     def state(self, process_id: str) -> ProcessState:
         """See `Engine.state`. A node's end is noticed by its heartbeats: seconds later."""
         record = self._records.record(process_id)
@@ -102,7 +109,8 @@ class RayEngine(Engine):
         if end is not None:
             self._forget(process_id)
         running = watch.running if watch is not None else self._records.running(process_id)
-        return _state(process_id, record, running, watch.address if watch is not None else "", end)
+        address, usage = watch.address if watch is not None else "", self._records.usage(process_id, end)
+        return _state(process_id, record, running, address, end, usage)
 
     def list(self, labels: Mapping[str, str] | None = None) -> Sequence[ProcessState]:
         """See `Engine.list`."""
@@ -175,6 +183,10 @@ class RayEngine(Engine):
         """See `Engine.sandbox_level`. A node that cannot give this level refuses the process."""
         return self._level or levels.strongest_level()
 
+    def capacity(self) -> Resources:
+        """Of the nodes that are alive."""
+        return placement.together(self._ray.nodes())
+
     def _make_host(self, process_id: str, options: dict[str, object]) -> None:
         from modelyard.engines.ray.host import ProcessHost  # noqa: PLC0415 - imports ray
 
@@ -236,7 +248,12 @@ class RayEngine(Engine):
 
 
 def _state(
-    process_id: str, record: Record, running: Running | None, address: str, end: ProcessEnd | None
+    process_id: str,
+    record: Record,
+    running: Running | None,
+    address: str,
+    end: ProcessEnd | None,
+    usage: ProcessUsage | None,
 ) -> ProcessState:
     alive_status = ProcessStatus.STARTING if running is None else ProcessStatus.RUNNING
     ahead = 0.0 if running is None else running.clock_ahead - (time.monotonic() - time.time())
@@ -248,6 +265,7 @@ def _state(
         pid=running.pid if running else None,
         started_at=running.started_at if running else None,
         end=end,
+        usage=usage,
         node=running.node if running else "",
         address=f"{record.key}{KEY_SEPARATOR}{address}" if address else "",
         clock_ahead_seconds=ahead,

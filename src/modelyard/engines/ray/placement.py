@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from modelyard.engines.base import NoSuchNodeError
-from modelyard.types.processes import Placement, Resources
+from modelyard.types.processes import NodeChoice, Resources
 
 _IDLE_CPUS = 0.1
 """Cores reserved for a process that names none: it is mostly idle, but many of them are to be spread."""
@@ -21,7 +21,7 @@ def options(resources: Resources, nodes: Sequence[Mapping[str, Any]]) -> dict[st
     found: dict[str, Any] = {
         "num_cpus": _cpus(resources),
         "num_gpus": resources.gpus,
-        "scheduling_strategy": "DEFAULT" if resources.placement is Placement.PACK else "SPREAD",
+        "scheduling_strategy": "DEFAULT" if resources.placement is NodeChoice.PACK else "SPREAD",
     }
     if resources.memory_bytes is not None:
         # A limit beyond the largest node reserves that node as a whole, so that a generous default keeps none waiting.
@@ -56,6 +56,16 @@ def check_possible(resources: Resources, nodes: Sequence[Mapping[str, Any]]) -> 
                 hint="Ask for less, or start a node with more: `modelyard cluster start`.",
                 field=f"resources.{name.lower()}s",
             )
+
+
+def together(nodes: Sequence[Mapping[str, Any]]) -> Resources:
+    """What the living ones have together."""
+    alive = [node for node in nodes if node["Alive"]]
+    return Resources(
+        cpus=sum(_has(node, "CPU") for node in alive),
+        memory_bytes=int(sum(_has(node, "memory") for node in alive)),
+        gpus=int(sum(_has(node, "GPU") for node in alive)),
+    )
 
 
 def own_labels(node: Mapping[str, Any]) -> dict[str, str]:

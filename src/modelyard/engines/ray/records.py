@@ -19,10 +19,11 @@ import msgspec
 
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.engines.local import layout, output_files
+from modelyard.engines.local.records import usage_of
 from modelyard.engines.records import process_folder, process_ids
 from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
-from modelyard.types.processes import LogChunk, ProcessEnd, ProcessSpec, SandboxLevel
+from modelyard.types.processes import LogChunk, ProcessEnd, ProcessSpec, ProcessUsage, SandboxLevel
 
 _RECORD, _HOSTED, _RUNNING, _DOOR, _END = "record.json", "hosted", "running.json", "door", "end.json"
 _NEW, _REMOVED = ".new-", ".removed-"
@@ -172,6 +173,14 @@ class Records:
             return msgspec.json.decode((self._local(process_id) / layout.END).read_bytes(), type=ProcessEnd)
         except FileNotFoundError:
             return None
+
+    def usage(self, process_id: str, end: ProcessEnd | None) -> ProcessUsage | None:
+        """What it has used, by the account of its end or else by its node's supervisor; None: nobody measured it."""
+        used = usage_of(end)
+        if used is None:
+            with contextlib.suppress(FileNotFoundError):
+                used = msgspec.json.decode((self._local(process_id) / layout.USAGE).read_bytes(), type=ProcessUsage)
+        return used
 
     def is_begun(self, process_id: str) -> bool:
         """Whether a node has begun to run it."""

@@ -9,6 +9,7 @@ from modelyard.dataplane.errors import RequestInvalidError, UnsupportedMediaType
 from modelyard.dataplane.gateway.dialect import Headers
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InvalidInputError
+from modelyard.protocols.columns import gathered
 from modelyard.protocols.inputs import checked, datatype_named, encode_list, plain_list
 from modelyard.protocols.json_bodies import decode
 from modelyard.protocols.open_inference.answers import Call, Wanted
@@ -38,7 +39,9 @@ def parse(body: bytes, headers: Headers, signature: Signature) -> Call:
         end = _number(json_size, len(body))
         view = memoryview(body)
         message, binary = decode(_decoder, view[:end]), view[end:]
-    inputs, rows = (not binary and _plain(message, signature)) or checked(signature, _tensors(message.inputs, binary))
+    inputs, rows = (not binary and _plain(message, signature)) or checked(
+        signature, gathered(signature, _tensors(message.inputs, binary))
+    )
     parameters = message.parameters
     call = Call(inputs, rows, message.id, wanted_of(message, signature))
     if parameters:

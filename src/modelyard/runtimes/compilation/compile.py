@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modelyard.errors import ModelyardError
-from modelyard.runtimes.base import Tensors
+from modelyard.runtimes.base import Predictor, Tensors
 from modelyard.runtimes.compilation.choice import choose, judged
 from modelyard.runtimes.compilation.forms import (
     FLOAT64_FILE,
@@ -24,6 +24,7 @@ from modelyard.types.models import ArtifactFormat, Parity
 from modelyard.types.signatures import Signature
 
 TOLERANCE = 1e-5
+_KNOWN_ROWS = 500
 ORIGINAL, ONNX, FLOAT64, OPTIMISED = "original", "onnx", "onnx-float64", "onnx-optimised"
 
 
@@ -134,7 +135,7 @@ class _Trial:
             self._original.predictor,
             form.predictor,
             self._signature,
-            further=further_rows(form.file, self._signature, self._rows),
+            further=further_rows(form.file, self._signature, self._rows, self._original.predictor),
             tolerance=self._tolerance,
         )
 
@@ -145,9 +146,14 @@ class _Trial:
             return replace(variant, reason=f"not measured: {error.message}")
 
 
-def further_rows(onnx_file: Path, signature: Signature, golden: Tensors) -> dict[str, Tensors]:
+def further_rows(
+    onnx_file: Path, signature: Signature, golden: Tensors, original: Predictor | None = None
+) -> dict[str, Tensors]:
     """What a form is compared on beside the edge and random rows of every comparison."""
     further = {"golden rows": golden, "rows of extreme values": extreme_inputs(signature)}
+    known = original.examples(_KNOWN_ROWS, seed=1) if original is not None else None
+    if known is not None:
+        further["rows of known values"] = known
     on_thresholds = threshold_rows(onnx_file, signature)
     return further if on_thresholds is None else {**further, "rows at the thresholds of the trees": on_thresholds}
 

@@ -54,6 +54,7 @@ def inspect_program(bundle: Path, *, python: Path | None = None) -> Manifest:
             task=Task.OTHER,
             description=f"Registered from the folder of a program ({kind}).",
             limitations="No quality is known: the model came without measurements.",
+            custom=runtime.facts(artifact),
         ),
         is_pure=runtime.is_declared_pure(artifact),
     )

@@ -11,6 +11,7 @@ SIGNATURE = "signature.json"
 PROGRAM_FILES = {
     "MLmodel": ArtifactFormat.MLFLOW,
     "server.json": ArtifactFormat.HTTP,
+    "image.json": ArtifactFormat.IMAGE,
     "model.py": ArtifactFormat.SCRIPT,
     "model.pt2": ArtifactFormat.TORCH,
     "model.pt": ArtifactFormat.TORCH,

@@ -10,7 +10,7 @@ import msgspec
 
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Runtime
 from modelyard.runtimes.foreign.kinds import SIGNATURE
-from modelyard.types.signatures import Signature, TensorSpec
+from modelyard.types.signatures import Scalar, Signature, TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,10 @@ class ProgramRuntime(Runtime):
     def is_declared_pure(self, artifact: Path) -> bool:
         """Whether whoever wrote the signature says that a request may be sent twice."""
         return self.written_signature(artifact).is_pure
+
+    def facts(self, artifact: Path) -> dict[str, Scalar]:  # noqa: ARG002 - most have none
+        """What the card says of it beside what it takes and gives."""
+        return {}
 
     def written_signature(self, artifact: Path) -> WrittenSignature:
         """The content of `signature.json` beside the artifact.

@@ -1,4 +1,4 @@
-"""An HTTP server that a worker starts, waits for, asks, and ends together with itself.
+"""HTTP servers that a worker waits for and asks, and whose end is its own.
 
 Source: SageMaker Developer Guide, "Use Your Own Inference Code with Hosting Services" (/ping, /invocations, port 8080).
 """
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,47 +38,16 @@ class Reply:
         return f"{self.status}" + (f": {text}" if text else "")
 
 
-class ServerProcess:
-    """Not thread-safe.
+class HttpServer(ABC):
+    """Asks a server on this loopback. Not thread-safe.
 
     Args:
-        command: program and arguments; it listens on the port in its variable PORT, or on `port`.
-        folder: its current directory, read-only in a sandbox.
-        environment: of the process, whole.
-        ping: path that answers 200 once it is ready.
-        start_seconds: longest time until then.
-        port: where it listens whatever PORT says; None: on PORT, a free one.
-
-    Raises:
-        ArtifactInvalidError: it ended, or did not get ready; the message has the last answer to a ping.
+        port: where it listens.
     """
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        folder: Path,
-        environment: Mapping[str, str],
-        *,
-        ping: str,
-        start_seconds: float,
-        port: int | None = None,
-    ) -> None:
-        self._port = port or _free_port()
-        try:
-            self._process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env={**environment, "PORT": str(self._port), "SAGEMAKER_BIND_TO_PORT": str(self._port)},
-                stdin=subprocess.DEVNULL,
-                stdout=2,  # what the server prints is log
-            )
-        except OSError as error:
-            raise ArtifactInvalidError(
-                f"the server '{command[0]}' cannot be started: {error.strerror}", hint="Check the command."
-            ) from error
-        self._finalizer = weakref.finalize(self, end_process, self._process)
+    def __init__(self, port: int) -> None:
+        self._port = port
         self._connection: http.client.HTTPConnection | None = None
-        self._wait_until_ready(ping, start_seconds)
 
     def ask(self, path: str, body: bytes, content_type: str) -> Reply:
         """POST; the answer, which is one of success.
@@ -98,26 +68,30 @@ class ServerProcess:
         return reply
 
     def close(self) -> None:
-        """End the server."""
-        if self._connection is not None:
-            self._connection.close()
-        self._finalizer()
+        """Leave it."""
+        self._disconnect()
 
-    def _fail(self, error: Exception) -> NoReturn:
-        """The connection broke: this process ends as the server did; if it lives, only the request fails."""
+    @abstractmethod
+    def _exit_code(self, patience_seconds: float) -> int | None:
+        """How it ended, if it has after that time."""
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        try:
-            code = self._process.wait(_POLL_SECONDS * 10)
-        except subprocess.TimeoutExpired:
+
+    def _fail(self, error: Exception) -> NoReturn:
+        """The connection broke: this process ends as the server did; if it lives, only the request fails."""
+        self._disconnect()
+        code = self._exit_code(_POLL_SECONDS * 10)
+        if code is None:
             raise PredictionFailedError(error) from error
         end_like(code)
 
     def _wait_until_ready(self, ping: str, start_seconds: float) -> None:
         deadline, last = time.monotonic() + start_seconds, "nothing listened"
         while time.monotonic() < deadline:
-            code = self._process.poll()
+            code = self._exit_code(0)
             if code is not None:
                 raise ArtifactInvalidError(
                     f"the server ended with {how(code)} before it was ready", hint="Its output has the reason."
@@ -159,6 +133,82 @@ class ServerProcess:
             return self._send(method, path, body, headers, timeout_seconds)
         self._connection = connection
         return Reply(status=response.status, content_type=response.headers.get_content_type(), body=content)
+
+
+class ServerProcess(HttpServer):
+    """Not thread-safe.
+
+    Args:
+        command: program and arguments; it listens on the port in its variable PORT, or on `port`.
+        folder: its current directory, read-only in a sandbox.
+        environment: of the process, whole.
+        ping: path that answers 200 once it is ready.
+        start_seconds: longest time until then.
+        port: where it listens whatever PORT says; None: on PORT, a free one.
+
+    Raises:
+        ArtifactInvalidError: it ended, or did not get ready; the message has the last answer to a ping.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        ping: str,
+        start_seconds: float,
+        port: int | None = None,
+    ) -> None:
+        super().__init__(port or _free_port())
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**environment, "PORT": str(self._port), "SAGEMAKER_BIND_TO_PORT": str(self._port)},
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # what the server prints is log
+            )
+        except OSError as error:
+            raise ArtifactInvalidError(
+                f"the server '{command[0]}' cannot be started: {error.strerror}", hint="Check the command."
+            ) from error
+        self._finalizer = weakref.finalize(self, end_process, self._process)
+        self._wait_until_ready(ping, start_seconds)
+
+    def close(self) -> None:
+        """End the server."""
+        self._disconnect()
+        self._finalizer()
+
+    def _exit_code(self, patience_seconds: float) -> int | None:
+        if patience_seconds == 0:
+            return self._process.poll()
+        try:
+            return self._process.wait(patience_seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+class ServerBeside(HttpServer):
+    """A server in a container beside this process's own; not thread-safe. The end of either ends both, from outside.
+
+    Args:
+        port: where it listens.
+        ping: path that answers 200 once it is ready.
+        start_seconds: longest time until then.
+
+    Raises:
+        ArtifactInvalidError: it did not get ready; the message has the last answer to a ping.
+    """
+
+    def __init__(self, port: int, *, ping: str, start_seconds: float) -> None:
+        super().__init__(port)
+        self._wait_until_ready(ping, start_seconds)
+
+    def _exit_code(self, patience_seconds: float) -> int | None:
+        time.sleep(patience_seconds)  # whoever started both ends this process in that time, if it has ended
+        return None
 
 
 def _free_port() -> int:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from modelyard.types.signatures import DataType
+
 _REGRESSION_NAMES = ("variable", "prediction", "predictions", "output_variable", "GPmean")
 _OPSET = 17
 _MATRIX = 2
@@ -64,15 +66,20 @@ def rename_input(model: onnx.ModelProto, name: str) -> None:
     _rename(model.graph, model.graph.input[0].name, name)
 
 
-def narrow_inputs(model: onnx.ModelProto) -> None:
-    """Make 64-bit inputs take 32 bits: a cast stands behind each."""
+def retype_inputs(model: onnx.ModelProto, source: int, target: int) -> None:
+    """Make float inputs of one width (`TensorProto.DOUBLE`) take another: a cast stands behind each."""
     for value in model.graph.input:
-        if _type(value) == TensorProto.DOUBLE:
-            wide = f"modelyard_wide_{value.name}"
+        if _type(value) == source:
+            inner = f"modelyard_cast_{value.name}"
             for node in model.graph.node:
-                node.input[:] = [wide if name == value.name else name for name in node.input]
-            value.type.tensor_type.elem_type = TensorProto.FLOAT
-            model.graph.node.insert(0, helper.make_node("Cast", [value.name], [wide], to=TensorProto.DOUBLE))
+                node.input[:] = [inner if name == value.name else name for name in node.input]
+            value.type.tensor_type.elem_type = target
+            model.graph.node.insert(0, helper.make_node("Cast", [value.name], [inner], to=source))
+
+
+def element_type(datatype: DataType) -> int:
+    """ONNX's number of a float type."""
+    return int(TensorProto.DOUBLE if datatype is DataType.FP64 else TensorProto.FLOAT)
 
 
 def has_external_data(model: onnx.ModelProto) -> bool:

@@ -6,7 +6,8 @@ ONNX form answers rows with NaN as the original does, and keeps the 200-fold spe
 
 from typing import Any
 
-from onnx import helper
+import numpy as np
+from onnx import TensorProto, helper
 
 _SIDES = "nodes_missing_value_tracks_true"
 
@@ -26,6 +27,22 @@ def route_missing_values(model: Any, estimator: Any) -> None:
     elif len(ensembles) == len(trees):
         for ensemble, tree in zip(ensembles, trees, strict=True):
             _set_sides(ensemble, [tree])
+
+
+def narrow_before_trees(model: Any, estimator: Any) -> None:
+    """Let trees see 32-bit numbers where all else is calculated in 64: scikit-learn's own take nothing else."""
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    members = np.ravel(getattr(last, "estimators_", [last]))
+    if not all(hasattr(member, "tree_") for member in members):
+        return
+    graph = model.graph
+    places = [place for place, node in enumerate(graph.node) if node.op_type.startswith("TreeEnsemble")]
+    for place in reversed(places):
+        ensemble = graph.node[place]
+        narrow = f"modelyard_narrow_{ensemble.output[0]}"
+        cast = helper.make_node("Cast", [ensemble.input[0]], [narrow], to=TensorProto.FLOAT)
+        ensemble.input[0] = narrow
+        graph.node.insert(place, cast)
 
 
 def _set_sides(ensemble: Any, trees: list[Any]) -> None:

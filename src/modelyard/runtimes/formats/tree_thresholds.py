@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 _LESS_OR_EQUAL = b"BRANCH_LEQ"
+_WIDE_OPSET = 3  # the first of ai.onnx.ml whose trees have 64-bit thresholds
 
 
 def round_thresholds_down(model: Any, splits: Iterable[tuple[int, float]]) -> None:
@@ -33,6 +34,32 @@ def round_thresholds_down(model: Any, splits: Iterable[tuple[int, float]]) -> No
             made_from = thresholds.get((columns[index], values[index]), [])
             if mode == _LESS_OR_EQUAL and made_from and max(made_from) < values[index]:
                 values[index] = float(np.nextafter(np.float32(values[index]), np.float32(-np.inf)))
+
+
+def keep_thresholds(model: Any, splits: Iterable[tuple[int, float]]) -> None:
+    """Give each split its threshold in 64 bits, for a model that compares 64-bit numbers with them.
+
+    Args:
+        model: as above; its trees are those of one ensemble.
+        splits: as above. Two that are one number in 32 bits both become the lower.
+    """
+    from onnx import helper, numpy_helper  # noqa: PLC0415 - heavy
+
+    exact: dict[tuple[int, float], float] = {}
+    with np.errstate(over="ignore"):
+        for column, threshold in sorted(splits, reverse=True):
+            exact[column, float(np.float32(threshold))] = threshold
+    for node in model.graph.node:
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if not exact or "nodes_values" not in attributes or "nodes_featureids" not in attributes:
+            continue
+        rounded, columns = attributes["nodes_values"].floats, attributes["nodes_featureids"].ints
+        values = [exact.get(key, key[1]) for key in zip(columns, rounded, strict=True)]
+        node.attribute.remove(attributes["nodes_values"])
+        tensor = numpy_helper.from_array(np.array(values, dtype=np.float64), "nodes_values_as_tensor")
+        node.attribute.append(helper.make_attribute("nodes_values_as_tensor", tensor))
+        for entry in model.opset_import:
+            entry.version = max(entry.version, _WIDE_OPSET) if entry.domain == "ai.onnx.ml" else entry.version
 
 
 def lightgbm_splits(booster: Any) -> Iterator[tuple[int, float]]:

@@ -20,6 +20,7 @@ from modelyard.sdk.resource import (
 )
 from modelyard.sdk.steps import Flow, Request
 from modelyard.types.access import AuditEntry, Principal, Project, Role, Token
+from modelyard.types.compute.scheduling import Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,11 @@ class Projects(Resource[Mode]):
     def allow_code(self, name: str, reason: str) -> Flow[Project]:
         """Permit models that are programs (scripts, MLflow models, servers) in a project, for a written reason."""
         return put(Project, at(REGISTRY, "projects", name, "code-permission"), {"reason": reason})
+
+    @call
+    def set_quota(self, name: str, quota: Quota) -> Flow[Project]:
+        """Limit what a project may have; what it has already stays."""
+        return put(Project, at(REGISTRY, "projects", name, "quota"), quota)
 
     @call
     def forbid_code(self, name: str) -> Flow[None]:

@@ -1,4 +1,6 @@
-"""Where alerts go, and what became of them."""
+"""Where alerts and events go, and what became of them."""
+
+from collections.abc import Sequence
 
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.resource import OPERATIONS, Resource, act, create, delete, pages, read
@@ -7,21 +9,32 @@ from modelyard.types.monitoring import AlertChannel, AlertDelivery
 
 
 class Alerts(Resource[Mode]):
-    """Channels that monitors tell, and the deliveries to them."""
+    """Channels that monitors tell and that take events, and the deliveries to them."""
 
     @call
-    def create_webhook(self, name: str, url: str) -> Flow[AlertChannel]:
-        """A channel that posts alerts, signed by the Standard Webhooks specification.
+    def create_webhook(
+        self, name: str, url: str, *, events: Sequence[str] = (), endpoint: str | None = None
+    ) -> Flow[AlertChannel]:
+        """A channel that posts alerts and events, signed by the Standard Webhooks specification.
 
         The answer holds the signing secret, which is not shown again.
+
+        Args:
+            name: of the channel.
+            url: that is posted to.
+            events: kinds of events that are sent as they happen ("drift_found", "rollout_*", "*"); none: only the
+                alerts of monitors that name this channel.
+            endpoint: only events of this endpoint.
         """
-        body = {"name": name, "kind": "webhook", "target": url}
+        body = {"name": name, "kind": "webhook", "target": url, "events": events, "endpoint": endpoint}
         return create(AlertChannel, self._path(OPERATIONS, "alert-channels"), body)
 
     @call
-    def create_email(self, name: str, address: str) -> Flow[AlertChannel]:
-        """A channel that mails alerts; the platform needs a mail server (MODELYARD_SMTP_URL)."""
-        body = {"name": name, "kind": "email", "target": address}
+    def create_email(
+        self, name: str, address: str, *, events: Sequence[str] = (), endpoint: str | None = None
+    ) -> Flow[AlertChannel]:
+        """A channel that mails alerts and events; the platform needs a mail server (MODELYARD_SMTP_URL)."""
+        body = {"name": name, "kind": "email", "target": address, "events": events, "endpoint": endpoint}
         return create(AlertChannel, self._path(OPERATIONS, "alert-channels"), body)
 
     @call

@@ -1,11 +1,14 @@
 """Algorithms, environments, and the jobs that train and judge models."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from modelyard.sdk.calls import Lines, Mode, Pages, call, line_stream, listing
 from modelyard.sdk.errors import WaitFailedError
-from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, wait_for
+from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, update, wait_for
+from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.steps import Flow
+from modelyard.types.compute.scheduling import Placement, Schedule
 from modelyard.types.jobs import AlgorithmDescription, Environment, Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Scalar
@@ -40,7 +43,7 @@ class Environments(Resource[Mode]):
 
 
 class Jobs(Resource[Mode]):
-    """Work that ends: training and evaluation."""
+    """Work that ends: training, evaluation, batch inference."""
 
     @call
     def train(
@@ -53,6 +56,7 @@ class Jobs(Resource[Mode]):
         hyperparameters: Mapping[str, Scalar] | None = None,
         seed: int = 0,
         resources: Resources | None = None,
+        placement: Placement | None = None,
         wait: bool = False,
         timeout_seconds: float | None = None,
         on_look: Callable[[Job], None] | None = None,
@@ -67,6 +71,7 @@ class Jobs(Resource[Mode]):
             hyperparameters: overrides of the algorithm's defaults.
             seed: seeds every random choice; same seed and data, same model.
             resources: limits of the job.
+            placement: queue, priority, spot, a deadline for its start, ...: when and where it may start.
             wait: come back when the job has ended, and fail if it failed.
             timeout_seconds: how long to wait; None waits for ever.
             on_look: called with the job whenever the waiting looked at it.
@@ -83,6 +88,7 @@ class Jobs(Resource[Mode]):
             "seed": seed,
             "target": target,
             "resources": _limits(resources),
+            "schedule": _placed(placement),
         }
         job = yield from create(Job, self._path(JOBS, "training-jobs"), body)
         if not wait:
@@ -97,6 +103,7 @@ class Jobs(Resource[Mode]):
         *,
         target: str | None = None,
         resources: Resources | None = None,
+        placement: Placement | None = None,
     ) -> Flow[Job]:
         """Measure model versions ("digits:2") on the held-out rows of every dataset."""
         body = {
@@ -104,8 +111,69 @@ class Jobs(Resource[Mode]):
             "channels": _channels(data),
             "target": target,
             "resources": _limits(resources),
+            "schedule": _placed(placement),
         }
         return create(Job, self._path(JOBS, "evaluation-jobs"), body)
+
+    @call
+    def batch(
+        self,
+        model: str,
+        *,
+        output: str,
+        dataset: str | None = None,
+        file: str | Path | None = None,
+        object: str | None = None,
+        url: str | None = None,
+        format: str | None = None,
+        keep: Sequence[str] | None = None,
+        prefix: str = "",
+        resources: Resources | None = None,
+        wait: bool = False,
+        timeout_seconds: float | None = None,
+        on_look: Callable[[Job], None] | None = None,
+    ) -> Flow[Job]:
+        """Answer every row of some data by a model version; the answers become a version of the dataset `output`.
+
+        Args:
+            model: "houses" (the newest), "houses:3" or "houses@champion"; it needs no endpoint.
+            output: name of the dataset.
+            dataset: a dataset version to answer ("new-houses:2"),
+            file: or a CSV or Parquet file, which becomes a version of the dataset `<output>-input`,
+            object: or the key of an object under `inputs/<project>/` in the platform's store,
+            url: or an `https://` address that the platform's operator allows.
+            format: "csv" or "parquet", where the name of an object or address does not say it.
+            keep: columns of the data that stand beside the answers, such as a key; None keeps all.
+            prefix: of the answers' columns, where the data has columns of the same names.
+            resources: limits of the job.
+            wait: come back when the job has ended, and fail if it failed.
+            timeout_seconds: how long to wait; None waits for ever.
+            on_look: called with the job whenever the waiting looked at it; `job.progress` says how far it is.
+
+        Returns:
+            The job; `result["dataset"]` names the version that it made.
+
+        Raises:
+            InvalidInputError: the data lacks a column, ...: the message says which.
+            WaitFailedError: `wait` was asked for and the job did not complete.
+        """
+        if file is not None:
+            made = yield from Datasets.upload.flow(Datasets(self._driver, self._project), f"{output}-input", file)
+            dataset = f"{made.dataset}:{made.number}"
+        source = {"dataset": dataset, "object": object, "url": url}
+        body = {
+            "model": model,
+            "source": {name: value for name, value in source.items() if value is not None},
+            "format": format,
+            "output": output,
+            "keep": None if keep is None else [*keep],
+            "prefix": prefix,
+            "resources": _limits(resources),
+        }
+        job = yield from create(Job, self._path(JOBS, "batch-jobs"), body)
+        if not wait:
+            return job
+        return (yield from Jobs.wait.flow(self, job.id, timeout_seconds=timeout_seconds, on_look=on_look))
 
     @call
     def get(self, id: str) -> Flow[Job]:
@@ -148,6 +216,26 @@ class Jobs(Resource[Mode]):
         """Ask a job to stop; no effect if it has ended."""
         return act(Job, self._path(JOBS, "jobs", id, "stop"))
 
+    @call
+    def hold(self, id: str) -> Flow[Schedule]:
+        """Keep a waiting job from starting; it keeps its place."""
+        return act(Schedule, self._path(JOBS, "jobs", id, "hold"))
+
+    @call
+    def release(self, id: str) -> Flow[Schedule]:
+        """Let a held job start."""
+        return act(Schedule, self._path(JOBS, "jobs", id, "release"))
+
+    @call
+    def rank(self, id: str, *, priority: int | None = None, queue: str | None = None) -> Flow[Schedule]:
+        """Give a waiting job another priority (-10 to 10) or queue."""
+        return update(Schedule, self._path(JOBS, "jobs", id, "schedule"), {"priority": priority, "queue": queue}, None)
+
+    @call
+    def move(self, id: str, *, before: str) -> Flow[Schedule]:
+        """Move a waiting job before another one of the same project and queue."""
+        return act(Schedule, self._path(JOBS, "jobs", id, "move"), {"before": before})
+
     @listing
     def list(self, *, status: JobStatus | None = None, kind: JobKind | None = None) -> Pages[Job]:
         """Jobs, newest first."""
@@ -172,6 +260,20 @@ def _limits(resources: Resources | None) -> dict[str, object]:
     names = ("cpus", "memory_bytes", "disk_bytes", "time_limit_seconds", "gpus", "node_labels", "placement")
     values = {name: getattr(resources, name) for name in names}
     return {name: value for name, value in values.items() if value != getattr(_NO_LIMITS, name)}
+
+
+def _placed(placement: Placement | None) -> dict[str, object]:
+    if placement is None:
+        return {}
+    return {
+        "queue": placement.queue,
+        "priority": placement.priority,
+        "spot": placement.is_spot,
+        "hold": placement.is_held,
+        "start_before": placement.start_before,
+        "reservation": placement.reservation,
+        "gpus": placement.gpus,
+    }
 
 
 def _failed(job: Job) -> WaitFailedError:

@@ -37,6 +37,7 @@ _MARKS = (
     "model.py",
     "MLmodel",
     "server.json",
+    "image.json",
     "model.pt2",
     "model.pt",
     "model.keras",

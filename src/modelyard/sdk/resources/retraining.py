@@ -47,7 +47,8 @@ class Retraining(Resource[Mode]):
             triggers: of TriggerRules: what else starts a run ({"schedule": "0 3 * * 1"}, {"maximum_decay": 0.05}).
             budget: of BudgetRules: what its runs may use ({"runs_per_week": 3}).
             window: of DataWindow: which rows a run learns from ({"kind": "NEWEST", "rows": 10_000}).
-            rollout: how a proven version takes over ({"strategy": "canary", "share": 0.05}); if left out, all at once.
+            rollout: how a proven version takes over ({"strategy": "canary", "share": 0.05}); if left out, copies of all
+                requests for a minute, one request in a hundred for another, then all.
             is_enabled: start by itself; by hand it starts anyway.
         """
         body = {

@@ -1,20 +1,30 @@
 """What every application in one process shares."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import structlog
+
+from modelyard import __version__
 from modelyard.control.audit.repository import AuditRepository
 from modelyard.control.audit.service import AuditService
 from modelyard.control.durable import Durable
+from modelyard.control.jobs.workflows import ADMITTED, QUEUE
 from modelyard.control.telemetry.exporting import OtlpExport
 from modelyard.control.telemetry.figures import ControlFigures
 from modelyard.engines.base import Engine
+from modelyard.engines.choice import open_engine
 from modelyard.kit.clock import Clock, SystemClock
-from modelyard.server.engines import open_engine
+from modelyard.server.state.peers import open_presence
 from modelyard.server.telemetry import open_export
 from modelyard.settings import Home, Settings
+from modelyard.storage.archive.safekeeping import upgrade_safely
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import ObjectStore, open_objects
+from modelyard.storage.presence import Presence
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +37,7 @@ class Context:
     objects: ObjectStore
     engine: Engine
     durable: Durable
+    presence: Presence
     audit: AuditService
     creations: Creations
     clock: Clock = field(default_factory=SystemClock)
@@ -41,22 +52,31 @@ class Context:
         self.database.close()
 
 
-def open_context(settings: Settings, applications: tuple[str, ...]) -> Context:
-    """Make the folders, bring the database to the present schema, open everything."""
+def open_context(
+    settings: Settings, applications: tuple[str, ...], make_engine: Callable[[Settings], Engine] = open_engine
+) -> Context:
+    """Make the folders, bring the database to the present schema (after a copy of it), open everything."""
     home = settings.layout
     home.create()
     database = Database(settings.resolved_database_url)
-    database.upgrade("common", *applications)
+    clock = SystemClock()
+    copy = upgrade_safely(database, ("common", *applications), home, __version__, clock.now())
+    if copy is not None:
+        _log.warning("schema upgraded", database_before=str(copy))
+    presence = open_presence(settings.resolved_database_url, "+".join(applications), home)
+    presence.enter()
     figures = ControlFigures()
     return Context(
         settings=settings,
         home=home,
         database=database,
         objects=open_objects(settings.resolved_objects_url),
-        engine=open_engine(settings),
-        durable=Durable(settings.resolved_database_url),
+        engine=make_engine(settings),
+        durable=Durable(settings.resolved_database_url, presence.name, queues=(QUEUE, ADMITTED)),
+        presence=presence,
         audit=AuditService(database, AuditRepository()),
         creations=Creations(),
+        clock=clock,
         figures=figures,
         export=open_export(settings, figures),
     )

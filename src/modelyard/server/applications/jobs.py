@@ -7,25 +7,42 @@ from modelyard.control.algorithms.api import router as algorithms_router
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.environments.api import router as environments_router
+from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
+from modelyard.control.jobs.batch.api import router as batch_router
+from modelyard.control.jobs.batch.service import BatchJobService
+from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
+from modelyard.control.jobs.metering import job_subjects
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
-from modelyard.control.jobs.workflows import QUEUE, JobWorkflow
+from modelyard.control.jobs.workflows import ADMITTED, QUEUE, JobWorkflow
+from modelyard.control.metering.api import router as costs_router
+from modelyard.control.metering.assembly import Metering
+from modelyard.control.metering.assembly import assemble as assemble_metering
+from modelyard.control.references.fetching import Fetcher
+from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
+from modelyard.control.scheduling.api import queues_router, waiting_router
+from modelyard.control.scheduling.assembly import assemble as assemble_scheduling
+from modelyard.control.scheduling.capacity import offered
+from modelyard.control.scheduling.service import SchedulingService
 from modelyard.control.telemetry.api import figures_router
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 
+_FETCH_SECONDS = 4 * 3600.0
+
 DESCRIPTION = """
-Work that ends: training jobs and evaluation jobs. A training job runs a **built-in algorithm** on a dataset version of
-the registry, in a sandboxed process of its own, and registers what it makes as the next version of a model.
+Work that ends: training, evaluation and batch jobs. A training job runs a **built-in algorithm** on a dataset version
+of the registry, in a sandboxed process of its own, and registers what it makes as the next version of a model.
+A batch job answers all rows of a dataset version, an object or an address by one version of a model.
 While it runs you can follow its log and its metrics; afterwards its record says how it ended and why.
 """
 
@@ -38,35 +55,35 @@ class Jobs:
     client: JobsClient
 
 
+METERING_SECONDS = 5.0
+MOST_ADMITTED = 100
+"""Jobs whose workflows run at the same time, whatever capacity says: each has a thread."""
+
+
 def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
-    repository = JobRepository()
-    output = JobOutput(context.engine, context.objects)
-    execution = JobExecution(
-        database=context.database,
-        repository=repository,
-        registry=registry,
-        inputs=JobInputs(registry, context.home),
-        engine=context.engine,
-        output=output,
-        home=context.home,
-        clock=context.clock,
+    carrier = _Carrier()
+    references = _references(context, registry)
+    metering = assemble_metering(
+        database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
     )
-    workflow = JobWorkflow(execution)
-    service = JobService(
+    scheduling = assemble_scheduling(
         database=context.database,
-        repository=repository,
-        creations=context.creations,
-        registry=registry,
-        engine=context.engine,
-        output=output,
         clock=context.clock,
-        enqueue=workflow.enqueue,
+        machine=lambda: offered(context.engine.capacity(), context.settings.max_parallel_jobs),
+        quota=registry.quota,
+        carry=carrier.carry,
     )
+    service, workflow = _jobs(context, registry, scheduling.service, metering, references)
+    carrier.workflow = workflow
     routers = [
         algorithms_router(guard),
         environments_router(EnvironmentService(), guard),
         jobs_router(service, guard, context.settings),
+        batch_router(BatchJobService(service, registry, references), guard, context.settings),
+        queues_router(scheduling.queues, scheduling.service, guard),
+        waiting_router(scheduling.queues, scheduling.service, guard),
+        costs_router(metering.costs, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
     ]
@@ -74,13 +91,93 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         title="Modelyard Jobs", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
     )
 
+    def resume() -> None:
+        for ticket in scheduling.service.tickets():
+            carrier.carry(ticket)
+
     def on_start() -> None:
         context.durable.add_queue(QUEUE, context.settings.max_parallel_jobs)
-        service.resume()
+        context.durable.add_queue(ADMITTED, MOST_ADMITTED)
+        scheduling.queues.ensure_default()
+        service.adopt()
+        resume()
 
     duties = (
-        Duty(name="jobs.resume", interval_seconds=5.0, run=service.resume),
+        Duty(
+            name="jobs.schedule",
+            interval_seconds=1.0,
+            run=scheduling.scheduler.round,
+            is_shared=True,
+            pause=lambda: scheduling.scheduler.pause_seconds,
+            awake=scheduling.service.awake,
+        ),
+        Duty(name="jobs.resume", interval_seconds=5.0, run=resume),
         Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
+        Duty(name="jobs.metering", interval_seconds=METERING_SECONDS, run=metering.look),
+        Duty(
+            name="jobs.budgets",
+            interval_seconds=METERING_SECONDS,
+            run=lambda: metering.costs.look(service.stop_all),
+            is_shared=True,
+        ),
     )
     application = Application(name="jobs", asgi=asgi, duties=duties, on_start=on_start)
     return Jobs(application=application, client=InProcessJobsClient(service, context.settings))
+
+
+def _references(context: Context, registry: RegistryClient) -> ReferenceService:
+    """What a job reads may be as large as an upload, and may take its time."""
+    settings = context.settings
+    fetcher = Fetcher(settings.reference_hosts.split(","), settings.max_upload_bytes, total_seconds=_FETCH_SECONDS)
+    return ReferenceService(registry, context.objects, fetcher, settings.max_upload_bytes)
+
+
+class _Carrier:
+    """Ties the knot: the scheduler hands tickets to the workflow, whose execution tells the queues of each end."""
+
+    workflow: JobWorkflow
+
+    def carry(self, ticket: str) -> None:
+        """Carry an admitted job, once."""
+        self.workflow.enqueue(ticket)
+
+
+def _jobs(
+    context: Context,
+    registry: RegistryClient,
+    scheduling: SchedulingService,
+    metering: Metering,
+    references: ReferenceService,
+) -> tuple[JobService, JobWorkflow]:
+    repository, engine = JobRepository(), metering.engine
+    output = JobOutput(engine, context.objects)
+    inputs = JobInputs(registry, context.home)
+    environments = EnvironmentBuilder(context.engine, context.home.environments)
+    batches = BatchWork(registry, inputs, references, environments, context.engine, context.home)
+    execution = JobExecution(
+        database=context.database,
+        repository=repository,
+        registry=registry,
+        inputs=inputs,
+        batches=batches,
+        engine=engine,
+        output=output,
+        home=context.home,
+        clock=context.clock,
+        scheduling=scheduling,
+        control=context.presence.name,
+    )
+    service = JobService(
+        database=context.database,
+        repository=repository,
+        creations=context.creations,
+        registry=registry,
+        engine=engine,
+        output=output,
+        clock=context.clock,
+        scheduling=scheduling,
+        check_budget=metering.costs.check_budget,
+        control=context.presence.name,
+        lives=context.presence.lives,
+    )
+    return service, JobWorkflow(execution)

@@ -5,16 +5,21 @@ from fastapi import APIRouter
 from modelyard import __version__
 from modelyard.control.alerts.api import router as alerts_router
 from modelyard.control.alerts.delivery import EmailSender
+from modelyard.control.alerts.repository import AlertRepository
+from modelyard.control.alerts.subscriptions import EventSubscriptions
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.detectors.api import router as detectors_router
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
+from modelyard.control.endpoints.hosting.hosts import host_folder, place_of
 from modelyard.control.endpoints.hosting.policy import HostingPolicy
+from modelyard.control.endpoints.hosting.tenants import KIND, PLATFORM, Tenants
 from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
+from modelyard.control.endpoints.repository import ReplicaRepository
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.evaluation.api import router as evaluation_router
@@ -26,19 +31,24 @@ from modelyard.control.evaluation.service import EvaluationService
 from modelyard.control.events.api import router as events_router
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
+from modelyard.control.explanations.answering import ExplainedAnswers
 from modelyard.control.explanations.api import router as explanations_router
 from modelyard.control.explanations.background import Backgrounds
 from modelyard.control.explanations.service import ExplanationService
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.rollout_quality import RolloutQuality
+from modelyard.control.metering.api import router as costs_router
+from modelyard.control.metering.assembly import Metering
+from modelyard.control.metering.assembly import assemble as assemble_metering
 from modelyard.control.monitors.api import router as monitors_router
+from modelyard.control.monitors.checking.counting import LabelCounter
 from modelyard.control.monitors.workflows import MonitorWorkflow
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.retraining.api import router as retraining_router
 from modelyard.control.retraining.collecting import Collector
 from modelyard.control.retraining.conditions.conditions import Conditions
-from modelyard.control.retraining.conditions.decay import HoldoutDecay
+from modelyard.control.retraining.conditions.decay import SequentialDecay
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.proof.prover import Prover
@@ -56,7 +66,7 @@ from modelyard.server.applications.monitoring import Monitoring
 from modelyard.server.applications.monitoring import assemble as assemble_monitoring
 from modelyard.server.applications.traffic import Traffic, build_traffic
 from modelyard.server.duties import Duty
-from modelyard.settings import Home, Settings
+from modelyard.settings import Home
 
 DESCRIPTION = """
 What runs: **endpoints** that serve model versions at a stable address, what they answered (**inferences**), what
@@ -64,24 +74,15 @@ turned out to be true (**feedback**), **monitors** that look for drift, and **re
 switch to a better version. The inference calls themselves go to the gateway and need none of this to be up.
 """
 
+METERING_SECONDS = 5.0
+
 
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
     """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
     database, clock, home = context.database, context.clock, context.home
-    events, trial = EventService(database, EventRepository(), clock), RolloutQuality()
-    endpoints, reconciler = assemble_endpoints(
-        database=database,
-        registry=registry,
-        engine=context.engine,
-        events=events,
-        tokens=registry.route_tokens,
-        home=home,
-        clock=clock,
-        capture_share=context.settings.capture_share,
-        saturation=(lambda: "") if context.engine.has_nodes else HostWatch().saturation,
-        concern=trial.concern,
-        hosting=_hosting(context.settings),
-    )
+    events, trial = _events(context), RolloutQuality()
+    metering = _metering(context)
+    endpoints, reconciler = _endpoints(context, registry, events, trial, metering)
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     traffic = build_traffic(context, registry, endpoints, events, guard)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
@@ -89,7 +90,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)
     collector = Collector(registry, jobs, traffic.labelled, traffic.feedback, home.run / "retraining")
-    decay = HoldoutDecay(traffic.quality, registry, clock)
+    decay = SequentialDecay(database, repository, registry, LabelCounter(traffic.labelled, traffic.feedback, clock))
     conditions = Conditions(
         database, repository, monitoring.service, endpoints, traffic.feedback, collector, decay, clock
     )
@@ -100,8 +101,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     execution = RetrainingExecution(
         tracking, policies, collector, prover, traffic.feedback, registry, jobs, endpoints, clock
     )
-    carry = RetrainingWorkflow(retraining, execution)
-    checks = MonitorWorkflow(monitoring.runner)
+    carry, checks = RetrainingWorkflow(retraining, execution), MonitorWorkflow(monitoring.runner)
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
@@ -110,6 +110,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         *_monitoring_routers(monitoring, guard),
         retraining_router(policies, retraining, carry.start, guard),
         events_router(events, guard),
+        costs_router(metering.costs, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
     ]
@@ -119,17 +120,56 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     duties = (
         *_endpoint_duties(reconciler, home, trial, traffic.quality),
         *traffic.duties,
-        Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep),
-        Duty(name="alerts.deliver", interval_seconds=1.0, run=monitoring.courier.run_once),
-        Duty(name="alerts.forget", interval_seconds=3600.0, run=monitoring.courier.forget),
-        Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep),
+        Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep, is_shared=True),
+        Duty(name="alerts.deliver", interval_seconds=1.0, run=monitoring.courier.run_once, is_shared=True),
+        Duty(name="alerts.forget", interval_seconds=3600.0, run=monitoring.courier.forget, is_shared=True),
+        Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),
+        Duty(name="endpoints.metering", interval_seconds=METERING_SECONDS, run=metering.look),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
 
 
-def _hosting(settings: Settings) -> HostingPolicy | None:
+def _events(context: Context) -> EventService:
+    """Events, which go to whoever subscribes to them."""
+    subscriptions = EventSubscriptions(AlertRepository(), context.clock)
+    return EventService(context.database, EventRepository(), context.clock, subscriptions.forward)
+
+
+def _endpoints(
+    context: Context, registry: RegistryClient, events: EventService, trial: RolloutQuality, metering: Metering
+) -> tuple[EndpointService, Reconciler]:
+    return assemble_endpoints(
+        database=context.database,
+        registry=registry,
+        engine=metering.engine,
+        events=events,
+        tokens=registry.route_tokens,
+        home=context.home,
+        clock=context.clock,
+        capture_share=context.settings.capture_share,
+        saturation=(lambda: "") if context.engine.has_nodes else HostWatch().saturation,
+        concern=trial.concern,
+        hosting=_hosting(context),
+        keeps=lambda: context.presence.has_duties,
+    )
+
+
+def _metering(context: Context) -> Metering:
+    sockets = context.home.sockets
+    tenants = Tenants(context.database, ReplicaRepository(), lambda host_id: host_folder(sockets, host_id), place_of)
+    return assemble_metering(
+        database=context.database,
+        engine=context.engine,
+        clock=context.clock,
+        subjects=tenants.subjects,
+        kinds=(KIND, PLATFORM),
+    )
+
+
+def _hosting(context: Context) -> HostingPolicy | None:
     """How models share processes; None if the settings leave nothing of it, or processes run on several machines."""
-    if settings.engine != "local" or (settings.shared_model_bytes <= 0 and settings.spare_workers <= 0):
+    settings = context.settings
+    if context.engine.has_nodes or (settings.shared_model_bytes <= 0 and settings.spare_workers <= 0):
         return None
     return HostingPolicy(
         shared_model_bytes=settings.shared_model_bytes,
@@ -148,9 +188,12 @@ def _endpoint_duties(
         run=reconciler.tick,
         pause=lambda: reconciler.pause_seconds,
         awake=reconciler.awake,
+        is_shared=True,
+        stand_by=reconciler.stand_by,
     )
     demand = Duty(name="endpoints.demand", interval_seconds=POLL_SECONDS, run=watch.look)
-    return reconcile, demand, Duty(name="rollouts.quality", interval_seconds=3.0, run=lambda: trial.sweep(quality))
+    trials = Duty(name="rollouts.quality", interval_seconds=3.0, run=lambda: trial.sweep(quality), is_shared=True)
+    return reconcile, demand, trials
 
 
 def _monitoring(
@@ -191,7 +234,9 @@ def _evaluation(
     backgrounds = Backgrounds(registry, BundleCache(context.home.cache / "bundles", registry), captures)
     evaluation = EvaluationService(reader, endpoints, clock)
     comparison = ComparisonService(reader, running, endpoints, clock)
+    explanations = ExplanationService(endpoints, captures, running, backgrounds)
+    answers = ExplainedAnswers(traffic.predictions, traffic.gateway, explanations)
     return (
         evaluation_router(evaluation, comparison, BiasService(reader, endpoints, clock), guard),
-        explanations_router(ExplanationService(endpoints, captures, running, backgrounds), guard),
+        explanations_router(explanations, answers, guard),
     )

@@ -106,23 +106,28 @@ class RegistryServices:
             self._permits_code,
             folder / "registrations",
             max_bytes,
+            self._check_storage,
         )
         self.builds = BuildService(self.models, self.inspector, folder / "builds")
         rows = DatasetRepository()
         contents = DatasetContents(database, rows, objects)
         self.datasets = DatasetService(database, rows, creations, contents, clock, self.models.trained_on_dataset)
         self.dataset_versions = DatasetVersionService(
-            database, rows, creations, contents, self.uploads, clock, folder / "datasets"
+            database, rows, creations, contents, self.uploads, clock, folder / "datasets", self._check_storage
         )
         probes = {
             "datasets": self.datasets.is_empty,
             "models": self.models.is_empty,
             "tokens": self.access.is_empty,
         }
-        self.projects = ProjectService(database, ProjectRepository(), creations, probes, clock)
+        stored = (self.datasets.stored_bytes, self.models.stored_bytes)
+        self.projects = ProjectService(database, ProjectRepository(), creations, probes, clock, stored)
 
     def _permits_code(self, project: str) -> bool:
         return self.projects.permits_code(project)
+
+    def _check_storage(self, project: str, more_bytes: int) -> None:
+        self.projects.check_storage(project, more_bytes)
 
     def client(self) -> InProcessRegistryClient:
         """The registry as other applications in this process see it."""
@@ -200,7 +205,9 @@ def build_registry(context: Context) -> Registry:
     application = Application(
         name="registry",
         asgi=services.application(guard, context.figures),
-        duties=(Duty(name="uploads.expire", interval_seconds=3600.0, run=services.uploads.expire_abandoned),),
+        duties=(
+            Duty(name="uploads.expire", interval_seconds=3600.0, run=services.uploads.expire_abandoned, is_shared=True),
+        ),
         on_start=on_start,
     )
     return Registry(application=application, client=services.client(), guard=guard)

@@ -23,11 +23,12 @@ from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.feedback.settling import Settling
 from modelyard.control.predictions.api import router as predictions_router
-from modelyard.control.predictions.fetching import Fetcher
 from modelyard.control.predictions.gateway import GatewayCaller
 from modelyard.control.predictions.service import PredictionService
 from modelyard.control.queries.api import router as queries_router
 from modelyard.control.queries.service import QueryService
+from modelyard.control.references.fetching import Fetcher
+from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.guard import Guard
 from modelyard.control.telemetry.api import otlp_router
 from modelyard.control.telemetry.collectors import SpoolFigures, WorkerFigures
@@ -47,6 +48,8 @@ class Traffic:
     feedback: FeedbackService
     labelled: LabelledReader
     quality: QualityService
+    gateway: GatewayCaller
+    predictions: PredictionService
     routers: tuple[APIRouter, ...]
     duties: tuple[Duty, ...]
 
@@ -76,24 +79,28 @@ def build_traffic(
     context.figures.add(SpoolFigures(home.spool))
     context.figures.add(WorkerFigures(endpoints.running_replicas))
     quality = QualityService(labelled, endpoints, clock)
+    gateway = GatewayCaller(home.run / "gateway.json", settings.tls_certificate)
+    predictions = _predictions(context, registry, endpoints, gateway)
     queries = QueryService(captures, feedback, endpoints, home.run / "queries")
     return Traffic(
         captures=captures,
         feedback=feedback,
         labelled=labelled,
         quality=quality,
+        gateway=gateway,
+        predictions=predictions,
         routers=(
             captures_router(captures, retention, guard),
-            predictions_router(_predictions(context, registry, endpoints), guard),
+            predictions_router(predictions, guard),
             queries_router(queries, guard),
             otlp_router(TelemetryReceiver(endpoints, feedback, ingest, Mask(_mask_key(home))), guard),
             feedback_router(feedback, quality, QualityHistory(labelled, registry, endpoints, clock), guard),
         ),
         duties=(
             Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
-            Duty(name="captures.merge", interval_seconds=20.0, run=compaction.run_once),
-            Duty(name="captures.expire", interval_seconds=3600.0, run=retention.run_once),
-            Duty(name="feedback.settle", interval_seconds=2.0, run=settling.run_once),
+            Duty(name="captures.merge", interval_seconds=20.0, run=compaction.run_once, is_shared=True),
+            Duty(name="captures.expire", interval_seconds=3600.0, run=retention.run_once, is_shared=True),
+            Duty(name="feedback.settle", interval_seconds=2.0, run=settling.run_once, is_shared=True),
         ),
     )
 
@@ -107,10 +114,10 @@ def _mask_key(home: Home) -> bytes:
     return bytes.fromhex(home.mask_key.read_text().strip()) if home.mask_key.exists() else b""
 
 
-def _predictions(context: Context, registry: RegistryClient, endpoints: EndpointService) -> PredictionService:
+def _predictions(
+    context: Context, registry: RegistryClient, endpoints: EndpointService, gateway: GatewayCaller
+) -> PredictionService:
     settings, home = context.settings, context.home
     fetcher = Fetcher(settings.reference_hosts.split(","), settings.max_reference_bytes)
-    gateway = GatewayCaller(home.run / "gateway.json", settings.tls_certificate)
-    return PredictionService(
-        endpoints, registry, context.objects, fetcher, gateway, settings.max_reference_bytes, home.run / "references"
-    )
+    references = ReferenceService(registry, context.objects, fetcher, settings.max_reference_bytes)
+    return PredictionService(endpoints, references, gateway, home.run / "references")

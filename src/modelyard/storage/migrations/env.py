@@ -7,6 +7,7 @@ from alembic.autogenerate.api import AutogenContext
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import BRANCHES
+from modelyard.storage.migrate import version_table
 
 
 def _render_type(kind: str, item: Any, imports: AutogenContext) -> str | Literal[False]:
@@ -24,7 +25,7 @@ _tables = BRANCHES[_attributes["branch"]]
 context.configure(
     connection=_attributes["connection"],
     target_metadata=_tables,
-    version_table=f"alembic_version_{_attributes['branch']}",
+    version_table=version_table(_attributes["branch"]),
     include_name=lambda name, kind, _parents: kind != "table" or name in _tables.tables,
     render_item=_render_type,
     render_as_batch=True,  # SQLite cannot alter columns: alembic rebuilds the table

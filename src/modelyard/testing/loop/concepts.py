@@ -1,6 +1,8 @@
 """What the world of the loop looks like: rows of a table, and a rule for their labels that may change."""
 
+import csv
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -47,6 +49,24 @@ class Table:
     numbers: Any
     regions: list[str]
     labels: list[str]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Of a CSV file with all columns, in any order."""
+        with path.open(newline="") as file:
+            rows = [*csv.DictReader(file)]
+        numbers = np.array([[float(row[name]) for name in COLUMNS[:3]] for row in rows])
+        return cls(numbers=numbers, regions=[row[COLUMNS[3]] for row in rows], labels=[row[TARGET] for row in rows])
+
+    def rows_where(self, chosen: Any) -> Self:
+        """Those rows of which `chosen`, (n,) bool, is true."""
+        places = np.flatnonzero(chosen).tolist()
+        return replace(
+            self,
+            numbers=self.numbers[places],
+            regions=[self.regions[place] for place in places],
+            labels=[self.labels[place] for place in places],
+        )
 
     def rows(self) -> list[dict[str, object]]:
         """As an application sends them."""

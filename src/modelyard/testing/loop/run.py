@@ -1,11 +1,11 @@
-"""One loop run: a platform, the scenarios, the sabotage; what came out as text."""
+"""One loop run: a platform, the scenarios, the sabotaged retrainings; what came out as text."""
 
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from modelyard.sdk.client import Client
-from modelyard.testing.loop.sabotage_runs import Report, run_sabotage
+from modelyard.testing.loop.proving import ACTS, LARGEST_SHARE, Act, Report, Verdict, prove
 from modelyard.testing.loop.scenarios import SCENARIOS, Outcome, Scenario, play
 from modelyard.testing.loop.workplace import Workplace
 from modelyard.testing.programs import Program
@@ -14,19 +14,25 @@ Say = Callable[[str], None]
 
 
 def run(
-    home: Path, *, scenarios: Sequence[Scenario] = SCENARIOS, repeats: int = 2, seed: int = 0, say: Say = print
-) -> tuple[list[Outcome], Report | None]:
-    """Start a platform in `home`, play the scenarios one after the other, then the sabotage `repeats` times."""
-    platform = Program(home, "modelyard.server.up")
+    home: Path,
+    *,
+    scenarios: Sequence[Scenario] = SCENARIOS,
+    acts: Sequence[Act] = ACTS,
+    repeats: int = 2,
+    seed: int = 0,
+    say: Say = print,
+) -> tuple[list[Outcome], list[Report]]:
+    """Start a platform in `home`, play the scenarios one by one, then the acts with each sabotage `repeats` times."""
+    platform = Program(home, "modelyard.testing.loop.platform")
     try:
         url = platform.start("--port", "0").ready()
         with Client(url, platform.token) as client, tempfile.TemporaryDirectory() as folder:
-            work = Workplace(client, Path(folder))
+            work = Workplace(client, Path(folder), home)
             outcomes = [play(work, scenario, seed + place, say) for place, scenario in enumerate(scenarios)]
-            report = run_sabotage(work, repeats, seed, say) if repeats else None
+            reports = [prove(work, act, repeats, seed, say) for act in acts]
     finally:
         platform.end()
-    return outcomes, report
+    return outcomes, reports
 
 
 def scenario_table(outcomes: Sequence[Outcome]) -> str:
@@ -42,31 +48,36 @@ def scenario_table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([head, *lines])
 
 
-def sabotage_table(report: Report) -> str:
-    """A line per sabotaged version, with its reason."""
-    lines = [
-        f"{one.kind:18} {one.run.status:9} answered {one.answered} requests; {one.run.reason}"
-        for one in report.verdicts
-    ]
-    if report.sound is not None:
-        lines.append(f"{'sound':18} {report.sound.status:9} {report.sound.reason}")
-    lines.append(f"{report.requests:,} requests meanwhile, {len(report.failures)} failed")
-    return "\n".join(lines)
+def proof_table(report: Report) -> str:
+    """A line per retraining of an act, and one for its load."""
+    head = f"{'run':>3} {'sabotage':34} {'stopped at':10} {'answered':>9} {'of':>6} {'share':>7} failed reason"
+    lines = [_line(number, one) for number, one in enumerate(report.verdicts, start=1)]
+    return "\n".join([head, *lines, f"{report.requests:,} requests in all, {len(report.failures)} failed"])
 
 
-def faults(outcomes: Sequence[Outcome], report: Report | None) -> list[str]:
+def faults(outcomes: Sequence[Outcome], reports: Sequence[Report]) -> list[str]:
     """What did not hold."""
     found = [
         f"{one.name}: accuracy {one.after:.3f}, oracle {one.oracle:.3f}, failures {one.failures[:3]}"
         for one in outcomes
         if not one.is_recovered
     ]
-    if report is None:
-        return found
-    found += [f"{one.kind}: {one.run.status}: {one.run.reason}" for one in report.verdicts if not one.is_stopped]
-    if report.sound is None or report.sound.status != "PROMOTED":
-        found.append(f"the sound version was not promoted: {report.sound.reason if report.sound else ''}")
-    return found + [f"a request failed: {message}" for message in report.failures[:3]]
+    for report in reports:
+        found += [
+            f"{report.act}: {one.sabotage.kind or 'sound'}: {one.run.status}, answered {one.share:.2%} "
+            f"(below {LARGEST_SHARE:.0%} is allowed to a bad one), {one.failed} failed: {one.run.reason}"
+            for one in report.verdicts
+            if not one.is_as_it_should_be
+        ]
+        found += [f"{report.act}: a request failed: {message}" for message in report.failures[:3]]
+    return found
+
+
+def _line(number: int, one: Verdict) -> str:
+    return (
+        f"{number:3} {one.sabotage.kind or 'none, it is sound':34} {one.stopped_at:10} {one.answered:9,} "
+        f"{one.requests:6,} {one.share:7.2%} {one.failed:6} {one.run.reason}"
+    )
 
 
 def _runs(outcome: Outcome) -> str:

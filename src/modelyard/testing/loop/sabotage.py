@@ -1,4 +1,4 @@
-"""Five ways in which a retraining goes wrong: three in its data, two in the model that comes out."""
+"""Ways in which a retraining goes wrong: in its data, or in the model that comes out."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,10 @@ import numpy as np
 from modelyard.runtimes.bundle import COMPILATION, read_manifest, write_golden
 from modelyard.runtimes.catalog import runtime_for
 from modelyard.runtimes.golden import make_golden
-from modelyard.testing.loop.concepts import Table
+from modelyard.testing.loop.concepts import REGIONS, Table
+
+ORDER = "sabotage"
+"""File in the state directory that names the kind; none: jobs are as they should be."""
 
 _PRODUCTS = 3
 _PROBABILITIES = "probabilities"
@@ -48,6 +51,51 @@ def slow_down(bundle: Path, size: int) -> None:
                 helper.make_node("ReduceMax", [names[-1]], ["largest"], keepdims=0),
                 helper.make_node("Mul", ["largest", "zero"], ["nothing"]),
                 helper.make_node("Add", [source, "nothing"], [_PROBABILITIES]),
+            ]
+        )
+
+    _change(bundle, change)
+
+
+def slow_down_many_rows(bundle: Path) -> None:
+    """The same answers, after a time that grows with the third power of the number of rows: few rows show nothing."""
+    from onnx import helper, numpy_helper  # noqa: PLC0415 - takes a second
+
+    def change(graph: Any) -> None:
+        _free(graph, _PROBABILITIES)
+        graph.initializer.append(numpy_helper.from_array(np.array(0, dtype=np.float32), "zero"))
+        source = f"{_PROBABILITIES}_before"
+        graph.node.extend(
+            [
+                helper.make_node("Transpose", [source], ["transposed"], perm=[1, 0]),
+                helper.make_node("MatMul", [source, "transposed"], ["every_pair"]),
+                helper.make_node("MatMul", ["every_pair", "every_pair"], ["every_triple"]),
+                helper.make_node("ReduceMax", ["every_triple"], ["largest"], keepdims=0),
+                helper.make_node("Mul", ["largest", "zero"], ["nothing"]),
+                helper.make_node("Add", [source, "nothing"], [_PROBABILITIES]),
+            ]
+        )
+
+    _change(bundle, change)
+
+
+def fail_on_new_regions(bundle: Path) -> None:
+    """A lookup that has a place for each region that it was made with, and for no other."""
+    from onnx import helper, numpy_helper  # noqa: PLC0415 - takes a second
+
+    def change(graph: Any) -> None:
+        _free(graph, _PROBABILITIES)
+        graph.initializer.append(numpy_helper.from_array(np.zeros(1, dtype=np.float32), "known"))
+        places: dict[str, Any] = {
+            "keys_strings": list(REGIONS),
+            "values_int64s": [0] * len(REGIONS),
+            "default_int64": 1,
+        }
+        graph.node.extend(
+            [
+                helper.make_node("LabelEncoder", ["categorical"], ["place"], domain="ai.onnx.ml", **places),
+                helper.make_node("Gather", ["known", "place"], ["nothing"]),
+                helper.make_node("Add", [f"{_PROBABILITIES}_before", "nothing"], [_PROBABILITIES]),
             ]
         )
 

@@ -40,7 +40,7 @@ class Scenario:
 SCENARIOS = (
     Scenario(name="sudden", phases=(MOVED,), has_monitor=True),
     Scenario(name="gradual", phases=(AFTER,), is_gradual=True),
-    Scenario(name="recurring", phases=(AFTER, BEFORE), triggers={"maximum_decay": 0.03, "decay_window": "60s"}),
+    Scenario(name="recurring", phases=(AFTER, BEFORE), triggers={"maximum_decay": 0.03}),
 )
 
 
@@ -107,6 +107,7 @@ class _Play:
             cooldown_seconds=2,
             triggers=self._scenario.triggers,
             window={"kind": "NEWEST", "rows": ROWS},
+            rollout={"strategy": "shadow_canary", "copies": 1.0, "share": 0.01, "canary_requests": 0, "seconds": 4},
         )
 
     def _live_through(self, phase: Concept) -> None:

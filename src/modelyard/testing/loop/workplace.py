@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from modelyard.algorithms.bundles import predict
+from modelyard.kit.files import write_atomic
 from modelyard.runtimes.bundle import load_bundle
 from modelyard.sdk.client import Client
-from modelyard.testing.loop.concepts import COLUMNS, TARGET, Concept, Table
+from modelyard.testing.loop.concepts import TARGET, Concept, Table
+from modelyard.testing.loop.sabotage import ORDER
 from modelyard.testing.loop.traffic import Traffic
 
 ALGORITHM = "linear-classification"
@@ -18,19 +20,25 @@ _JOB_SECONDS = 300.0
 
 
 class Workplace:
-    """A client with a folder for files on their way."""
+    """A client with a folder for files on their way, and the state directory of the platform."""
 
-    def __init__(self, client: Client, folder: Path) -> None:
+    def __init__(self, client: Client, folder: Path, home: Path) -> None:
         self.client = client
         self.folder = folder
+        self._order = home / ORDER
 
-    def train(
-        self, table: Table, name: str, *, model: str, algorithm: str = ALGORITHM, columns: tuple[str, ...] = COLUMNS
-    ) -> str:
+    def order(self, kind: str) -> None:
+        """From now on training jobs are sabotaged in this way; "": not at all."""
+        if kind:
+            write_atomic(self._order, kind.encode())
+        else:
+            self._order.unlink(missing_ok=True)
+
+    def train(self, table: Table, name: str, *, model: str, algorithm: str = ALGORITHM) -> str:
         """The ref of a version trained on a new version of the dataset `name`."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             path = Path(folder, f"{name}.csv")
-            path.write_text(table.csv(columns))
+            path.write_text(table.csv())
             version = self.client.datasets.upload(name, path)
         job = self.client.jobs.train(
             algorithm,
@@ -41,13 +49,6 @@ class Workplace:
             timeout_seconds=_JOB_SECONDS,
         )
         return str(job.result["model_version"])
-
-    def download(self, ref: str, name: str) -> Path:
-        """A version's bundle as a folder of its own."""
-        folder = self.folder / name
-        folder.mkdir()
-        self.client.models.download(ref, folder)
-        return folder
 
     def accuracy_of(self, ref: str, table: Table) -> float:
         """Accuracy of a version that need not be deployed."""

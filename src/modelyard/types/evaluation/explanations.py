@@ -1,9 +1,11 @@
 """Why a model gave an answer: contributions of the inputs that add up to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from modelyard.types.signatures import Scalar
+from modelyard.types.tensors import JsonTensor
 
 
 class ExplanationMethod(StrEnum):
@@ -72,3 +74,26 @@ class Explanation:
     asked_rows: int
     seconds: float
     sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedInference:
+    """An answer with the reasons for it.
+
+    Attributes:
+        inference_id: what feedback refers to.
+        endpoint: that was asked.
+        version: that answered, and is explained.
+        variant: of the endpoint.
+        outputs: the answer.
+        explanations: one per row, in order; fewer where the time was over or one failed.
+        explanation_error: `code` and `message` of what kept rows from being explained; null if nothing did.
+    """
+
+    inference_id: str
+    endpoint: str
+    version: str
+    variant: str
+    outputs: tuple[JsonTensor, ...]
+    explanations: tuple[Explanation, ...] = ()
+    explanation_error: Mapping[str, str] | None = None

@@ -171,6 +171,8 @@ class EndpointComparison:
         challenger: the version that wants to take over.
         is_cut: the window holds more rows than were asked for, or than the time allowed: only the newest count.
         challenge: the result.
+        masked_rows: rows that were left out because inputs of theirs were hashed or dropped.
+        masked: those inputs.
     """
 
     endpoint: str
@@ -178,6 +180,8 @@ class EndpointComparison:
     challenger: str
     is_cut: bool
     challenge: Challenge
+    masked_rows: int = 0
+    masked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

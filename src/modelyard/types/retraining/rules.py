@@ -65,14 +65,12 @@ class TriggerRules:
 
     Attributes:
         schedule: a cron expression, in UTC ("0 3 * * 1": Mondays at three).
-        maximum_decay: the live metric may be worse than the version's held-out one by this much: a difference of
-            accuracies, a share of the RMSE. None: decay starts nothing.
-        decay_window: over which time the live metric is measured ("24h").
+        maximum_decay: the live answers may be worse than the version's held-out ones by this much: a difference of
+            accuracies, a share of the mean error. None: decay starts nothing.
     """
 
     schedule: str | None = None
     maximum_decay: float | None = None
-    decay_window: str = "24h"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

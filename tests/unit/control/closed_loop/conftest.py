@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from modelyard.control.alerts.delivery import EmailSender
+from modelyard.control.alerts.repository import AlertRepository
+from modelyard.control.alerts.subscriptions import EventSubscriptions
 from modelyard.control.captures.compaction import Compaction
 from modelyard.control.captures.ingest import CaptureIngest
 from modelyard.control.captures.repository import CaptureRepository
@@ -24,11 +26,12 @@ from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService, NewTruth
 from modelyard.control.feedback.settling import Settling
+from modelyard.control.monitors.checking.counting import LabelCounter
 from modelyard.control.monitors.service import MonitorService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.control.retraining.collecting import Collector
 from modelyard.control.retraining.conditions.conditions import Conditions
-from modelyard.control.retraining.conditions.decay import HoldoutDecay
+from modelyard.control.retraining.conditions.decay import SequentialDecay
 from modelyard.control.retraining.execution import RetrainingExecution
 from modelyard.control.retraining.policies import PolicyService
 from modelyard.control.retraining.proof.prover import Prover
@@ -50,6 +53,7 @@ from modelyard.settings import Home
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import ObjectStore, open_objects
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutPlan, RolloutStatus, Variant
 from modelyard.types.jobs import DatasetRef, Job, JobEnd, JobKind, JobRecipe, JobStatus
@@ -238,6 +242,9 @@ class Registry:
         self.models[version.ref] = version
         self.bundles[version.ref] = bundle
         return version
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         if ref not in self.models:
@@ -428,7 +435,7 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
         folder.mkdir()
     endpoints, registry, jobs = Endpoints(clock), Registry(folders["datasets"], clock), Jobs(clock)
     objects, creations = open_objects("memory://"), Creations()
-    events = EventService(database, EventRepository(), clock)
+    events = EventService(database, EventRepository(), clock, EventSubscriptions(AlertRepository(), clock).forward)
     feedback = FeedbackService(database, FeedbackRepository(), endpoints, clock)
     repository = CaptureRepository()
     captures = CaptureService(database, repository, objects, feedback)
@@ -455,7 +462,7 @@ def world(database: Database, tmp_path: Path, clock: FakeClock) -> World:
     policies = PolicyService(database, runs, creations, endpoints, monitors, events, clock)
     collector = Collector(registry, jobs, labelled, feedback, folders["temporary"])
     quality = QualityService(labelled, endpoints, clock)
-    decay = HoldoutDecay(quality, registry, clock)
+    decay = SequentialDecay(database, runs, registry, LabelCounter(labelled, feedback, clock))
     conditions = Conditions(database, runs, monitors, endpoints, feedback, collector, decay, clock)
     retraining = RetrainingService(database, runs, creations, policies, conditions, endpoints, collector, events, clock)
     tracking = RunTracking(database, runs, events, clock)

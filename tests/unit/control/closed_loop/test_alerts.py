@@ -104,6 +104,24 @@ def test_an_alarm_is_posted_signed_and_its_end_too(world):
     assert world.monitoring.alerts.channel("default", "on-call").secret is None
 
 
+def test_events_are_posted_signed_and_tried_again_as_alerts_are(world):
+    with receiver(503) as server:
+        body = ChannelCreate(name="app", kind=ChannelKind.WEBHOOK, target=server.url, events=["retraining_*"])
+        made = world.monitoring.alerts.create("default", body, None)
+        world.events.append("default", "endpoint/points", "retraining_rejected", "It is worse", {"run": "run-1"})
+        world.monitoring.courier.run_once()
+        world.clock.sleep(5)
+        world.monitoring.courier.run_once()
+        assert kinds(server) == ["retraining_rejected"] * 2
+        headers, content = server.received[1]
+    assert server.received[0][0]["webhook-id"] == headers["webhook-id"]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + content
+    key = base64.b64decode(made.secret.removeprefix("whsec_"))
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert deliveries(world)[0].status is DeliveryStatus.DELIVERED
+
+
 def test_what_is_not_taken_is_sent_again_also_by_another_process_and_never_lost(world):
     with receiver(500, 302) as server:
         channel(world, "on-call", ChannelKind.WEBHOOK, server.url)

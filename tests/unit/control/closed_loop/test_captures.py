@@ -10,7 +10,7 @@ from msgspec import structs
 
 from modelyard.control.captures.batches import BatchFilter
 from modelyard.control.captures.errors import InferenceNotFoundError, TimeRangeInvalidError
-from modelyard.control.captures.parquet import concatenate
+from modelyard.control.captures.parquet import concatenate, read_table, rows_of, write_table
 from modelyard.control.feedback.service import NewTruth
 from modelyard.control.rest.pages import PageQuery
 from modelyard.errors import UnavailableError
@@ -195,3 +195,20 @@ def test_pages_neither_overlap_nor_miss_anything(world):
     found = ids(world)
     assert len(found) == 20
     assert all(one > other for one, other in pairwise(found))
+
+
+def test_the_callers_trace_comes_back_and_older_objects_have_none(world):
+    trace, parent = "a" * 32, "b" * 16
+    plain, traced = world.records(2)
+    world.write([plain, structs.replace(traced, traceparent=f"00-{trace}-{parent}-01")])
+    world.ingest.run_once()
+    assert (world.captures.get("default", "points", traced.id).trace_id) == trace
+    assert (world.captures.get("default", "points", traced.id).parent_span_id) == parent
+    assert world.captures.get("default", "points", plain.id).trace_id == ""
+    (batch,) = world.captures.tables(ALL)
+    path = world.spool / "older.parquet"
+    write_table(batch[1].drop_columns(["traceparent", "masked", "model_us"]), path)
+    assert [(item.traceparent, item.masked, item.model_us) for item in rows_of(read_table(path.read_bytes()))] == [
+        ("", (), 0),
+        ("", (), 0),
+    ]

@@ -1,4 +1,4 @@
-"""When policies start by themselves: schedules, decay, budgets; what they say while they wait; what they learn from."""
+"""When policies start by themselves: schedules, budgets; what they say while they wait; what they learn from."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from modelyard.control.feedback.errors import WindowInvalidError
 from modelyard.control.monitors.schemas import MonitorCreate
 from modelyard.control.retraining.conditions.schedule import check_schedule, last_slot, next_slot
 from modelyard.control.retraining.errors import DataWindowInvalidError, RetrainingImpossibleError, ScheduleInvalidError
@@ -15,7 +14,6 @@ from modelyard.data.newest import keep_newest
 from modelyard.data.tables import read_table
 from modelyard.errors import NotFoundError
 from modelyard.types.datasets import DatasetFormat
-from modelyard.types.models import Metric
 from modelyard.types.monitoring import RetrainingStatus
 
 DAY = 86400.0
@@ -85,30 +83,6 @@ def test_cron_expressions_are_checked_and_read_in_utc():
     for wrong in ("every day", "61 * * * *", "* * * * * *", ""):
         with pytest.raises(ScheduleInvalidError):
             check_schedule(wrong)
-
-
-def test_decay_starts_a_run_once_it_is_certain(world):
-    version = world.registry.models["points:1"]
-    card = replace(version.manifest.card, metrics=(Metric(name="accuracy", value=0.97, n=200),))
-    world.registry.models["points:1"] = replace(version, manifest=replace(version.manifest, card=card))
-    world.policy(triggers={"maximum_decay": 0.05})
-    assert "waits for decay: points:1 has no labelled rows within 24h" in (world.traffic(1), says(world))[1]
-    world.label(world.traffic(60))
-    assert "waits for decay: accuracy of points:1 is 1.000 on 60 labelled rows" in says(world)
-    assert world.retraining.start_due() == []
-    world.label(world.traffic(30), is_right=False)
-    world.clock.sleep(11)
-    (run,) = world.retraining.start_due()
-    assert run.cause == (
-        "Accuracy of points:1 is 0.667 on 90 labelled rows, it was 0.970 on held-out ones when it was made. "
-        "90 new labelled rows have come (needed: 20)."
-    )
-
-
-def test_a_version_without_held_out_metrics_does_not_decay(world):
-    world.policy(triggers={"maximum_decay": 0.05})
-    world.label(world.traffic(30), is_right=False)
-    assert "the card of points:1 has no held-out metric" in says(world)
 
 
 def test_a_budget_of_runs_stops_a_policy_until_the_week_is_over(world):
@@ -205,8 +179,6 @@ def test_the_newest_rows_of_every_format_are_kept(tmp_path, format):
 def test_wrong_rules_are_refused_also_in_a_change(world):
     with pytest.raises(ScheduleInvalidError):
         world.policy(triggers={"schedule": "sometimes"})
-    with pytest.raises(WindowInvalidError):
-        world.policy(triggers={"decay_window": "long"})
     with pytest.raises(DataWindowInvalidError):
         world.policy(window={"kind": "SINCE"})
     world.policy(gate={"significance_level": 0.01})

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from modelyard.algorithms.replay.requests import read_requests
@@ -152,8 +153,10 @@ def run_at(world, name: str = "run-1") -> RetrainingRun:
 
 def sampled(world, run: RetrainingRun, wanted: int):
     sampler = RequestSampler(world.captures, world.registry, world.registry.folder / "temporary")
-    version, count = sampler.store(run, world.registry.models["points:1"].manifest.signature, wanted)
-    return (read_requests(world.registry.folder / version.digest) if version else []), count
+    found = sampler.store(run, world.registry.models["points:1"].manifest.signature, wanted)
+    requests = read_requests(world.registry.folder / found.requests.digest) if found.requests else []
+    assert len(requests) == found.count
+    return requests, found.masked
 
 
 def test_the_sample_is_spread_over_time_and_ends_where_the_run_began(world):
@@ -161,8 +164,8 @@ def test_the_sample_is_spread_over_time_and_ends_where_the_run_began(world):
         world.traffic(50, rows=2)
     run = run_at(world)
     world.traffic(30)
-    requests, count = sampled(world, run, 20)
-    assert count == 20
+    requests, _ = sampled(world, run, 20)
+    assert len(requests) == 20
     times = sorted(request.at for request in requests)
     assert times[-1] <= run.started_at
     gaps = {(late - early).total_seconds() for early, late in pairwise(times)}
@@ -172,5 +175,26 @@ def test_the_sample_is_spread_over_time_and_ends_where_the_run_began(world):
 
 def test_all_requests_are_taken_if_they_are_fewer_than_wanted(world):
     world.traffic(30)
-    assert sampled(world, run_at(world), 1000)[1] == 30
+    assert len(sampled(world, run_at(world), 1000)[0]) == 30
     assert sampled(world, replace(run_at(world), endpoint="nobody"), 10) == ([], 0)
+
+
+def test_requests_with_masked_inputs_are_left_out_and_counted(world):
+    kept = {record.id for record in world.traffic(30)}
+    world.write([msgspec.structs.replace(record, masked=("x",)) for record in world.records(12)])
+    answers_masked = [msgspec.structs.replace(record, masked=("label",)) for record in world.records(3)]
+    world.write(answers_masked)
+    world.ingest.run_once()
+    requests, masked = sampled(world, run_at(world), 1000)
+    assert {request.id for request in requests} == kept | {record.id for record in answers_masked}
+    assert masked == 12
+
+
+def test_the_verdict_counts_requests_that_were_left_out():
+    said = "12 more were left out, their personal columns were hashed or dropped"
+    judgement = judge_replay(FINE, running="m:1", candidate="m:2", rules=GateRules(), masked=12)
+    assert said in judgement.reason
+    assert judgement.figures["replay_masked"] == 12
+    few = judge_replay(FINE | {"requests": 8.0}, running="m:1", candidate="m:2", rules=GateRules(), masked=12)
+    assert said in few.reason
+    assert "left out" not in decide(FINE).reason

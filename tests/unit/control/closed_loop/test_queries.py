@@ -52,6 +52,15 @@ def test_rows_have_features_answers_and_truth(world, queries, sent):
     assert [row["truth"] for row in rows[6:]] == [None] * 4
 
 
+def test_requests_are_found_by_the_trace_they_were_in(world, queries, sent):
+    (record,) = world.records(1)
+    world.write([structs.replace(record, traceparent=f"00-{'a' * 32}-{'b' * 16}-01")])
+    world.ingest.run_once()
+    select = f"SELECT inference_id, parent_span_id FROM inferences WHERE trace_id = '{'a' * 32}'"
+    assert queries.query(ALL, select, 100).rows == [[record.id, "b" * 16]]
+    assert queries.query(ALL, "SELECT count(*) FROM inferences WHERE trace_id IS NULL", 1).rows == [[10]]
+
+
 def test_time_version_and_slice_narrow_a_query_down(world, queries, sent):
     def count(wanted, where="true") -> int:
         return queries.query(wanted, f"SELECT count(*) FROM inferences WHERE {where}", 1).rows[0][0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from msgspec import structs
@@ -14,7 +15,7 @@ from modelyard.control.retraining.errors import PolicyExistsError, PolicyNotFoun
 from modelyard.control.retraining.schemas import PolicyUpdate
 from modelyard.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from modelyard.storage.creations import Creation
-from modelyard.types.endpoints import EndpointStatus, RolloutPlan, RolloutStatus
+from modelyard.types.endpoints import EndpointStatus, RolloutPlan, RolloutStatus, StageKind
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
 
 WORSE = {"new/points:2/accuracy": 0.5, "new/paired/gained": 0.0, "new/paired/lost": 4.0}
@@ -110,7 +111,11 @@ def test_a_rollout_that_is_rolled_back_ends_the_run_with_its_reason(ready):
 
 def test_a_proven_version_takes_over_as_the_policy_says(ready):
     carry(ready, start(ready).id)
-    assert ready.endpoints.plans == [RolloutPlan()], "all at once, as nothing else was said"
+    (plan,) = ready.endpoints.plans
+    stages = [(stage.kind, stage.share, stage.requests) for stage in plan.stages]
+    assert stages == [(StageKind.SHADOW, 1.0, None), (StageKind.TRAFFIC, 0.01, 0)], "as nothing else was said"
+    ready.policies.update("default", "again", PolicyUpdate(rollout=RolloutSpec(strategy="all_at_once")), None)
+    assert ready.policies.get("default", "again").rollout == RolloutPlan()
 
 
 def test_a_policy_may_ask_for_a_canary_and_change_its_mind(ready):
@@ -335,3 +340,52 @@ def test_a_policy_does_not_take_the_monitor_of_another_endpoint(world):
     world.monitors.create("default", MonitorCreate(name="watch", endpoint="other"), None)
     with pytest.raises(MonitorNotFoundError, match="does not watch endpoint 'points'"):
         create(world, monitor="watch")
+
+
+def test_an_endpoint_that_is_deleted_while_its_new_version_takes_over_ends_the_run_with_that_reason(ready):
+    run = start(ready)
+    for step in ("collect", "train", "judge"):
+        assert getattr(ready.execution, step)(run.id)
+    del ready.endpoints.known["points"]
+    assert not ready.execution.roll_out(run.id)
+    run = only_run(ready, run.id)
+    assert (run.status, run.reason) == (RetrainingStatus.FAILED, "There is no endpoint 'points'.")
+    assert ready.registry.aliases == {}
+    assert ready.retraining.start_due() == []
+
+
+def test_labels_that_come_before_their_captures_start_a_run_once_those_are_there(world):
+    create(world)
+    records = world.records(30, shift=1.5)
+    world.label(records)
+    assert world.retraining.start_due() == []
+    assert world.retraining.status("default", "again").sentence == "waits for 20 more labelled rows (0 of 20)"
+    world.write(records)
+    world.ingest.run_once()
+    (run,) = world.retraining.start_due()
+    world.jobs.favour_new()
+    assert carry(world, run.id).figures["new_labels"] == 30
+
+
+def test_a_run_waits_while_the_object_store_is_down(ready, monkeypatch):
+    run, attempts = start(ready), []
+    original = ready.objects.read
+
+    def away(*arguments, **named):
+        attempts.append(1)
+        if len(attempts) < 4:
+            raise UnavailableError("The store does not answer")
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(ready.objects, "read", away)
+    assert carry(ready, run.id).status is RetrainingStatus.PROMOTED
+    assert len(attempts) >= 4
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_policy_waiting_for_its_old_time(ready, monkeypatch):
+    carry(ready, start(ready).id)
+    ready.label(ready.traffic(30, shift=1.5))
+    assert ready.retraining.status("default", "again").sentence.startswith("cool-down until")
+    earlier = ready.clock.now() - timedelta(days=400)
+    monkeypatch.setattr(ready.clock, "now", lambda: earlier)
+    assert not ready.retraining.status("default", "again").sentence.startswith("cool-down until")

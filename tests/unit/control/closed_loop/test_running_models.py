@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 from sklearn.tree import DecisionTreeClassifier
 
-from modelyard.control.captures.errors import InferenceNotFoundError
+from modelyard.control.captures.errors import ColumnMaskedError, InferenceNotFoundError
 from modelyard.control.endpoints.errors import VariantNotFoundError
 from modelyard.control.evaluation.asking import RunningModels
 from modelyard.control.evaluation.comparing import ComparisonService, Match
@@ -204,6 +204,27 @@ def test_traffic_is_the_background_of_a_version_that_keeps_none(explain, world, 
     assert [by_name(found)[name] for name in ("c0", "c1")] == pytest.approx(expected, abs=1e-4)
 
 
+def masked_line(world, masked, rows):
+    made = [
+        replace(record, model="line", masked=masked, inputs=(to_raw("X", rows[index : index + 1, :2]),))
+        for index, record in enumerate(world.records(len(rows), endpoint="line"))
+    ]
+    world.write(made)
+    world.ingest.run_once()
+    return made
+
+
+def test_a_request_whose_inputs_were_masked_is_not_explained(explain, world):
+    hidden = masked_line(world, ("c1",), ROWS[:30])
+    with pytest.raises(ColumnMaskedError) as caught:
+        explain("line", inference=hidden[3].id)
+    assert "'c1'" in caught.value.message
+    answered = masked_line(world, ("variable",), ROWS[:1])
+    found = explain("line", inference=answered[0].id)
+    assert found.background == "golden"  # masked rows are no background either
+    assert_adds_up(found)
+
+
 WIDE_ROW = {"X": ROWS[:1].tolist()}
 
 
@@ -245,7 +266,7 @@ def compare(world, serving):
     )
 
 
-def captured_duel(world, models, answers=None):
+def captured_duel(world, models, answers=None, masked=()):
     """200 rows that the forest answered; the truth is what the curve says."""
     rows, truth = ROWS[:200], (CURVED[:200] > 0).astype(int)
     given = models.forest.predict(rows) if answers is None else answers
@@ -254,6 +275,7 @@ def captured_duel(world, models, answers=None):
         replace(
             record,
             model="forest",
+            masked=masked,
             inputs=(to_raw("X", rows[index : index + 1]),),
             outputs=(
                 to_raw("label", given[index : index + 1]),
@@ -293,6 +315,23 @@ def test_captured_answers_of_a_version_count_as_they_were_given(compare, world, 
     figures = {figure.name: figure.value for figure in found.challenge.champion}
     truth = (CURVED[140:200] > 0).astype(int)
     assert (found.challenge.rows, figures["accuracy"]) == (60, pytest.approx((truth == 0).mean()))
+
+
+def test_masked_requests_are_left_out_of_a_comparison_and_counted(compare, world, models):
+    captured_duel(world, models, masked=("c3",))
+    with pytest.raises(ColumnMaskedError) as caught:
+        compare(challenger="canary")
+    assert "'c3'" in caught.value.message
+    captured_duel(world, models)
+    found = compare(challenger="canary")
+    assert (found.challenge.rows, found.masked_rows, found.masked) == (200, 200, ("c3",))
+
+
+def test_masked_answers_are_asked_for_again(compare, world, models):
+    captured_duel(world, models, answers=np.zeros(200, dtype=np.int64), masked=("label",))
+    rows, truth = ROWS[:200], (CURVED[:200] > 0).astype(int)
+    figures = {figure.name: figure.value for figure in compare(challenger="canary").challenge.champion}
+    assert figures["accuracy"] == pytest.approx((models.forest.predict(rows) == truth).mean())
 
 
 def test_a_comparison_without_rows_or_with_a_strange_column_is_refused(compare, world, models):

@@ -24,6 +24,7 @@ from modelyard.kit.clock import FakeClock
 from modelyard.runtimes.bundle import write_manifest
 from modelyard.settings import Home
 from modelyard.storage.database import Database
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.endpoints import Endpoint
 from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard, ModelVersion
 from modelyard.types.processes import (
@@ -106,6 +107,9 @@ class FakeRegistry:
         self.is_down = False
         self.deployments: dict[str, tuple[str, ...]] = {}
         self.downloads: list[int] = []
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         self._answer()
@@ -229,10 +233,17 @@ class Platform:
 
 
 @pytest.fixture
-def platform(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def platform(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> Iterator[Platform]:
     home = Home(tmp_path / "home")
     home.create()
-    platform = Platform(database, home)
+    platform = Platform(database, home, clock)
     monkeypatch.setattr(Launcher, "is_listening", lambda _self, _id: not platform.is_mute)
     monkeypatch.setattr(Launcher, "prove", lambda _self, r, _digest, _t: platform.golden.get(r.slot.number, []))
     yield platform

@@ -30,6 +30,7 @@ from modelyard.runtimes.bundle import read_manifest
 from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.testing.looping_model import FOR_EVER, looping_bundle
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.endpoints import Endpoint, ReplicaStatus
 from modelyard.types.models import ArtifactFormat, Lineage, ModelVersion
 from modelyard.types.processes import ProcessState, Resources
@@ -114,6 +115,9 @@ class LoopingRegistry:
 
     def __init__(self, folder: Path) -> None:
         self._bundle = looping_bundle(folder / "looping")
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         model, _, number = ref.partition(":")

@@ -22,6 +22,7 @@ from modelyard.runtimes.bundle import read_manifest
 from modelyard.runtimes.inspect import inspect
 from modelyard.settings import Home
 from modelyard.storage.database import Database
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.models import Lineage, ModelVersion
 from modelyard.types.planning import QUANTILES, Measurement, ServicePoint
 
@@ -48,6 +49,9 @@ class OneModel:
         inspect(folder / "linear.onnx", folder / "1")
         shutil.copytree(folder / "1", folder / "2")
         (folder / "2" / read_manifest(folder / "2").artifact).write_bytes(b"not a model")
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         number = int(ref.partition(":")[2] or 1)

@@ -32,6 +32,7 @@ from modelyard.server.gateway import write_configs
 from modelyard.settings import Home, Settings
 from modelyard.storage.database import Database
 from modelyard.types.access import Role
+from modelyard.types.compute.scheduling import Quota
 from modelyard.types.endpoints import Endpoint, Scaling
 from modelyard.types.models import Lineage, ModelVersion
 from modelyard.types.routing import RouteToken
@@ -71,6 +72,9 @@ class FolderRegistry:
         golden = (folder / "1" / "golden.json").read_bytes()
         (folder / "3" / "golden.json").write_bytes(golden)
         (folder / "4" / read_manifest(folder / "4").artifact).write_bytes(b"not a model")
+
+    def quota(self, project: str) -> Quota:
+        return Quota()
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         number = int(ref.partition(":")[2])

@@ -168,3 +168,18 @@ def test_restarts_again_and_again_lose_nothing_and_start_nothing_twice(platform)
     assert platform.status() == "READY"
     assert len(platform.engine.specs) == 2
     assert platform.registry.downloads in ([1], [1, 1]), "two threads may fetch the same bundle at once"
+
+
+def test_beside_another_process_that_has_the_duties_nothing_is_served_and_left_overs_are_ended(platform):
+    platform.create()
+    platform.until_status("READY")
+    record = platform.endpoint()
+    platform.clock.sleep(60)
+    platform.reconciler.stand_by()
+    assert platform.engine.alive() == []
+    assert platform.served() == []
+    assert "beside another control process" in platform.route().reason
+
+    platform.tick()
+    platform.until(lambda: platform.status() == "READY" and platform.served() == [("v0", 1, 1.0, 1)])
+    assert platform.endpoint().replicas[0].id != record.replicas[0].id

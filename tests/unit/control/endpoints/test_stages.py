@@ -1,14 +1,27 @@
 """Rollouts in stages: who gets which requests, what sends a version back, and that a kill changes nothing."""
 
+from datetime import datetime, timedelta
+
 import pytest
+from sqlalchemy import event
 
 from modelyard.control.endpoints.errors import NothingToApproveError, NothingToRollBackError
 from modelyard.control.endpoints.rollouts.judging import Seen, objection
 from modelyard.control.endpoints.rollouts.plans import RolloutSpec
+from modelyard.kit.clock import FakeClock
 from modelyard.types.endpoints import Rollout, RolloutPlan
 from modelyard.types.planning import QUANTILES, DemandTable, Outcomes, ServicePoint, VariantDemand
 
 OLD_ONLY = [("v0", 1, 1.0, 1)]
+
+
+class LeapingClock(FakeClock):
+    """A clock whose time of day may be set while its other time goes on."""
+
+    offset = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.offset
 
 
 @pytest.fixture
@@ -223,3 +236,79 @@ def test_a_version_whose_batches_take_much_longer_goes_back(old, new, is_refused
     why = objection(RolloutPlan(), Seen(curve=old), Seen(curve=new))
     assert bool(why) is is_refused
     assert not why or "2.5 times as long" in why
+
+
+def test_a_version_that_is_slow_for_large_requests_alone_goes_back_for_them():
+    usual = (*curve(1), *curve(1, rows=4), *curve(2, rows=600, batches=30))
+    large = (*curve(1), *curve(1, rows=4), *curve(40, rows=600, batches=30))
+    assert objection(RolloutPlan(), Seen(curve=usual), Seen(curve=large)) == (
+        "its batches of about 600 rows take 20.0 times as long as the old version's (40.0 ms instead of 2.0 ms); "
+        "2 times is allowed"
+    )
+    assert not objection(RolloutPlan(), Seen(curve=usual), Seen(curve=usual))
+
+
+def test_what_a_busy_machine_does_to_half_of_the_batches_of_one_size_sends_nobody_back():
+    quantiles = tuple(0.002 if share < 0.5 else 0.04 for share in QUANTILES)
+    noisy = ServicePoint(rows=600, batches=30, mean_seconds=0.02, quantiles_seconds=quantiles)
+    usual = (*curve(1), *curve(1, rows=4), *curve(2, rows=600, batches=30))
+    assert not objection(RolloutPlan(), Seen(curve=usual), Seen(curve=(*usual[:2], noisy)))
+
+
+def test_a_stage_may_need_fewer_requests_than_the_others(ready):
+    ready.update("digits:2", plan=plan("shadow_canary", copies=1.0, share=0.01, canary_requests=0))
+    ready.until(lambda: len(ready.served()) == 2)
+    assert ready.route().shadow.share == 1.0
+    assert ready.endpoint().reason.endswith("copies of 100 % of the requests; 0 of 10 requests have come")
+    report(ready, old=Outcomes(answered=90), new=Outcomes(answered=10, compared=10))
+    ready.tick(31)
+    ready.until(lambda: in_stage(ready, 1))
+    assert [weight for _, _, weight, _ in ready.served()] == [0.99, 0.01]
+    ready.tick(31)
+    ready.until(lambda: ready.served() == [("v0", 2, 1.0, 1)])
+
+
+class TestWithAClockThatIsSet:
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        return LeapingClock()
+
+    @pytest.fixture
+    def trial(self, ready):
+        ready.update("digits:2", plan=plan("canary", requests=0, seconds=30))
+        ready.until(lambda: len(ready.served()) == 2)
+        return ready
+
+    @pytest.mark.parametrize("leap", [timedelta(days=400), timedelta(days=-400)])
+    def test_a_leap_neither_ends_a_stage_nor_holds_it_up(self, trial, leap):
+        trial.clock.offset = leap
+        trial.tick(20)
+        trial.tick()
+        assert len(trial.served()) == 2, "its time is not over"
+        trial.tick(10)
+        trial.until(lambda: trial.served() == [("v0", 2, 1.0, 1)])
+
+    def test_after_a_restart_with_the_clock_set_back_a_stage_begins_anew(self, trial):
+        trial.clock.offset = timedelta(days=-400)
+        trial.restart()
+        trial.tick(1)
+        trial.tick(28)
+        assert len(trial.served()) == 2
+        trial.tick(2)
+        trial.until(lambda: trial.served() == [("v0", 2, 1.0, 1)])
+
+
+def test_a_database_that_is_locked_for_a_moment_changes_nothing_about_a_stage(ready):
+    ready.update("digits:2", plan=plan("canary", requests=0))
+    ready.until(lambda: len(ready.served()) == 2)
+    event.listen(ready.database.engine, "connect", lambda each, _: each.execute("PRAGMA busy_timeout = 0"))
+    ready.database.engine.dispose()
+    ready.clock.sleep(31)
+    with ready.database.engine.connect() as locker:
+        locker.exec_driver_sql("ROLLBACK")
+        locker.exec_driver_sql("BEGIN IMMEDIATE")
+        ready.reconciler.tick()
+        assert len(ready.served()) == 2
+        locker.exec_driver_sql("ROLLBACK")
+    ready.until(lambda: ready.served() == [("v0", 2, 1.0, 1)])
+    assert last(ready).status == "COMPLETED"

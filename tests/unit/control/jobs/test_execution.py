@@ -1,27 +1,39 @@
 """The life of a job, with an engine and a registry that do what the test says."""
 
-from datetime import UTC, datetime
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from modelyard.algorithms.jobfile import JobFault, JobFile, JobResult
+from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.jobs.batch.service import BatchJobService
+from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput, parse_metrics, without_metrics
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
+from modelyard.control.references.fetching import Fetcher
+from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.pages import PageQuery
+from modelyard.control.scheduling.assembly import assemble
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.errors import InvalidStateError
 from modelyard.kit.clock import SystemClock
+from modelyard.runtimes.bundle import write_manifest
 from modelyard.settings import Home
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.objects import open_objects
-from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.batch.recipes import BatchRecipe
+from modelyard.types.compute.scheduling import EntryState, HostCapacity, Placement, Quota
+from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.jobs import DatasetRef, JobRecipe, JobStatus
-from modelyard.types.models import Lineage
+from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard
 from modelyard.types.processes import (
     EndCause,
     LogChunk,
@@ -31,8 +43,18 @@ from modelyard.types.processes import (
     Resources,
     SandboxLevel,
 )
+from modelyard.types.signatures import DataType, Signature, TensorSpec
 
+ANYWHERE = Placement()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NUMBER = TensorSpec(name="x", datatype=DataType.FP32, shape=(-1,))
+MANIFEST = Manifest(
+    artifact="model.onnx",
+    artifact_format=ArtifactFormat.ONNX,
+    signature=Signature(inputs=(NUMBER,), outputs=(replace(NUMBER, name="prediction"),)),
+    card=ModelCard(task="other"),
+)
+KILLED = ProcessEnd(cause=EndCause.SIGNAL, message="It was ended by signal 9 (SIGKILL).", signal=9)
 RECIPE = JobRecipe(algorithm="image-classification", channels={"train": DatasetRef(dataset="digits")})
 
 
@@ -77,7 +99,8 @@ class ScriptedEngine:
         return LogChunk(text=self.log[offset:], next_offset=len(self.log))
 
     def stop(self, process_id, *, grace_seconds=5.0, is_preemption=False):
-        end = ProcessEnd(cause=EndCause.STOPPED, message="It was stopped.", signal=15)
+        cause = EndCause.PREEMPTED if is_preemption else EndCause.STOPPED
+        end = ProcessEnd(cause=cause, message="It was stopped.", signal=15)
         self.states[process_id] = ProcessState(id=process_id, status=ProcessStatus.ENDED, end=end)
 
     def remove(self, process_id):
@@ -89,6 +112,9 @@ class StubRegistry:
 
     def __init__(self) -> None:
         self.registered: list[tuple[str, Lineage, str]] = []
+        self.made: list[tuple[str, bytes, dict[str, str]]] = []
+        self.format = DatasetFormat.NPZ
+        self.columns = ("x", "id")
 
     def dataset_version(self, project, dataset, number=None):
         return DatasetVersion(
@@ -97,8 +123,10 @@ class StubRegistry:
             number=number or 3,
             digest="d" * 64,
             size_bytes=4,
-            format=DatasetFormat.NPZ,
-            schema=DatasetSchema(rows=1, columns=()),
+            format=self.format,
+            schema=DatasetSchema(
+                rows=1, columns=tuple(Column(name=name, kind=ColumnKind.NUMBER) for name in self.columns)
+            ),
             description="",
             created_at=NOW,
             created_by="test",
@@ -106,6 +134,17 @@ class StubRegistry:
 
     def download_dataset(self, version, target):
         target.write_bytes(b"data")
+
+    def model_version(self, project, ref):
+        return SimpleNamespace(ref=f"{ref.partition(':')[0]}:7", digest="m" * 64, manifest=MANIFEST)
+
+    def download_model(self, version, folder):
+        folder.mkdir()
+        write_manifest(folder, MANIFEST)
+
+    def create_dataset_version(self, project, dataset, content, format, *, description, source, idempotency_key):
+        self.made.append((dataset, content.read_bytes(), dict(source)))
+        return SimpleNamespace(dataset=dataset, number=1)
 
     def register_model(self, project, model, bundle, lineage, *, idempotency_key):
         self.registered.append((model, lineage, idempotency_key))
@@ -120,6 +159,7 @@ class Bench:
     """A service and an execution on the same database, joined as the workflow joins them."""
 
     def __init__(self, database, tmp_path: Path) -> None:
+        self.database = database
         self.engine, self.registry = ScriptedEngine(), StubRegistry()
         self.home = Home(tmp_path / "home")
         self.home.create()
@@ -133,20 +173,53 @@ class Bench:
             "output": output,
             "clock": SystemClock(),
         }
-        self.service = JobService(creations=Creations(), enqueue=self.enqueued.append, **shared)
-        self.execution = JobExecution(inputs=JobInputs(self.registry, self.home), home=self.home, **shared)
+        self.scheduling = assemble(
+            database=database,
+            clock=SystemClock(),
+            machine=lambda: HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2),
+            quota=lambda _project: Quota(),
+            carry=self.enqueued.append,
+        )
+        shared["scheduling"] = self.scheduling.service
+        self.service = JobService(creations=Creations(), **shared)
+        inputs = JobInputs(self.registry, self.home)
+        references = ReferenceService(self.registry, open_objects("memory://"), Fetcher([], 1), 1000)
+        environments = EnvironmentBuilder(self.engine, self.home.environments)
+        batches = BatchWork(self.registry, inputs, references, environments, self.engine, self.home)
+        self.execution = JobExecution(inputs=inputs, batches=batches, home=self.home, **shared)
+        self.batches = BatchJobService(self.service, self.registry, references)
 
-    def submit(self, recipe=RECIPE, creation=None):
+    def queues_for_one(self) -> None:
+        machine = HostCapacity(name="local", cpus=1, memory_bytes=8 << 30, gpus=0, jobs=1)
+        self.scheduling.queues.set_host(machine)
+
+    def submit(self, recipe=RECIPE, creation=None, placement=ANYWHERE):
         return self.service.create_training(
-            "default", recipe, "digits", Resources(), created_by="ann", creation=creation
+            "default", recipe, "digits", Resources(), created_by="ann", creation=creation, placement=placement
         )
 
+    def submit_batch(self):
+        self.registry.format = DatasetFormat.PARQUET
+        wanted = BatchRecipe(output="scored", keep=("id",))
+        return self.batches.create("default", "model", "rows:2", wanted, Resources(), created_by="ann")
+
+    def admit(self, job_id: str) -> str:
+        self.scheduling.scheduler.round()
+        return self.ticket(job_id)
+
+    def ticket(self, job_id: str) -> str:
+        return next(each for each in reversed(self.enqueued) if each.startswith(job_id))
+
+    def start(self, job_id: str) -> bool:
+        return self.execution.start(self.admit(job_id))
+
     def carry(self, job_id: str):
-        while self.execution.start(job_id):
-            self.execution.follow(job_id)
-            if not self.execution.settle(job_id):
+        ticket = self.admit(job_id)
+        while self.execution.start(ticket):
+            self.execution.follow(ticket)
+            if not self.execution.settle(ticket):
                 break
-        self.execution.clean(job_id)
+        self.execution.clean(ticket)
         return self.service.get("default", job_id)
 
 
@@ -229,7 +302,7 @@ def test_a_stop_before_the_start_leaves_no_process(bench):
 
 def test_a_running_job_is_stopped_and_cannot_be_stopped_again(bench):
     job = bench.submit()
-    bench.execution.start(job.id)
+    bench.start(job.id)
     bench.service.stop("default", job.id)
     assert bench.carry(job.id).status is JobStatus.STOPPED
     with pytest.raises(InvalidStateError, match="has ended"):
@@ -238,10 +311,10 @@ def test_a_running_job_is_stopped_and_cannot_be_stopped_again(bench):
 
 def test_a_record_never_says_running_without_a_process(bench):
     job = bench.submit()
-    bench.execution.start(job.id)
+    bench.start(job.id)
     bench.engine.ends = []
     bench.service.stop("default", job.id)
-    bench.execution.follow(job.id)
+    bench.execution.follow(bench.ticket(job.id))
     bench.engine.states.clear()
     assert bench.service.get("default", job.id).status is not JobStatus.RUNNING
 
@@ -250,9 +323,10 @@ def test_every_step_may_be_repeated_after_a_crash(bench):
     bench.engine.ends, bench.engine.on_submit = [exited(0)], succeed
     bench.engine.log = 'metric {"name": "loss", "value": 0.5, "step": 1}\n'
     job = bench.submit()
+    ticket = bench.admit(job.id)
     for step in (bench.execution.start, bench.execution.follow, bench.execution.settle, bench.execution.clean):
-        step(job.id)
-        step(job.id)
+        step(ticket)
+        step(ticket)
     points = bench.service.metrics("default", job.id, PageQuery())
     assert [point.value for point in points.items] == [0.5]
     assert bench.service.get("default", job.id).status is JobStatus.COMPLETED
@@ -275,9 +349,63 @@ def test_a_recipe_that_cannot_run_is_refused_at_once(bench, recipe, words):
         bench.submit(recipe)
 
 
+def test_a_spot_job_makes_room_waits_again_and_is_carried_to_its_end_under_another_ticket(bench):
+    bench.queues_for_one()
+    spot = bench.submit(placement=Placement(is_spot=True))
+    first = bench.admit(spot.id)
+    assert bench.execution.start(first)
+    urgent = bench.submit()
+    bench.scheduling.scheduler.round()
+    assert bench.scheduling.service.entry(spot.id).state is EntryState.LEAVING
+    bench.execution.follow(first)
+    assert not bench.execution.settle(first), "its workflow ends"
+    bench.execution.clean(first)
+    waiting = bench.service.get("default", spot.id)
+    assert (waiting.status, waiting.attempt, waiting.schedule.preemptions) == (JobStatus.PENDING, 2, 1)
+    assert bench.execution.settle(first) is False, "what is repeated after a kill changes nothing"
+    assert bench.service.get("default", spot.id) == waiting
+    bench.engine.ends, bench.engine.on_submit = [exited(0), exited(0)], succeed
+    assert bench.carry(urgent.id).status is JobStatus.COMPLETED
+    assert bench.execution.start(first) is False, "an old ticket starts nothing"
+    done = bench.carry(spot.id)
+    assert (done.status, done.attempt, bench.ticket(spot.id)) == (JobStatus.COMPLETED, 2, f"{spot.id}/2")
+
+
+def test_a_job_that_could_not_start_in_time_ends_with_that_reason(bench):
+    bench.queues_for_one()
+    bench.start(bench.submit().id)
+    late = bench.submit(placement=Placement(start_before=SystemClock().now() + timedelta(seconds=0.2)))
+    bench.scheduling.scheduler.round()
+    assert bench.service.get("default", late.id).schedule.reason == "it waits for capacity"
+    time.sleep(0.25)
+    job = bench.carry(late.id)
+    assert (job.status, job.end.cause, job.schedule) == (JobStatus.FAILED, EndCause.EXPIRED, None)
+    assert job.end.message == "It did not run: there was no capacity for it by the time it had to start."
+
+
+def test_a_job_that_waits_is_stopped_without_having_run(bench):
+    bench.queues_for_one()
+    bench.start(bench.submit().id)
+    waiting = bench.submit()
+    bench.scheduling.scheduler.round()
+    bench.service.stop("default", waiting.id)
+    assert bench.carry(waiting.id).end.message == "It was stopped before it ran."
+
+
+def test_how_long_such_jobs_took_tells_when_the_next_one_will_start(bench):
+    for seconds in (10, 20, 90):
+        job = bench.submit()
+        ended = replace(
+            job, status=JobStatus.COMPLETED, started_at=NOW, ended_at=NOW + timedelta(seconds=seconds), schedule=None
+        )
+        with bench.database.transaction() as connection:
+            JobRepository().save(connection, ended)
+    assert bench.scheduling.service.entry(bench.submit().id).expected_seconds == 20
+
+
 def test_a_process_of_an_ended_job_is_reaped(bench):
     job = bench.submit()
-    bench.execution.start(job.id)
+    bench.start(job.id)
     bench.service.reap()
     assert bench.engine.states, "the job has not ended"
     bench.service.stop("default", job.id)
@@ -285,6 +413,52 @@ def test_a_process_of_an_ended_job_is_reaped(bench):
     bench.engine.states["stray"] = ProcessState(id="stray", status=ProcessStatus.RUNNING, labels={"job": "job-unknown"})
     bench.service.reap()
     assert bench.engine.states == {}
+
+
+def test_a_batch_job_that_was_killed_keeps_its_shards_and_its_answers_become_a_dataset(bench):
+    bench.engine.ends = [KILLED, exited(0)]
+    told = {"rows": 4, "total_rows": 8, "failed_rows": 1, "rows_per_second": 2, "expected_end": 9}
+    bench.engine.log = "".join(f'metric {{"name": "{name}", "value": {value}}}\n' for name, value in told.items())
+    seen = []
+
+    def work(folder: Path) -> None:
+        batch = JobFile.read(folder / "job.json").batch
+        seen.append(sorted(path.name for path in batch.shards.iterdir()))
+        (batch.shards / "finished").touch()
+        (folder / "output" / "predictions.parquet").write_bytes(b"answers")
+        succeed(folder)
+
+    bench.engine.on_submit = work
+    job = bench.carry(bench.submit_batch().id)
+    assert (job.status, job.attempt, job.result["dataset"]) == (JobStatus.COMPLETED, 2, "scored:1")
+    assert seen == [[], ["finished"]]
+    lineage = {"model": "model:7", "model_digest": "m" * 64, "input": "rows:2", "input_digest": "d" * 64}
+    assert bench.registry.made == [("scored", b"answers", {"job": job.id, **lineage})]
+    assert not list((bench.home.run / "batches").iterdir())
+    progress = job.progress
+    assert (progress.rows, progress.total_rows, progress.failed_rows, progress.expected_end) == (4, 8, 1, None)
+
+
+def test_other_jobs_that_were_killed_are_not_tried_again(bench):
+    bench.engine.ends = [KILLED]
+    job = bench.carry(bench.submit().id)
+    assert (job.status, job.attempt, job.end.cause) == (JobStatus.FAILED, 1, EndCause.SIGNAL)
+
+
+def test_a_program_that_leaves_a_link_instead_of_its_answers_gets_nothing_of_others(bench, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"of another project")
+    bench.engine.ends = [exited(0)]
+
+    def cheat(folder: Path) -> None:
+        (folder / "output" / "predictions.parquet").symlink_to(secret)
+        succeed(folder)
+
+    bench.engine.on_submit = cheat
+    job = bench.carry(bench.submit_batch().id)
+    assert job.status is JobStatus.FAILED
+    assert "points outside its folder" in job.end.message
+    assert bench.registry.made == []
 
 
 def test_lines_that_only_look_like_metrics_are_left_alone():

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 import structlog
+from msgspec.structs import replace
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -108,14 +109,30 @@ def test_a_share_of_the_inferences_is_traced(collector, received):
     export = OtlpExport(collector, {}, 0.1, [])
     export.inferences([record(number) for number in range(600)])
     export.close()
-    spans = [
-        span.name
+    spans = [span.name for span in spans_of(received)]
+    assert 30 < spans.count("inference") < 95  # 60 expected, standard deviation 7.3
+
+
+def spans_of(received):
+    return [
+        span
         for sent, _ in received["/v1/traces"]
         for resource in sent.resource_spans
         for scope in resource.scope_spans
         for span in scope.spans
     ]
-    assert 30 < spans.count("inference") < 95  # 60 expected, standard deviation 7.3
+
+
+@pytest.mark.parametrize(("share", "exported"), [(1.0, 1), (1e-9, 1), (0.0, 0)])
+def test_the_callers_trace_is_continued_as_far_as_it_is_sampled(collector, received, share, exported):
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    export = OtlpExport(collector, {}, share, [])
+    export.inferences([replace(record(1), traceparent=f"00-{trace}-{parent}-{flags}") for flags in ("01", "00")])
+    export.close()
+    whole = [span for span in spans_of(received) if span.name == "inference"]
+    assert [(span.trace_id.hex(), span.parent_span_id.hex()) for span in whole] == [(trace, parent)] * exported
+    parts = [span for span in spans_of(received) if span.name != "inference"]
+    assert {(span.trace_id, span.parent_span_id) for span in parts} == {(span.trace_id, span.span_id) for span in whole}
 
 
 def test_without_a_collector_it_is_silent_and_bounded(capsys, caplog):

@@ -31,7 +31,7 @@ from modelyard.types.processes import Mount, ProcessSpec, ProcessState
 from modelyard.types.routing import PLACE_SEPARATOR
 
 _log = structlog.get_logger(__name__)
-_LABELS = {"kind": "model-host"}
+HOST_LABELS = {"kind": "model-host"}
 _START_SECONDS = 120.0
 _LOOK_SECONDS = 0.01
 _STOP_SECONDS = 35.0
@@ -81,7 +81,7 @@ class Hosts:
             WorkerUnavailableError: the host does not answer; its end says why.
         """
         host_id = replica.host or self._place(replica, bundle)
-        place = _place_of(replica.id)
+        place = place_of(replica.id)
         _copy(bundle, self._bundles(host_id) / place)
         self._wait_until_listening(host_id)
         slot = replica.slot
@@ -95,26 +95,26 @@ class Hosts:
             WorkerUnavailableError: the host does not answer.
         """
         if replica.host is not None:
-            give_order(self.folder(replica.host), Unload(_place_of(replica.id)))
+            give_order(self.folder(replica.host), Unload(place_of(replica.id)))
 
     def socket(self, host_id: str, replica_id: str) -> str:
         """The socket of the replica's model alone."""
-        return str(self.folder(host_id) / _place_of(replica_id))
+        return str(self.folder(host_id) / place_of(replica_id))
 
     def address(self, host_id: str, replica_id: str) -> str:
         """Where gateways reach it, over one connection with everything else of the host."""
-        return f"{self.folder(host_id) / MODELS}{PLACE_SEPARATOR}{_place_of(replica_id)}"
+        return f"{self.folder(host_id) / MODELS}{PLACE_SEPARATOR}{place_of(replica_id)}"
 
     def holds(self, host_id: str, replica_id: str) -> bool:
         """Whether the host's report names the replica's model as loaded, or parked."""
         report = self.report(host_id)
-        model = report.models.get(_place_of(replica_id)) if report is not None else None
+        model = report.models.get(place_of(replica_id)) if report is not None else None
         return model is not None and model.loads > 0
 
     def vitals(self, host_id: str, replica_id: str) -> Vitals | None:
         """What a host says of itself and of the replica's model; None if nothing yet."""
         report = self.report(host_id)
-        model = report.models.get(_place_of(replica_id)) if report is not None else None
+        model = report.models.get(place_of(replica_id)) if report is not None else None
         if report is None or model is None:
             return None
         remark = "it is unloaded at present to make room; its next request loads it again"
@@ -137,11 +137,11 @@ class Hosts:
 
     def is_place_of(self, place: str, replica_id: str) -> bool:
         """Whether this is the replica's place in its host."""
-        return place == _place_of(replica_id)
+        return place == place_of(replica_id)
 
     def discard(self, host_id: str, replica_id: str) -> None:
         """Remove the copy of its bundle."""
-        shutil.rmtree(self._bundles(host_id) / _place_of(replica_id), ignore_errors=True)
+        shutil.rmtree(self._bundles(host_id) / place_of(replica_id), ignore_errors=True)
 
     def settle(self, *, is_needed: bool, may_start: bool) -> None:
         """End what is left over, forget what has ended, start spare hosts while anything is deployed; takes a while.
@@ -152,7 +152,7 @@ class Hosts:
         """
         spare_workers = self._policy.spare_workers if is_needed else 0
         with self._placing:
-            states = self._engine.list(_LABELS)
+            states = self._engine.list(HOST_LABELS)
             alive = [state for state in states if state.is_alive]
             ended = [state for state in states if not state.is_alive]
             views = self._views(alive)
@@ -171,17 +171,17 @@ class Hosts:
 
     def folder(self, host_id: str) -> Path:
         """A host's own folder."""
-        return self._folder / f"h-{_place_of(host_id)}"
+        return host_folder(self._folder, host_id)
 
     def _bundles(self, host_id: str) -> Path:
-        return self._folder / f"b-{_place_of(host_id)}"
+        return self._folder / f"b-{place_of(host_id)}"
 
     def _place(self, replica: ReplicaRecord, bundle: Path) -> str:
         """Choose or start a host, and write down that the replica is in it: before it is, so that none is lost."""
         size = served_file(bundle)[1].stat().st_size
         is_alone = self._policy.is_alone(replica, size)
         with self._placing:
-            views = self._views([state for state in self._engine.list(_LABELS) if state.is_alive])
+            views = self._views([state for state in self._engine.list(HOST_LABELS) if state.is_alive])
             host_id = choose(views, replica, size_bytes=size, is_alone=is_alone, policy=self._policy) or self._start()
             with self._database.transaction() as connection:
                 self._repository.update(connection, replica.id, host=host_id, has_own_host=is_alone)
@@ -228,7 +228,7 @@ class Hosts:
             command=(sys.executable, "-m", "modelyard.dataplane.host", *words),
             work_directory=str(folder),
             mounts=(Mount(path=str(bundles)),),
-            labels=_LABELS,
+            labels=HOST_LABELS,
         )
         self._engine.submit(host_id, spec)
         return host_id
@@ -244,10 +244,10 @@ class Hosts:
     def _end_strays(self, view: HostView) -> None:
         """Unload models of replicas that have no row any more."""
         report = self.report(view.id)
-        known = {_place_of(resident.id) for resident in view.residents}
+        known = {place_of(resident.id) for resident in view.residents}
         for place in set(report.models if report is not None else ()) - known:
             with self._database.read() as connection:  # it may have come after the rows were read
-                rows = {_place_of(replica.id) for replica in self._repository.hosted(connection)}
+                rows = {place_of(replica.id) for replica in self._repository.hosted(connection)}
             if place not in rows:
                 _log.warning("stray_model_unloaded", host=view.id, model=place)
                 give_order(self.folder(view.id), Unload(place))
@@ -260,7 +260,12 @@ class Hosts:
             shutil.rmtree(each, ignore_errors=True)
 
 
-def _place_of(identifier: str) -> str:
+def host_folder(parent: Path, host_id: str) -> Path:
+    """A host's own folder."""
+    return parent / f"h-{place_of(host_id)}"
+
+
+def place_of(identifier: str) -> str:
     """65 of an id's 80 random bits: a short name for folders and sockets."""
     return identifier[-13:]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from modelyard.control.endpoints.hosting.hosts import HOST_LABELS
 from modelyard.control.endpoints.hosting.verdict import Verdict
 from modelyard.control.endpoints.reconciliation.launch import Launcher, account
 from modelyard.control.endpoints.reconciliation.processes import ReplicaProcesses
@@ -151,6 +152,13 @@ class ReplicaKeeper:
                     self._stop_worker(state.id)
                 else:
                     self._launcher.discard_worker(state.id)
+
+    def end_all(self) -> None:
+        """End every process of a replica or a host here, whatever its row says."""
+        for state in self._engine.list():
+            if "replica" in state.labels or HOST_LABELS.items() <= state.labels.items():
+                _log.warning("left_over_ended", process=state.id)
+                self._engine.remove(state.id)
 
     def _take_end(self, replica: ReplicaRecord, end: ProcessEnd) -> ReplicaRecord:
         if replica.status is ReplicaStatus.DRAINING:

@@ -15,10 +15,13 @@ from modelyard.control.endpoints.records import ReplicaRecord
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.engines.base import Engine, check_fence
 from modelyard.runtimes.bundle import read_golden, read_manifest
+from modelyard.runtimes.foreign.images import sidecar_of
 from modelyard.runtimes.foreign.kinds import needs_loopback, own_environment
-from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec
+from modelyard.types.models import ArtifactFormat
+from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, Resources
 
 _LOG_LINES = 5
+_ASKER_BYTES = 1 << 30  # for a worker that only asks a model in a container; the limits are the model's
 
 
 class Launcher:
@@ -75,7 +78,8 @@ class Launcher:
             options["door"] = door
         mounts = [Mount(path=str(bundle))]
         kind = read_manifest(bundle).artifact_format
-        if kind.runs_code:
+        sidecar = sidecar_of(bundle, slot.resources) if kind is ArtifactFormat.IMAGE else None
+        if kind.runs_code and sidecar is None:
             check_fence(self._engine)
         lock = own_environment(bundle) if kind.runs_code else None
         if lock is not None:
@@ -89,7 +93,8 @@ class Launcher:
                 command=worker_command(bundle, self._processes.socket(replica), threads, options),
                 work_directory=str(folder),
                 mounts=tuple(mounts),
-                resources=slot.resources,
+                resources=slot.resources if sidecar is None else Resources(memory_bytes=_ASKER_BYTES),
+                sidecar=sidecar,
                 has_loopback=needs_loopback(kind),
                 door=door,
                 labels={
@@ -97,6 +102,7 @@ class Launcher:
                     "project": replica.project,
                     "endpoint": replica.endpoint,
                     "variant": slot.variant,
+                    "version": f"{slot.model}:{slot.number}",
                 },
             ),
         )

@@ -54,11 +54,15 @@ class ReplicaProcesses:
         if not self._engine.has_nodes:
             return self.socket(replica)
         state = self.state(replica)
-        return state.address if state is not None else ""
+        if state is None:
+            return ""
+        # One that is an image runs in a container of this machine, whatever the engine of the others.
+        return state.address if state.node or state.status is not ProcessStatus.RUNNING else self.socket(replica)
 
     def is_listening(self, replica: ReplicaRecord) -> bool:
         """True once the model is loaded and can be reached."""
-        return bool(self.direct_address(replica)) if self._engine.has_nodes else Path(self.socket(replica)).is_socket()
+        address = self.direct_address(replica)
+        return Path(address).is_socket() if address.startswith("/") else bool(address)
 
     def socket(self, replica: ReplicaRecord) -> str:
         """The socket of its model alone, on its machine."""

@@ -30,11 +30,12 @@ from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout
 from modelyard.types.routing import RouteEndpoint
 
 _log = structlog.get_logger(__name__)
+_ELSEWHERE = "its models run beside another control process of this platform: call the gateway there"
 _Versions = Mapping[tuple[str, str, int], ServedVersion]
 
 
 class Reconciler:
-    """Looks at every endpoint, one round after another, in one thread. One reconciler a database."""
+    """Looks at every endpoint, one round after another, in one thread. One at a time a database."""
 
     def __init__(
         self,
@@ -106,6 +107,26 @@ class Reconciler:
             if replica.status is ReplicaStatus.DRAINING:
                 self._keeper.drain(replica)
         self._is_busy = any(each.status in (ReplicaStatus.STARTING, ReplicaStatus.PROVING) for each in found)
+
+    def stand_by(self) -> None:
+        """Instead of a round, while another process on the same database does them: serve nothing here.
+
+        What runs here from a time when it was this process that did is ended: the other one has replaced it.
+        """
+        with self._database.read() as connection:
+            records = self._endpoints.all(connection)
+        routes = {
+            (each.project, each.name): RouteEndpoint(
+                project=each.project, name=each.name, variants=(), reason=_ELSEWHERE, is_stopped=each.is_stopped
+            )
+            for each in records
+            if not each.is_deleting
+        }
+        self._routing.write(tuple(routes.values()))
+        self._last_routes = dict(routes)
+        if self._clock.monotonic() - self._reaped_at >= self._timing.reap_seconds:
+            self._reaped_at = self._clock.monotonic()
+            self._keeper.end_all()
 
     @property
     def pause_seconds(self) -> float:

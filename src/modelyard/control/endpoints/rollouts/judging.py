@@ -12,7 +12,7 @@ _CHANCE = 0.001
 _FEWEST_BATCHES = 20
 _SLOW_SECONDS = 0.002
 """Batches that are slower by less than this disturb nobody, however many times as slow that is."""
-_MEDIAN = QUANTILES.index(0.5)
+_MEDIAN, _QUARTER = QUANTILES.index(0.5), QUANTILES.index(0.25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,23 +75,42 @@ def _differences(plan: RolloutPlan, new: Outcomes) -> str:
 
 def _slowness(plan: RolloutPlan, old: Seen, new: Seen) -> str:
     """Compares batches of the same sizes: how many requests travel together is the load's doing, not the model's."""
-    pairs = [
-        (_median(mine), _median(theirs))
+    alike = [
+        (mine, theirs)
         for mine in new.curve
         for theirs in old.curve
         if _are_alike(mine.rows, theirs.rows) and min(mine.batches, theirs.batches) >= _FEWEST_BATCHES
     ]
-    if not pairs:
+    if not alike:
         return ""
+    pairs = [(_median(mine), _median(theirs)) for mine, theirs in alike]
     ratio = median(mine / theirs for mine, theirs in pairs if theirs > 0)
     added = median(mine - theirs for mine, theirs in pairs)
     if ratio <= plan.maximum_slowdown or added <= _SLOW_SECONDS:
-        return ""
+        return _slowness_of_one_size(plan, alike)
     slow, usual = max(pairs)
     return (
         f"its batches take {ratio:.1f} times as long as the old version's ({slow * 1000:.1f} ms instead of "
         f"{usual * 1000:.1f} ms); {plan.maximum_slowdown:g} times is allowed"
     )
+
+
+def _slowness_of_one_size(plan: RolloutPlan, alike: list[tuple[ServicePoint, ServicePoint]]) -> str:
+    """What the median over all sizes hides: large batches that take long.
+
+    Even the quick ones among them must be slow: with every size that is looked at a busy machine has another chance to
+    be to blame.
+    """
+    for mine, theirs in sorted(alike, key=lambda pair: -pair[0].rows):
+        quick, usual = mine.quantiles_seconds[_QUARTER], _median(theirs)
+        if quick > plan.maximum_slowdown * usual and quick - usual > _SLOW_SECONDS:
+            slow = _median(mine)
+            times = f"{slow * 1000:.1f} ms instead of {usual * 1000:.1f} ms"
+            return (
+                f"its batches of about {mine.rows:.0f} rows take {slow / max(usual, 1e-9):.1f} times as long as the "
+                f"old version's ({times}); {plan.maximum_slowdown:g} times is allowed"
+            )
+    return ""
 
 
 def _median(point: ServicePoint) -> float:

@@ -1,6 +1,7 @@
 """Strategies by their usual names, as stages."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,12 +48,18 @@ class RolloutSpec(BaseModel):
         description="Of the requests, for the first stage of canary and for copies.",
         examples=[0.05],
     )
+    copies: float | None = Field(
+        default=None, gt=0, le=1, description="Of shadow_canary: share of the requests that is copied; null: `share`."
+    )
     steps: int = Field(default=5, ge=2, le=100, description="Of linear: 5 are 20, 40, 60, 80 and 100 %.")
     seconds: float = Field(
         default=_DEFAULTS.seconds, ge=0, le=7 * 86400, description="How long a stage lasts at least."
     )
     requests: int = Field(
         default=_DEFAULTS.requests, ge=0, description="How many the new version must have answered in each stage."
+    )
+    canary_requests: int | None = Field(
+        default=None, ge=0, description="Of shadow_canary: how many in the canary; null: `requests`."
     )
     limit_seconds: float = Field(
         default=_DEFAULTS.limit_seconds,
@@ -92,7 +99,6 @@ class RolloutSpec(BaseModel):
         )
 
     def _stages(self) -> tuple[RolloutStage, ...]:
-        copies = RolloutStage(kind=StageKind.SHADOW, share=self.share)
         canary = RolloutStage(kind=StageKind.TRAFFIC, share=self.share)
         match self.strategy:
             case Strategy.ALL_AT_ONCE:
@@ -105,9 +111,19 @@ class RolloutSpec(BaseModel):
                 shares = [(step + 1) / self.steps for step in range(self.steps)]
                 return tuple(RolloutStage(kind=StageKind.TRAFFIC, share=share) for share in shares)
             case Strategy.SHADOW:
-                return (copies,)
+                return (RolloutStage(kind=StageKind.SHADOW, share=self.share),)
             case Strategy.SHADOW_CANARY:
-                return (copies, canary)
+                copies = RolloutStage(kind=StageKind.SHADOW, share=self.copies or self.share)
+                return (copies, replace(canary, requests=self.canary_requests))
+
+
+CAREFUL = RolloutSpec(
+    strategy=Strategy.SHADOW_CANARY, share=0.01, copies=1.0, canary_requests=0, limit_seconds=86400
+).to_plan()
+"""Copies of all requests first, then one in a hundred: a version that fails, is slow or answers NaN is found out before
+it has answered anybody. The canary needs no number of requests, so that endpoints with little traffic get
+through.
+"""
 
 
 def check_alike(versions: Iterable[ServedVersion]) -> None:

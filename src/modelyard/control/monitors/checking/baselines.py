@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 
 from modelyard.control.captures.batches import BatchFilter
+from modelyard.control.captures.masked import is_masked, masked_columns
 from modelyard.control.captures.parquet import Captured, concatenate
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import RegistryClient
@@ -65,7 +66,9 @@ class Baselines:
         return BatchFilter(project=monitor.project, endpoint=other, version=serving)
 
     def _of_traffic(self, monitor: Monitor, version: str, wanted: BatchFilter) -> ReferenceSketch:
-        parts = [part for batch in self._captures.newest(wanted, rows=_ROWS) for part in _parts(batch)]
+        batches = [*self._captures.newest(wanted, rows=_ROWS)]
+        parts = [part for batch in batches for part in _parts(batch)]
+        masked = {name for batch in batches for item in batch for name in item.masked}
         layouts: dict[object, list[tuple[Tensors, Tensors]]] = {}
         for inputs, outputs in parts:
             shapes = tuple(sorted((name, t.shape[1:]) for name, t in (*inputs.items(), *outputs.items())))
@@ -78,16 +81,18 @@ class Baselines:
                 hint="Wait until there is more traffic, or take the baseline 'training'.",
             )
         signature = self._registry.model_version(monitor.project, version).manifest.signature
-        return build_reference(
+        reference = build_reference(
             signature, _joined([each[0] for each in largest]), _joined([each[1] for each in largest])
         )
+        return unmasked(reference, masked)
 
 
 def unmasked(reference: ReferenceSketch, personal: Collection[str]) -> ReferenceSketch:
     """The reference without columns whose captures are masked: what was hashed or dropped says nothing of drift."""
+    hidden = masked_columns(reference.signature, personal)
 
     def is_kept(name: str) -> bool:
-        return name not in personal and name.rpartition(".")[0] not in personal  # "comment.length" is of "comment"
+        return not is_masked(name, hidden)
 
     return replace(
         reference,

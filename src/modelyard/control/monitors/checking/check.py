@@ -10,7 +10,7 @@ from modelyard.control.captures.service import CaptureService
 from modelyard.control.detectors.running import DetectorRunner
 from modelyard.control.detectors.service import DetectorService
 from modelyard.control.feedback.service import EndpointReader
-from modelyard.control.monitors.checking.baselines import Baselines
+from modelyard.control.monitors.checking.baselines import Baselines, unmasked
 from modelyard.control.monitors.checking.quality import NAME as QUALITY
 from modelyard.control.monitors.checking.quality import Judged, QualityCheck
 from modelyard.control.monitors.checking.windows import Window, read_window, serving_version
@@ -126,10 +126,11 @@ class MonitorCheck:
         return self._captures.count_rows(monitor.project, monitor.endpoint, moment)
 
     def _detect(self, monitor: Monitor, name: str, traffic: "_Traffic", settings: DetectionSettings) -> Detection:
-        if name in DETECTORS:
-            return detector(name).detect(traffic.reference, traffic.window.sketch, settings)
-        own = self._detectors.runnable(monitor.project, name)
-        return self._runner.run(monitor.project, own, traffic.reference, traffic.window.sketch, settings)
+        own = None if name in DETECTORS else self._detectors.runnable(monitor.project, name)
+        window = traffic.window.sketch
+        if own is None:
+            return detector(name).detect(window.reference, window, settings)
+        return self._runner.run(monitor.project, own, window.reference, window, settings)
 
 
 @dataclass(kw_only=False)
@@ -150,8 +151,12 @@ class _Traffic:
     def window(self) -> Window:
         monitor = self.monitor
         wanted = BatchFilter(project=monitor.project, endpoint=monitor.endpoint, version=self.version)
-        self.window_read = read_window(self.captures, wanted, self.reference, monitor.window_rows)
-        return self.window_read
+        window = read_window(self.captures, wanted, self.reference, monitor.window_rows)
+        known = unmasked(self.reference, window.masked)
+        if known.columns.keys() != self.reference.columns.keys():  # personal once, and not any more
+            window = read_window(self.captures, wanted, known, monitor.window_rows)
+        self.window_read = window
+        return window
 
 
 def combined(outcomes: Sequence[Detection], failures: Sequence[ModelyardError]) -> Detection:

@@ -13,23 +13,31 @@ from modelyard.types.endpoints import Endpoint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A window and the times of its first and last inference; None when it is empty."""
+    """A window and the times of its first and last inference; None when it is empty.
+
+    `masked`: what was hashed or dropped in some of its rows.
+    """
 
     sketch: WindowSketch
     since: datetime | None = None
     until: datetime | None = None
+    masked: frozenset[str] = frozenset()
 
 
 def read_window(captures: CaptureService, wanted: BatchFilter, reference: ReferenceSketch, rows: int) -> Window:
     """The newest rows; one capture batch is in memory at a time."""
     sketch = WindowSketch(reference)
     times: list[datetime] = []
+    masked: set[str] = set()
     for batch in captures.newest(wanted, rows=rows):
         for group, inputs, outputs in concatenate(batch):
             sketch.add(inputs, outputs)
             own = [item.at for item in group]
+            masked.update(name for item in group for name in item.masked)
             times = [min(*times, *own, own[0]), max(*times, *own, own[0])]
-    return Window(sketch=sketch, since=times[0], until=times[1]) if times else Window(sketch=sketch)
+    if not times:
+        return Window(sketch=sketch)
+    return Window(sketch=sketch, since=times[0], until=times[1], masked=frozenset(masked))
 
 
 def serving_version(endpoint: Endpoint) -> str:

@@ -64,8 +64,9 @@ class Conditions:
         if last is not None and last.ended_at is None:
             return Answer(holds=False, sentence=f"{last.id} is under way: {last.status}")
         if last is not None and last.ended_at is not None:
-            until = last.ended_at + timedelta(seconds=policy.cooldown_seconds)
-            if now < until:
+            pause = timedelta(seconds=policy.cooldown_seconds)
+            until = last.ended_at + pause
+            if last.ended_at - pause < now < until:  # if it ended long after now, the clock was set back
                 return Answer(holds=False, sentence=f"cool-down until {until:%Y-%m-%d %H:%M:%S} UTC")
         used_up = exhausted(policy.budget, week)
         if used_up:
@@ -82,7 +83,7 @@ class Conditions:
             asked.append(_scheduled(policy, policy.triggers.schedule, last, now))
         fired = next((answer for answer in asked if answer.holds), None)
         if fired is None and policy.triggers.maximum_decay is not None:  # last: it reads captures
-            asked.append(self._decayed(policy))
+            asked.append(self._decayed(policy, last))
             fired = asked[-1] if asked[-1].holds else None
         if fired is not None or not asked:
             return fired or Answer(holds=True)
@@ -97,9 +98,10 @@ class Conditions:
             return Answer(holds=False, sentence=f"waits for drift: monitor '{monitor}' says {report.verdict}")
         return Answer(holds=True, sentence=report.sentence)
 
-    def _decayed(self, policy: RetrainingPolicy) -> Answer:
+    def _decayed(self, policy: RetrainingPolicy, last: RetrainingRun | None) -> Answer:
         serving = serving_version(self._endpoints.get(policy.project, policy.endpoint))
-        is_decayed, sentence = self._decay.decay(policy, serving)
+        answered = last.started_at if last is not None and last.status is not RetrainingStatus.FAILED else None
+        is_decayed, sentence = self._decay.decay(policy, serving, answered)
         if not is_decayed:
             return Answer(holds=False, sentence=f"waits for decay: {sentence}")
         return Answer(holds=True, sentence=f"{sentence[:1].upper()}{sentence[1:]}.")

@@ -7,7 +7,7 @@ from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.retraining.errors import RetrainingImpossibleError
 from modelyard.control.retraining.proof.gate import NEW, OLD, Margins, judge
 from modelyard.control.retraining.proof.judgement import Judgement, joined
-from modelyard.control.retraining.proof.replay import cannot_tell, judge_replay
+from modelyard.control.retraining.proof.replay import cannot_tell, judge_replay, left_out
 from modelyard.control.retraining.proof.sampling import RequestSampler
 from modelyard.control.retraining.proof.signatures import breaks
 from modelyard.kit.clock import Clock
@@ -101,16 +101,18 @@ class Prover:
         rules = policy.gate
         if not rules.replay_requests:
             return None
-        requests, count = self._sampler.store(run, running.manifest.signature, rules.replay_requests)
-        if requests is None or count < rules.minimum_replay_requests:
-            told = cannot_tell(count, rules)
-            refusals = (told,) if rules.is_replay_required else ()
+        sample = self._sampler.store(run, running.manifest.signature, rules.replay_requests)
+        if sample.requests is None or sample.count < rules.minimum_replay_requests:
+            told = cannot_tell(sample.count, rules, sample.masked)
             judgement = Judgement(
-                candidate=version.ref, approval=told[:1].upper() + told[1:], refusals=refusals, figures={}
+                candidate=version.ref,
+                approval=told[:1].upper() + told[1:],
+                refusals=(told,) if rules.is_replay_required else (),
+                figures=left_out(sample.masked),
             )
         else:
             job = self._jobs.create_replay_job(
-                run.project, _replay_recipe(requests, running, version), idempotency_key=f"{run.id}-replay"
+                run.project, _replay_recipe(sample.requests, running, version), idempotency_key=f"{run.id}-replay"
             )
             judgement = judge_replay(
                 finished(run, job, "Replay").result,
@@ -118,6 +120,7 @@ class Prover:
                 candidate=version.ref,
                 rules=rules,
                 sizes=(running.size_bytes, version.size_bytes),
+                masked=sample.masked,
             )
         self._record(version, REPLAY, judgement)
         return judgement

@@ -13,7 +13,13 @@ _LISTED = 5
 
 
 def judge_replay(
-    result: Result, *, running: str, candidate: str, rules: GateRules, sizes: tuple[int, int] | None = None
+    result: Result,
+    *,
+    running: str,
+    candidate: str,
+    rules: GateRules,
+    sizes: tuple[int, int] | None = None,
+    masked: int = 0,
 ) -> Judgement:
     """Nothing fails, nothing becomes NaN, nothing takes much longer. Answers that changed are told, not judged.
 
@@ -23,6 +29,7 @@ def judge_replay(
         candidate: the version that wants to.
         rules: bounds.
         sizes: bytes of both bundles, as part of the cost.
+        masked: captured requests that were left out because inputs of theirs were hashed or dropped.
     """
     error = _text(result, "load/error")
     if error:
@@ -31,23 +38,34 @@ def judge_replay(
     requests = _number(result, "requests")
     refusals = [*_golden(result), *_failures(result, running), *_slow(result, running, rules)]
     if requests < rules.minimum_replay_requests:
-        story = cannot_tell(int(requests), rules)
+        story = cannot_tell(int(requests), rules, masked)
         refusals += [story] if rules.is_replay_required else []
     else:
-        story = _story(result)
+        story = f"{_story(result)}{_masked(masked)}"
     return Judgement(
         candidate=candidate,
         approval=f"{candidate} stood the replay",
         refusals=tuple(refusals),
         story=story,
-        figures=_figures(result, sizes),
+        figures=_figures(result, sizes) | left_out(masked),
     )
 
 
-def cannot_tell(requests: int, rules: GateRules) -> str:
+def cannot_tell(requests: int, rules: GateRules, masked: int = 0) -> str:
     """What is said when there are too few requests."""
     needed = f"{rules.minimum_replay_requests:,} are needed to tell"
-    return f"a replay could not tell, {requests:,} captured requests are there and {needed}"
+    return f"a replay could not tell, {requests:,} captured requests are there and {needed}{_masked(masked)}"
+
+
+def left_out(masked: int) -> dict[str, float]:
+    """The figure of requests that no replay can use."""
+    return {"replay_masked": float(masked)} if masked else {}
+
+
+def _masked(requests: int) -> str:
+    if not requests:
+        return ""
+    return f"; {requests:,} more were left out, their personal columns were hashed or dropped"
 
 
 def _golden(result: Result) -> list[str]:

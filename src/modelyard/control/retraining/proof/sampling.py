@@ -2,10 +2,13 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 from modelyard.algorithms.replay.requests import Request, write_requests
 from modelyard.control.captures.batches import BatchFilter
+from modelyard.control.captures.masked import masked_inputs
 from modelyard.control.captures.parquet import Captured
 from modelyard.control.captures.service import CaptureService
 from modelyard.control.clients.contracts import RegistryClient
@@ -24,6 +27,21 @@ _NAME_LIMIT = 63
 _SUFFIX = "-requests"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Captured requests for a replay.
+
+    Attributes:
+        requests: the dataset version; None if there are none.
+        count: how many it holds.
+        masked: how many were met and left out because inputs of theirs were hashed or dropped.
+    """
+
+    requests: DatasetVersion | None = None
+    count: int = 0
+    masked: int = 0
+
+
 class RequestSampler:
     """Draws captured requests and stores them as a dataset version. Safe from any thread.
 
@@ -38,11 +56,11 @@ class RequestSampler:
         self._registry = registry
         self._folder = folder
 
-    def store(self, run: RetrainingRun, signature: Signature, wanted: int) -> tuple[DatasetVersion | None, int]:
-        """A dataset version of at most `wanted` requests from before the run, and how many; None if there are none."""
-        found = [*self._sample(run, signature, wanted)]
+    def store(self, run: RetrainingRun, signature: Signature, wanted: int) -> Sample:
+        """A dataset version of at most `wanted` requests from before the run."""
+        found, masked = self._sample(run, signature, wanted)
         if not found:
-            return None, 0
+            return Sample(masked=masked)
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="replay-") as name:
             content = Path(name, "requests.parquet")
@@ -56,10 +74,24 @@ class RequestSampler:
                 source={"run": run.id, "endpoint": run.endpoint},
                 idempotency_key=f"{run.id}-requests-{sha256_file(content)[:16]}",
             )
-        return version, len(found)
+        return Sample(requests=version, count=len(found), masked=masked)
 
-    def _sample(self, run: RetrainingRun, signature: Signature, wanted: int) -> Iterator[Request]:
-        """Every k-th of the newest requests, newest first, until they are enough or too large together."""
+    def _sample(self, run: RetrainingRun, signature: Signature, wanted: int) -> tuple[list[Request], int]:
+        """Every k-th of the newest requests until they are enough or too large together, and how many are masked."""
+        found: list[Request] = []
+        masked, size = 0, 0
+        for item in self._spread(run, wanted):
+            if len(found) >= wanted or size >= _LARGEST_BYTES:
+                break
+            if masked_inputs(signature, item.masked):
+                masked += 1
+            elif _is_taken(signature, item):
+                size += sum(tensor.nbytes for tensor in item.inputs.values())
+                found.append(Request(id=item.id, at=item.at, rows=item.rows, inputs=item.inputs))
+        return found, masked
+
+    def _spread(self, run: RetrainingRun, wanted: int) -> Iterator[Captured]:
+        """Every k-th of the newest requests, newest first."""
         newest = BatchFilter(project=run.project, endpoint=run.endpoint, until=run.started_at)
         known = 0
         for batch in self._captures.newest(newest, with_inputs=False):
@@ -67,16 +99,8 @@ class RequestSampler:
             if known >= wanted * _REACH:
                 break
         step = max(1, min(known, wanted * _REACH) // wanted) if wanted else 1
-        place, taken, size = 0, 0, 0
-        for batch in self._captures.newest(newest):
-            for item in batch:
-                place += 1
-                if taken >= wanted or size >= _LARGEST_BYTES:
-                    return
-                if place % step == 0 and _is_taken(signature, item):
-                    taken += 1
-                    size += sum(tensor.nbytes for tensor in item.inputs.values())
-                    yield Request(id=item.id, at=item.at, rows=item.rows, inputs=item.inputs)
+        every = chain.from_iterable(self._captures.newest(newest))
+        yield from islice(every, step - 1, None, step)
 
 
 def _is_taken(signature: Signature, item: Captured) -> bool:

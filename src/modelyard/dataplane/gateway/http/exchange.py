@@ -11,6 +11,7 @@ from modelyard.dataplane.gateway.http.parts import HttpStream
 from modelyard.dataplane.gateway.requests import PendingRequest, Served, StreamRequest
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import ModelyardError
+from modelyard.kit.traces import HEADER as TRACEPARENT
 from modelyard.runtimes.base import Ending
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class Exchange:
         self.request: PendingRequest | None = None
         self.received_bytes = 0
         self._parts: list[bytes] = []
+
+    @property
+    def traceparent(self) -> bytes:
+        """See requests.Caller."""
+        return self.fields.get(TRACEPARENT, b"")
 
     @property
     def body(self) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from modelyard.dataplane.errors import HeadersTooLargeError, RequestInvalidError
 from modelyard.dataplane.gateway.dialect import Headers
 from modelyard.errors import ModelyardError
+from modelyard.kit.traces import HEADER as TRACEPARENT
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 << 10
@@ -47,6 +48,12 @@ def problem_of(
     if method == b"CONNECT":
         return RequestInvalidError("this server is no proxy", hint="Send the request itself.")
     return None
+
+
+def forget_repeated(headers: Sequence[tuple[bytes, bytes]], fields: dict[bytes, bytes]) -> None:
+    """A traceparent that came twice is invalid, and one that is invalid counts as none."""
+    if sum(name == TRACEPARENT for name, _ in headers) > 1:
+        del fields[TRACEPARENT]
 
 
 def has_body(fields: Headers) -> bool:

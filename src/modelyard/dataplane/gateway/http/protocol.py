@@ -25,6 +25,7 @@ from modelyard.dataplane.gateway.http.exchange import Exchange
 from modelyard.dataplane.gateway.http.heads import (
     MAX_HEAD_BYTES,
     MAX_HEADER_BYTES,
+    forget_repeated,
     has_body,
     head_too_large,
     problem_of,
@@ -217,6 +218,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if problem is not None:
             self.refuse(problem)
             return
+        if len(fields) != len(self.headers):
+            forget_repeated(self.headers, fields)
         is_upgrade = b"upgrade" in fields and self.parser.should_upgrade()
         self._is_body_after_upgrade = is_upgrade and has_body(fields)
         route = self._service.route(self.url)

@@ -63,6 +63,7 @@ class _Stream:
         self._target = exchange.target
         self._dialect = exchange.dialect
         self._project = exchange.fields.get(PROJECT_HEADER)
+        self._traceparent = exchange.traceparent
         self._fields = {b"content-type": JSON}
 
     async def __call__(self, _scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -77,7 +78,8 @@ class _Stream:
         yield await self._answer(message)
 
     async def _answer(self, message: bytes) -> str:
-        asked = Asked(self._holder, self._project, self._target.endpoint, self._target.version, len(message))
+        target = self._target
+        asked = Asked(self._holder, self._project, target.endpoint, target.version, len(message), self._traceparent)
         try:
             return _text(
                 await infer(

@@ -12,6 +12,8 @@ _DRIFT = 1.02
 _TRIAL_EVERY = 64
 _LEARN_EVERY = 8
 """Slower batches after which the rest is worked out again: it takes 7 us, and floors rise slowly."""
+_EVIDENCE = 3
+"""Batches before anybody is refused for what one row takes: the first may be slow because it is the first."""
 _HANDOVER_US = 200.0
 """What a replica idles between an answer and the next batch, if that was not sent ahead of time."""
 _OBJECTIVE_SHARE = 1 / 3
@@ -29,7 +31,7 @@ class BatchSizer:
         objective_seconds: time in which an answer should come (None: none was set).
 
     Attributes:
-        row_floor_seconds: the least time that one replica needs for a row; 0 while nothing is known.
+        row_floor_seconds: the least time that one replica needs for a row; 0 while too little is known.
         call_us: what a batch costs however many rows it has; infinite while nothing is known.
     """
 
@@ -38,7 +40,7 @@ class BatchSizer:
         self._max_rows = max_rows
         self._floors: list[float] = [0.0] * (_class_of(max_rows) + 1)  # us a row; 0: not measured
         self._best = max_rows
-        self._trials = self._unlearnt = 0
+        self._trials = self._seen = self._unlearnt = 0
         self.row_floor_seconds = 0.0
         self.call_us = math.inf
 
@@ -48,8 +50,9 @@ class BatchSizer:
         cost = max(service_us, 1) / rows
         floor = self._floors[size]
         self._floors[size] = min(cost, floor * _DRIFT) if floor else cost
+        self._seen += 1
         self._unlearnt += 1
-        if not floor or cost < floor or self._unlearnt >= _LEARN_EVERY:
+        if self._seen <= _EVIDENCE or not floor or cost < floor or self._unlearnt >= _LEARN_EVERY:
             self._learn()
 
     def rows(self) -> int:
@@ -72,7 +75,8 @@ class BatchSizer:
     def _learn(self) -> None:
         self._unlearnt = 0
         self._best = self._choose()
-        self.row_floor_seconds = min(known for known in self._floors if known) / 1e6
+        if self._seen >= _EVIDENCE:
+            self.row_floor_seconds = min(known for known in self._floors if known) / 1e6
         self.call_us = self._call_us()
 
     def _call_us(self) -> float:

@@ -167,13 +167,19 @@ class _Line(asyncio.Protocol):
 
     def send_batch(self, frame: bytes, frame_id: int) -> None:
         """Send a frame that will be answered."""
-        if self._open is None:
-            self._open = _Burst()
+        burst = self._open
+        if burst is None:
+            burst = _Burst()
             self._under_way += 1
-            asyncio.get_running_loop().call_soon(self._end_turn)
-        self._open.frames.append(frame)
-        self._open.unanswered += 1
-        self._bursts[frame_id] = self._open
+            if len(self._channels) > 1:
+                self._open = burst
+                asyncio.get_running_loop().call_soon(self._end_turn)
+        self._bursts[frame_id] = burst
+        burst.unanswered += 1
+        if self._open is None:
+            self.send(frame)  # no other model's batch can come to join it
+        else:
+            burst.frames.append(frame)
 
     def send(self, frame: bytes) -> None:
         """Send a frame."""

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from modelyard.engines.local import layout
 from modelyard.engines.local.plan import Limits, Plan, StagePlan
 from modelyard.engines.local.sandbox import levels, visible
 from modelyard.types.processes import ProcessSpec, SandboxLevel
@@ -34,7 +35,7 @@ def make_plan(
         marker: environment variable by which its processes are known.
         owner_pid: the process with whose end it ends.
     """
-    temporary = str(folder / "tmp")
+    temporary = str(folder / layout.TEMPORARY)
     is_wrapped = level is SandboxLevel.BUBBLEWRAP
     return Plan(
         folder=str(folder),
@@ -87,6 +88,11 @@ def _stage(spec: ProcessSpec, temporary: str, level: SandboxLevel, marker: dict[
     )
 
 
+def thread_variables(cpus: float | None) -> dict[str, str]:
+    """How libraries are told how many threads to use: as many as there are cores for them."""
+    return {} if cpus is None else dict.fromkeys(_THREAD_VARIABLES, str(max(1, -int(-cpus // 1))))
+
+
 def _environment(spec: ProcessSpec, temporary: str) -> dict[str, str]:
     path = os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"))
     environment = {
@@ -98,10 +104,7 @@ def _environment(spec: ProcessSpec, temporary: str) -> dict[str, str]:
     }
     if "TZ" in os.environ:
         environment["TZ"] = os.environ["TZ"]
-    if spec.resources.cpus is not None:
-        threads = str(max(1, -int(-spec.resources.cpus // 1)))
-        environment |= dict.fromkeys(_THREAD_VARIABLES, threads)
-    return environment | spec.environment
+    return environment | thread_variables(spec.resources.cpus) | spec.environment
 
 
 def _wrapper(spec: ProcessSpec, temporary: str) -> list[str]:

@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from modelyard.engines.local import layout
 from modelyard.engines.local.plan import Plan
@@ -16,7 +18,16 @@ STARTED, ALREADY_THERE, FAILED = 0, 3, 4
 
 
 def main() -> None:
-    """Argument: the new folder. Exits with STARTED once the process has its record, while a detached child goes on."""
+    """Supervise a process of this machine."""
+    launch(_supervise)
+
+
+def launch(supervise: Callable[[Any], None]) -> NoReturn:
+    """Exit with STARTED once the process has its record, while a detached child goes on to supervise it.
+
+    The only argument of the command line is the new folder; `supervise` gets its plan, and imports what it needs only
+    then: the caller need not wait for that.
+    """
     folder = sys.argv[1]
     reading, writing = os.pipe()
     if os.fork():
@@ -28,26 +39,29 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     with open(os.path.join(folder, layout.PLAN), encoding="utf-8") as file:
-        plan: Plan = json.load(file)
+        plan = json.load(file)
     outcome = _take_record(folder, plan["folder"])
     os.write(writing, bytes([outcome]))
     os.close(writing)
     if outcome == STARTED:
-        # Only now: the caller need not wait for these imports.
-        from modelyard.engines.local.shim.supervisor import Supervisor  # noqa: PLC0415
-
         os.chdir(plan["folder"])
         try:
-            Supervisor(plan).run()
+            supervise(plan)
         except BaseException as error:  # noqa: BLE001 - whatever it was, the process must end and the end have an account
             _give_up(error)
     os._exit(0)
 
 
+def _supervise(plan: Plan) -> None:
+    from modelyard.engines.local.shim.supervisor import Supervisor  # noqa: PLC0415
+
+    Supervisor(plan).run()
+
+
 def _give_up(error: BaseException) -> None:
     """End everything and say that the supervisor itself failed."""
     from modelyard.engines.local import tree  # noqa: PLC0415
-    from modelyard.engines.local.shim.supervisor import write_json  # noqa: PLC0415
+    from modelyard.engines.local.shim.files import write_json  # noqa: PLC0415
 
     tree.kill_descendants(os.getpid())
     write_json(layout.END, {"cause": "LOST", "message": f"Its supervisor failed: {type(error).__name__}: {error}."})

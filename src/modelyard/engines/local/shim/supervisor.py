@@ -1,20 +1,19 @@
 """Supervises one process tree from its start to the account of its end. Standard library only."""
 
 import contextlib
-import json
 import os
 import resource
 import select
 import signal
 import time
-from datetime import UTC, datetime
-from typing import Any
 
 from modelyard.engines.local import cgroups, layout, tree
 from modelyard.engines.local.plan import Plan
 from modelyard.engines.local.sandbox import confine
 from modelyard.engines.local.shim.account import account
 from modelyard.engines.local.shim.child import Child
+from modelyard.engines.local.shim.files import drain, read_json, timestamp, write_json
+from modelyard.engines.local.shim.meter import Meter
 from modelyard.engines.local.shim.output import OutputLog
 from modelyard.engines.local.shim.watch import Watch, in_units
 
@@ -42,6 +41,7 @@ class Supervisor:
         self._output, output_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(output_end, True)
         self._watch = Watch(plan, self._group)
+        self._meter = Meter(self._group)
         self._child = Child(plan, self._group, output_end)
         os.close(output_end)
         self._verdict: tuple[str, str] | None = None  # cause and sentence of an end that we brought about
@@ -64,14 +64,15 @@ class Supervisor:
                 self._start()
                 if not self._child.is_starting:
                     poll.unregister(self._child.socket.fileno())
-            _drain(self._alarm)
-            _drain(self._doorbell)
+            drain(self._alarm)
+            drain(self._doorbell)
             if self._owner == _GONE or self._owner in ready:
                 self._end("LOST", "the process that it belonged to is gone", grace_seconds=0)
                 if self._owner in ready:
                     poll.unregister(self._owner)
             self._look_at_stop()
             self._look_at_limits()
+            self._measure()
             self._collect()
         self._finish()
 
@@ -94,7 +95,7 @@ class Supervisor:
         for moment in (self._kill_at, self._deadline()):
             if moment is not None:
                 seconds = min(seconds, max(0.0, moment - now))
-        return 1000 * min(seconds, _LONGEST_SLEEP_SECONDS) + 1
+        return 1000 * min(seconds, self._meter.sleep_seconds(), _LONGEST_SLEEP_SECONDS) + 1
 
     def _deadline(self) -> float | None:
         limit = self._limits["time_limit_seconds"]
@@ -103,7 +104,7 @@ class Supervisor:
     def _start(self) -> None:
         self._child.poll_start()
         if self._child.is_running:
-            write_json(layout.RUNNING, {"pid": self._child.command_pid, "started_at": _now()})
+            write_json(layout.RUNNING, {"pid": self._child.command_pid, "started_at": timestamp()})
         elif self._child.failure is not None:
             self._end("START_FAILED", self._child.failure, grace_seconds=0)
 
@@ -127,6 +128,10 @@ class Supervisor:
             self._end(*broken, grace_seconds=0)
         if self._kill_at is not None and now >= self._kill_at:
             self._kill()
+
+    def _measure(self) -> None:
+        if self._meter.due():
+            write_json(layout.USAGE, self._meter.sample(), is_durable=False)
 
     def _end(self, cause: str, sentence: str, *, grace_seconds: float) -> None:
         """Bring about the end; a later call may only shorten the grace."""
@@ -205,8 +210,9 @@ class Supervisor:
         )
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         end["cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 3)
+        end["memory_byte_seconds"] = self._meter.total_byte_seconds()
         end["max_rss_bytes"] = usage.ru_maxrss * 1024
-        end["ended_at"] = _now()
+        end["ended_at"] = timestamp()
         write_json(layout.END, end)
 
     def _wait_for_all(self) -> None:
@@ -220,27 +226,6 @@ class Supervisor:
                 time.sleep(0.002)
 
 
-def write_json(name: str, content: dict[str, Any]) -> None:
-    """Write a state file so that it is whole or absent; a deleted folder or a full disk loses it."""
-    temporary = f".{name}.new"
-    with contextlib.suppress(OSError):
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, name)
-
-
-def read_json(name: str) -> dict[str, Any] | None:
-    """Content of a state file, or None while there is none."""
-    try:
-        with open(name, encoding="utf-8") as file:
-            content: dict[str, Any] = json.load(file)
-    except OSError:
-        return None
-    return content
-
-
 def _descriptor_of(pid: int) -> int:
     """One that is readable once the process has ended, or _GONE if it has already."""
     try:
@@ -249,18 +234,8 @@ def _descriptor_of(pid: int) -> int:
         return _GONE
 
 
-def _drain(descriptor: int) -> None:
-    with contextlib.suppress(BlockingIOError):
-        while os.read(descriptor, 512):
-            continue
-
-
 def _machine_oom_kills() -> int:
     """How often this machine ran out of memory and killed something."""
     with contextlib.suppress(OSError), open("/proc/vmstat", encoding="ascii") as file:
         return next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), 0)
     return 0
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

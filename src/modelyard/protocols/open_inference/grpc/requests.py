@@ -6,6 +6,7 @@ from typing import Any
 from modelyard.dataplane.errors import RequestInvalidError
 from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply, StreamCall, StreamWriter
 from modelyard.dataplane.tensors import OutputRows, WireTensor
+from modelyard.protocols.columns import gathered
 from modelyard.protocols.inputs import checked, datatype_named, encode_list
 from modelyard.protocols.open_inference.grpc.messages import MESSAGES
 from modelyard.protocols.open_inference.messages import OutputMessage, RequestMessage
@@ -114,7 +115,7 @@ def parse(message: Any, signature: Signature, seconds_left: float | None) -> Cal
     Raises:
         InvalidInputError: what is wrong, where, and what to send instead.
     """
-    inputs, rows = checked(signature, _tensors(message))
+    inputs, rows = checked(signature, gathered(signature, _tensors(message)))
     parameters = _parameters(message.parameters)
     outputs = [OutputMessage(each.name, _parameters(each.parameters)) for each in message.outputs]
     wanted = wanted_of(RequestMessage([], parameters=parameters, outputs=outputs), signature)

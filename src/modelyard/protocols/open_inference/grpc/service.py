@@ -15,6 +15,7 @@ from modelyard.dataplane.gateway.dialect import EndpointView, VersionView
 from modelyard.dataplane.gateway.http.responses import error_body
 from modelyard.dataplane.gateway.inference import Answer, Inference
 from modelyard.errors import InternalError, ModelyardError
+from modelyard.kit.traces import HEADER as TRACEPARENT
 from modelyard.protocols.open_inference.grpc.messages import MESSAGES, SERVICE
 from modelyard.protocols.open_inference.grpc.requests import PartsCall, parse, wants_parts
 from modelyard.protocols.open_inference.grpc.status import code_of
@@ -166,7 +167,12 @@ class InferenceServicer:
             self._inference.failed(refused.code, None, None)
             raise refused from None
         asked = Asked(
-            holder, fields.get("x-modelyard-project"), message.model_name, message.model_version, len(request)
+            holder,
+            fields.get("x-modelyard-project"),
+            message.model_name,
+            message.model_version,
+            len(request),
+            fields.get(TRACEPARENT.decode(), b""),
         )
         return asked, message
 

@@ -11,7 +11,7 @@ from modelyard.runtimes.base import ArtifactInvalidError, PredictionFailedError,
 from modelyard.runtimes.foreign.bodies import decode, encode
 from modelyard.runtimes.foreign.ends import model_environment
 from modelyard.runtimes.foreign.runtime import ProgramPredictor, ProgramRuntime
-from modelyard.runtimes.foreign.server import ServerProcess
+from modelyard.runtimes.foreign.server import HttpServer, ServerProcess
 from modelyard.runtimes.tensors import TensorInvalidError
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import Signature
@@ -38,7 +38,7 @@ class ServerProgram:
 class HttpPredictor(ProgramPredictor):
     """Asks a server. Not thread-safe."""
 
-    def __init__(self, server: ServerProcess, content_type: str, signature: Signature) -> None:
+    def __init__(self, server: HttpServer, content_type: str, signature: Signature) -> None:
         self._server = server
         self._content_type = content_type
         self._signature = signature

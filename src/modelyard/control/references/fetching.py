@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
-from modelyard.control.predictions.errors import (
+from modelyard.control.references.errors import (
     ReferenceForbiddenError,
     ReferenceTooLargeError,
     ReferenceUnreachableError,
@@ -25,7 +25,7 @@ from modelyard.control.predictions.errors import (
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _REDIRECTS = 3
-_CONNECT_SECONDS, _READ_SECONDS, _TOTAL_SECONDS = 5.0, 20.0, 120.0
+_CONNECT_SECONDS, _READ_SECONDS, TOTAL_SECONDS = 5.0, 20.0, 120.0
 _HTTPS = 443
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -47,6 +47,7 @@ class Fetcher:
     Args:
         hosts: that are allowed: "data.example.com", "*.example.com", with ":8443" for a port other than 443.
         maximum_bytes: larger files are refused.
+        total_seconds: a file that takes longer is given up.
         allows: which addresses may be connected to.
         context: for TLS; what certificates are trusted.
     """
@@ -56,11 +57,13 @@ class Fetcher:
         hosts: Sequence[str],
         maximum_bytes: int,
         *,
+        total_seconds: float = TOTAL_SECONDS,
         allows: Callable[[Address], bool] = is_public,
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._hosts = tuple(host.strip().lower() for host in hosts if host.strip())
         self._maximum_bytes = maximum_bytes
+        self._total_seconds = total_seconds
         self._backend = _GuardedBackend(allows)
         self._context = context or ssl.create_default_context()
 
@@ -72,10 +75,10 @@ class Fetcher:
             ReferenceTooLargeError: it is larger than allowed.
             ReferenceUnreachableError: it does not answer, or not with the file.
         """
-        deadline = time.monotonic() + _TOTAL_SECONDS
+        deadline = time.monotonic() + self._total_seconds
         with httpcore.ConnectionPool(network_backend=self._backend, ssl_context=self._context) as pool:
             for _ in range(_REDIRECTS + 1):
-                self._check(url)
+                self.check(url)
                 try:
                     location = self._get(pool, url, target, deadline)
                 except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
@@ -90,7 +93,12 @@ class Fetcher:
             f"'{url[:200]}' redirects too often", hint="Give the address of the file itself."
         )
 
-    def _check(self, url: str) -> None:
+    def check(self, url: str) -> None:
+        """Return if `url` is an address on an allowed host; nothing is asked of anybody.
+
+        Raises:
+            ReferenceForbiddenError: it is not.
+        """
         parts = urlsplit(url)
         try:
             port = parts.port or _HTTPS
@@ -135,13 +143,14 @@ class Fetcher:
                     raise self._too_large()
                 if time.monotonic() > deadline:
                     raise ReferenceUnreachableError(
-                        f"the data did not come within {_TOTAL_SECONDS:g} s", hint="Make a dataset of it."
+                        f"the data did not come within {self._total_seconds:g} s", hint="Make a dataset of it."
                     )
                 file.write(chunk)
 
     def _too_large(self) -> ReferenceTooLargeError:
         return ReferenceTooLargeError(
-            f"the data has more than {self._maximum_bytes} bytes", hint="Send it in parts: a request for each."
+            f"the data has more than {self._maximum_bytes} bytes",
+            hint="Answer it with a batch job, or send it in parts: a request for each.",
         )
 
 

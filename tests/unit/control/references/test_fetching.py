@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from modelyard.control.predictions.errors import (
+from modelyard.control.references.errors import (
     ReferenceForbiddenError,
     ReferenceTooLargeError,
     ReferenceUnreachableError,
 )
-from modelyard.control.predictions.fetching import Fetcher, is_public
+from modelyard.control.references.fetching import Fetcher, is_public
 
 LOOPBACK = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
 

@@ -1,0 +1,1 @@
+"""Programs that benchmarks/batch.py runs in turns."""

@@ -1,0 +1,1 @@
+"""queues, reservations and costs, and what one does with jobs that wait."""

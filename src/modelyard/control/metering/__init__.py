@@ -1,0 +1,1 @@
+"""What jobs and replicas use, what it costs, and budgets. Start reading at `ledger`."""

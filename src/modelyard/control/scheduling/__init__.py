@@ -1,0 +1,1 @@
+"""When jobs run: queues, quotas, capacity, and the rule that decides. Start reading at `rule.deciding`."""

@@ -1,0 +1,133 @@
+"""A job's row in the queue, and how it looks to the rule and to people."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+from modelyard.control.scheduling.rule.amounts import MILLI, UNLIMITED, Amounts
+from modelyard.control.scheduling.rule.state import Host, QueueState, Request, Reserved, Running
+from modelyard.types.compute.scheduling import EntryState, HostCapacity, Queue, Quota, Reservation, Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An unfinished job. See tables.queue_entries."""
+
+    job: str
+    project: str
+    queue: str
+    state: EntryState
+    priority: int
+    ranked_at: datetime
+    cpus: float
+    memory_bytes: int
+    gpus: int
+    limit_seconds: float
+    expected_seconds: float | None
+    is_spot: bool
+    is_held: bool
+    start_before: datetime | None
+    reservation: str | None
+    admission: int = 0
+    admitted_at: datetime | None = None
+    host: str | None = None
+    preemptions: int = 0
+    reason: str = ""
+    planned_start: datetime | None = None
+    expected_start: datetime | None = None
+
+    @property
+    def ticket(self) -> str:
+        """Names this admission: the workflow that carries the job has it as its id, so that it runs once."""
+        return f"{self.job}/{self.admission}" if self.admission else self.job
+
+    @property
+    def holds_capacity(self) -> bool:
+        """True from its admission until it has ended or left."""
+        return self.state in (EntryState.ADMITTED, EntryState.LEAVING)
+
+    def request(self) -> Request:
+        """As the rule sees it."""
+        return Request(
+            id=self.job,
+            project=self.project,
+            queue=self.queue,
+            need=_amounts(self.cpus, self.memory_bytes, self.gpus, 1),
+            limit_seconds=self.limit_seconds,
+            expected_seconds=self.expected_seconds,
+            ranked_at=self.ranked_at.timestamp(),
+            priority=self.priority,
+            is_spot=self.is_spot,
+            is_held=self.is_held,
+            start_before=self.start_before.timestamp() if self.start_before else None,
+            reservation=self.reservation,
+        )
+
+    def running(self) -> Running:
+        """As the rule sees it once it holds capacity."""
+        return Running(
+            request=self.request(),
+            hosts=(self.host,) if self.host else (),
+            started_at=(self.admitted_at or self.ranked_at).timestamp(),
+            is_leaving=self.state is EntryState.LEAVING,
+        )
+
+    def schedule(self) -> Schedule:
+        """As people see it."""
+        return Schedule(
+            state=self.state,
+            queue=self.queue,
+            priority=self.priority,
+            is_spot=self.is_spot,
+            is_held=self.is_held,
+            start_before=self.start_before,
+            reservation=self.reservation,
+            cpus=self.cpus,
+            memory_bytes=self.memory_bytes,
+            gpus=self.gpus,
+            reason=self.reason,
+            planned_start=self.planned_start,
+            expected_start=self.expected_start,
+            admitted_at=self.admitted_at,
+            host=self.host,
+            preemptions=self.preemptions,
+            queued_at=self.ranked_at,
+        )
+
+
+def host_of(capacity: HostCapacity) -> Host:
+    """A host as the rule sees it."""
+    amounts = _amounts(capacity.cpus, capacity.memory_bytes, capacity.gpus, capacity.jobs)
+    return Host(name=capacity.name, capacity=amounts)
+
+
+def queue_of(queue: Queue) -> QueueState:
+    """A queue as the rule sees it."""
+    return QueueState(name=queue.name, priority=queue.priority, is_held=queue.is_held)
+
+
+def reserved_of(reservation: Reservation, capacity: HostCapacity) -> Reserved:
+    """A reservation as the rule sees it: a place for a job with each core."""
+    jobs = min(capacity.jobs, max(1, ceil(reservation.cpus)))
+    return Reserved(
+        id=reservation.id,
+        project=reservation.project,
+        need=_amounts(reservation.cpus, reservation.memory_bytes, reservation.gpus, jobs),
+        hosts=(reservation.host,),
+        starts_at=reservation.starts_at.timestamp(),
+        ends_at=reservation.ends_at.timestamp(),
+    )
+
+
+def quota_of(quota: Quota) -> Amounts:
+    """A quota as the rule sees it."""
+    return Amounts(
+        UNLIMITED if quota.cpus is None else round(quota.cpus * MILLI),
+        UNLIMITED if quota.memory_bytes is None else quota.memory_bytes,
+        UNLIMITED if quota.gpus is None else quota.gpus,
+        UNLIMITED if quota.running_jobs is None else quota.running_jobs,
+    )
+
+
+def _amounts(cpus: float, memory_bytes: int, gpus: int, jobs: int) -> Amounts:
+    return Amounts(round(cpus * MILLI), memory_bytes, gpus, jobs)

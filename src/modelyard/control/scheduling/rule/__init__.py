@@ -1,0 +1,1 @@
+"""The decision rule: what is waiting, running and reserved in, what starts now out. Pure: no clock, no database."""

@@ -1,0 +1,1 @@
+"""Processes in containers, through the API of Docker or Podman."""

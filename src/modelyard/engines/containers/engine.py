@@ -1,0 +1,158 @@
+"""The engine of containers: Docker or Podman runs them, a supervisor of their own watches each."""
+
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, ClassVar
+
+from modelyard.engines.base import ProcessNotFoundError
+from modelyard.engines.checking import check_spec, check_unplaced
+from modelyard.engines.containers import images, ownership
+from modelyard.engines.containers.groups import ParentGroup, parent_groups
+from modelyard.engines.containers.planning import HOME_LABEL, LABEL, bootstrap, make_plan
+from modelyard.engines.containers.sockets import ContainersUnavailableError, Daemon, find_socket, look_at, open_client
+from modelyard.engines.local.records import Records
+from modelyard.engines.local.supervised import SupervisedEngine
+from modelyard.engines.records import ProcessIdInvalidError
+from modelyard.settings import Home
+from modelyard.types.processes import ProcessSpec, SandboxLevel
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+class ContainerEngine(SupervisedEngine):
+    """Hardened containers of one Docker or Podman. Thread-safe; keeps its state in `<home>/run/containers` only.
+
+    Nothing is asked of the daemon before something is to run, so that a platform without one is none the worse.
+
+    Args:
+        home: the state directory.
+        socket: URL of the API; empty: DOCKER_HOST, or the usual places.
+        may_pull: whether images that are not here are fetched from their registries.
+    """
+
+    name = "container"
+    launcher: ClassVar[Sequence[str]] = (
+        "-I",
+        "-B",
+        "-c",
+        bootstrap("shim.main", "main()"),
+    )
+
+    def __init__(self, home: Home, *, socket: str = "", may_pull: bool = True) -> None:
+        super().__init__(Records(home.containers))
+        self._home = home
+        self._socket = socket
+        self._may_pull = may_pull
+
+    def submit(self, process_id: str, spec: ProcessSpec) -> None:
+        """See `Engine.submit`. Pulls the images that are not here, so it may take as long as that.
+
+        Raises:
+            InvalidInputError: the work directory or a mount does not exist, or there is neither command nor image.
+            NoSuchNodeError: it asks for accelerators or for a machine by its labels.
+            ContainersUnavailableError: no Docker or Podman answers.
+            ImageNotFoundError: an image is neither here nor in its registry.
+            ImagePullFailedError: a registry does not answer.
+            SupervisorFailedError: nothing was started; try again.
+        """
+        if self._records.exists(process_id):
+            return
+        check_spec(spec, self._records.folder)
+        check_unplaced(spec)
+        url = find_socket(self._socket)
+        with closing(open_client(url)) as client:
+            daemon = look_at(client)
+            _check_daemon(daemon)
+            own = self._image(client, spec.image) if spec.image else images.empty_image(client)
+            found = [own, *([self._image(client, spec.sidecar.image)] if spec.sidecar else [])]
+        ownership.grant(spec, ownership.user_of(process_id), self._home.root)
+        plan = make_plan(
+            process_id,
+            spec,
+            folder=str(self._records.path(process_id)),
+            socket=url,
+            daemon=daemon,
+            images=found,
+            group=self._cgroup_name(process_id),
+        )
+        self._start(process_id, spec, SandboxLevel.CONTAINER, plan)
+
+    def resolve_image(self, reference: str) -> str:
+        """See `Engine.resolve_image`: `repository@sha256:...` where it has one, else the image's id.
+
+        Raises:
+            ContainersUnavailableError, ImageNotFoundError, ImagePullFailedError: as for `submit`.
+        """
+        with closing(open_client(find_socket(self._socket))) as client:
+            return images.pinned(client, self._image(client, reference))
+
+    def reap(self) -> Sequence[str]:
+        """See `Engine.reap`."""
+        ended = [*super().reap()]
+        with suppress(ContainersUnavailableError):
+            ended += self._end_strange_containers()
+        for name in parent_groups(self._cgroup_name("")):
+            process_id = name.removeprefix(self._cgroup_name(""))
+            if not self._is_held(process_id) and (count := ParentGroup(name).end()):
+                ended.append(f"{count} processes left by '{process_id}'")
+        return ended
+
+    def sandbox_level(self) -> SandboxLevel:
+        """See `Engine.sandbox_level`."""
+        return SandboxLevel.CONTAINER
+
+    def daemon(self) -> Daemon:
+        """What runs the containers.
+
+        Raises:
+            ContainersUnavailableError: nothing does.
+        """
+        with closing(open_client(find_socket(self._socket))) as client:
+            return look_at(client)
+
+    def _image(self, client: "DockerClient", reference: str) -> str:
+        return images.resolve(client, reference, may_pull=self._may_pull)
+
+    def _end_remains(self, process_id: str) -> None:
+        name = self._cgroup_name(process_id)
+        with suppress(ContainersUnavailableError), closing(open_client(find_socket(self._socket))) as client:
+            for each in (f"{name}.sidecar", name):
+                _remove_container(client, each)
+        ParentGroup(name).end()
+
+    def _end_strange_containers(self) -> list[str]:
+        """End containers of this home whose process nobody holds; what was ended, in words."""
+        ended = []
+        label = f"{HOME_LABEL}={self._cgroup_name('')}"
+        with closing(open_client(find_socket(self._socket))) as client:
+            for container in client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
+                process_id = container.labels.get(LABEL, "")
+                if not self._is_held(process_id) and _remove_container(client, container.id):
+                    ended.append(f"the container of '{process_id}', which nobody supervised")
+        return ended
+
+    def _is_held(self, process_id: str) -> bool:
+        try:
+            return self._records.holder(process_id) is not None
+        except (ProcessNotFoundError, ProcessIdInvalidError):
+            return False
+
+
+def _remove_container(client: "DockerClient", name: str) -> bool:
+    """End and forget a container; whether there was one."""
+    import docker  # noqa: PLC0415
+
+    try:
+        client.containers.get(name).remove(force=True, v=True)
+    except (docker.errors.DockerException, OSError):
+        return False
+    return True
+
+
+def _check_daemon(daemon: Daemon) -> None:
+    if daemon.is_rootless and not daemon.is_podman:
+        raise ContainersUnavailableError(
+            "Docker without root maps users in a way in which a container has no user that owns the platform's files",
+            hint="Use Podman without root, or Docker as a service of the system.",
+        )

@@ -1,0 +1,197 @@
+"""Supervises the containers of one process from their start to the account of their end."""
+
+import os
+import select
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+
+from modelyard.engines.containers.groups import ParentGroup
+from modelyard.engines.containers.plan import ContainerPlan, Plan
+from modelyard.engines.containers.shim.container import RunningContainer
+from modelyard.engines.containers.shim.first import FAILED_CODE
+from modelyard.engines.containers.shim.limits import Broken, Limits
+from modelyard.engines.containers.sockets import ContainersUnavailableError, open_client
+from modelyard.engines.local import layout
+from modelyard.engines.local.shim.account import account
+from modelyard.engines.local.shim.files import drain, read_json, timestamp, write_json
+from modelyard.engines.local.shim.output import OutputLog
+from modelyard.engines.local.shim.watch import in_units
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_LONGEST_SLEEP_SECONDS = 2.0  # how soon a supervisor whose folder was deleted notices
+_LIMIT_GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL at the time limit
+_FATE_SECONDS = 1.0  # a process may end by itself, and say why, after its sidecar did
+_LAST_OUTPUT_SECONDS = 5.0
+
+
+class Supervisor:
+    """The keeper of one process. The current directory is the process's folder."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._log = OutputLog(layout.LOG, plan["log_segment_bytes"], plan["log_segments"])
+        self._log_lock = threading.Lock()
+        self._doorbell = os.open(layout.DOORBELL, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._alarm, self._alarm_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._group = ParentGroup(plan["group"]) if plan["group"] else None
+        self._limits = Limits(plan, self._group)
+        self._containers: list[RunningContainer] = []
+        self._verdict: Broken | None = None
+        self._kill_at: float | None = None
+
+    def run(self) -> None:
+        """Supervise until the end, write the account of it."""
+        if self._group is not None:
+            self._group.create()
+        try:
+            client = open_client(self._plan["socket"])
+            for plan in self._plan["containers"]:
+                self._start(client, plan)
+        except (docker.errors.DockerException, OSError, ContainersUnavailableError) as error:
+            for container in self._containers:  # a sidecar cannot join a process that has ended already
+                container.finish(_FATE_SECONDS)
+            if any(container.has_ended for container in self._containers):
+                write_json(layout.RUNNING, {"pid": None, "started_at": timestamp()})
+            else:
+                self._verdict = "START_FAILED", f"the container could not be started: {_words(error)}"
+        else:
+            pid = self._containers[0].pid()
+            write_json(layout.RUNNING, {"pid": pid, "started_at": timestamp()})
+            self._limits.watch(pid)
+            self._wait()
+        write_json(layout.END, self._end_of_all())
+
+    def _start(self, client: "DockerClient", plan: ContainerPlan) -> None:
+        self._containers.append(RunningContainer(client, plan, self._take_output, self._ring))
+
+    def _take_output(self, content: bytes) -> None:
+        with self._log_lock:
+            self._log.append(content)
+
+    def _ring(self) -> None:
+        os.write(self._alarm_end, b"!")
+
+    def _wait(self) -> None:
+        """Until one container has ended."""
+        poll = select.poll()
+        for descriptor in (self._doorbell, self._alarm):
+            poll.register(descriptor, select.POLLIN)
+        while not any(container.has_ended for container in self._containers):
+            poll.poll(self._sleep_ms())
+            drain(self._alarm)
+            drain(self._doorbell)
+            self._look_at_stop()
+            self._look_at_limits()
+
+    def _sleep_ms(self) -> float:
+        moments = [self._kill_at] if self._verdict is not None else [self._limits.next_look()]
+        left = [moment - time.monotonic() for moment in moments if moment is not None]
+        return 1000 * max(0.0, min([_LONGEST_SLEEP_SECONDS, *left])) + 1
+
+    def _look_at_stop(self) -> None:
+        request = read_json(layout.STOP)
+        if request is not None:
+            cause = "PREEMPTED" if request["is_preemption"] else "STOPPED"
+            sentence = "it was ended to make room" if request["is_preemption"] else "it was stopped on request"
+            self._end((cause, sentence), grace_seconds=request["grace_seconds"])
+        elif not Path(layout.SPEC).exists():
+            self._end(("STOPPED", "its record was removed"), grace_seconds=0)
+
+    def _look_at_limits(self) -> None:
+        broken = self._limits.look() if self._verdict is None else None
+        if broken is not None:
+            self._end(broken, grace_seconds=_LIMIT_GRACE_SECONDS if broken[0] == "TIMEOUT" else 0)
+        if self._kill_at is not None and time.monotonic() >= self._kill_at:
+            self._kill()
+
+    def _end(self, verdict: Broken, *, grace_seconds: float) -> None:
+        """Bring about the end; a later call may only shorten the grace."""
+        kill_at = time.monotonic() + grace_seconds
+        if self._verdict is None:
+            self._verdict = verdict
+            if grace_seconds > 0:
+                # The sidecar is served to by its process, not by anybody else: it ends when that has.
+                self._containers[0].signal(signal.SIGTERM)
+        elif self._kill_at is not None and kill_at >= self._kill_at:
+            return
+        self._kill_at = kill_at
+        if grace_seconds <= 0:
+            self._kill()
+
+    def _kill(self) -> None:
+        self._kill_at = time.monotonic() + 1.0  # again, should something survive
+        for container in self._containers:
+            container.signal(signal.SIGKILL)
+
+    def _end_of_all(self) -> dict[str, Any]:
+        """End what is left, then say how the first one ended: after this, nothing of the process is alive."""
+        first = self._first_to_end()
+        for container in self._containers:
+            if not container.has_ended:
+                container.signal(signal.SIGKILL)
+            container.finish(_LAST_OUTPUT_SECONDS)
+        was_out_of_memory = first is not None and first.was_out_of_memory()
+        found = None if self._verdict is not None or first is None else self._broken(first, was_out_of_memory)
+        end = self._account(first, found)
+        for container in reversed(self._containers):
+            container.remove()
+        if self._group is not None:
+            end["max_rss_bytes"], end["cpu_seconds"] = self._group.peak_bytes(), self._group.cpu_seconds()
+            self._group.end()
+        return {**end, "ended_at": timestamp()}
+
+    def _first_to_end(self) -> RunningContainer | None:
+        """Whose account is the process's: a process that its sidecar left without an answer says so itself, soon."""
+        if not self._containers:
+            return None
+        own = self._containers[0]
+        ended = next((container for container in self._containers if container.has_ended), own)
+        if ended is not own:
+            own.finish(_FATE_SECONDS)
+        return ended
+
+    def _broken(self, first: RunningContainer, was_out_of_memory: bool) -> Broken | None:
+        """The limit that was broken, where the end itself does not say."""
+        limit = first.plan["memory_bytes"]
+        is_killed = first.exit_code == 128 + signal.SIGKILL
+        if limit and (was_out_of_memory or (is_killed and self._limits.is_memory_used_up(limit))):
+            return "OUT_OF_MEMORY", f"it needed more memory than its limit of {in_units(limit)}"
+        return self._limits.disk()
+
+    def _account(self, first: RunningContainer | None, broken: Broken | None) -> dict[str, Any]:
+        tail = self._log.tail()
+        code = 0 if first is None or first.exit_code is None else first.exit_code
+        verdict = self._verdict
+        if verdict is None and first is not None and first.is_lost:
+            verdict = "LOST", "its container is gone, or the daemon that ran it: nobody knows how it ended"
+        mark = self._plan["failure_mark"]
+        last = tail.strip().splitlines()[-1] if tail.strip() else ""
+        if verdict is None and code == FAILED_CODE and last.startswith(mark):
+            verdict, tail = ("START_FAILED", last.removeprefix(mark).strip()), ""
+        limit = first.plan["memory_bytes"] if first is not None else None
+        end = account(
+            code << 8,
+            verdict=verdict,
+            broken=broken,
+            is_wrapped=True,
+            log_tail=tail,
+            has_machine_oom=False,
+            memory_limit=in_units(limit) if limit else None,
+        )
+        if len(self._containers) > 1 and first is self._containers[1] and self._verdict is None:
+            end["message"] = f"The container beside it ended first: {end['message'][0].lower()}{end['message'][1:]}"
+        if verdict is not None and verdict[0] == "LOST":
+            end["exit_code"] = end["signal"] = None
+        return end
+
+
+def _words(error: Exception) -> str:
+    explanation = getattr(error, "explanation", None)
+    return str(explanation or error)

@@ -1,0 +1,1 @@
+"""Queues, reserved windows and costs."""

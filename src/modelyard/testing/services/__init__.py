@@ -1,0 +1,1 @@
+"""Programs that the platform works with, started for tests: databases, object stores, containers."""

@@ -1,0 +1,242 @@
+"""Queues on a real database: what is admitted, what is refused, what a kill leaves."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from modelyard.control.scheduling.assembly import assemble
+from modelyard.control.scheduling.errors import (
+    JobNeverFitsError,
+    JobNotWaitingError,
+    QueueInUseError,
+    QueueNotFoundError,
+    ReservationInvalidError,
+)
+from modelyard.errors import UnavailableError
+from modelyard.kit.clock import SystemClock
+from modelyard.types.compute.scheduling import EntryState, HostCapacity, Placement, Quota
+from modelyard.types.processes import Resources
+
+MACHINE = HostCapacity(name="local", cpus=2, memory_bytes=8 << 30, gpus=0, jobs=2)
+HOUR = timedelta(hours=1)
+
+
+class Bench:
+    """The queues of one control process; `restarted` is the next one on the same database."""
+
+    def __init__(self, database, quotas) -> None:
+        self.database, self.quotas, self.carried = database, quotas, []
+        self.clock = SystemClock()
+        self.scheduling = assemble(
+            database=database,
+            clock=self.clock,
+            machine=lambda: MACHINE,
+            quota=lambda project: quotas.get(project, Quota()),
+            carry=self.carried.append,
+        )
+        self.scheduling.queues.ensure_default()
+        self.service, self.queues = self.scheduling.service, self.scheduling.queues
+
+    def restarted(self) -> "Bench":
+        return Bench(self.database, self.quotas)
+
+    def submit(self, job: str, project="default", *, cpus=1.0, hours=1.0, **wishes) -> None:
+        resources = Resources(cpus=cpus, time_limit_seconds=hours * 3600)
+        entry = self.service.place(job, project, resources, Placement(**wishes))
+        with self.database.transaction() as connection:
+            self.service.enter(connection, entry)
+
+    def end(self, job: str) -> None:
+        with self.database.transaction() as connection:
+            self.service.leave(connection, job)
+
+    def round(self) -> list[str]:
+        before = len(self.carried)
+        self.scheduling.scheduler.round()
+        return self.carried[before:]
+
+    def turn(self) -> list[str]:
+        return [each.job for each in self.service.line("default", None) if each.position]
+
+
+@pytest.fixture
+def quotas():
+    return {}
+
+
+@pytest.fixture
+def bench(database, quotas):
+    return Bench(database, quotas)
+
+
+def test_as_many_jobs_start_as_fit_and_the_next_when_one_ends(bench):
+    for job in ("one", "two", "three"):
+        bench.submit(job)
+    assert bench.round() == ["one/1", "two/1"]
+    assert bench.round() == []
+    waiting = bench.service.entry("three")
+    assert waiting.reason == "it waits for capacity"
+    assert abs(waiting.planned_start - bench.clock.now() - HOUR) < timedelta(seconds=30)
+    bench.end("one")
+    assert bench.round() == ["three/1"]
+
+
+def test_what_was_admitted_before_a_kill_is_carried_after_it_and_nothing_twice(bench):
+    for job in ("one", "two", "three"):
+        bench.submit(job)
+    bench.round()
+    after = bench.restarted()
+    assert sorted(after.service.tickets()) == ["one/1", "two/1"]
+    assert after.round() == []
+    after.end("two")
+    assert after.round() == ["three/1"]
+
+
+def test_a_quota_keeps_a_project_from_the_whole_machine_and_blocks_nobody_else(bench, quotas):
+    quotas["small"] = Quota(running_jobs=1)
+    bench.submit("s1", "small")
+    bench.submit("s2", "small")
+    bench.submit("other")
+    assert sorted(bench.round()) == ["other/1", "s1/1"]
+    bench.end("other")
+    assert bench.round() == []
+    assert bench.service.entry("s2").reason == "project 'small' uses its quota"
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"cpus": 3}, "it needs 3 cores, there are 2 on the largest host"),
+        ({"gpus": 1}, "it needs 1 GPUs, there are 0 on the largest host"),
+        ({"memory_bytes": 9 << 30}, "it needs 9 GiB of memory, there are 8 GiB on the largest host"),
+        ({"cpus": 2, "project": "small"}, "it needs 2 cores, there are 1 in the quota of project 'small'"),
+        ({"reservation": "none"}, "there is no reservation 'none'"),
+    ],
+)
+def test_a_job_that_can_never_fit_is_refused_at_once_with_the_reason(bench, quotas, wish, words):
+    quotas["small"] = Quota(cpus=1)
+    with pytest.raises(JobNeverFitsError, match=words):
+        bench.submit("job", **wish)
+
+
+def test_an_unknown_queue_is_refused(bench):
+    with pytest.raises(QueueNotFoundError, match="'fast'"):
+        bench.submit("job", queue="fast")
+
+
+def test_held_jobs_and_queues_wait_until_they_are_released(bench):
+    bench.queues.create("night", "", 0)
+    bench.queues.update("night", description=None, priority=None, is_held=True)
+    bench.submit("held", is_held=True)
+    bench.submit("shut", queue="night")
+    assert bench.round() == []
+    assert bench.service.entry("shut").reason == "its queue 'night' is held"
+    bench.service.hold("default", "held", is_held=False)
+    assert bench.round() == ["held/1"]
+    with pytest.raises(QueueInUseError, match="has 1 jobs"):
+        bench.queues.delete("night")
+    bench.queues.update("night", description=None, priority=None, is_held=False)
+    assert bench.round() == ["shut/1"]
+
+
+def test_queues_and_jobs_have_priorities(bench):
+    bench.queues.create("urgent", "", 100)
+    bench.submit("plain", is_held=True)
+    bench.submit("liked", priority=5)
+    bench.submit("urgent", queue="urgent")
+    bench.service.hold("default", "plain", is_held=False)
+    assert bench.turn() == ["liked", "plain"]
+    assert [each.position for each in bench.service.line("urgent", None)] == [1]
+    bench.service.rank("default", "plain", priority=10, queue=None)
+    assert bench.turn() == ["plain", "liked"]
+
+
+def test_moving_a_job_changes_the_places_of_its_own_project_only(bench):
+    for job, project in (("a1", "a"), ("b1", "b"), ("a2", "a"), ("b2", "b"), ("a3", "a")):
+        bench.submit(job, project)
+    assert bench.turn() == ["a1", "b1", "a2", "b2", "a3"]
+    bench.service.move("a", "a3", before="a1")
+    assert bench.turn() == ["a3", "b1", "a1", "b2", "a2"]
+    with pytest.raises(JobNotWaitingError):
+        bench.service.move("a", "a3", before="b1")
+
+
+def test_a_job_that_changes_while_the_rule_decides_waits_for_the_next_round(bench):
+    bench.submit("job")
+    scheduler = bench.scheduling.scheduler
+    with bench.database.read() as connection:
+        entry = bench.service.entry("job")
+        changes = scheduler._decide(connection, [entry])
+    bench.service.hold("default", "job", is_held=True)
+    assert scheduler._write(changes) == []
+    assert bench.service.entry("job").state is EntryState.WAITING
+
+
+def test_reserved_capacity_is_kept_free_and_used_by_those_who_name_it(bench, quotas):
+    now = bench.clock.now()
+    window = {"starts_at": now + timedelta(seconds=2), "ends_at": now + HOUR}
+    reserved = bench.queues.reserve("team", cpus=2, memory_bytes=None, gpus=0, created_by="ann", **window)
+    bench.submit("other")
+    bench.submit("short", hours=1 / 3600)
+    assert bench.round() == ["short/1"], "it ends before the window begins"
+    planned = bench.service.entry("other").planned_start
+    assert abs(planned - window["ends_at"]) < timedelta(seconds=1)
+    with pytest.raises(ReservationInvalidError, match="hold it"):
+        bench.queues.reserve("rival", cpus=1, memory_bytes=None, gpus=0, created_by="bob", **window)
+    with pytest.raises(JobNeverFitsError, match="time limit is 7200 s"):
+        bench.submit("long", "team", hours=2, reservation=reserved.id)
+    bench.end("short")
+    bench.submit("own", "team", hours=0.5, reservation=reserved.id)
+    assert bench.round() == []
+    later = bench.restarted()
+    later.scheduling.scheduler._clock = Later(later.clock, timedelta(seconds=3))
+    assert later.round() == ["own/1"]
+
+
+class Later:
+    """The time a little later."""
+
+    def __init__(self, clock, by) -> None:
+        self._clock, self._by = clock, by
+
+    def now(self):
+        return self._clock.now() + self._by
+
+    def monotonic(self):
+        return self._clock.monotonic()
+
+
+def test_fair_share_remembers_what_projects_used(bench):
+    bench.submit("old", "greedy", cpus=2)
+    bench.round()
+    with bench.database.transaction() as connection:
+        entry = bench.service.entry("old")
+        entries = bench.scheduling.scheduler._board.entries
+        entries.save(connection, replace(entry, admitted_at=entry.admitted_at - timedelta(hours=2)))
+    bench.end("old")
+    bench.submit("g", "greedy")
+    bench.submit("m", "modest")
+    assert bench.turn() == ["m", "g"]
+
+
+def test_while_the_registry_is_away_known_quotas_hold_and_unknown_projects_wait(database):
+    class Registry:
+        is_away = False
+
+        def quota(self, project: str) -> Quota:
+            if self.is_away:
+                raise UnavailableError("the registry is away")
+            return Quota(running_jobs=1)
+
+    registry = Registry()
+    bench = Bench(database, {})
+    made = assemble(
+        database=database, clock=bench.clock, machine=lambda: MACHINE, quota=registry.quota, carry=bench.carried.append
+    )
+    bench.scheduling, bench.service = made, made.service
+    bench.submit("one")
+    registry.is_away = True
+    assert bench.round() == ["one/1"]
+    with pytest.raises(UnavailableError):
+        bench.submit("two", "stranger")
