@@ -10,7 +10,7 @@ import trustme
 from modelyard.control.tables import load_tables
 from modelyard.storage.database import Database
 from modelyard.storage.metadata import BRANCHES
-from modelyard.testing import servers
+from modelyard.testing.services import servers
 
 
 def create_all_tables(database: Database) -> None:

@@ -116,6 +116,7 @@ def batches(service):
     return BatchJobService(service, OneDataset(), references)
 
 
+@pytest.fixture
 def scheduling(database):
     found = assemble(
         database=database,

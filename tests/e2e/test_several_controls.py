@@ -13,6 +13,7 @@ from modelyard.errors import UnavailableError
 from modelyard.quickstart.digits import load_digits
 from modelyard.sdk.client import Client
 from modelyard.testing.programs import Program, end_processes_of, until
+from modelyard.types.compute.scheduling import HostCapacity
 from modelyard.types.endpoints import EndpointStatus
 from modelyard.types.jobs import Job, JobStatus
 
@@ -85,6 +86,7 @@ def test_work_is_done_once_and_that_of_a_dead_machine_is_taken_over(
     until(lambda: first.client.jobs.get(long).status is JobStatus.RUNNING, "the long job to run")
 
     second = machine("second", first.program.token)
+    first.client.queues.set_host(HostCapacity(name="local", cpus=4.0, memory_bytes=16 << 30, gpus=0, jobs=2))  # of both
     assert second.client.jobs.get(long).status is JobStatus.RUNNING, "its process is not here, but it lives"
     short = [each.train(SHORT).id for each in (first, second)]
     for job_id in short:

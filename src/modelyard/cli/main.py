@@ -7,7 +7,6 @@ from modelyard.cli.commands import (
     access,
     alerting,
     captures,
-    cluster,
     datasets,
     models,
     monitoring,
@@ -17,7 +16,7 @@ from modelyard.cli.commands import (
     state,
     training,
 )
-from modelyard.cli.commands.compute import costs, queues
+from modelyard.cli.commands.compute import cluster, costs, queues
 
 
 def build() -> typer.Typer:

@@ -1,5 +1,6 @@
 """Errors of moving a platform's whole state."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def _exported(folder: Path, revision: str | None = None) -> Path:
     database.close()
     if revision is not None:
         content = (folder / "state.tar").read_bytes()
-        (folder / "state.tar").write_bytes(content.replace(b'"jobs":"0001"', b'"jobs":"%s"' % revision.encode()))
+        (folder / "state.tar").write_bytes(re.sub(rb'"jobs":"\d{4}"', b'"jobs":"%s"' % revision.encode(), content))
     return folder / "state.tar"
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
-from modelyard.cli.commands.cluster import read_labels
+from modelyard.cli.commands.compute.cluster import read_labels
 from modelyard.cli.commands.compute.batch import progress_words
 from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
 from modelyard.cli.groups import add_group
@@ -101,13 +101,7 @@ def train(
             target=target,
             hyperparameters=_settings(set_),
             seed=seed,
-            resources=Resources(
-                cpus=cpus,
-                memory_bytes=memory and memory << 20,
-                time_limit_seconds=time_limit,
-                gpus=gpus,
-                node_labels=read_labels(node_label or ()),
-            ),
+            resources=_resources(cpus, memory, time_limit, gpus, node_label),
             placement=_placement(queue, priority, spot, start_within, reservation),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
@@ -253,6 +247,18 @@ def show_algorithm(session: Session, name: Annotated[str, typer.Argument(help="N
             "Description": lambda each: each.description,
         },
         empty="It has no hyper-parameters.",
+    )
+
+
+def _resources(
+    cpus: float | None, memory: int | None, time_limit: float | None, gpus: int, node_label: list[str] | None
+) -> Resources:
+    return Resources(
+        cpus=cpus,
+        memory_bytes=memory and memory << 20,
+        time_limit_seconds=time_limit,
+        gpus=gpus,
+        node_labels=read_labels(node_label or ()),
     )
 
 

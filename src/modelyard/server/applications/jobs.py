@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fastapi import APIRouter, FastAPI
+
 from modelyard import __version__
 from modelyard.control.algorithms.api import router as algorithms_router
 from modelyard.control.audit.api import router as audit_router
@@ -57,20 +59,22 @@ class Jobs:
 
 METERING_SECONDS = 5.0
 MOST_ADMITTED = 100
-"""Jobs whose workflows run at the same time, whatever capacity says: each has a thread."""
+"""Jobs whose workflows run at the same time, whatever capacity says: each has a thread.
+
+Where several control processes may share the database, each takes as many as its machine runs: the others get the rest.
+"""
 
 
 def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
-    carrier = _Carrier()
-    references = _references(context, registry)
+    carrier, references, parallel_jobs = _Carrier(), _references(context, registry), context.settings.max_parallel_jobs
     metering = assemble_metering(
         database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
     )
     scheduling = assemble_scheduling(
         database=context.database,
         clock=context.clock,
-        machine=lambda: offered(context.engine.capacity(), context.settings.max_parallel_jobs),
+        machine=lambda: offered(context.engine.capacity(), parallel_jobs),
         quota=registry.quota,
         carry=carrier.carry,
     )
@@ -87,17 +91,17 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
     ]
-    asgi = create_application(
-        title="Modelyard Jobs", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
-    )
 
     def resume() -> None:
         for ticket in scheduling.service.tickets():
             carrier.carry(ticket)
 
+    def keep_budgets() -> None:
+        metering.costs.look(service.stop_all)
+
     def on_start() -> None:
-        context.durable.add_queue(QUEUE, context.settings.max_parallel_jobs)
-        context.durable.add_queue(ADMITTED, MOST_ADMITTED)
+        context.durable.add_queue(QUEUE, parallel_jobs)
+        context.durable.add_queue(ADMITTED, parallel_jobs if context.presence.name else MOST_ADMITTED)
         scheduling.queues.ensure_default()
         service.adopt()
         resume()
@@ -114,15 +118,18 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         Duty(name="jobs.resume", interval_seconds=5.0, run=resume),
         Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
         Duty(name="jobs.metering", interval_seconds=METERING_SECONDS, run=metering.look),
-        Duty(
-            name="jobs.budgets",
-            interval_seconds=METERING_SECONDS,
-            run=lambda: metering.costs.look(service.stop_all),
-            is_shared=True,
-        ),
+        Duty(name="jobs.budgets", interval_seconds=METERING_SECONDS, run=keep_budgets, is_shared=True),
     )
-    application = Application(name="jobs", asgi=asgi, duties=duties, on_start=on_start)
-    return Jobs(application=application, client=InProcessJobsClient(service, context.settings))
+    return Jobs(
+        application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
+        client=InProcessJobsClient(service, context.settings),
+    )
+
+
+def _asgi(context: Context, routers: list[APIRouter]) -> FastAPI:
+    return create_application(
+        title="Modelyard Jobs", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
+    )
 
 
 def _references(context: Context, registry: RegistryClient) -> ReferenceService:
