@@ -19,6 +19,7 @@ from sqlalchemy import insert, select, text, update
 from modelyard.control.access.tables import tokens
 from modelyard.control.endpoints.tables import endpoints
 from modelyard.control.events.tables import events
+from modelyard.control.metering.tables import usage_records
 from modelyard.control.tables import load_tables
 from modelyard.errors import AlreadyExistsError, NotFoundError
 from modelyard.settings import Home
@@ -127,6 +128,20 @@ def filled(place: Place) -> Place:
         connection.execute(insert(endpoints), [endpoint, {**endpoint, "name": "Digits.2", "is_stopped": False}])
         event = {"project": "default", "subject": "x", "kind": "k", "at": AT, "details": {}}
         connection.execute(insert(events), [{**event, "message": str(number)} for number in range(1200)])
+        used = {
+            "process": "job-1-1",
+            "kind": "job",
+            "name": "job-1",
+            "version": "",
+            "day": AT.date(),
+            "price_list": 1,
+            "project": "default",
+            "is_spot": False,
+            "cpu_seconds": 0.1,
+            "memory_gib_seconds": 2.0,
+            "gpu_seconds": 0.0,
+        }
+        connection.execute(insert(usage_records), [used])
         connection.execute(text("DELETE FROM events WHERE sequence < 100"))
     for size, key in ((0, "logs/empty"), (1, "a b/ü"), (5 << 20, "sha256/ab/abc")):
         place.objects.put_stream(key, iter([os.urandom(size)] if size else []))

@@ -1,7 +1,7 @@
 """Rows as lines of JSON that mean the same for SQLite and PostgreSQL.
 
 The first line of a table has the names of its columns, each other one the values of a row. Times are UTC without an
-offset, floats that JSON does not know are text ("nan"), bytes are Base64.
+offset, days are ISO 8601 too, floats that JSON does not know are text ("nan"), bytes are Base64.
 """
 
 import base64
@@ -9,11 +9,11 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import IO, Any
 
 import msgspec
-from sqlalchemy import Column, Connection, DateTime, Float, LargeBinary, String, Table, func, insert, select, text
+from sqlalchemy import Column, Connection, Date, DateTime, Float, LargeBinary, String, Table, func, insert, select, text
 
 from modelyard.storage.archive.layout import ArchiveDamagedError, TableTotal
 
@@ -61,6 +61,8 @@ def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
 def _encoded(value: Any) -> Any:
     if isinstance(value, datetime):
         return (value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
@@ -77,6 +79,8 @@ def _value(column: Column[Any], value: Any) -> Any:
     if isinstance(column.type, DateTime):
         moment = datetime.fromisoformat(value)
         return moment.replace(tzinfo=UTC) if column.type.timezone else moment
+    if isinstance(column.type, Date):
+        return date.fromisoformat(value)
     if isinstance(column.type, Float):
         return float(value)
     return base64.b64decode(value) if isinstance(column.type, LargeBinary) else value
