@@ -12,11 +12,14 @@ import pytest
 from modelyard.dataplane.client import WorkerClient
 from modelyard.dataplane.errors import WorkerUnavailableError
 from modelyard.engines.base import NoSuchNodeError
+from modelyard.engines.choice import open_engine
 from modelyard.engines.ray.engine import RayEngine
+from modelyard.errors import InvalidInputError
 from modelyard.kit.handover import first_line, new_key, split_address
-from modelyard.settings import Home
+from modelyard.kit.ids import new_id
+from modelyard.settings import Home, Settings
 from modelyard.testing.engine import EngineCase, until
-from modelyard.types.processes import EndCause, ProcessStatus, Resources
+from modelyard.types.processes import EndCause, EngineKind, ProcessStatus, Resources
 
 SHOW_GPUS = "echo gpus=$CUDA_VISIBLE_DEVICES"
 
@@ -42,6 +45,39 @@ def test_accelerators_are_handed_out_once_at_a_time(case: EngineCase):
     assert case.engine.state(waiting).status is ProcessStatus.STARTING
     case.engine.stop(holders[0])
     assert case.end(waiting).log_tail in ("gpus=0\n", "gpus=1\n")
+
+
+def test_what_a_process_uses_is_metered_while_it_runs_and_at_its_end(case: EngineCase):
+    process_id = case.start(case.python("while True: pass"))
+    until(lambda: (usage := case.engine.state(process_id).usage) is not None and usage.cpu_seconds > 0.5)
+    before = case.engine.state(process_id).usage
+    case.engine.stop(process_id, grace_seconds=0)
+    case.end(process_id)
+    after = case.open().state(process_id).usage
+    assert before is not None
+    assert after is not None
+    assert after.cpu_seconds >= before.cpu_seconds
+    assert after.memory_byte_seconds >= before.memory_byte_seconds > 0
+
+
+def test_a_platform_on_a_cluster_has_its_nodes_and_this_machine_for_who_asks_for_it(one_node: Home, case: EngineCase):
+    engine = open_engine(Settings(home=one_node.root, engine=EngineKind.RAY))
+    whole = engine.capacity()
+    assert engine.has_nodes
+    assert whole is not None
+    assert (whole.cpus, whole.gpus) == (8.0, 2)
+    spec, here, there = case.spec("true"), new_id("p"), new_id("p")
+    engine.submit(there, spec)
+    engine.submit(here, replace(spec, engine=EngineKind.LOCAL))
+    assert engine.wait(there, 60).node != ""
+    assert engine.wait(here, 60).node == ""
+    assert {state.id for state in engine.list()} == {here, there}
+    assert engine.kind_for(replace(spec, image="scorer:3")) is EngineKind.CONTAINER
+    with pytest.raises(InvalidInputError, match="runs no images"):
+        case.start(replace(spec, image="scorer:3"))
+    for process_id in (here, there):
+        engine.remove(process_id)
+    assert not list(engine.list())
 
 
 def test_one_that_waits_for_room_is_stopped_at_once(case: EngineCase):

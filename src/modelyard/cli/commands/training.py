@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
-from modelyard.cli.commands.compute.cluster import read_labels
 from modelyard.cli.commands.compute.batch import progress_words
+from modelyard.cli.commands.compute.cluster import read_labels
 from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when

@@ -149,6 +149,7 @@ class Supervisor:
     def _kill(self) -> None:
         """SIGKILL to the whole tree; the first process of a pid namespace takes all others with it."""
         self._kill_at = time.monotonic() + 1.0  # again, should something survive
+        self._meter.sample()
         if self._plan["wrapper"] and self._child.command_pid is not None:
             first = tree.parent_of(self._child.command_pid)
             if first not in (0, 1, os.getpid(), self._child.pid):
@@ -209,7 +210,7 @@ class Supervisor:
             memory_limit=in_units(self._limits["memory_bytes"]) if self._limits["memory_bytes"] else None,
         )
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        end["cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 3)
+        end["cpu_seconds"] = self._meter.total_cpu_seconds()
         end["memory_byte_seconds"] = self._meter.total_byte_seconds()
         end["max_rss_bytes"] = usage.ru_maxrss * 1024
         end["ended_at"] = timestamp()
