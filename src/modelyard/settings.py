@@ -55,7 +55,12 @@ class Settings(BaseSettings):
     )
     engine: EngineKind = Field(
         default=EngineKind.LOCAL,
-        description="Where jobs and replicas run that do not say: `local` (sandboxed processes) or `container`.",
+        description="Where jobs and replicas run: `local` (sandboxed processes of this machine), `container`, or `ray` "
+        "(nodes of a cluster). Images run in containers in any case.",
+    )
+    ray_address: str = Field(
+        default="",
+        description="Ray cluster, host:port of its head. Empty: the one that `modelyard cluster start` started.",
     )
     container_socket: str = Field(
         default="",
@@ -169,6 +174,8 @@ class Home:
         self.demand = self.gateways / "demand"
         self.figures = self.gateways / "figures"
         self.rates = self.gateways / "rates"
+        self.cluster = self.run / "cluster"
+        self.cluster_token = self.root / "cluster.token"
         self.control_id = self.root / "control.id"
         self.duties = self.run / "duties"
         self.token = self.root / "admin.token"

@@ -18,6 +18,7 @@ def metering(database):
 
 class Nothing:
     name = "nothing"
+    has_nodes = False
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from modelyard.dataplane.frames import (
     encode_frame,
     tensors_of,
 )
+from modelyard.kit.handover import first_line, split_address
 from modelyard.runtimes.base import Tensors
 from modelyard.types.routing import PLACE_SEPARATOR
 from modelyard.types.signatures import Signature
@@ -30,7 +31,7 @@ _CHANNEL = 1
 
 
 class WorkerClient:
-    """A connection to the worker at `address` (a Unix socket path, host:port, or socket#place of a model in a host).
+    """A connection to the worker at `address`: a Unix socket path, [key@]host:port, or socket#place in a host.
 
     Attributes:
         signature: what the worker serves, from its Hello.
@@ -102,8 +103,10 @@ class WorkerClient:
         connection = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET, socket.SOCK_STREAM)
         connection.settimeout(timeout_seconds)
         try:
-            host, _, port = target.rpartition(":")
-            connection.connect(target if is_path else (host, int(port)))
+            key, host, port = ("", "", 0) if is_path else split_address(target)
+            connection.connect(target if is_path else (host, port))
+            if key:
+                connection.sendall(first_line(key))
         except (OSError, ValueError) as error:
             connection.close()
             raise self._unavailable(str(error)) from error

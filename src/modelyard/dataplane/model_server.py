@@ -36,20 +36,26 @@ class ModelServer:
         self._model = ServedModel(signature, predictor, is_pure=is_pure, nan_free=nan_free)
         self._hang_seconds = hang_seconds
 
-    def run(self, address: str) -> None:
+    def run(self, address: str, door: str = "") -> None:
         """Serve until SIGTERM or SIGINT, then finish what was received.
 
+        Args:
+            address: where it listens.
+            door: Unix socket at which further connections are handed to it; see kit.handover.
+
         Raises:
-            OSError: the address cannot be bound.
+            OSError: the address or the door cannot be bound.
         """
         self._model.signs = signs = LifeSigns(address, self._hang_seconds)
-        uvloop.run(self._run(address, signs))
+        uvloop.run(self._run(address, door, signs))
         signs.close()
 
-    async def _run(self, address: str, signs: LifeSigns) -> None:
+    async def _run(self, address: str, door: str, signs: LifeSigns) -> None:
         stop = stop_event()
         beating = asyncio.get_running_loop().create_task(_beat(signs))
         await self._model.listen(address)
+        if door:
+            self._model.take_handed_over(door)
         # Everything up to here lives as long as the process: keep the collector from walking it again and again.
         gc.collect()
         gc.freeze()

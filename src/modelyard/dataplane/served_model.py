@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,7 @@ from modelyard.dataplane.frames import (
 from modelyard.dataplane.streams import Streams
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InvalidInputError, ModelyardError
+from modelyard.kit.handover import receive, receiver
 from modelyard.runtimes.base import PredictionFailedError, Predictor, Tensors
 from modelyard.runtimes.validate import check_inputs
 from modelyard.types.signatures import Signature
@@ -94,6 +96,7 @@ class ServedModel:
         self._connections: set[ModelConnection] = set()
         self._streams = Streams(predictor, self)
         self._server: asyncio.AbstractServer | None = None
+        self._arriving: set[asyncio.Task[object]] = set()
         self._last_frame_at = 0.0
         self.signs = signs
         self.is_draining = False
@@ -106,6 +109,23 @@ class ServedModel:
             OSError: the address cannot be bound.
         """
         self._server = await listen(address, lambda: _Connection(self))
+
+    def take_handed_over(self, path: str) -> None:
+        """Take callers whose connections another process accepted.
+
+        Raises:
+            OSError: the path cannot be bound.
+        """
+        loop, receiving = asyncio.get_running_loop(), receiver(path)
+
+        def take() -> None:
+            with suppress(OSError):
+                for connection in receive(receiving):
+                    task = loop.create_task(loop.connect_accepted_socket(lambda: _Connection(self), connection))
+                    self._arriving.add(task)
+                    task.add_done_callback(self._arriving.discard)
+
+        loop.add_reader(receiving, take)
 
     async def drain(self, address: str) -> None:
         """Take no new caller; wait until all have left, or none has sent anything for a while; remove the socket."""

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             nan_free=nan_free,
             hang_seconds=options.hang_seconds,
         )
-        server.run(options.socket)
+        server.run(options.socket, options.door)
     except OSError as error:
         return _fail(EXIT_BIND_FAILED, f"cannot listen on '{options.socket}': {error}")
     return 0
@@ -53,6 +53,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m modelyard.dataplane.worker", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True, help="folder of the model version")
     parser.add_argument("--socket", required=True, help="Unix socket path, or host:port")
+    parser.add_argument(
+        "--door", default="", help="Unix socket at which connections from other machines are handed over"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads that the model may use")
     parser.add_argument("--python", type=Path, help="interpreter of the model's own environment, if it is a program")
     parser.add_argument(

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from modelyard.errors import InvalidInputError, NotFoundError, UnavailableError
-from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
+from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, Resources, SandboxLevel
 
 
 class ProcessNotFoundError(NotFoundError):
@@ -19,6 +19,12 @@ class SandboxTooWeakError(UnavailableError):
     code = "sandbox_too_weak"
 
 
+class NoSuchNodeError(UnavailableError):
+    """No machine of the engine has what a process asks for: accelerators, cores, labels."""
+
+    code = "no_such_node"
+
+
 class Engine(ABC):
     """Runs processes that outlive the caller: a new Engine object on the same state sees all of them.
 
@@ -28,6 +34,9 @@ class Engine(ABC):
 
     name: str
 
+    has_nodes: bool = False
+    """Processes run on several machines: what they listen on in their work directory is reached by a door only."""
+
     @abstractmethod
     def submit(self, process_id: str, spec: ProcessSpec) -> None:
         """Start `spec` as `process_id`; returns once the process has a durable record, often before it runs.
@@ -36,6 +45,7 @@ class Engine(ABC):
 
         Raises:
             InvalidInputError: the work directory or a mount does not exist, or the command is empty.
+            NoSuchNodeError: no machine has what it asks for.
         """
 
     @abstractmethod
@@ -91,6 +101,10 @@ class Engine(ABC):
         except ProcessNotFoundError:
             return False
         return True
+
+    def capacity(self) -> Resources | None:
+        """Cores, memory and accelerators of all its machines together; None: it has this machine only."""
+        return None
 
     def resolve_image(self, reference: str) -> str:
         """What a reference of an image means now, for good: by the digest of its content.

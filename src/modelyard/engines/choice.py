@@ -6,12 +6,13 @@ from itertools import chain
 from modelyard.engines.base import Engine
 from modelyard.engines.containers.engine import ContainerEngine
 from modelyard.engines.local.engine import LocalEngine
+from modelyard.errors import InvalidInputError
 from modelyard.settings import Settings
-from modelyard.types.processes import EngineKind, LogChunk, ProcessSpec, ProcessState, SandboxLevel
+from modelyard.types.processes import EngineKind, LogChunk, ProcessSpec, ProcessState, Resources, SandboxLevel
 
 
 class ChosenEngine(Engine):
-    """Local processes and containers under one contract. As thread-safe as its parts.
+    """Local processes, containers and those of a cluster under one contract. As thread-safe as its parts.
 
     Args:
         engines: by kind. An id is looked for in each, in this order.
@@ -23,11 +24,24 @@ class ChosenEngine(Engine):
     def __init__(self, engines: Mapping[EngineKind, Engine], default: EngineKind = EngineKind.LOCAL) -> None:
         self._engines = engines
         self._default = default
+        self.has_nodes = engines[default].has_nodes
 
     def submit(self, process_id: str, spec: ProcessSpec) -> None:
-        """See `Engine.submit`, and the engine that it goes to."""
-        if self._holder(process_id) is None:
-            self._engines[self.kind_for(spec)].submit(process_id, spec)
+        """See `Engine.submit`, and the engine that it goes to.
+
+        Raises:
+            InvalidInputError: the platform does not have the engine that it asks for.
+        """
+        if self._holder(process_id) is not None:
+            return
+        kind = self.kind_for(spec)
+        if kind not in self._engines:
+            raise InvalidInputError(
+                f"This platform has no engine '{kind}'",
+                hint=f"Start it with the setting engine={kind}, or ask for one of: {', '.join(self._engines)}.",
+                field="engine",
+            )
+        self._engines[kind].submit(process_id, spec)
 
     def kind_for(self, spec: ProcessSpec) -> EngineKind:
         """Where a process goes."""
@@ -66,6 +80,10 @@ class ChosenEngine(Engine):
         """The level of a process that does not say where it runs."""
         return self._engines[self._default].sandbox_level()
 
+    def capacity(self) -> Resources | None:
+        """That of the engine of processes that do not say."""
+        return self._engines[self._default].capacity()
+
     def resolve_image(self, reference: str) -> str:
         """See `Engine.resolve_image`."""
         return self._engines[EngineKind.CONTAINER].resolve_image(reference)
@@ -78,9 +96,19 @@ class ChosenEngine(Engine):
 
 
 def open_engine(settings: Settings) -> ChosenEngine:
-    """The engine of a platform on this machine. Nothing is asked of Docker or Podman before it is needed."""
+    """The engine of a platform. Nothing is asked of Docker or Podman before it is needed, or of a cluster that is not.
+
+    Raises:
+        RayMissingError: the setting `engine` is `ray`, and Ray is not installed.
+        ClusterUnavailableError: it is, and no cluster answers.
+    """
     home = settings.layout
-    containers = ContainerEngine(home, socket=settings.container_socket, may_pull=settings.container_pull)
-    return ChosenEngine(
-        {EngineKind.LOCAL: LocalEngine(home), EngineKind.CONTAINER: containers}, default=settings.engine
-    )
+    engines: dict[EngineKind, Engine] = {
+        EngineKind.LOCAL: LocalEngine(home),
+        EngineKind.CONTAINER: ContainerEngine(home, socket=settings.container_socket, may_pull=settings.container_pull),
+    }
+    if settings.engine is EngineKind.RAY:
+        from modelyard.engines.ray.engine import RayEngine  # noqa: PLC0415 - Ray is an extra
+
+        engines[EngineKind.RAY] = RayEngine(home, settings.ray_address)
+    return ChosenEngine(engines, default=settings.engine)

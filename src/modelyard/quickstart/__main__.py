@@ -13,18 +13,21 @@ from rich.table import Table
 from modelyard.errors import ModelyardError
 from modelyard.quickstart.platform import start_platform, stop_platform
 from modelyard.quickstart.story import Story, Summary
+from modelyard.types.processes import EngineKind
 
 
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="modelyard quickstart", description=__doc__)
     parser.add_argument("--home", type=Path, default=Path.home() / ".modelyard-quickstart", help="state directory")
+    parser.add_argument("--engine", choices=[*map(str, EngineKind)], help="where processes run; local if not given")
+    parser.add_argument("--ray-address", help="host:port of the cluster's head, for --engine ray")
     parser.add_argument("--stop", action="store_true", help="end the platform afterwards instead of leaving it running")
     arguments = parser.parse_args()
     home = arguments.home.expanduser().absolute()
     console = Console(highlight=False)
     try:
-        seconds, story = _tell(home, console)
+        seconds, story = _tell(home, console, _options(arguments))
     except (ModelyardError, KeyboardInterrupt) as error:
         console.print(f"[red]{getattr(error, 'message', 'interrupted')}[/red] {getattr(error, 'hint', '')}")
         stop_platform(home)
@@ -35,7 +38,13 @@ def main() -> int:
     return 0
 
 
-def _tell(home: Path, console: Console) -> tuple[float, Story]:
+def _options(arguments: argparse.Namespace) -> list[str]:
+    """For `modelyard up`."""
+    given = {"--engine": arguments.engine, "--ray-address": arguments.ray_address}
+    return [word for option, value in given.items() if value for word in (option, value)]
+
+
+def _tell(home: Path, console: Console, options: list[str]) -> tuple[float, Story]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
     started = time.monotonic()
     with Progress(*columns, console=console, transient=True) as progress:
@@ -45,7 +54,7 @@ def _tell(home: Path, console: Console) -> tuple[float, Story]:
             progress.update(bar, completed=share, description=line)
 
         story = Story(
-            lambda: start_platform(home),
+            lambda: start_platform(home, options),
             lambda line: progress.console.print(f"   {line}", markup=False, soft_wrap=True),
             advance,
         )

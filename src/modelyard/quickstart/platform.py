@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from modelyard.engines.choice import open_engine
 from modelyard.errors import ModelyardError
 from modelyard.sdk.client import Client
 from modelyard.server.children import end_left_over
 from modelyard.server.up import end_processes
 from modelyard.settings import Settings
+from modelyard.types.processes import EngineKind
 
 START_SECONDS = 180.0
 STOP_SECONDS = 90.0
@@ -27,8 +30,12 @@ class QuickstartError(ModelyardError):
     code = "quickstart_failed"
 
 
-def start_platform(home: Path) -> Client:
+def start_platform(home: Path, options: Sequence[str] = ()) -> Client:
     """Start from nothing; the client of the new platform. An earlier quickstart in the same place is ended and removed.
+
+    Args:
+        home: state directory.
+        options: further ones of `modelyard up`.
 
     Raises:
         QuickstartError: `home` holds something else, or the platform did not start.
@@ -45,7 +52,7 @@ def start_platform(home: Path) -> Client:
     own = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "modelyard.server.up", "--home", str(home), "--port", "0"],
+            [sys.executable, "-m", "modelyard.server.up", "--home", str(home), "--port", "0", *options],
             env=own,  # settings of another platform, its database say, are none of the quickstart's
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -76,7 +83,7 @@ def stop_platform(home: Path) -> None:
     layout = Settings(home=home).layout
     end_left_over(layout)
     if layout.processes.exists():
-        end_processes(layout, STALE_SECONDS)
+        end_processes(open_engine(Settings(home=home, engine=EngineKind.LOCAL)), STALE_SECONDS)
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -15,18 +15,21 @@ import time
 from types import FrameType
 
 from modelyard.dataplane.gateway.config import is_loopback
+from modelyard.engines.base import Engine
 from modelyard.engines.choice import open_engine
-from modelyard.errors import ConflictError, InvalidInputError, ModelyardError
+from modelyard.errors import ConflictError, InvalidInputError, ModelyardError, TemporaryError
 from modelyard.kit.addresses import bound_socket
 from modelyard.kit.files import write_atomic
 from modelyard.kit.locks import FileLock
 from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.server.arguments import add_listen_options, read_settings
 from modelyard.server.children import Child, end_left_over
+from modelyard.server.engines import check_engine
 from modelyard.server.exits import leave
 from modelyard.server.gateway import address_file, write_configs
 from modelyard.server.names import APPLICATIONS
 from modelyard.settings import Home, Settings
+from modelyard.types.processes import EngineKind
 
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
@@ -74,6 +77,7 @@ class Supervisor:
             ListenRefusedError: the address is not loopback and there is neither TLS nor --insecure.
             ResourceBusyError: another platform runs in this state directory.
             PortTakenError: something else listens at the address.
+            EngineNotReadyError: the engine cannot run anything.
             StartFailedError: it did not become ready.
         """
         check_listen(self._settings)
@@ -87,6 +91,7 @@ class Supervisor:
             check_port(self._settings.host, self._settings.port)
             if self._has_gateway and self._settings.grpc_port > 0:
                 check_port(self._settings.host, self._settings.grpc_port, "grpc-port")
+            check_engine(self._settings)
             held = self._hold_ports()
             children = self._children()
             try:
@@ -172,8 +177,14 @@ class Supervisor:
                 child.terminate()
             for child in group:
                 child.wait(STOP_SECONDS)
-        end_processes(self._home)
+        self._end_processes()
         self._remove_stale()
+
+    def _end_processes(self) -> None:
+        try:
+            end_processes(open_engine(self._settings))
+        except TemporaryError as error:  # a cluster that is gone has taken them with it
+            _say(f"Jobs and replicas could not be ended: {error.message}")
 
     def _write_state(self, children: list[Child]) -> None:
         state = {"pid": os.getpid(), "processes": {child.name: child.pid for child in children}}
@@ -242,9 +253,8 @@ def ready_url(home: Home, *, has_gateway: bool) -> str | None:
     return url if is_ready else None
 
 
-def end_processes(home: Home, patience_seconds: float = STOP_SECONDS) -> None:
+def end_processes(engine: Engine, patience_seconds: float = STOP_SECONDS) -> None:
     """End every job and replica; jobs are marked PREEMPTED, so the next start takes them up again."""
-    engine = open_engine(Settings(home=home.root))
     alive = [state.id for state in engine.list() if state.is_alive]
     for process_id in alive:
         engine.stop(process_id, grace_seconds=patience_seconds / 2, is_preemption=True)
@@ -271,6 +281,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="modelyard up", description="Run the whole platform on this machine.")
     add_listen_options(parser)
     parser.add_argument("--grpc-port", type=int, help="port for gRPC; 0 lets the system choose, -1: none")
+    parser.add_argument("--engine", choices=[*map(str, EngineKind)], help="where processes run; local if not given")
+    parser.add_argument("--ray-address", help="host:port of a Ray cluster's head, for --engine ray")
     parser.add_argument("--gateways", type=int, help="gateway processes that share the port; 1 if not given")
     arguments = vars(parser.parse_args())
     try:

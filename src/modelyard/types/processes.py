@@ -32,10 +32,11 @@ class EndCause(StrEnum):
 
 
 class EngineKind(StrEnum):
-    """Where a process runs: in a sandbox of this machine's kernel, or in a container."""
+    """Where a process runs: in a sandbox of this machine's kernel, in a container, or on a node of a Ray cluster."""
 
     LOCAL = "local"
     CONTAINER = "container"
+    RAY = "ray"
 
 
 class SandboxLevel(StrEnum):
@@ -47,9 +48,21 @@ class SandboxLevel(StrEnum):
     RLIMITS = "rlimits"
 
 
+class NodeChoice(StrEnum):
+    """Which of several machines that could run a process gets it.
+
+    ANY is the engine's choice. PACK prefers machines that have work already, until half of what they have is used.
+    SPREAD takes one after the other, so that the end of one takes as little as possible with it.
+    """
+
+    ANY = "ANY"
+    PACK = "PACK"
+    SPREAD = "SPREAD"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """Limits of one process tree. None: no limit but the machine's.
+    """Limits of one process tree, and what the machine that runs it must have. None: no limit but the machine's.
 
     Attributes:
         cpus: cores.
@@ -57,6 +70,9 @@ class Resources:
         disk_bytes: size of its working folder; beyond it the process is ended.
         time_limit_seconds: time after which it is ended.
         max_processes: processes and threads that it may have at the same time.
+        gpus: accelerators that it has for itself; it sees them as CUDA_VISIBLE_DEVICES.
+        node_labels: labels that its machine must carry; only a cluster has several machines to choose from.
+        placement: which of the machines that could run it.
     """
 
     cpus: float | None = None
@@ -64,6 +80,9 @@ class Resources:
     disk_bytes: int | None = None
     time_limit_seconds: float | None = None
     max_processes: int = 256
+    gpus: int = 0
+    node_labels: dict[str, str] = field(default_factory=dict, hash=False)
+    placement: NodeChoice = NodeChoice.ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +133,8 @@ class ProcessSpec:
         has_network: off unless asked for.
         has_loopback: its processes may speak with each other over a loopback of their own, though there is no network;
             needs the level `bubblewrap`.
+        door: Unix socket in the work directory on which it takes connections handed to it (`kit.handover`). An engine
+            of several machines opens a TCP port on the process's machine for it and gives `ProcessState.address`.
         labels: free key/value pairs that `list` can be filtered by ("job": "job-1", "replica": ...).
         image: reference of the image that it runs from, which then brings its programs and libraries itself. Empty: the
             programs of this machine and the platform's Python. With an image, `command` may be empty, and
@@ -129,6 +150,7 @@ class ProcessSpec:
     resources: Resources = field(default_factory=Resources)
     has_network: bool = False
     has_loopback: bool = False
+    door: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     image: str = ""
     sidecar: Sidecar | None = None
@@ -167,7 +189,11 @@ class ProcessUsage:
 class ProcessState:
     """An engine's answer about one process. `end` is set exactly when status is ENDED.
 
-    `usage`: what it has used, a few seconds old while it lives, exact once it has ENDED; None: nobody measured it.
+    Attributes:
+        usage: what it has used, a few seconds old while it lives, exact once it has ENDED; None: nobody measured it.
+        node: the machine that runs it, on an engine of several; empty on one of one machine, or while it waits.
+        address: key@host:port that leads to its `ProcessSpec.door`; empty if there is none, or not yet.
+        clock_ahead_seconds: by how much CLOCK_MONOTONIC of its machine is ahead of this one's.
     """
 
     id: str
@@ -178,6 +204,9 @@ class ProcessState:
     started_at: datetime | None = None
     end: ProcessEnd | None = None
     usage: ProcessUsage | None = None
+    node: str = ""
+    address: str = ""
+    clock_ahead_seconds: float = 0.0
 
     @property
     def is_alive(self) -> bool:

@@ -18,8 +18,8 @@ PLACE_SEPARATOR = "#"
 class RouteReplica:
     """A worker that answered its golden requests.
 
-    `address` is a Unix socket path, or host:port, or `path#place`: a model among others of a host, all of which are
-    reached over one connection.
+    `address` is a Unix socket path, or host:port, or `key@host:port` of another machine (see kit.handover), or
+    `path#place`: a model among others of a host, all of which are reached over one connection.
     """
 
     id: str

@@ -59,6 +59,12 @@ def up(
     gateways: Annotated[
         int | None, typer.Option(help="Gateway processes that share the port, on machines with many cores.")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Where processes run: local, container, or ray (a cluster).")
+    ] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="host:port of the cluster's head; that of `modelyard cluster start` if left out.")
+    ] = None,
     tls_certificate: Certificate = None,
     tls_key: Key = None,
     insecure: Insecure = False,
@@ -70,6 +76,8 @@ def up(
         "--port": port,
         "--grpc-port": grpc_port,
         "--gateways": gateways,
+        "--engine": engine,
+        "--ray-address": ray_address,
         "--tls-certificate": tls_certificate,
         "--tls-key": tls_key,
     }

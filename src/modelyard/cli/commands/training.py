@@ -8,6 +8,7 @@ import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.commands.compute.batch import progress_words
+from modelyard.cli.commands.compute.cluster import read_labels
 from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
@@ -74,6 +75,11 @@ def train(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which the job is ended.")
     ] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="Accelerators that the job has for itself, on a cluster.")] = 0,
+    node_label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A label that its machine must carry, on a cluster; may be repeated."),
+    ] = None,
     queue: Annotated[str, typer.Option(help="Queue in which it waits.")] = DEFAULT_QUEUE,
     priority: Annotated[int, typer.Option(help="-10 to 10, added to that of its queue.")] = 0,
     spot: Annotated[bool, typer.Option("--spot", help="Cheaper; it makes room for others and comes back.")] = False,
@@ -95,7 +101,7 @@ def train(
             target=target,
             hyperparameters=_settings(set_),
             seed=seed,
-            resources=Resources(cpus=cpus, memory_bytes=memory and memory << 20, time_limit_seconds=time_limit),
+            resources=_resources(cpus, memory, time_limit, gpus, node_label),
             placement=_placement(queue, priority, spot, start_within, reservation),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
@@ -241,6 +247,18 @@ def show_algorithm(session: Session, name: Annotated[str, typer.Argument(help="N
             "Description": lambda each: each.description,
         },
         empty="It has no hyper-parameters.",
+    )
+
+
+def _resources(
+    cpus: float | None, memory: int | None, time_limit: float | None, gpus: int, node_label: list[str] | None
+) -> Resources:
+    return Resources(
+        cpus=cpus,
+        memory_bytes=memory and memory << 20,
+        time_limit_seconds=time_limit,
+        gpus=gpus,
+        node_labels=read_labels(node_label or ()),
     )
 
 

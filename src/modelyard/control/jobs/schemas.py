@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE, Placement
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe
-from modelyard.types.processes import Resources
+from modelyard.types.processes import NodeChoice, Resources
 from modelyard.types.signatures import Scalar
 
 
@@ -32,6 +32,14 @@ class ResourcesRequest(BaseModel):
     memory_bytes: int | None = Field(default=None, ge=64 << 20, description="Memory; beyond it the job is ended.")
     disk_bytes: int | None = Field(default=None, ge=1 << 20, description="Size of the job's working folder.")
     time_limit_seconds: float | None = Field(default=None, gt=0, description="Time after which the job is ended.")
+    gpus: int = Field(default=0, ge=0, description="Accelerators that the job has for itself; on a cluster only.")
+    node_labels: dict[str, str] = Field(
+        default_factory=dict, description="Labels that its machine must carry; on a cluster only.", max_length=16
+    )
+    placement: NodeChoice = Field(
+        default=NodeChoice.ANY,
+        description="On a cluster: which of the machines that could run it; SPREAD: the emptiest.",
+    )
 
 
 class PlacementRequest(BaseModel):
@@ -47,7 +55,7 @@ class PlacementRequest(BaseModel):
         default=None, description="Flex start: it ends without having run if there was no capacity by then."
     )
     reservation: str | None = Field(default=None, max_length=40, description="Run on this reserved capacity only.")
-    gpus: int = Field(default=0, ge=0, description="GPUs that are reserved for it.")
+    gpus: int = Field(default=0, ge=0, description="GPUs that are reserved for it, if more than in `resources`.")
 
 
 class LimitedRequest(BaseModel):
@@ -80,6 +88,9 @@ class LimitedRequest(BaseModel):
             memory_bytes=wanted.memory_bytes or memory_bytes,
             disk_bytes=wanted.disk_bytes,
             time_limit_seconds=wanted.time_limit_seconds or time_limit_seconds,
+            gpus=wanted.gpus,
+            node_labels=wanted.node_labels,
+            placement=wanted.placement,
         )
 
 

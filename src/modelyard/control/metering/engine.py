@@ -14,6 +14,7 @@ class MeteredEngine(Engine):
 
     def __init__(self, engine: Engine, write: Callable[[ProcessState], None]) -> None:
         self.name = engine.name
+        self.has_nodes = engine.has_nodes
         self._engine = engine
         self._write = write
 

@@ -27,7 +27,7 @@ def assemble(
     *,
     database: Database,
     clock: Clock,
-    machine: HostCapacity,
+    machine: Callable[[], HostCapacity],
     quota: Callable[[str], Quota],
     carry: Callable[[str], None],
 ) -> Scheduling:

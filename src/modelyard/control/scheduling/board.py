@@ -1,6 +1,6 @@
 """The present state of queues, hosts and jobs as the rule wants it, read in one transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from modelyard.control.scheduling.capacity import QuotaBook
@@ -18,7 +18,7 @@ class Board:
     """Reads; keeps nothing.
 
     Args:
-        machine: what this machine offers while nobody has said otherwise.
+        machine: tells what this machine, or the cluster, offers while nobody has said otherwise.
         quotas: of projects.
     """
 
@@ -28,7 +28,7 @@ class Board:
         queues: QueueRepository,
         reservations: ReservationRepository,
         quotas: QuotaBook,
-        machine: HostCapacity,
+        machine: Callable[[], HostCapacity],
     ) -> None:
         self.entries = entries
         self.queues = queues
@@ -39,7 +39,8 @@ class Board:
     def hosts(self, connection: Connection) -> Sequence[HostCapacity]:
         """Every host; this machine is always one."""
         known = {host.name: host for host in self.queues.hosts(connection)}
-        return list({self.machine.name: self.machine, **known}.values())
+        machine = self.machine()
+        return list({machine.name: machine, **known}.values())
 
     def state(
         self, connection: Connection, now: datetime, entries: Sequence[Entry], projects: Collection[str]

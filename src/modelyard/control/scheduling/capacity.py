@@ -1,11 +1,13 @@
-"""What the machine offers to jobs, and what projects may take of it."""
+"""What the machine or the cluster offers to jobs, and what projects may take of it."""
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from modelyard.errors import UnavailableError
 from modelyard.kit.clock import Clock
 from modelyard.types.compute.scheduling import HostCapacity, Quota
+from modelyard.types.processes import Resources
 
 LOCAL = "local"
 _QUOTA_LIFE_SECONDS = 2.0
@@ -15,6 +17,19 @@ def this_machine(parallel_jobs: int) -> HostCapacity:
     """The capacity of this machine: all of it, until somebody says less."""
     memory = os.sysconf("SC_PAGESIZE") * os.sysconf("SC_PHYS_PAGES")
     return HostCapacity(name=LOCAL, cpus=float(os.cpu_count() or 1), memory_bytes=memory, gpus=0, jobs=parallel_jobs)
+
+
+def offered(whole: Resources | None, parallel_jobs: int) -> HostCapacity:
+    """The capacity of all machines of an engine, as one: which of them runs a job is the engine's to choose.
+
+    Args:
+        whole: of all machines together; None: there is this one only.
+        parallel_jobs: as many run at the same time.
+    """
+    machine = this_machine(parallel_jobs)
+    if whole is None:
+        return machine
+    return replace(machine, cpus=whole.cpus or 0.0, memory_bytes=whole.memory_bytes or 0, gpus=whole.gpus)
 
 
 class QuotaBook:

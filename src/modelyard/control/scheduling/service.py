@@ -53,7 +53,7 @@ class SchedulingService:
                 ranked_at=now,
                 cpus=resources.cpus or 1.0,
                 memory_bytes=placement.memory_bytes or _part(machine.memory_bytes, machine.jobs, resources),
-                gpus=placement.gpus,
+                gpus=max(placement.gpus, resources.gpus),
                 limit_seconds=resources.time_limit_seconds or _NO_LIMIT_SECONDS,
                 expected_seconds=expected_seconds,
                 is_spot=placement.is_spot,

@@ -5,13 +5,14 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from modelyard.engines.base import ProcessNotFoundError
+from modelyard.engines.checking import check_spec, check_unplaced
 from modelyard.engines.containers import images, ownership
 from modelyard.engines.containers.groups import ParentGroup, parent_groups
 from modelyard.engines.containers.planning import HOME_LABEL, LABEL, bootstrap, make_plan
 from modelyard.engines.containers.sockets import ContainersUnavailableError, Daemon, find_socket, look_at, open_client
-from modelyard.engines.local.records import ProcessIdInvalidError, Records
+from modelyard.engines.local.records import Records
 from modelyard.engines.local.supervised import SupervisedEngine
-from modelyard.errors import InvalidInputError
+from modelyard.engines.records import ProcessIdInvalidError
 from modelyard.settings import Home
 from modelyard.types.processes import ProcessSpec, SandboxLevel
 
@@ -49,6 +50,7 @@ class ContainerEngine(SupervisedEngine):
 
         Raises:
             InvalidInputError: the work directory or a mount does not exist, or there is neither command nor image.
+            NoSuchNodeError: it asks for accelerators or for a machine by its labels.
             ContainersUnavailableError: no Docker or Podman answers.
             ImageNotFoundError: an image is neither here nor in its registry.
             ImagePullFailedError: a registry does not answer.
@@ -56,9 +58,8 @@ class ContainerEngine(SupervisedEngine):
         """
         if self._records.exists(process_id):
             return
-        if not spec.image and (not spec.command or not spec.command[0]):
-            raise InvalidInputError("The command is empty", hint="Name a program, or an image.", field="command")
-        self._check(spec)
+        check_spec(spec, self._records.folder)
+        check_unplaced(spec)
         url = find_socket(self._socket)
         with closing(open_client(url)) as client:
             daemon = look_at(client)

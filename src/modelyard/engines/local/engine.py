@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from modelyard.engines.base import SandboxTooWeakError
+from modelyard.engines.checking import check_imageless, check_loopback, check_spec, check_unplaced
 from modelyard.engines.local import remains
 from modelyard.engines.local.records import Records
 from modelyard.engines.local.sandbox import levels, planning
 from modelyard.engines.local.supervised import SupervisedEngine
-from modelyard.errors import InvalidInputError
 from modelyard.settings import Home
 from modelyard.types.processes import ProcessSpec, SandboxLevel
 
@@ -20,15 +19,24 @@ class LocalEngine(SupervisedEngine):
         home: the state directory.
         level: sandbox to use; None takes the strongest that works here.
         has_cgroups: False does without control groups even where there are some.
+        owner_pid: a process with whose end everything ends that this object has started, as LOST; None: nothing does.
     """
 
     name = "local"
     launcher: ClassVar[Sequence[str]] = ("-I", "-S", "-c", planning.bootstrap("shim.main"))
 
-    def __init__(self, home: Home, *, level: SandboxLevel | None = None, has_cgroups: bool = True) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        level: SandboxLevel | None = None,
+        has_cgroups: bool = True,
+        owner_pid: int | None = None,
+    ) -> None:
         super().__init__(Records(home.processes))
         self._level = level
         self._has_cgroups = has_cgroups
+        self._owner_pid = owner_pid
 
     def submit(self, process_id: str, spec: ProcessSpec) -> None:
         """See `Engine.submit`.
@@ -36,29 +44,23 @@ class LocalEngine(SupervisedEngine):
         Raises:
             InvalidInputError: the work directory or a mount does not exist, the command is empty, or it needs an image.
             SandboxTooWeakError: it needs a loopback of its own, and this machine cannot give it one.
+            NoSuchNodeError: it asks for accelerators or for a machine by its labels.
             SupervisorFailedError: nothing was started; try again.
         """
         if self._records.exists(process_id):
             return
-        if spec.needs_containers:
-            raise InvalidInputError(
-                "The local engine runs no images", hint="Submit it to the engine of containers.", field="image"
-            )
-        if not spec.command or not spec.command[0]:
-            raise InvalidInputError("The command is empty", hint="Name a program.", field="command")
-        self._check(spec)
+        check_imageless(spec, self.name)
+        check_spec(spec, self._records.folder)
+        check_unplaced(spec)
         level = self.sandbox_level()
-        if spec.has_loopback and level is not SandboxLevel.BUBBLEWRAP:
-            raise SandboxTooWeakError(
-                f"at the sandbox level '{level}' a process has no loopback of its own, which this one needs",
-                hint="`modelyard doctor` says what to do for a stronger one.",
-            )
+        check_loopback(spec, level)
         plan = planning.make_plan(
             spec,
             folder=self._records.path(process_id),
             level=level,
             cgroup=self._cgroup_name(process_id) if self._has_cgroups else "",
             marker=(remains.MARKER, remains.marker(self._records, process_id)),
+            owner_pid=self._owner_pid,
         )
         self._start(process_id, spec, level, plan)
 

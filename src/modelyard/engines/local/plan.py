@@ -49,6 +49,7 @@ class Plan(TypedDict):
         temporary: the process's private /tmp on the host.
         written: folders whose growth counts against the disk limit (the work directory counts in full).
         cgroup: name of its control groups, or empty for none.
+        owner_pid: the process with whose end this one ends, or None.
         log_segment_bytes: size of one file of output.
         log_segments: how many such files are kept; older output is dropped.
     """
@@ -61,5 +62,6 @@ class Plan(TypedDict):
     written: list[str]
     limits: Limits
     cgroup: str
+    owner_pid: int | None
     log_segment_bytes: int
     log_segments: int

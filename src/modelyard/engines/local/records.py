@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ import msgspec
 
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.engines.local import layout, output_files
-from modelyard.errors import InvalidInputError
+from modelyard.engines.records import process_folder, process_ids
 from modelyard.kit.files import write_atomic
 from modelyard.types.processes import (
     EndCause,
@@ -27,13 +26,6 @@ from modelyard.types.processes import (
 )
 
 _NEW_FOLDER_LIFE_SECONDS = 300.0
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
-
-
-class ProcessIdInvalidError(InvalidInputError):
-    """An id that cannot be a folder's name."""
-
-    code = "process_id_invalid"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +56,7 @@ class Records:
         Raises:
             ProcessIdInvalidError: the id cannot be a folder's name.
         """
-        if not _ID.fullmatch(process_id):
-            raise ProcessIdInvalidError(
-                f"'{process_id[:80]}' is not a valid process id",
-                hint="Use up to 120 letters, digits, '.', '_' or '-', with a letter or digit first.",
-            )
-        return self.folder / process_id
+        return process_folder(self.folder, process_id)
 
     def exists(self, process_id: str) -> bool:
         """Whether there is a record."""
@@ -77,9 +64,7 @@ class Records:
 
     def ids(self) -> list[str]:
         """All processes with a record."""
-        with contextlib.suppress(FileNotFoundError):
-            return [path.name for path in self.folder.iterdir() if _ID.fullmatch(path.name)]
-        return []
+        return process_ids(self.folder)
 
     def record(self, process_id: str) -> Record:
         """What was submitted.
@@ -134,7 +119,7 @@ class Records:
             pid=running.pid if running else None,
             started_at=running.started_at if running else None,
             end=end,
-            usage=_usage(end) or self._read(process_id, layout.USAGE, ProcessUsage),
+            usage=usage_of(end) or self._read(process_id, layout.USAGE, ProcessUsage),
         )
 
     def settle_lost(self, process_id: str) -> None:
@@ -191,7 +176,7 @@ class Records:
             return None
 
 
-def _usage(end: ProcessEnd | None) -> ProcessUsage | None:
+def usage_of(end: ProcessEnd | None) -> ProcessUsage | None:
     """What the account of the end says; None if nobody was there to count."""
     if end is None or end.cpu_seconds is None:
         return None

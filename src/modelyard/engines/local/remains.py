@@ -10,7 +10,8 @@ from pathlib import Path
 
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.engines.local import cgroups, layout, tree
-from modelyard.engines.local.records import ProcessIdInvalidError, Records
+from modelyard.engines.local.records import Records
+from modelyard.engines.records import ProcessIdInvalidError
 
 _LEAVING_SECONDS = 0.5
 MARKER = "MODELYARD_PROCESS"  # environment variable that tells whose process this is

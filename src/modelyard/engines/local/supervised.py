@@ -16,7 +16,8 @@ from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.engines.local import layout, output_files, remains
 from modelyard.engines.local.records import Record, Records
 from modelyard.engines.local.shim.main import ALREADY_THERE, STARTED
-from modelyard.errors import InvalidInputError, UnavailableError
+from modelyard.engines.records import labelled
+from modelyard.errors import UnavailableError
 from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
 _START_LIMIT_SECONDS = 60.0
@@ -59,15 +60,8 @@ class SupervisedEngine(Engine):
 
     def list(self, labels: Mapping[str, str] | None = None) -> Sequence[ProcessState]:
         """See `Engine.list`."""
-        wanted = (labels or {}).items()
-        found: list[tuple[datetime, str]] = []
-        for process_id in self._records.ids():
-            with contextlib.suppress(ProcessNotFoundError):  # removed meanwhile
-                record = self._records.record(process_id)
-                if wanted <= record.spec.labels.items():
-                    found.append((record.created_at, process_id))
         states = []
-        for _, process_id in sorted(found):
+        for process_id in labelled(self._records, labels):
             with contextlib.suppress(ProcessNotFoundError):
                 states.append(self.state(process_id))
         return states
@@ -135,27 +129,6 @@ class SupervisedEngine(Engine):
         finally:
             remains.discard(folder)  # only there still if the supervisor did not take it
 
-    def _check(self, spec: ProcessSpec) -> None:
-        """Refuse a command, folder or mount that cannot be.
-
-        Raises:
-            InvalidInputError: with the field.
-        """
-        _check_folder(spec.work_directory, "work_directory")
-        for index, mount in enumerate(spec.mounts):
-            if not Path(mount.path).is_absolute() or not Path(mount.path).exists():
-                raise InvalidInputError(
-                    f"The mount '{mount.path}' does not exist or is not absolute", field=f"mounts.{index}.path"
-                )
-        own = self._records.folder
-        for path in (spec.work_directory, *(mount.path for mount in spec.mounts)):
-            resolved = Path(path).resolve()
-            if own.resolve().is_relative_to(resolved) or resolved.is_relative_to(own.resolve()):
-                raise InvalidInputError(
-                    f"'{path}' holds or lies in the engine's own folder of processes",
-                    hint="A process may see its own folders only.",
-                )
-
     def _launch(self, folder: Path) -> None:
         """Start the supervisor; returns once it has the lock and the record."""
         try:
@@ -202,8 +175,3 @@ class SupervisedEngine(Engine):
 
     def _cgroup_name(self, process_id: str) -> str:
         return f"modelyard-{self._records.home_digest}-{process_id}"
-
-
-def _check_folder(path: str, field: str) -> None:
-    if not Path(path).is_absolute() or not Path(path).is_dir():
-        raise InvalidInputError(f"The folder '{path}' does not exist or is not absolute", field=field)

@@ -242,6 +242,9 @@ class Jobs(Resource[Mode]):
         return pages(Job, self._path(JOBS, "jobs"), {"status": status, "kind": kind})
 
 
+_NO_LIMITS = Resources()
+
+
 def _channels(data: str | Mapping[str, str]) -> dict[str, dict[str, str | int]]:
     refs = {"train": data} if isinstance(data, str) else dict(data)
     channels: dict[str, dict[str, str | int]] = {}
@@ -251,11 +254,12 @@ def _channels(data: str | Mapping[str, str]) -> dict[str, dict[str, str | int]]:
     return channels
 
 
-def _limits(resources: Resources | None) -> dict[str, float]:
+def _limits(resources: Resources | None) -> dict[str, object]:
     if resources is None:
         return {}
-    names = ("cpus", "memory_bytes", "disk_bytes", "time_limit_seconds")
-    return {name: getattr(resources, name) for name in names if getattr(resources, name) is not None}
+    names = ("cpus", "memory_bytes", "disk_bytes", "time_limit_seconds", "gpus", "node_labels", "placement")
+    values = {name: getattr(resources, name) for name in names}
+    return {name: value for name, value in values.items() if value != getattr(_NO_LIMITS, name)}
 
 
 def _placed(placement: Placement | None) -> dict[str, object]:

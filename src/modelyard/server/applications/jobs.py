@@ -32,7 +32,7 @@ from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.scheduling.api import queues_router, waiting_router
 from modelyard.control.scheduling.assembly import assemble as assemble_scheduling
-from modelyard.control.scheduling.capacity import this_machine
+from modelyard.control.scheduling.capacity import offered
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.control.telemetry.api import figures_router
 from modelyard.server.applications.application import Application
@@ -74,7 +74,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     scheduling = assemble_scheduling(
         database=context.database,
         clock=context.clock,
-        machine=this_machine(parallel_jobs),
+        machine=lambda: offered(context.engine.capacity(), parallel_jobs),
         quota=registry.quota,
         carry=carrier.carry,
     )

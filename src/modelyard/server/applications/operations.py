@@ -66,7 +66,7 @@ from modelyard.server.applications.monitoring import Monitoring
 from modelyard.server.applications.monitoring import assemble as assemble_monitoring
 from modelyard.server.applications.traffic import Traffic, build_traffic
 from modelyard.server.duties import Duty
-from modelyard.settings import Home, Settings
+from modelyard.settings import Home
 
 DESCRIPTION = """
 What runs: **endpoints** that serve model versions at a stable address, what they answered (**inferences**), what
@@ -147,9 +147,9 @@ def _endpoints(
         home=context.home,
         clock=context.clock,
         capture_share=context.settings.capture_share,
-        saturation=HostWatch().saturation,
+        saturation=(lambda: "") if context.engine.has_nodes else HostWatch().saturation,
         concern=trial.concern,
-        hosting=_hosting(context.settings),
+        hosting=_hosting(context),
         keeps=lambda: context.presence.has_duties,
     )
 
@@ -166,9 +166,10 @@ def _metering(context: Context) -> Metering:
     )
 
 
-def _hosting(settings: Settings) -> HostingPolicy | None:
-    """How models share processes; None if the settings leave nothing of it."""
-    if settings.shared_model_bytes <= 0 and settings.spare_workers <= 0:
+def _hosting(context: Context) -> HostingPolicy | None:
+    """How models share processes; None if the settings leave nothing of it, or processes run on several machines."""
+    settings = context.settings
+    if context.engine.has_nodes or (settings.shared_model_bytes <= 0 and settings.spare_workers <= 0):
         return None
     return HostingPolicy(
         shared_model_bytes=settings.shared_model_bytes,

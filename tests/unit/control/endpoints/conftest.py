@@ -43,9 +43,11 @@ SIGNATURE = Signature(inputs=(TensorSpec(name="x", datatype=DataType.FP32, shape
 
 
 class FakeEngine(Engine):
-    """Processes in a dictionary; the test says what becomes of them."""
+    """Processes in a dictionary, on `node` and reached at `address`; the test says what becomes of them."""
 
     name = "fake"
+    node = ""
+    address = ""
 
     def __init__(self) -> None:
         self.states: dict[str, ProcessState] = {}
@@ -63,6 +65,8 @@ class FakeEngine(Engine):
                 sandbox=SandboxLevel.BUBBLEWRAP,
                 labels=spec.labels,
                 pid=self._next_pid,
+                node=self.node,
+                address=self.address,
             )
 
     def state(self, process_id: str) -> ProcessState:

@@ -48,6 +48,24 @@ def test_a_worker_gets_its_bundle_a_short_private_socket_and_its_limits(platform
     assert spec.resources.memory_bytes == 1 << 28
 
 
+def test_on_a_cluster_a_worker_is_reached_through_its_door(platform):
+    platform.engine.has_nodes, platform.engine.node, platform.engine.address = True, "b", "key@10.0.0.2:4711"
+    platform.create()
+    platform.until_status("READY")
+    spec = next(iter(platform.engine.specs.values()))
+    assert spec.door.startswith(spec.work_directory)
+    assert spec.command[spec.command.index("--door") + 1] == spec.door
+    assert platform.route().variants[0].replicas[0].address == platform.engine.address
+
+
+def test_on_a_cluster_a_worker_in_a_container_of_this_machine_is_reached_by_its_socket(platform):
+    platform.engine.has_nodes = True
+    platform.create()
+    platform.until_status("READY")
+    command = next(iter(platform.engine.specs.values())).command
+    assert platform.route().variants[0].replicas[0].address == command[command.index("--socket") + 1]
+
+
 def test_a_wrong_golden_answer_fails_the_endpoint_and_the_reason_says_which(platform):
     platform.golden[1] = ["golden request 0: output 'label' is 3 where 4 was expected"]
     platform.create()

@@ -176,7 +176,7 @@ class Bench:
         self.scheduling = assemble(
             database=database,
             clock=SystemClock(),
-            machine=HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2),
+            machine=lambda: HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2),
             quota=lambda _project: Quota(),
             carry=self.enqueued.append,
         )

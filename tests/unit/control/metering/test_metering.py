@@ -51,6 +51,7 @@ def clock():
 
 class NoEngine:
     name = "none"
+    has_nodes = False
 
 
 def state(job="job-1", cpu=0.0, gib_seconds=0.0, **labels) -> ProcessState:

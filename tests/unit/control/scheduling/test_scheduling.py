@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from modelyard.control.scheduling.assembly import assemble
+from modelyard.control.scheduling.capacity import offered
 from modelyard.control.scheduling.errors import (
     JobNeverFitsError,
     JobNotWaitingError,
@@ -26,12 +27,12 @@ class Bench:
     """The queues of one control process; `restarted` is the next one on the same database."""
 
     def __init__(self, database, quotas) -> None:
-        self.database, self.quotas, self.carried = database, quotas, []
+        self.database, self.quotas, self.carried, self.machine = database, quotas, [], MACHINE
         self.clock = SystemClock()
         self.scheduling = assemble(
             database=database,
             clock=self.clock,
-            machine=MACHINE,
+            machine=lambda: self.machine,
             quota=lambda project: quotas.get(project, Quota()),
             carry=self.carried.append,
         )
@@ -41,8 +42,8 @@ class Bench:
     def restarted(self) -> "Bench":
         return Bench(self.database, self.quotas)
 
-    def submit(self, job: str, project="default", *, cpus=1.0, hours=1.0, **wishes) -> None:
-        resources = Resources(cpus=cpus, time_limit_seconds=hours * 3600)
+    def submit(self, job: str, project="default", *, cpus=1.0, hours=1.0, accelerators=0, **wishes) -> None:
+        resources = Resources(cpus=cpus, time_limit_seconds=hours * 3600, gpus=accelerators)
         entry = self.service.place(job, project, resources, Placement(**wishes))
         with self.database.transaction() as connection:
             self.service.enter(connection, entry)
@@ -80,6 +81,20 @@ def test_as_many_jobs_start_as_fit_and_the_next_when_one_ends(bench):
     assert abs(waiting.planned_start - bench.clock.now() - HOUR) < timedelta(seconds=30)
     bench.end("one")
     assert bench.round() == ["three/1"]
+
+
+def test_a_node_that_joins_a_cluster_lets_in_more_and_its_accelerators_are_counted(bench):
+    bench.machine = offered(Resources(cpus=2.0, memory_bytes=8 << 30), 4)
+    with pytest.raises(JobNeverFitsError, match="1 GPUs, there are 0"):
+        bench.submit("accelerated", accelerators=1)
+    for job in ("one", "two", "three"):
+        bench.submit(job)
+    assert bench.round() == ["one/1", "two/1"]
+    bench.machine = offered(Resources(cpus=4.0, memory_bytes=16 << 30, gpus=1), 4)
+    for job in ("four", "five"):
+        bench.submit(job, cpus=0.5, accelerators=1)
+    assert bench.round() == ["three/1", "four/1"]
+    assert bench.service.entry("five").gpus == 1
 
 
 def test_what_was_admitted_before_a_kill_is_carried_after_it_and_nothing_twice(bench):
@@ -232,7 +247,7 @@ def test_while_the_registry_is_away_known_quotas_hold_and_unknown_projects_wait(
     registry = Registry()
     bench = Bench(database, {})
     made = assemble(
-        database=database, clock=bench.clock, machine=MACHINE, quota=registry.quota, carry=bench.carried.append
+        database=database, clock=bench.clock, machine=lambda: MACHINE, quota=registry.quota, carry=bench.carried.append
     )
     bench.scheduling, bench.service = made, made.service
     bench.submit("one")

@@ -14,8 +14,9 @@ import pytest
 
 from modelyard.engines.local import cgroups, layout
 from modelyard.engines.local.engine import LocalEngine
-from modelyard.engines.local.records import ProcessIdInvalidError, Records
+from modelyard.engines.local.records import Records
 from modelyard.engines.local.sandbox import confine, planning
+from modelyard.engines.records import ProcessIdInvalidError
 from modelyard.errors import InvalidInputError
 from modelyard.settings import Home
 from modelyard.testing.engine import HEARTBEAT, assert_silent, until
@@ -140,6 +141,17 @@ def test_a_caller_killed_anywhere_in_submit_leaves_a_whole_process_or_none(home,
         assert len(supervisors(home)) == len(states)
         for state in states:
             engine.remove(state.id)
+
+
+@pytest.mark.parametrize("level", [SandboxLevel.BUBBLEWRAP, SandboxLevel.RLIMITS])
+def test_what_a_killed_process_had_used_is_in_its_account(home, spec, level):
+    engine = LocalEngine(home, level=level)
+    engine.submit("p", replace(spec, command=("python", "-c", "while True: pass")))
+    until(lambda: (usage := engine.state("p").usage) is not None and usage.cpu_seconds > 0.3)
+    before = engine.state("p").usage.cpu_seconds
+    engine.stop("p", grace_seconds=0)
+    assert engine.wait("p", 30).end.cpu_seconds >= before
+    engine.remove("p")
 
 
 def test_a_lost_process_is_lost_for_every_observer_even_at_once(home, engine, spec):

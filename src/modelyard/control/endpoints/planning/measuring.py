@@ -68,7 +68,7 @@ class Measurer:
         folder.mkdir(parents=True, mode=0o700)
         try:
             self._submit(process_id, bundle, folder, resources)
-            with self._connected(process_id, str(folder / "w")) as client:
+            with self._connected(process_id, folder / "w") as client:
                 measurement = self._measure(process_id, client, _sample(bundle), version.signature)
             self._engine.stop(process_id)
             end = self._engine.wait(process_id, _START_SECONDS).end
@@ -81,20 +81,22 @@ class Measurer:
 
     def _submit(self, process_id: str, bundle: Path, folder: Path, resources: Resources) -> None:
         threads = max(1, math.ceil(resources.cpus or 1))
+        door = str(folder / "d") if self._engine.has_nodes else ""
         self._engine.submit(
             process_id,
             ProcessSpec(
-                command=worker_command(bundle, str(folder / "w"), threads),
+                command=worker_command(bundle, str(folder / "w"), threads, {"door": door} if door else None),
                 work_directory=str(folder),
                 mounts=(Mount(path=str(bundle)),),
                 resources=replace(resources, time_limit_seconds=_LIFE_SECONDS),
+                door=door,
                 labels={"plan": process_id},
             ),
         )
 
-    def _connected(self, process_id: str, address: str) -> WorkerClient:
+    def _connected(self, process_id: str, socket: Path) -> WorkerClient:
         deadline = time.monotonic() + _START_SECONDS
-        while not Path(address).is_socket():
+        while not (address := self._address(process_id, socket)):
             end = self._engine.state(process_id).end
             if end is not None or time.monotonic() > deadline:
                 why = account(end) if end is not None else f"it did not listen within {_START_SECONDS:.0f} s"
@@ -104,13 +106,20 @@ class Measurer:
             time.sleep(0.02)
         return WorkerClient(address, _START_SECONDS)
 
+    def _address(self, process_id: str, socket: Path) -> str:
+        """Where the worker is reached; empty while it is not."""
+        if self._engine.has_nodes:
+            return self._engine.state(process_id).address
+        return str(socket) if socket.is_socket() else ""
+
     def _measure(self, process_id: str, client: WorkerClient, sample: Tensors, signature: Signature) -> Measurement:
         specs = (*signature.inputs, *signature.outputs)
         is_batched = all(spec.shape and spec.shape[0] == -1 for spec in specs)
         single = _tiled(sample, 1) if is_batched else sample
         deadline = time.monotonic() + _BUDGET_SECONDS
         _timed(client, single, 0.0, _WARM_UP_CALLS)
-        pid = self._engine.state(process_id).pid
+        state = self._engine.state(process_id)
+        pid = state.pid if not state.node else None  # another machine's processor time is not seen: its time counts
         before = process_cpu_seconds(pid)
         times = _timed(client, single, _FIRST_SIZE_SECONDS, _LEAST_CALLS)
         cpu_seconds = (process_cpu_seconds(pid) - before) / len(times)

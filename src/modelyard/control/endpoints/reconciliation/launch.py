@@ -52,8 +52,8 @@ class Launcher:
         self._timing = timing
 
     def is_listening(self, replica: ReplicaRecord) -> bool:
-        """True once the model is loaded and has its socket."""
-        return Path(self._processes.socket(replica)).is_socket()
+        """True once the model is loaded and can be reached."""
+        return self._processes.is_listening(replica)
 
     def submit(self, replica: ReplicaRecord, digest: str) -> None:
         """Fetch the bundle and have a host load it, or submit a worker. May be repeated.
@@ -73,6 +73,9 @@ class Launcher:
         folder = self._processes.folder(replica.id)
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         options: dict[str, object] = {"hang-seconds": self._timing.hang_seconds}
+        door = self._processes.door(replica)
+        if door:
+            options["door"] = door
         mounts = [Mount(path=str(bundle))]
         kind = read_manifest(bundle).artifact_format
         sidecar = sidecar_of(bundle, slot.resources) if kind is ArtifactFormat.IMAGE else None
@@ -93,6 +96,7 @@ class Launcher:
                 resources=slot.resources if sidecar is None else Resources(memory_bytes=_ASKER_BYTES),
                 sidecar=sidecar,
                 has_loopback=needs_loopback(kind),
+                door=door,
                 labels={
                     "replica": replica.id,
                     "project": replica.project,
@@ -111,7 +115,7 @@ class Launcher:
         """
         golden = read_golden(self._bundles.path(digest))
         return prove(
-            self._processes.socket(replica),
+            self._processes.direct_address(replica),
             golden,
             timeout_seconds=timeout_seconds,
             warm_seconds=self._timing.warm_seconds,

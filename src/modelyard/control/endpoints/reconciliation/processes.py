@@ -13,6 +13,7 @@ from modelyard.types.processes import EndCause, ProcessEnd, ProcessState, Proces
 
 _FOLDER_PREFIX = "r-"
 _SOCKET = "w"
+_DOOR = "d"
 
 
 class ReplicaProcesses:
@@ -43,16 +44,35 @@ class ReplicaProcesses:
         return _hosted_state(replica, host, is_held=self.hosts.holds(replica.host, replica.id))
 
     def address(self, replica: ReplicaRecord) -> str:
-        """Where gateways reach its model."""
+        """Where gateways reach its model; empty while another machine has not said so."""
         if replica.host is not None and self.hosts is not None:
             return self.hosts.address(replica.host, replica.id)
-        return self.socket(replica)
+        return self.direct_address(replica)
+
+    def direct_address(self, replica: ReplicaRecord) -> str:
+        """Where its model alone is reached; empty while another machine has not said so."""
+        if not self._engine.has_nodes:
+            return self.socket(replica)
+        state = self.state(replica)
+        if state is None:
+            return ""
+        # One that is an image runs in a container of this machine, whatever the engine of the others.
+        return state.address if state.node or state.status is not ProcessStatus.RUNNING else self.socket(replica)
+
+    def is_listening(self, replica: ReplicaRecord) -> bool:
+        """True once the model is loaded and can be reached."""
+        address = self.direct_address(replica)
+        return Path(address).is_socket() if address.startswith("/") else bool(address)
 
     def socket(self, replica: ReplicaRecord) -> str:
-        """The socket of its model alone."""
+        """The socket of its model alone, on its machine."""
         if replica.host is not None and self.hosts is not None:
             return self.hosts.socket(replica.host, replica.id)
         return str(self.folder(replica.id) / _SOCKET)
+
+    def door(self, replica: ReplicaRecord) -> str:
+        """Where its worker takes connections from other machines; empty if there are none."""
+        return str(self.folder(replica.id) / _DOOR) if self._engine.has_nodes else ""
 
     def folder(self, replica_id: str) -> Path:
         """The folder of its worker."""
@@ -65,7 +85,10 @@ class ReplicaProcesses:
     def vitals(self, replica: ReplicaRecord) -> Vitals | None:
         """What its process says of itself and of its model; None if nothing yet."""
         if replica.host is None or self.hosts is None:
-            return read_vitals(self.socket(replica))
+            vitals, state = read_vitals(self.socket(replica)), self.state(replica)
+            if vitals is None or state is None:
+                return vitals
+            return replace(vitals, alive_until=vitals.alive_until - state.clock_ahead_seconds)
         return self.hosts.vitals(replica.host, replica.id)
 
     def wait(self, replica: ReplicaRecord, timeout_seconds: float) -> bool:

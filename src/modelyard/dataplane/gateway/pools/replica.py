@@ -27,6 +27,7 @@ from modelyard.dataplane.frames import (
 from modelyard.dataplane.gateway.pools.lines import Channel, Lines
 from modelyard.dataplane.gateway.requests import STREAM_PARTS, Batch, StreamRequest
 from modelyard.dataplane.tensors import WireTensor
+from modelyard.kit.handover import first_line, notice_loss, split_address
 from modelyard.types.routing import PLACE_SEPARATOR, RouteReplica
 from modelyard.types.signatures import Signature
 
@@ -255,8 +256,11 @@ class ReplicaLink:
         if "/" in address:
             _, connection = await loop.create_unix_connection(lambda: _Connection(self), address)
         else:
-            host, _, port = address.rpartition(":")
-            _, connection = await loop.create_connection(lambda: _Connection(self), host, int(port))
+            key, host, port = split_address(address)
+            transport, connection = await loop.create_connection(lambda: _Connection(self), host, port)
+            notice_loss(transport.get_extra_info("socket"))
+            if key:
+                transport.write(first_line(key))
         self._connection = connection
         return connection
 

@@ -16,7 +16,15 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 LOG_SEGMENT_BYTES, LOG_SEGMENTS = 16 << 20, 4  # 48 to 64 MiB of output are kept per process
 
 
-def make_plan(spec: ProcessSpec, *, folder: Path, level: SandboxLevel, cgroup: str, marker: tuple[str, str]) -> Plan:
+def make_plan(
+    spec: ProcessSpec,
+    *,
+    folder: Path,
+    level: SandboxLevel,
+    cgroup: str,
+    marker: tuple[str, str],
+    owner_pid: int | None = None,
+) -> Plan:
     """What the supervisor of this process does.
 
     Args:
@@ -25,6 +33,7 @@ def make_plan(spec: ProcessSpec, *, folder: Path, level: SandboxLevel, cgroup: s
         level: the sandbox to use.
         cgroup: name of its control groups, or empty for none.
         marker: environment variable by which its processes are known.
+        owner_pid: the process with whose end it ends.
     """
     temporary = str(folder / layout.TEMPORARY)
     is_wrapped = level is SandboxLevel.BUBBLEWRAP
@@ -43,6 +52,7 @@ def make_plan(spec: ProcessSpec, *, folder: Path, level: SandboxLevel, cgroup: s
             max_processes=spec.resources.max_processes,
         ),
         cgroup=cgroup,
+        owner_pid=owner_pid,
         log_segment_bytes=LOG_SEGMENT_BYTES,
         log_segments=LOG_SEGMENTS,
     )

@@ -1,7 +1,8 @@
 """Measures what a process tree uses while it lives: processor time, and memory over time. Standard library only.
 
 The end's processor time comes from the kernel's own account (rusage) and is exact; what is measured here is for the
-time before, and for the case that the supervisor is killed and leaves no account.
+time before, and for the cases in which the kernel's account is lost: with a supervisor that is killed, and with a pid
+namespace whose first process is, because nobody collects the others.
 """
 
 import os
@@ -24,6 +25,7 @@ class Meter:
         self._began = self._last = time.monotonic()
         self._memory_bytes = 0
         self._byte_seconds = 0.0
+        self._cpu_seconds = 0.0
         self._next = self._began
 
     def due(self) -> bool:
@@ -42,9 +44,12 @@ class Meter:
         self._byte_seconds += (now - self._last) * (self._memory_bytes + memory) / 2
         self._memory_bytes, self._last = memory, now
         self._next = now + min(_LONGEST_SECONDS, max(_SHORTEST_SECONDS, _SHARE_OF_AGE * (now - self._began)))
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = usage.ru_utime + usage.ru_stime + tree.cpu_seconds(pids)
-        return {"cpu_seconds": round(cpu, 3), "memory_byte_seconds": round(self._byte_seconds)}
+        self._cpu_seconds = max(self._cpu_seconds, _collected_seconds() + tree.cpu_seconds(pids))
+        return {"cpu_seconds": round(self._cpu_seconds, 3), "memory_byte_seconds": round(self._byte_seconds)}
+
+    def total_cpu_seconds(self) -> float:
+        """Processor time until now, the tree having ended; that of the last sample if the kernel says less."""
+        return round(max(self._cpu_seconds, _collected_seconds()), 3)
 
     def total_byte_seconds(self) -> int:
         """Memory over time until now, the tree having ended: what it held at the last sample, until now."""
@@ -57,3 +62,9 @@ class Meter:
         """Of the group where there is one, which knows shared pages; of the processes one by one otherwise."""
         held = self._group.anonymous_bytes() if self._group is not None else None
         return tree.private_memory_bytes(pids) if held is None else held
+
+
+def _collected_seconds() -> float:
+    """Of the children that have ended and were collected, and of those that they collected."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -20,6 +20,7 @@ from modelyard.engines.local.shim.watch import Watch, in_units
 _LONGEST_SLEEP_SECONDS = 2.0  # how soon a supervisor whose folder was deleted notices
 _LIMIT_GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL at the time limit
 _DRAIN_LIMIT_BYTES = 8 << 20
+_GONE = -1
 
 
 class Supervisor:
@@ -46,12 +47,15 @@ class Supervisor:
         self._verdict: tuple[str, str] | None = None  # cause and sentence of an end that we brought about
         self._kill_at: float | None = None
         self._status: int | None = None
+        self._owner = _descriptor_of(plan["owner_pid"]) if plan["owner_pid"] is not None else None
 
     def run(self) -> None:
         """Supervise until the end, write the account of it."""
         poll = select.poll()
         for descriptor in (self._output, self._doorbell, self._alarm, self._child.socket.fileno()):
             poll.register(descriptor, select.POLLIN)
+        if self._owner is not None and self._owner != _GONE:
+            poll.register(self._owner, select.POLLIN)
         while self._status is None:
             ready = {descriptor for descriptor, _ in poll.poll(self._sleep_ms())}
             if self._output in ready and not self._take_output():
@@ -62,6 +66,10 @@ class Supervisor:
                     poll.unregister(self._child.socket.fileno())
             drain(self._alarm)
             drain(self._doorbell)
+            if self._owner == _GONE or self._owner in ready:
+                self._end("LOST", "the process that it belonged to is gone", grace_seconds=0)
+                if self._owner in ready:
+                    poll.unregister(self._owner)
             self._look_at_stop()
             self._look_at_limits()
             self._measure()
@@ -141,6 +149,7 @@ class Supervisor:
     def _kill(self) -> None:
         """SIGKILL to the whole tree; the first process of a pid namespace takes all others with it."""
         self._kill_at = time.monotonic() + 1.0  # again, should something survive
+        self._meter.sample()
         if self._plan["wrapper"] and self._child.command_pid is not None:
             first = tree.parent_of(self._child.command_pid)
             if first not in (0, 1, os.getpid(), self._child.pid):
@@ -201,7 +210,7 @@ class Supervisor:
             memory_limit=in_units(self._limits["memory_bytes"]) if self._limits["memory_bytes"] else None,
         )
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        end["cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 3)
+        end["cpu_seconds"] = self._meter.total_cpu_seconds()
         end["memory_byte_seconds"] = self._meter.total_byte_seconds()
         end["max_rss_bytes"] = usage.ru_maxrss * 1024
         end["ended_at"] = timestamp()
@@ -216,6 +225,14 @@ class Supervisor:
                 return
             if pid == 0:
                 time.sleep(0.002)
+
+
+def _descriptor_of(pid: int) -> int:
+    """One that is readable once the process has ended, or _GONE if it has already."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return _GONE
 
 
 def _machine_oom_kills() -> int:
