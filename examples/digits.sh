@@ -49,7 +49,7 @@ classify clean
 
 modelyard monitors create digits-drift --endpoint digits --interval 5 --minimum-rows 150 --window-rows 480
 modelyard retraining create digits-retraining --endpoint digits --monitor digits-drift \
-    --minimum-new-labels 240 --minimum-gain 0.05 --maximum-loss 0.06
+    --minimum-new-labels 240 --minimum-gain 0.05 --maximum-loss 0.06 --rollout all_at_once
 classify worn
 
 # The monitor sees the drift and the policy starts a run by itself; wait until it has ended.
