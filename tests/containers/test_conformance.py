@@ -8,22 +8,14 @@ import pytest
 
 from modelyard.engines.containers.engine import ContainerEngine
 from modelyard.engines.local.records import Records
-from modelyard.settings import Home
-from modelyard.testing.engine import EngineCase, FencedEngineConformance
+from modelyard.testing.engine import EngineCase, FencedEngineConformance, home_with_secrets
 from modelyard.testing.services.containers import Podman
 
 pytestmark = pytest.mark.slow
 
 
 def make_case(root: Path, socket: str) -> EngineCase:
-    home = Home(root / "home")
-    home.create()
-    secrets = (home.token, home.root / "modelyard.db")
-    for secret in secrets:
-        secret.write_text("TOPSECRET")
-        secret.chmod(0o600)
-    work = root / "work"
-    work.mkdir()
+    home, secrets, work = home_with_secrets(root)
 
     def kill_supervisor(process_id: str) -> None:
         pid = Records(home.containers).holder(process_id)

@@ -13,8 +13,7 @@ from modelyard.engines.local import cgroups
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.local.records import Records
 from modelyard.engines.local.sandbox import confine, levels
-from modelyard.settings import Home
-from modelyard.testing.engine import EngineCase, EngineConformance, FencedEngineConformance
+from modelyard.testing.engine import EngineCase, EngineConformance, FencedEngineConformance, home_with_secrets
 from modelyard.types.processes import SandboxLevel
 
 HAS_GROUPS = cgroups.version_in_use() is not None
@@ -27,14 +26,7 @@ FENCED = [
 
 
 def make_case(root: Path, level: SandboxLevel, has_cgroups: bool) -> EngineCase:
-    home = Home(root / "home")
-    home.create()
-    secrets = (home.token, home.root / "modelyard.db")
-    for secret in secrets:
-        secret.write_text("TOPSECRET")
-        secret.chmod(0o600)
-    work = root / "work"
-    work.mkdir()
+    home, secrets, work = home_with_secrets(root)
 
     def kill_supervisor(process_id: str) -> None:
         pid = Records(home.processes).holder(process_id)

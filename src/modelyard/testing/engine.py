@@ -23,6 +23,7 @@ import pytest
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.errors import InvalidInputError
 from modelyard.kit.ids import new_id
+from modelyard.settings import Home
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessState, ProcessStatus, Resources
 
 PATIENCE_SECONDS = 60.0
@@ -450,6 +451,18 @@ class FencedEngineConformance(EngineConformance):
         assert case.run(
             case.python(f"import tempfile, os\nos.stat(os.path.join(tempfile.gettempdir(), {name!r}))")
         ).exit_code
+
+
+def home_with_secrets(root: Path) -> tuple[Home, tuple[Path, ...], Path]:
+    """A state directory, the files in it that no process may read, and a folder for work directories."""
+    home, work = Home(root / "home"), root / "work"
+    home.create()
+    secrets = (home.token, home.root / "modelyard.db")
+    for secret in secrets:
+        secret.write_text("TOPSECRET")
+        secret.chmod(0o600)
+    work.mkdir()
+    return home, secrets, work
 
 
 def until(condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:

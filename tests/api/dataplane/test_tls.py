@@ -50,7 +50,7 @@ def test_a_body_over_the_limit_is_refused(secure: Serving):
 def test_a_stream_is_as_secure(secure: Serving):
     context = ssl.create_default_context(cafile=secure.authority)
     address = f"wss://localhost:{secure.port}/endpoints/echo/stream"
-    with connect(address, additional_headers=AUTHORIZATION, ssl=context, open_timeout=60) as stream:
+    with connect(address, additional_headers=AUTHORIZATION, ssl=context) as stream:
         for value in range(5):
             stream.send(body(value))
             assert json.loads(stream.recv(timeout=20))["outputs"][0]["data"][0] == value

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 from modelyard.engines.base import Engine, ProcessNotFoundError
-from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
+from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, Resources, SandboxLevel
 
 _END_SECONDS = 30.0
 
@@ -56,3 +56,15 @@ class MeteredEngine(Engine):
     def sandbox_level(self) -> SandboxLevel:
         """See `Engine.sandbox_level`."""
         return self._engine.sandbox_level()
+
+    def knows(self, process_id: str) -> bool:
+        """See `Engine.knows`."""
+        return self._engine.knows(process_id)
+
+    def capacity(self) -> Resources | None:
+        """See `Engine.capacity`."""
+        return self._engine.capacity()
+
+    def resolve_image(self, reference: str) -> str:
+        """See `Engine.resolve_image`."""
+        return self._engine.resolve_image(reference)

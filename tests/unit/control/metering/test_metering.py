@@ -9,9 +9,11 @@ import pytest
 
 from modelyard.control.jobs.metering import job_subjects
 from modelyard.control.metering.assembly import assemble
+from modelyard.control.metering.engine import MeteredEngine
 from modelyard.control.metering.errors import BudgetExhaustedError, PeriodInvalidError
 from modelyard.control.metering.records import Subject
 from modelyard.control.rest.pages import PageQuery
+from modelyard.engines.base import Engine
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.settings import Home
 from modelyard.types.compute.costs import BudgetState, CostGroup, Prices
@@ -209,3 +211,8 @@ def test_a_budget_alerts_and_then_stops(metering, clock):
     clock.moment = datetime(2026, 6, 1, tzinfo=UTC)
     metering.costs.check_budget("default")
     assert metering.costs.budget("default").state is BudgetState.OK
+
+
+def test_a_metered_engine_passes_everything_on_that_an_engine_may_be_asked():
+    asked = {name for name, member in vars(Engine).items() if callable(member) and not name.startswith("_")}
+    assert asked <= vars(MeteredEngine).keys()
