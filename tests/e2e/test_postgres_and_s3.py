@@ -13,7 +13,7 @@ import pytest
 from modelyard.quickstart.digits import load_digits
 from modelyard.quickstart.story import Story
 from modelyard.sdk.client import Client
-from modelyard.testing.programs import Program
+from modelyard.testing.programs import Program, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a minute or two; the rest is for a busy machine
 
@@ -77,6 +77,9 @@ class Platform:
             "policy": self._items("operations/v1/projects/default/retraining-policies")[0]["name"],
             "inference": inference["id"],
         }
+
+    def pending_labels(self) -> int:
+        return self._get("operations/v1/projects/default/endpoints/digits/feedback").json()["pending"]
 
     def answers(self, names: Mapping[str, str]) -> dict[str, Any]:
         """What the platform says of everything that it has, and what its model says of images."""
@@ -157,3 +160,4 @@ def tell_the_story(platform: Platform) -> None:
     finally:
         story.close()
     assert (requests > 100, failures) == (True, 0)
+    until(lambda: platform.pending_labels() == 0, "the last labels find their inferences")
