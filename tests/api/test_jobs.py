@@ -22,6 +22,9 @@ from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
 from modelyard.control.scheduling.api import queues_router, waiting_router
 from modelyard.control.scheduling.assembly import assemble
+from modelyard.control.tuning.api import router as tuning_router
+from modelyard.control.tuning.repository import TuningRepository
+from modelyard.control.tuning.service import TuningService
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import SystemClock
@@ -117,6 +120,13 @@ def batches(service):
 
 
 @pytest.fixture
+def tunings(service, database):
+    return TuningService(
+        database=database, repository=TuningRepository(), creations=Creations(), jobs=service, clock=SystemClock()
+    )
+
+
+@pytest.fixture
 def scheduling(database):
     found = assemble(
         database=database,
@@ -130,12 +140,13 @@ def scheduling(database):
 
 
 @pytest.fixture
-def application(service, batches, scheduling, stub_guard, list_audit, tmp_path):
+def application(service, batches, tunings, scheduling, stub_guard, list_audit, tmp_path):
     routers = [
         algorithms_router(stub_guard),
         environments_router(EnvironmentService(), stub_guard),
         jobs_router(service, stub_guard, Settings(home=tmp_path)),
         batch_router(batches, stub_guard, Settings(home=tmp_path)),
+        tuning_router(tunings, stub_guard, Settings(home=tmp_path)),
         queues_router(scheduling.queues, scheduling.service, stub_guard),
         waiting_router(scheduling.queues, scheduling.service, stub_guard),
     ]
@@ -148,7 +159,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 28
+    assert assert_protected(application) == 35
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):
@@ -395,3 +406,66 @@ def test_capacity_is_reserved_and_given_back(application, connect):
     assert (again.status_code, again.json()["code"]) == (400, "reservation_invalid")
     assert operator.delete(f"{path}/{made.json()['id']}").status_code == 204
     assert operator.delete(f"{path}/{made.json()['id']}").json()["code"] == "reservation_not_found"
+
+
+TUNE = "/projects/default/tuning-jobs"
+SEARCH = {
+    "algorithm": "boosted-trees-classification",
+    "target": "kind",
+    "channels": {"train": {"dataset": "new"}},
+    "space": {"max_depth": {"low": 2, "high": 8}, "learning_rate": {"low": 0.01, "high": 0.3, "log": True}},
+}
+
+
+def test_a_search_is_accepted_with_its_defaults_and_pinned_to_versions(client):
+    made = client.post(TUNE, json=SEARCH, headers={"Idempotency-Key": "one"}).json()
+    assert made["status"] == "RUNNING"
+    search = made["search"]
+    assert search["recipe"]["channels"] == {"train": {"dataset": "new", "number": 1}}
+    assert search["recipe"]["hyperparameters"]["rounds"] == 300
+    assert search["objectives"] == [{"metric": "accuracy", "direction": "maximise"}]
+    assert search["space"]["max_depth"]["is_whole"] is True
+    assert client.post(TUNE, json=SEARCH, headers={"Idempotency-Key": "one"}).json()["id"] == made["id"]
+    assert [each["id"] for each in client.get(TUNE).json()["items"]] == [made["id"]]
+    path = f"{TUNE}/{made['id']}"
+    assert client.get(f"{path}/trials").json() == {"items": [], "next_cursor": None}
+    assert client.get(f"{path}/importances").json() == {"accuracy": {}}
+    assert client.post(f"{path}/stop").json()["status"] == "STOPPING"
+    assert client.post(f"{path}/trials/0/register", json={"model": "m"}).json()["code"] == "trial_not_found"
+    assert client.get(f"{TUNE}/nothing").json()["code"] == "tuning_not_found"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"space": {}}, "invalid_input", ""),
+        ({"space": {"max_depth": {"low": 2}}}, "invalid_input", 'give either "values", or "low" and "high"'),
+        ({"space": {"max_dept": {"low": 2, "high": 8}}}, "hyperparameter_invalid", "Did you mean 'max_depth'?"),
+        ({"space": {"max_depth": {"low": 2, "high": 80}}}, "hyperparameter_invalid", "from 1 to 16"),
+        ({"space": {"max_depth": {"values": [2, 2.5]}}}, "hyperparameter_invalid", "a whole number"),
+        ({"space": {"max_depth": {"low": 8, "high": 2}}}, "tuning_invalid", "must be below"),
+        ({"space": {"max_depth": {"low": 2, "high": 8, "step": 1.5}}}, "tuning_invalid", "whole step"),
+        ({"space": {"reg_lambda": {"low": 0, "high": 8, "log": True}}}, "tuning_invalid", "Begin above 0"),
+        ({"space": {"class_weight": {"low": 0, "high": 1}}}, "tuning_invalid", "is no number"),
+        ({"hyperparameters": {"max_depth": 3}}, "tuning_invalid", "set and searched for"),
+        ({"hyperparameters": {"rounds": "many"}}, "hyperparameter_invalid", "takes a number"),
+        ({"objectives": [{"metric": "acuracy"}]}, "tuning_invalid", "It has accuracy"),
+        ({"objectives": [{"metric": "accuracy"}] * 2}, "tuning_invalid", "Name each metric once"),
+        ({"objectives": [{"metric": "accuracy"}, {"metric": "seconds"}], "model": "m"}, "tuning_invalid", "front"),
+        ({"constraints": [{"metric": "seconds"}]}, "invalid_input", 'give "at_least"'),
+        ({"strategy": "grid"}, "tuning_invalid", "no steps for 'learning_rate'"),
+        ({"strategy": "cma-es", "space": {"max_depth": {"low": 2, "high": 8}}}, "tuning_invalid", "two or more"),
+        ({"strategy": "gp"}, "tuning_invalid", "needs torch"),
+        ({"target": None}, "job_invalid", "the column to predict"),
+        ({"channels": {"train": {"dataset": "nobody"}}}, "not_found", "no dataset"),
+        ({"warm_start": ["tuning-1"]}, "tuning_not_found", "tuning-1"),
+        ({"model": "No Name"}, "name_invalid", "No Name"),
+        ({"resources": {"cpus": 64}}, "job_never_fits", "64"),
+        ({"schedule": {"queue": "fast"}}, "queue_not_found", "fast"),
+    ],
+)
+def test_a_search_that_cannot_be_carried_out_is_refused_with_what_would(client, change, code, words):
+    answer = client.post(TUNE, json=SEARCH | change)
+    assert answer.status_code in (400, 404, 422)
+    assert (answer.json()["code"], words in answer.text.replace('\\"', '"')) == (code, True), answer.text
+    assert client.get(TUNE).json()["items"] == []

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from modelyard.errors import ModelyardError
 from modelyard.sdk.client import Client
 from modelyard.settings import Home
 from modelyard.storage.objects import open_objects
-from modelyard.testing.programs import Program, processes_of, until
+from modelyard.testing.programs import Program, kill, until
 from modelyard.types.jobs import Job, JobStatus
 
 pytestmark = pytest.mark.slow
@@ -108,10 +107,10 @@ def test_a_million_rows_survive_kills_of_the_job_and_of_control_and_no_finished_
     job = client.jobs.batch("houses", file=tmp_path / "million.parquet", output="million", keep=["id"])
 
     before = under_way(client, job.id, rows=1)
-    kill(platform, "modelyard.algorithms.run")
+    kill(platform.home, "modelyard.algorithms.run")
     again = under_way(client, job.id, rows=before.progress.rows + 1)
     assert again.attempt == 2
-    kill(platform, "modelyard.server.control")
+    kill(platform.home, "modelyard.server.control")
     until(lambda: is_answered(client, job.id), "control is back")
     ended = client.jobs.wait(job.id, timeout_seconds=300)
 
@@ -145,14 +144,6 @@ def under_way(client: Client, id: str, rows: int) -> Job:
             return job
         assert time.monotonic() < deadline, job
         time.sleep(0.02)
-
-
-def kill(platform: Program, module: str) -> None:
-    """SIGKILL to the process that runs a module, not to what wraps it."""
-    words = f"{sys.executable} -m {module}"
-    found = [pid for pid, command in processes_of(platform.home).items() if command.startswith(words)]
-    assert len(found) == 1, processes_of(platform.home)
-    os.kill(found[0], signal.SIGKILL)
 
 
 def is_answered(client: Client, id: str) -> bool:

@@ -37,6 +37,10 @@ class TrainingContext(Protocol):
         """Name of the column to predict, for tables."""
 
     @property
+    def is_trial(self) -> bool:
+        """Whether the held-out rows are to be spared, and others measured on: see `preparation.split`."""
+
+    @property
     def output(self) -> Path:
         """Folder to write the bundle into (types.models.Manifest names the files)."""
 

@@ -36,6 +36,7 @@ class JobContext:
     threads: int
     target: str | None
     output: Path
+    is_trial: bool = False
     _started: float = field(default_factory=time.monotonic)
 
     def log(self, line: str) -> None:
@@ -88,9 +89,12 @@ def run(folder: Path) -> dict[str, float | str]:
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(job.threads)))
     output = folder / OUTPUT_FOLDER
     output.mkdir(exist_ok=True)
-    context = JobContext(seed=job.recipe.seed, threads=job.threads, target=job.recipe.target, output=output)
+    recipe = job.recipe
+    context = JobContext(
+        seed=recipe.seed, threads=job.threads, target=recipe.target, output=output, is_trial=recipe.is_trial
+    )
     kinds = {EVALUATION: _evaluate, REPLAY: _replay, BATCH: _batch}
-    figures = kinds.get(job.recipe.algorithm, _train)(job, context)
+    figures = kinds.get(recipe.algorithm, _train)(job, context)
     context.log("done")
     return figures
 

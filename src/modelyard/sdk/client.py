@@ -16,6 +16,7 @@ from modelyard.sdk.resources.alerts import Alerts
 from modelyard.sdk.resources.captures import Captures
 from modelyard.sdk.resources.compute.costs import Costs
 from modelyard.sdk.resources.compute.queues import Queues, Reservations
+from modelyard.sdk.resources.compute.tuning import Tuning
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.resources.endpoints import Endpoints
 from modelyard.sdk.resources.evaluation import Evaluations
@@ -39,6 +40,7 @@ class _Nouns(Inference[Mode]):
         self.environments: Environments[Mode] = Environments(driver, project)
         self.jobs: Jobs[Mode] = Jobs(driver, project)
         self.costs: Costs[Mode] = Costs(driver, project)
+        self.tuning: Tuning[Mode] = Tuning(driver, project)
         self.queues: Queues[Mode] = Queues(driver, project)
         self.reservations: Reservations[Mode] = Reservations(driver, project)
         self.models: Models[Mode] = Models(driver, project)

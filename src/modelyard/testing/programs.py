@@ -114,6 +114,14 @@ def end_processes_of(home: Path) -> None:
         time.sleep(0.1)
 
 
+def kill(home: Path, module: str) -> int:
+    """SIGKILL to the one process of `home` that runs a module, not to what wraps it; its pid."""
+    words = f"{sys.executable} -m {module}"
+    (pid,) = [pid for pid, command in processes_of(home).items() if command.startswith(words)]
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
 def until(look: Callable[[], object], what: str, seconds: float = 120.0) -> None:
     """Wait until `look()` is true."""
     deadline = time.monotonic() + seconds

@@ -11,12 +11,13 @@ from modelyard.types.signatures import Scalar
 
 
 class JobKind(StrEnum):
-    """What a job does."""
+    """What a job does. A trial trains like a training job, for a tuning job, and registers nothing."""
 
     TRAINING = "training"
     EVALUATION = "evaluation"
     REPLAY = "replay"
     BATCH = "batch"
+    TRIAL = "trial"
 
 
 class JobStatus(StrEnum):
@@ -100,6 +101,8 @@ class JobRecipe:
         candidates: model version refs ("digits:2") to be judged on every channel; for a replay the running version and
             the one that wants to run; for batch the version that answers.
         batch: for batch jobs only.
+        is_trial: it is measured on rows between those that train and those that are held out, so that the choice among
+            many trials cannot wear out the rows that judge the chosen one.
     """
 
     algorithm: str
@@ -109,6 +112,7 @@ class JobRecipe:
     seed: int = 0
     candidates: tuple[str, ...] = ()
     batch: BatchRecipe | None = None
+    is_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

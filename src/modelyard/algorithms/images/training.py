@@ -42,6 +42,7 @@ def train(channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: st
         lambda share: held_out_mask_images(images, share=share),
         float(given["holdout_share"]),
         validation_share=validation_share,
+        is_trial=context.is_trial,
     )
     height, width = images.shape[1:3]
     context.log(f"{len(images):,} images of {height} x {width} pixels: {split.sentence()}")

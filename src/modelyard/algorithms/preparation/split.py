@@ -11,12 +11,18 @@ from modelyard.algorithms.errors import TooFewRowsError
 
 MINIMUM_ROWS = 20
 
+TRIAL_SHARE = 0.2
+"""Of all rows: what trials of a tuning job are measured on."""
+
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Three masks (n,) that have no row in common; `validation` is empty unless it was asked for."""
+    """Three masks (n,) that have no row in common; `validation` is empty unless it was asked for.
+
+    In a trial, `holdout` is what it is measured on, and the rows that are really held out are in none of them.
+    """
 
     train: Mask
     validation: Mask
@@ -30,11 +36,13 @@ class Split:
         return ", ".join(parts)
 
 
-def split_rows(held_out: Callable[[float], Mask], share: float, *, validation_share: float = 0.0) -> Split:
+def split_rows(
+    held_out: Callable[[float], Mask], share: float, *, validation_share: float = 0.0, is_trial: bool = False
+) -> Split:
     """Split by content: `held_out(share)` is the mask of data.holdout for a share of the rows.
 
     The masks of growing shares contain each other, so the rows between two shares are a validation part that is
-    as stable as the held-out part.
+    as stable as the held-out part, and so is the part that stands in for it in trials.
 
     Raises:
         TooFewRowsError: fewer than 20 rows, or a part would be empty.
@@ -46,8 +54,12 @@ def split_rows(held_out: Callable[[float], Mask], share: float, *, validation_sh
             hint="Add rows: a few hundred give a first useful model.",
             field="channels.train",
         )
-    validation = held_out(min(1.0, share + validation_share)) & ~holdout
-    train = ~(holdout | validation)
+    spared = np.zeros_like(holdout)
+    if is_trial:
+        spared, share = holdout, min(1.0, share + TRIAL_SHARE)
+        holdout = held_out(share) & ~spared
+    validation = held_out(min(1.0, share + validation_share)) & ~(holdout | spared)
+    train = ~(holdout | validation | spared)
     is_short = validation_share > 0 and not validation.any()
     if not holdout.any() or not train.any() or is_short:
         raise TooFewRowsError(

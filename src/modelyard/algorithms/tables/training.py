@@ -116,6 +116,7 @@ def _prepare(table: TrainingTable, given: Mapping[str, Scalar], context: Trainin
         lambda share: held_out_mask_table(table.table, share=share, without={str(context.target)}),
         float(given["holdout_share"]),
         validation_share=_VALIDATION_SHARE if has_validation else 0.0,
+        is_trial=context.is_trial,
     )
     inputs = input_specs(table.numeric, table.categorical)
     tensors = to_tensors(table.table, inputs)

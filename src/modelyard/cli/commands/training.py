@@ -1,6 +1,5 @@
 """train, jobs, algorithms."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -14,20 +13,13 @@ from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
-from modelyard.errors import InvalidInputError
+from modelyard.cli.values import settings
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, Placement, Schedule
 from modelyard.types.jobs import Job, JobKind, JobStatus
 from modelyard.types.processes import Resources
-from modelyard.types.signatures import Scalar
 
 PANEL = "Training"
 Id = Annotated[str, typer.Argument(help="Id of the job.")]
-
-
-class SettingInvalidError(InvalidInputError):
-    """An option that is not of the form NAME=VALUE."""
-
-    code = "setting_invalid"
 
 
 def declare(app: typer.Typer) -> None:
@@ -89,7 +81,7 @@ def train(
 ) -> None:
     """Train a model on a dataset and register what comes out."""
     client = session.client
-    channels = {"train": data, **{role: str(name) for role, name in _settings(channel, is_parsed=False).items()}}
+    channels = {"train": data, **{role: str(name) for role, name in settings(channel, is_parsed=False).items()}}
     algorithms = lambda: [each.name for each in client.algorithms.list()]  # noqa: E731
     datasets = lambda: [each.name for each in client.datasets.list()]  # noqa: E731
     name = data.partition(":")[0]
@@ -99,7 +91,7 @@ def train(
             channels,
             model=model,
             target=target,
-            hyperparameters=_settings(set_),
+            hyperparameters=settings(set_),
             seed=seed,
             resources=_resources(cpus, memory, time_limit, gpus, node_label),
             placement=_placement(queue, priority, spot, start_within, reservation),
@@ -289,22 +281,3 @@ def _wait(session: Session, id: str) -> Job:
 
 def _ids(session: Session) -> list[str]:
     return [job.id for job in session.client.jobs.list()]
-
-
-def _settings(given: list[str] | None, *, is_parsed: bool = True) -> dict[str, Scalar]:
-    """NAME=VALUE pairs; numbers and booleans as such, everything else is text ("128,64")."""
-    settings: dict[str, Scalar] = {}
-    for item in given or []:
-        name, mark, text = item.partition("=")
-        if not mark or not name:
-            raise SettingInvalidError(f"'{item}' is not of the form NAME=VALUE", hint="Write it like epochs=20.")
-        settings[name] = _scalar(text) if is_parsed else text
-    return settings
-
-
-def _scalar(text: str) -> Scalar:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, bool | int | float) else text

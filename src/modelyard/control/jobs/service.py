@@ -83,22 +83,7 @@ class JobService:
             JobNeverFitsError: it could not start even on an empty machine.
             BudgetExhaustedError: the project has spent its budget.
         """
-        description = catalog.describe(recipe.algorithm)
-        if "train" not in recipe.channels:
-            raise JobInvalidError(
-                "The job has no 'train' channel", hint='Add "channels": {"train": {"dataset": ...}}.', field="channels"
-            )
-        if description.task in TABLE_TASKS and not recipe.target:
-            raise JobInvalidError(
-                f"{recipe.algorithm} learns from a table and needs the column to predict",
-                hint='Name it in "target".',
-                field="target",
-            )
-        complete = replace(
-            recipe,
-            hyperparameters=hyperparameters.complete(description, recipe.hyperparameters),
-            channels=self._resolve(project, recipe.channels),
-        )
+        complete = self.complete(project, recipe)
         name = check_name(model, "model")
         return self.submit(
             project,
@@ -174,6 +159,37 @@ class JobService:
                 self._creations.record(connection, creation, job.id)
         self._scheduling.awake.set()
         return self.get(project, made or job.id)
+
+    def complete(self, project: str, recipe: JobRecipe) -> JobRecipe:
+        """A recipe for a built-in algorithm with its defaults filled in, pinned to dataset versions.
+
+        Raises:
+            InvalidInputError: unknown algorithm, hyper-parameter or channel, or a value out of its range.
+            NotFoundError: there is no such dataset version.
+        """
+        description = catalog.describe(recipe.algorithm)
+        if "train" not in recipe.channels:
+            raise JobInvalidError(
+                "The job has no 'train' channel", hint='Add "channels": {"train": {"dataset": ...}}.', field="channels"
+            )
+        if description.task in TABLE_TASKS and not recipe.target:
+            raise JobInvalidError(
+                f"{recipe.algorithm} learns from a table and needs the column to predict",
+                hint='Name it in "target".',
+                field="target",
+            )
+        given = hyperparameters.complete(description, recipe.hyperparameters)
+        return replace(recipe, hyperparameters=given, channels=self._resolve(project, recipe.channels))
+
+    def check_fits(self, project: str, resources: Resources, placement: Placement) -> None:
+        """Nothing if such a job could start some day.
+
+        Raises:
+            JobNeverFitsError: no machine has what it asks for, or its project may not have it.
+            BudgetExhaustedError: the project has spent its budget.
+        """
+        self._check_budget(project)
+        self._scheduling.place(new_id("job"), project, resources, placement)
 
     def get(self, project: str, job_id: str) -> Job:
         """A job, its status checked against its process.

@@ -82,13 +82,13 @@ class Jobs(Resource[Mode]):
         """
         body = {
             "algorithm": algorithm,
-            "channels": _channels(data),
+            "channels": channels_of(data),
             "model": model,
             "hyperparameters": dict(hyperparameters or {}),
             "seed": seed,
             "target": target,
-            "resources": _limits(resources),
-            "schedule": _placed(placement),
+            "resources": limits_of(resources),
+            "schedule": placement_of(placement),
         }
         job = yield from create(Job, self._path(JOBS, "training-jobs"), body)
         if not wait:
@@ -108,10 +108,10 @@ class Jobs(Resource[Mode]):
         """Measure model versions ("digits:2") on the held-out rows of every dataset."""
         body = {
             "candidates": [*candidates],
-            "channels": _channels(data),
+            "channels": channels_of(data),
             "target": target,
-            "resources": _limits(resources),
-            "schedule": _placed(placement),
+            "resources": limits_of(resources),
+            "schedule": placement_of(placement),
         }
         return create(Job, self._path(JOBS, "evaluation-jobs"), body)
 
@@ -168,7 +168,7 @@ class Jobs(Resource[Mode]):
             "output": output,
             "keep": None if keep is None else [*keep],
             "prefix": prefix,
-            "resources": _limits(resources),
+            "resources": limits_of(resources),
         }
         job = yield from create(Job, self._path(JOBS, "batch-jobs"), body)
         if not wait:
@@ -245,7 +245,8 @@ class Jobs(Resource[Mode]):
 _NO_LIMITS = Resources()
 
 
-def _channels(data: str | Mapping[str, str]) -> dict[str, dict[str, str | int]]:
+def channels_of(data: str | Mapping[str, str]) -> dict[str, dict[str, str | int]]:
+    """Datasets by role, as requests name them."""
     refs = {"train": data} if isinstance(data, str) else dict(data)
     channels: dict[str, dict[str, str | int]] = {}
     for role, ref in refs.items():
@@ -254,7 +255,8 @@ def _channels(data: str | Mapping[str, str]) -> dict[str, dict[str, str | int]]:
     return channels
 
 
-def _limits(resources: Resources | None) -> dict[str, object]:
+def limits_of(resources: Resources | None) -> dict[str, object]:
+    """Limits, as requests name them."""
     if resources is None:
         return {}
     names = ("cpus", "memory_bytes", "disk_bytes", "time_limit_seconds", "gpus", "node_labels", "placement")
@@ -262,7 +264,8 @@ def _limits(resources: Resources | None) -> dict[str, object]:
     return {name: value for name, value in values.items() if value != getattr(_NO_LIMITS, name)}
 
 
-def _placed(placement: Placement | None) -> dict[str, object]:
+def placement_of(placement: Placement | None) -> dict[str, object]:
+    """When and where it may start, as requests name it."""
     if placement is None:
         return {}
     return {

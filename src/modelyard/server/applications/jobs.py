@@ -1,5 +1,6 @@
 """Wires the Jobs application."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI
@@ -31,10 +32,16 @@ from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.scheduling.api import queues_router, waiting_router
+from modelyard.control.scheduling.assembly import Scheduling
 from modelyard.control.scheduling.assembly import assemble as assemble_scheduling
 from modelyard.control.scheduling.capacity import offered
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.control.telemetry.api import figures_router
+from modelyard.control.tuning.api import router as tuning_router
+from modelyard.control.tuning.execution import TuningExecution
+from modelyard.control.tuning.repository import TuningRepository
+from modelyard.control.tuning.service import TuningService
+from modelyard.control.tuning.workflows import TuningWorkflow
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
@@ -80,11 +87,13 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     )
     service, workflow = _jobs(context, registry, scheduling.service, metering, references)
     carrier.workflow = workflow
+    tunings, tuning = _tuning(context, service)
     routers = [
         algorithms_router(guard),
         environments_router(EnvironmentService(), guard),
         jobs_router(service, guard, context.settings),
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
+        tuning_router(tunings, guard, context.settings),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
         costs_router(metering.costs, guard),
@@ -96,9 +105,6 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         for ticket in scheduling.service.tickets():
             carrier.carry(ticket)
 
-    def keep_budgets() -> None:
-        metering.costs.look(service.stop_all)
-
     def on_start() -> None:
         context.durable.add_queue(QUEUE, parallel_jobs)
         context.durable.add_queue(ADMITTED, parallel_jobs if context.presence.name else MOST_ADMITTED)
@@ -106,7 +112,24 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         service.adopt()
         resume()
 
-    duties = (
+    duties = _duties(scheduling, metering, service, tuning, resume)
+    return Jobs(
+        application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
+        client=InProcessJobsClient(service, context.settings),
+    )
+
+
+def _duties(
+    scheduling: Scheduling,
+    metering: Metering,
+    service: JobService,
+    tuning: TuningWorkflow,
+    resume: Callable[[], None],
+) -> tuple[Duty, ...]:
+    def keep_budgets() -> None:
+        metering.costs.look(service.stop_all)
+
+    return (
         Duty(
             name="jobs.schedule",
             interval_seconds=1.0,
@@ -116,13 +139,10 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
             awake=scheduling.service.awake,
         ),
         Duty(name="jobs.resume", interval_seconds=5.0, run=resume),
+        Duty(name="jobs.tune", interval_seconds=1.0, run=tuning.sweep),
         Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
         Duty(name="jobs.metering", interval_seconds=METERING_SECONDS, run=metering.look),
         Duty(name="jobs.budgets", interval_seconds=METERING_SECONDS, run=keep_budgets, is_shared=True),
-    )
-    return Jobs(
-        application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
-        client=InProcessJobsClient(service, context.settings),
     )
 
 
@@ -188,3 +208,14 @@ def _jobs(
         lives=context.presence.lives,
     )
     return service, JobWorkflow(execution)
+
+
+def _tuning(context: Context, jobs: JobService) -> tuple[TuningService, TuningWorkflow]:
+    repository = TuningRepository()
+    service = TuningService(
+        database=context.database, repository=repository, creations=context.creations, jobs=jobs, clock=context.clock
+    )
+    execution = TuningExecution(
+        database=context.database, repository=repository, service=service, jobs=jobs, clock=context.clock
+    )
+    return service, TuningWorkflow(service, execution)

@@ -1,0 +1,227 @@
+"""tune, tuning."""
+
+from typing import Annotated
+
+import typer
+
+from modelyard.cli.command import command
+from modelyard.cli.groups import add_group
+from modelyard.cli.output import pairs, since, when
+from modelyard.cli.session import Session
+from modelyard.cli.suggestions import did_you_mean
+from modelyard.cli.values import SettingInvalidError, scalar, settings
+from modelyard.types.signatures import Scalar
+from modelyard.types.tuning.jobs import Trial, TuningJob
+from modelyard.types.tuning.searches import StopRule, Strategy
+
+PANEL = "Training"
+Id = Annotated[str, typer.Argument(help="Id of the tuning job.")]
+_LOG = "log"
+
+
+def declare(app: typer.Typer) -> None:
+    """Add the command and the group."""
+    command(app, "tune", panel=PANEL)(tune)
+    add_group(app, "tuning", _declare_tuning, help="Look at tuning jobs and their trials.", panel=PANEL)
+
+
+def _declare_tuning(group: typer.Typer) -> None:
+    command(group, "list")(list_tuning)
+    command(group, "show")(show_tuning)
+    command(group, "trials")(list_trials)
+    command(group, "importances")(show_importances)
+    command(group, "register")(register_trial)
+    command(group, "stop")(stop_tuning)
+
+
+def tune(
+    session: Session,
+    algorithm: Annotated[str, typer.Argument(help="Name of a built-in algorithm: modelyard algorithms list")],
+    data: Annotated[str, typer.Option(help="Dataset to learn from: NAME or NAME:VERSION.")],
+    try_: Annotated[
+        list[str],
+        typer.Option(
+            "--try", metavar="NAME=SPAN", help="What to try: 2..10, 0.01..0.3:log, 0.1..0.5:0.1 or a,b,c; repeat it."
+        ),
+    ],
+    model: Annotated[str | None, typer.Option(help="Model that gets the best one as its next version.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column to predict, for tables.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter of all trials.")
+    ] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="Figure to look for, or 'seconds'; several give a front.")
+    ] = None,
+    strategy: Annotated[Strategy, typer.Option(help="How the next values are chosen.")] = Strategy.TPE,
+    trials: Annotated[int, typer.Option(min=1, help="So many are tried.")] = 30,
+    parallel: Annotated[int, typer.Option(min=1, help="So many at the same time.")] = 2,
+    time_limit: Annotated[float | None, typer.Option(metavar="SECONDS", help="After this no trial starts.")] = None,
+    stop_early: Annotated[StopRule | None, typer.Option(help="End trials that are behind others.")] = None,
+    warm_start: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Tuning job whose trials count here too; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seeds every random choice.")] = 0,
+    wait: Annotated[bool, typer.Option(help="Wait until it has ended.")] = True,
+) -> None:
+    """Look for the best hyper-parameters of an algorithm, and register the best model."""
+    client = session.client
+    algorithms = lambda: [each.name for each in client.algorithms.list()]  # noqa: E731
+    datasets = lambda: [each.name for each in client.datasets.list()]  # noqa: E731
+    with (
+        did_you_mean("algorithm", algorithm, algorithms),
+        did_you_mean("dataset", data.partition(":")[0], datasets),
+    ):
+        tuning = client.tuning.start(
+            algorithm,
+            data,
+            dict(read_span(each) for each in try_),
+            model=model,
+            target=target,
+            hyperparameters=settings(set_),
+            objectives=objective or (),
+            strategy=strategy,
+            max_trials=trials,
+            parallel_trials=parallel,
+            time_limit_seconds=time_limit,
+            early_stopping=None if stop_early is None else {"rule": stop_early.value},
+            warm_start=warm_start or (),
+            seed=seed,
+        )
+    session.out.note(f"Tuning job {tuning.id}. Its trials: modelyard tuning trials {tuning.id}")
+    if wait:
+        with session.out.waiting(f"Tuning {tuning.id}") as say:
+            tuning = client.tuning.wait(tuning.id, on_look=lambda look: say(_standing(look)))
+    made = tuning.result.get("model_version", "")
+    session.out.done(tuning, f"Registered {made}  {_standing(tuning)}" if made else f"{tuning.id} {_standing(tuning)}")
+
+
+def list_tuning(session: Session) -> None:
+    """Tuning jobs, newest first."""
+    session.out.table(
+        session.client.tuning.list(),
+        {
+            "Id": lambda tuning: tuning.id,
+            "Algorithm": lambda tuning: tuning.search.recipe.algorithm,
+            "Model": lambda tuning: tuning.result.get("model_version") or tuning.search.model,
+            "Status": lambda tuning: tuning.status,
+            "Trials": lambda tuning: sum(tuning.counts.values()),
+            "Best": lambda tuning: _figures(tuning, tuning.best),
+            "Made": lambda tuning: since(tuning.created_at),
+        },
+        empty="There are no tuning jobs yet. Start one: modelyard tune ALGORITHM --data DATASET --try NAME=LOW..HIGH",
+    )
+
+
+def show_tuning(session: Session, id: Id) -> None:
+    """A tuning job: what it looks for, where it stands, what is best."""
+    with did_you_mean("tuning job", id, lambda: _ids(session)):
+        tuning = session.client.tuning.get(id)
+    search = tuning.search
+    fields = {
+        "Tuning job": tuning.id,
+        "Status": tuning.status,
+        "Why": tuning.message,
+        "Algorithm": search.recipe.algorithm,
+        "Looks for": [f"{each.direction} {each.metric}" for each in search.objectives],
+        "Strategy": search.strategy,
+        "Trials": pairs(tuning.counts),
+        "Best": _figures(tuning, tuning.best),
+        "Its hyper-parameters": pairs(tuning.best.hyperparameters) if tuning.best else "",
+        "Front": [str(number) for number in tuning.front],
+        "Result": pairs(tuning.result),
+        "Ended": when(tuning.ended_at),
+        "By": tuning.created_by,
+    }
+    session.out.record(tuning, fields)
+
+
+def list_trials(session: Session, id: Id) -> None:
+    """Trials of a tuning job, in the order in which they began."""
+    with did_you_mean("tuning job", id, lambda: _ids(session)):
+        tuning = session.client.tuning.get(id)
+    session.out.table(
+        session.client.tuning.trials(id),
+        {
+            "Trial": lambda trial: trial.number,
+            "Status": lambda trial: trial.status if trial.is_feasible else f"{trial.status}, breaks a constraint",
+            "Hyper-parameters": lambda trial: pairs(trial.hyperparameters),
+            "Figures": lambda trial: trial.message or _figures(tuning, trial),
+            "Job": lambda trial: trial.job,
+        },
+        empty="No trial has begun yet.",
+    )
+
+
+def show_importances(session: Session, id: Id) -> None:
+    """Which hyper-parameters matter: the share of each objective's variance that each explains."""
+    with did_you_mean("tuning job", id, lambda: _ids(session)):
+        found = session.client.tuning.importances(id)
+    rows = [(metric, name, share) for metric, shares in found.items() for name, share in shares.items()]
+    session.out.table(
+        rows,
+        {"Objective": lambda row: row[0], "Hyper-parameter": lambda row: row[1], "Share": lambda row: f"{row[2]:.0%}"},
+        empty="Too few trials have completed to say.",
+    )
+
+
+def register_trial(
+    session: Session,
+    id: Id,
+    trial: Annotated[int, typer.Argument(help="Number of the trial.")],
+    model: Annotated[str, typer.Option(help="Model that gets the new version; made if absent.")],
+) -> None:
+    """Train with the hyper-parameters of a trial, and register the model."""
+    with did_you_mean("tuning job", id, lambda: _ids(session)):
+        job = session.client.tuning.register(id, trial, model)
+    with session.out.waiting(f"Job {job.id}") as say:
+        job = session.client.jobs.wait(job.id, on_look=lambda look: say(look.status))
+    session.out.done(job, f"Registered {job.result.get('model_version', '')}  {pairs(job.metrics)}")
+
+
+def stop_tuning(session: Session, id: Id) -> None:
+    """Ask a tuning job to stop."""
+    with did_you_mean("tuning job", id, lambda: _ids(session)):
+        tuning = session.client.tuning.stop(id)
+    session.out.done(tuning, f"{tuning.id} is {tuning.status}")
+
+
+def read_span(text: str) -> tuple[str, dict[str, Scalar] | list[Scalar]]:
+    """`NAME=LOW..HIGH`, with `:log` or `:STEP` behind it, or `NAME=A,B,C`."""
+    name, mark, span = text.partition("=")
+    if not mark or not name or not span:
+        raise SettingInvalidError(f"'{text}' is not of the form NAME=SPAN", hint="Write it like max_depth=2..10.")
+    low, is_range, rest = span.partition("..")
+    if not is_range:
+        return name, [scalar(each) for each in span.split(",")]
+    high, _, how = rest.partition(":")
+    found: dict[str, Scalar] = {"low": _number(text, low), "high": _number(text, high)}
+    if how == _LOG:
+        found["log"] = True
+    elif how:
+        found["step"] = _number(text, how)
+    return name, found
+
+
+def _number(text: str, word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise SettingInvalidError(
+            f"In '{text}' there is '{word}' where a number belongs", hint="Write it like learning_rate=0.01..0.3:log."
+        ) from None
+
+
+def _standing(tuning: TuningJob) -> str:
+    return f"{tuning.status} {pairs(tuning.counts)}  {_figures(tuning, tuning.best)}".strip()
+
+
+def _figures(tuning: TuningJob, trial: Trial | None) -> str:
+    """A trial's objectives."""
+    if trial is None:
+        return ""
+    metrics = [each.metric for each in tuning.search.objectives]
+    return pairs({metric: trial.values[metric] for metric in metrics if metric in trial.values})
+
+
+def _ids(session: Session) -> list[str]:
+    return [tuning.id for tuning in session.client.tuning.list()]

@@ -1,0 +1,1 @@
+"""Tuning: jobs that look for the best hyper-parameters of other jobs."""

@@ -1,0 +1,1 @@
+"""What to try next, and whom to end early: pure functions of the trials so far."""

@@ -1,0 +1,1 @@
+"""Tuning: the search for hyper-parameters."""

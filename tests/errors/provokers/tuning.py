@@ -1,0 +1,53 @@
+"""Errors of tuning jobs."""
+
+import time
+
+import httpx
+from stage import Stage
+
+from provokers.jobs import TABLE
+from provokers.registration import provokes
+
+
+def tune(stage: Stage, **changes: object) -> httpx.Response:
+    """The answer to a search on a small table."""
+    dataset = stage.dataset(TABLE, "table.csv").raise_for_status().json()["dataset"]
+    body = {
+        "algorithm": "linear-classification",
+        "target": "label",
+        "channels": {"train": {"dataset": dataset}},
+        "space": {"regularisation": {"low": 0.1, "high": 10}},
+        "schedule": {"hold": True},
+        **changes,
+    }
+    return stage.jobs_call("POST", "/tuning-jobs", json=body)
+
+
+def register(stage: Stage, number: int) -> httpx.Response:
+    """The answer to the wish to register a trial of a search whose trials wait."""
+    search = tune(stage).raise_for_status().json()["id"]
+    while not stage.jobs_call("GET", f"/tuning-jobs/{search}/trials").json()["items"]:
+        time.sleep(0.1)
+    answer = stage.jobs_call("POST", f"/tuning-jobs/{search}/trials/{number}/register", json={"model": "m"})
+    stage.jobs_call("POST", f"/tuning-jobs/{search}/stop").raise_for_status()
+    return answer
+
+
+@provokes("tuning_invalid")
+def tuning_invalid(stage: Stage) -> httpx.Response:
+    return tune(stage, strategy="grid")
+
+
+@provokes("tuning_not_found")
+def tuning_not_found(stage: Stage) -> httpx.Response:
+    return stage.jobs_call("GET", "/tuning-jobs/tuning-1")
+
+
+@provokes("trial_not_found")
+def trial_not_found(stage: Stage) -> httpx.Response:
+    return register(stage, 99)
+
+
+@provokes("trial_unfinished")
+def trial_unfinished(stage: Stage) -> httpx.Response:
+    return register(stage, 0)
