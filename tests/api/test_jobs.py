@@ -35,6 +35,7 @@ from modelyard.types.compute.scheduling import HostCapacity, Quota
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe, JobStatus, MetricPoint
 from modelyard.types.signatures import DataType, Signature, TensorSpec
+from modelyard.types.tuning.searches import Range, TuningRules
 
 JOBS = "/projects/default/jobs"
 TRAIN = "/projects/default/training-jobs"
@@ -258,6 +259,18 @@ def test_what_another_application_asks_over_http_is_understood(client):
     assert made["recipe"]["hyperparameters"] == {SLICE_BOUND: 0.2}
     replay = replace(recipe, algorithm="replay", hyperparameters={}, target=None)
     assert jobs.create_replay_job("default", replay, idempotency_key="two")["kind"] == "replay"
+
+
+def test_the_client_of_other_applications_describes_a_search_as_the_api_takes_it(client):
+    recipe = JobRecipe(
+        algorithm="boosted-trees-classification", target="kind", channels={"train": DatasetRef(dataset="new")}
+    )
+    space = {"max_depth": Range(low=2, high=8, is_whole=True), "class_weight": Range(values=("none", "balanced"))}
+    jobs = HttpJobsClient("http://jobs", "token")
+    jobs._jobs = SimpleNamespace(call=lambda method, path, kind, *, body, headers: post(client, path, body, headers))
+    made = jobs.create_tuning_job("default", recipe, "m", TuningRules(space=space, max_trials=7), idempotency_key="s")
+    assert made["search"]["max_trials"] == 7
+    assert msgspec.convert(made["search"]["space"], dict[str, Range]) == space
 
 
 def post(client, path: str, body: dict, headers: dict) -> dict:

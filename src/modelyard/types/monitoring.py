@@ -8,6 +8,7 @@ from typing import Any
 from modelyard.types.endpoints import Event, RolloutPlan
 from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules
 from modelyard.types.signatures import Scalar
+from modelyard.types.tuning.searches import TuningRules
 
 
 class Verdict(StrEnum):
@@ -321,6 +322,7 @@ class RetrainingPolicy:
         budget: what its runs may use.
         window: which rows a run learns from.
         rollout: how a version that is proven takes over.
+        tuning: which hyper-parameters a run looks for.
         version: the ETag.
     """
 
@@ -337,6 +339,7 @@ class RetrainingPolicy:
     budget: BudgetRules = field(default_factory=BudgetRules)
     window: DataWindow = field(default_factory=DataWindow)
     rollout: RolloutPlan = field(default_factory=RolloutPlan)
+    tuning: TuningRules = field(default_factory=TuningRules)
     is_enabled: bool
     created_at: datetime
     updated_at: datetime

@@ -9,6 +9,7 @@ from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, pairs, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
+from modelyard.cli.values import spans
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun
 from modelyard.types.retraining.rules import WindowKind
 
@@ -66,6 +67,11 @@ def create_policy(
             "left out: copies of all requests, then one in a hundred, a minute each."
         ),
     ] = None,
+    try_: Annotated[
+        list[str] | None,
+        typer.Option("--try", metavar="NAME=SPAN", help="Hyper-parameter to look for in each run: max_depth=2..8."),
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="So many are tried.")] = 20,
 ) -> None:
     """Retrain an endpoint's model by rule: when, from which rows, and what the new version must prove."""
     with did_you_mean("endpoint", endpoint, lambda: [each.name for each in session.client.endpoints.list()]):
@@ -86,6 +92,7 @@ def create_policy(
             budget={"runs_per_week": runs_per_week, "job_seconds_per_week": job_seconds_per_week},
             window=_window(window),
             rollout=None if rollout is None else {"strategy": rollout},
+            tuning={"space": spans(try_), "max_trials": trials},
         )
     session.out.done(policy, f"{name} retrains the model of {endpoint}. Run it now: modelyard retraining run {name}")
 
@@ -119,6 +126,8 @@ def show_policy(session: Session, name: Policy) -> None:
         "Loss": f"at most {number(policy.maximum_loss)} on old rows, {number(gate.maximum_slice_loss)} in any part",
         "Certainty": f"chance may explain it with probability {number(gate.significance_level)}",
         "Replay": f"{gate.replay_requests} requests, {number(gate.maximum_slowdown)} times the time at most",
+        "Looks for": [*policy.tuning.space]
+        and f"{', '.join(policy.tuning.space)} in {policy.tuning.max_trials} trials",
         "Pause": f"{policy.cooldown_seconds:g} s",
         "Budget": _budget(policy),
         "On": "yes" if policy.is_enabled else "no",

@@ -15,6 +15,8 @@ from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.jobs import Job, JobRecipe
 from modelyard.types.models import Evaluation, Lineage, ModelVersion
 from modelyard.types.routing import RouteToken
+from modelyard.types.tuning.jobs import TuningJob
+from modelyard.types.tuning.searches import TuningRules
 
 
 class RegistryClient(Protocol):
@@ -92,6 +94,14 @@ class JobsClient(Protocol):
 
         The first is the running version. The job's result is what algorithms.replay.replay says.
         """
+
+    def create_tuning_job(
+        self, project: str, recipe: JobRecipe, model: str, rules: TuningRules, *, idempotency_key: str
+    ) -> TuningJob:
+        """Look for hyper-parameters of a recipe; the best make a version of `model`."""
+
+    def tuning_job(self, project: str, tuning_id: str) -> TuningJob:
+        """A tuning job. Raises NotFoundError."""
 
     def job(self, project: str, job_id: str) -> Job:
         """A job. Raises NotFoundError."""

@@ -6,6 +6,8 @@ from urllib.parse import quote
 from modelyard.control.clients.http import HttpApplication
 from modelyard.errors import ConflictError
 from modelyard.types.jobs import Job, JobRecipe
+from modelyard.types.tuning.jobs import TuningJob
+from modelyard.types.tuning.searches import Range, TuningRules
 
 
 class HttpJobsClient:
@@ -25,15 +27,26 @@ class HttpJobsClient:
 
     def create_training_job(self, project: str, recipe: JobRecipe, model: str, *, idempotency_key: str) -> Job:
         """See JobsClient."""
+        return self._create(project, "training-jobs", _training(recipe, model), idempotency_key)
+
+    def create_tuning_job(
+        self, project: str, recipe: JobRecipe, model: str, rules: TuningRules, *, idempotency_key: str
+    ) -> TuningJob:
+        """See JobsClient."""
         body = {
-            "algorithm": recipe.algorithm,
-            "hyperparameters": recipe.hyperparameters,
-            "channels": recipe.channels,
-            "target": recipe.target,
-            "seed": recipe.seed,
-            "model": model,
+            **_training(recipe, model),
+            "space": {name: _span(each) for name, each in rules.space.items()},
+            "strategy": rules.strategy,
+            "max_trials": rules.max_trials,
+            "parallel_trials": rules.parallel_trials,
+            "time_limit_seconds": rules.time_limit_seconds,
         }
-        return self._create(project, "training-jobs", body, idempotency_key)
+        headers = {"Idempotency-Key": idempotency_key}
+        return self._jobs.call("POST", f"{_project(project)}/tuning-jobs", TuningJob, body=body, headers=headers)
+
+    def tuning_job(self, project: str, tuning_id: str) -> TuningJob:
+        """See JobsClient."""
+        return self._jobs.call("GET", f"{_project(project)}/tuning-jobs/{quote(tuning_id, safe='')}", TuningJob)
 
     def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
         """See JobsClient."""
@@ -63,9 +76,29 @@ class HttpJobsClient:
             return  # it has ended
 
     def _create(self, project: str, kind: str, body: Mapping[str, object], key: str) -> Job:
-        path = f"/projects/{quote(project, safe='')}/{kind}"
-        return self._jobs.call("POST", path, Job, body=body, headers={"Idempotency-Key": key})
+        return self._jobs.call("POST", f"{_project(project)}/{kind}", Job, body=body, headers={"Idempotency-Key": key})
 
 
 def _job(project: str, job_id: str) -> str:
-    return f"/projects/{quote(project, safe='')}/jobs/{quote(job_id, safe='')}"
+    return f"{_project(project)}/jobs/{quote(job_id, safe='')}"
+
+
+def _project(project: str) -> str:
+    return f"/projects/{quote(project, safe='')}"
+
+
+def _training(recipe: JobRecipe, model: str) -> dict[str, object]:
+    return {
+        "algorithm": recipe.algorithm,
+        "hyperparameters": recipe.hyperparameters,
+        "channels": recipe.channels,
+        "target": recipe.target,
+        "seed": recipe.seed,
+        "model": model,
+    }
+
+
+def _span(each: Range) -> dict[str, object]:
+    if each.values:
+        return {"values": each.values}
+    return {"low": each.low, "high": each.high, "log": each.is_log, "step": each.step}

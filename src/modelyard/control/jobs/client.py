@@ -1,6 +1,7 @@
 """The Jobs API for a caller in the same process (clients.contracts.JobsClient)."""
 
 import hashlib
+from typing import Protocol
 
 import msgspec
 
@@ -10,15 +11,28 @@ from modelyard.settings import Settings
 from modelyard.storage.creations import Creation
 from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
+from modelyard.types.tuning.jobs import TuningJob
+from modelyard.types.tuning.searches import Search, TuningRules
 
 CALLER = "operations"
 
 
-class InProcessJobsClient:
-    """Calls the service directly; the same answers and errors as the HTTP client."""
+class Tunings(Protocol):
+    """What is asked of tuning jobs. Implementation: tuning.service.TuningService."""
 
-    def __init__(self, service: JobService, settings: Settings) -> None:
+    def create(self, project: str, search: Search, *, created_by: str, creation: Creation | None = None) -> TuningJob:
+        """Accept a search."""
+
+    def get(self, project: str, tuning_id: str) -> TuningJob:
+        """A tuning job. Raises NotFoundError."""
+
+
+class InProcessJobsClient:
+    """Calls the services directly; the same answers and errors as the HTTP client."""
+
+    def __init__(self, service: JobService, tunings: Tunings, settings: Settings) -> None:
         self._service = service
+        self._tunings = tunings
         self._resources = Resources(
             cpus=1.0, memory_bytes=settings.job_memory_bytes, time_limit_seconds=settings.job_time_limit_seconds
         )
@@ -37,6 +51,28 @@ class InProcessJobsClient:
     def create_replay_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
         """Send captured requests to both of `recipe.candidates`."""
         return self._compare(project, JobKind.REPLAY, recipe, idempotency_key)
+
+    def create_tuning_job(
+        self, project: str, recipe: JobRecipe, model: str, rules: TuningRules, *, idempotency_key: str
+    ) -> TuningJob:
+        """Look for hyper-parameters of a recipe; the best make a version of `model`."""
+        search = Search(
+            recipe=recipe,
+            model=model,
+            space=rules.space,
+            objectives=(),
+            strategy=rules.strategy,
+            max_trials=rules.max_trials,
+            parallel_trials=rules.parallel_trials,
+            time_limit_seconds=rules.time_limit_seconds,
+            resources=self._resources,
+        )
+        creation = _creation(idempotency_key, (project, search))
+        return self._tunings.create(project, search, created_by=CALLER, creation=creation)
+
+    def tuning_job(self, project: str, tuning_id: str) -> TuningJob:
+        """A tuning job. Raises TuningNotFoundError."""
+        return self._tunings.get(project, tuning_id)
 
     def job(self, project: str, job_id: str) -> Job:
         """A job. Raises JobNotFoundError."""

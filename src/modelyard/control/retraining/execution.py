@@ -22,8 +22,9 @@ from modelyard.control.retraining.tracking import RunTracking
 from modelyard.errors import ModelyardError, PreconditionFailedError, TemporaryError
 from modelyard.kit.clock import Clock
 from modelyard.types.endpoints import Endpoint, EndpointStatus, Rollout, RolloutPlan, RolloutStatus, Variant
-from modelyard.types.jobs import DatasetRef, Job, JobStatus
+from modelyard.types.jobs import DatasetRef, Job, JobRecipe, JobStatus
 from modelyard.types.monitoring import RetrainingRun, RetrainingStatus
+from modelyard.types.tuning.searches import TuningRules
 
 CHAMPION = "champion"
 _POLL_SECONDS = 0.5
@@ -144,15 +145,36 @@ class RetrainingExecution:
         recipe = self._collector.recipe(run.project, run.old_version)
         channels = {**recipe.channels, "train": _dataset(progress["extended"])}
         model, _ = parse_ref(run.old_version)
-        job = self._jobs.create_training_job(
-            run.project, replace(recipe, channels=channels), model, idempotency_key=f"{run.id}-train"
-        )
+        recipe = replace(recipe, channels=channels)
+        rules = self._policies.get(run.project, run.policy).tuning
+        if rules.space:
+            job = self._tuned(run, recipe, model, rules)
+        else:
+            job = self._jobs.create_training_job(run.project, recipe, model, idempotency_key=f"{run.id}-train")
         self._tracking.advance(run.id, RetrainingStatus.TRAINING, job=job.id)
         made = self._finished(run, job, "Training").result.get("model_version")
         if not isinstance(made, str):
             raise RetrainingImpossibleError(f"Job {job.id} has registered no version", hint="Read its logs.")
         self._tracking.advance(run.id, RetrainingStatus.JUDGING, new_version=made)
         return True
+
+    def _tuned(self, run: RetrainingRun, recipe: JobRecipe, model: str, rules: TuningRules) -> Job:
+        """The job that trained with the best hyper-parameters that a search has found."""
+        fixed = {name: value for name, value in recipe.hyperparameters.items() if name not in rules.space}
+        tuning = self._jobs.create_tuning_job(
+            run.project, replace(recipe, hyperparameters=fixed), model, rules, idempotency_key=f"{run.id}-tune"
+        )
+        self._tracking.advance(run.id, RetrainingStatus.TRAINING, progress={"tuning": tuning.id})
+        while not tuning.status.is_final:
+            self._clock.sleep(_POLL_SECONDS)
+            tuning = self._jobs.tuning_job(run.project, tuning.id)
+        self._tracking.advance(run.id, RetrainingStatus.TRAINING, figures={f"tuning{SECONDS_SUFFIX}": tuning.seconds})
+        if "job" not in tuning.result:
+            raise RetrainingImpossibleError(
+                f"Tuning job {tuning.id} ended {tuning.status}: {tuning.message}",
+                hint=f"See its trials: modelyard tuning trials {tuning.id}",
+            )
+        return self._jobs.job(run.project, tuning.result["job"])
 
     def _judge(self, run: RetrainingRun) -> bool:
         progress = self._tracking.state(run.id).progress

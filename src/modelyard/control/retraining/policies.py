@@ -98,6 +98,7 @@ class PolicyService:
         given = body.model_dump()
         rules: dict[str, Any] = {name: kind(**given[name]) for name, kind in _RULES.items()}
         rules["rollout"] = body.rollout.to_plan() if body.rollout else CAREFUL
+        rules["tuning"] = body.tuning.rules()
         policy = _checked(RetrainingPolicy(**given | rules, project=project, created_at=now, updated_at=now, version=1))
         with self._database.transaction() as connection:
             made = self._creations.replay(connection, creation)
@@ -123,6 +124,8 @@ class PolicyService:
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         if body.rollout is not None:
             changes["rollout"] = body.rollout.to_plan()
+        if body.tuning is not None:
+            changes["tuning"] = body.tuning.rules()
         with self._database.transaction() as connection:
             policy = _found(self._repository.policy(connection, project, name), name)
             check_version(f"retraining policy '{name}'", policy.version, expected_version)

@@ -3,7 +3,9 @@
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from modelyard.control.endpoints.rollouts.plans import RolloutSpec
+from modelyard.control.tuning.schemas import RangeRequest
 from modelyard.types.retraining.rules import WindowKind
+from modelyard.types.tuning.searches import Strategy, TuningRules
 
 _GAIN = (
     "The new version must be better on the new rows by at least this much: as a difference for accuracy and other "
@@ -86,6 +88,32 @@ class WindowRequest(BaseModel):
     weight: int = Field(default=2, ge=2, le=100, description="Of WEIGHTED.")
 
 
+class TuningRequest(BaseModel):
+    """Which hyper-parameters a run looks for, instead of taking those of the running version."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    space: dict[str, RangeRequest] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="What to try, by hyper-parameter of the running version's algorithm; empty: nothing.",
+    )
+    strategy: Strategy = Field(default=Strategy.TPE, description="How the next values are chosen.")
+    max_trials: int = Field(default=20, ge=1, le=1000, description="So many are tried.")
+    parallel_trials: int = Field(default=1, ge=1, le=64, description="So many at the same time.")
+    time_limit_seconds: float | None = Field(default=None, gt=0, description="After this no trial starts.")
+
+    def rules(self) -> TuningRules:
+        """As plain data."""
+        return TuningRules(
+            space={name: each.range() for name, each in self.space.items()},
+            strategy=self.strategy,
+            max_trials=self.max_trials,
+            parallel_trials=self.parallel_trials,
+            time_limit_seconds=self.time_limit_seconds,
+        )
+
+
 class RunRequest(BaseModel):
     """What to run by hand."""
 
@@ -129,6 +157,9 @@ class PolicyCreate(BaseModel):
         description="How a version that is proven takes over; null: copies of all requests for a minute, then one "
         "request in a hundred for another, then all. `all_at_once` waits for no requests.",
     )
+    tuning: TuningRequest = Field(
+        default_factory=TuningRequest, description="Hyper-parameters to look for in each run."
+    )
     is_enabled: bool = Field(default=True, description="Start by itself; by hand it starts anyway.")
 
 
@@ -146,4 +177,5 @@ class PolicyUpdate(BaseModel):
     budget: BudgetRequest | None = Field(default=None, description="Of its fields, too, those left out stay.")
     window: WindowRequest | None = Field(default=None, description="Of its fields, too, those left out stay.")
     rollout: RolloutSpec | None = Field(default=None, description="See creation; given, it replaces the whole.")
+    tuning: TuningRequest | None = Field(default=None, description="See creation; given, it replaces the whole.")
     is_enabled: bool | None = Field(default=None, description="See creation.")

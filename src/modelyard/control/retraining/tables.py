@@ -6,6 +6,7 @@ from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
 from modelyard.types.endpoints import RolloutPlan
 from modelyard.types.retraining.rules import BudgetRules, DataWindow, GateRules, TriggerRules
+from modelyard.types.tuning.searches import TuningRules
 
 retraining_policies = Table(
     "retraining_policies",
@@ -23,6 +24,7 @@ retraining_policies = Table(
     Column("budget", DataclassJson(BudgetRules), nullable=False),
     Column("window", DataclassJson(DataWindow), nullable=False),
     Column("rollout", DataclassJson(RolloutPlan), nullable=False),
+    Column("tuning", DataclassJson(TuningRules), nullable=False, server_default="{}"),
     Column("is_enabled", Boolean, nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("updated_at", UtcDateTime(), nullable=False),

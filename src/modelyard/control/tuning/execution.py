@@ -234,7 +234,7 @@ class TuningExecution:
 
 def _settled(search: Search, trial: Trial, job: Job) -> Trial:
     """A trial whose job has ended."""
-    ended = replace(trial, job=job.id, ended_at=job.ended_at)
+    ended = replace(trial, job=job.id, ended_at=job.ended_at, values=_seconds(job))
     if job.status is JobStatus.STOPPED:
         if trial.is_ending:
             return replace(ended, status=TrialStatus.ENDED_EARLY)
@@ -242,8 +242,7 @@ def _settled(search: Search, trial: Trial, job: Job) -> Trial:
     if job.status is JobStatus.FAILED:
         return replace(ended, status=TrialStatus.FAILED, message=job.end.message if job.end else "")
     values = {name: float(value) for name, value in job.result.items() if isinstance(value, int | float)}
-    if job.started_at and job.ended_at:
-        values[SECONDS] = (job.ended_at - job.started_at).total_seconds()
+    values |= _seconds(job)
     missing = [each.metric for each in search.objectives if each.metric not in values]
     if missing:
         return replace(ended, status=TrialStatus.FAILED, message=f"Its job has no figure '{missing[0]}'.")
@@ -255,6 +254,13 @@ def _settled(search: Search, trial: Trial, job: Job) -> Trial:
         message="",
         is_ending=False,
     )
+
+
+def _seconds(job: Job) -> dict[str, float]:
+    """How long its process ran."""
+    if job.started_at is None or job.ended_at is None:
+        return {}
+    return {SECONDS: (job.ended_at - job.started_at).total_seconds()}
 
 
 def _counts(search: Search, trial: Trial) -> bool:

@@ -186,5 +186,6 @@ class TuningService:
             status=JobStatus.STOPPING if is_stopping else tuning.status,
             counts={name: count for name, count in counts.items() if count},
             best=order[0] if order and is_one else None,
+            seconds=sum(trial.values.get(checking.SECONDS, 0.0) for trial in trials),
             front=() if is_one else ranking.front(tuning.search, trials),
         )

@@ -28,6 +28,7 @@ class Retraining(Resource[Mode]):
         budget: Mapping[str, object] | None = None,
         window: Mapping[str, object] | None = None,
         rollout: Mapping[str, object] | None = None,
+        tuning: Mapping[str, object] | None = None,
         is_enabled: bool = True,
     ) -> Flow[RetrainingPolicy]:
         """Retrain an endpoint's model by rule.
@@ -49,6 +50,7 @@ class Retraining(Resource[Mode]):
             window: of DataWindow: which rows a run learns from ({"kind": "NEWEST", "rows": 10_000}).
             rollout: how a proven version takes over ({"strategy": "canary", "share": 0.05}); if left out, copies of all
                 requests for a minute, one request in a hundred for another, then all.
+            tuning: hyper-parameters to look for in each run ({"space": {"max_depth": {"low": 2, "high": 8}}}).
             is_enabled: start by itself; by hand it starts anyway.
         """
         body = {
@@ -60,7 +62,7 @@ class Retraining(Resource[Mode]):
             "maximum_loss": maximum_loss,
             "cooldown_seconds": cooldown_seconds,
             "is_enabled": is_enabled,
-            **_given(gate=gate, triggers=triggers, budget=budget, window=window, rollout=rollout),
+            **_given(gate=gate, triggers=triggers, budget=budget, window=window, rollout=rollout, tuning=tuning),
         }
         return create(RetrainingPolicy, self._path(OPERATIONS, "retraining-policies"), body)
 
@@ -88,6 +90,7 @@ class Retraining(Resource[Mode]):
         budget: Mapping[str, object] | None = None,
         window: Mapping[str, object] | None = None,
         rollout: Mapping[str, object] | None = None,
+        tuning: Mapping[str, object] | None = None,
         is_enabled: bool | None = None,
         version: int | None = None,
     ) -> Flow[RetrainingPolicy]:
@@ -101,7 +104,7 @@ class Retraining(Resource[Mode]):
             "maximum_loss": maximum_loss,
             "cooldown_seconds": cooldown_seconds,
             "is_enabled": is_enabled,
-            **_given(gate=gate, triggers=triggers, budget=budget, window=window, rollout=rollout),
+            **_given(gate=gate, triggers=triggers, budget=budget, window=window, rollout=rollout, tuning=tuning),
         }
         return update(RetrainingPolicy, self._path(OPERATIONS, "retraining-policies", name), changes, version)
 

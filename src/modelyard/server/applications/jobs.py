@@ -115,7 +115,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     duties = _duties(scheduling, metering, service, tuning, resume)
     return Jobs(
         application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
-        client=InProcessJobsClient(service, context.settings),
+        client=InProcessJobsClient(service, tunings, context.settings),
     )
 
 

@@ -56,6 +56,7 @@ class TuningJob:
         best: number of the best trial, if there is one objective.
         front: numbers of the trials that no other one beats in every objective.
         result: {"job": ..., "model_version": ...} of the best, trained once more on all that trials had to spare.
+        seconds: that its trials ran, as far as they have ended.
         message: why it failed, or ended as it did.
     """
 
@@ -69,6 +70,7 @@ class TuningJob:
     best: Trial | None = None
     front: tuple[int, ...] = ()
     result: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
     message: str = ""
     ended_at: datetime | None = None
     version: int = 1

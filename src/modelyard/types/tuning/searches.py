@@ -103,6 +103,24 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TuningRules:
+    """How a retraining run looks for hyper-parameters. With an empty space it takes those of the running version.
+
+    Attributes:
+        space: hyper-parameter -> what it may be.
+        max_trials: so many are tried.
+        parallel_trials: so many at the same time.
+        time_limit_seconds: no trial starts later, and those that run are stopped.
+    """
+
+    space: dict[str, Range] = field(default_factory=dict, hash=False)
+    strategy: Strategy = Strategy.TPE
+    max_trials: int = 20
+    parallel_trials: int = 1
+    time_limit_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """Everything that defines a tuning job.
 

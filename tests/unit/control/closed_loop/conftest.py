@@ -71,6 +71,8 @@ from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun
 from modelyard.types.processes import EndCause, Resources
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 from modelyard.types.tensors import CaptureRecord
+from modelyard.types.tuning.jobs import TuningJob
+from modelyard.types.tuning.searches import Search, TuningRules
 
 PROJECT = "default"
 START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
@@ -274,6 +276,7 @@ class Jobs:
         self.judgement: dict[str, str | float] = {}
         self.replay: dict[str, str | float] = {"requests": 60.0, "rows": 60.0, "changed/share": 0.1}
         self.failure = ""
+        self.searches: dict[str, tuple[JobRecipe, str, TuningRules]] = {}
 
     def favour_new(self) -> None:
         """The evaluation finds the new version better on new rows and no worse on old ones."""
@@ -298,6 +301,43 @@ class Jobs:
 
     def create_training_job(self, project: str, recipe: JobRecipe, model: str, *, idempotency_key: str) -> Job:
         return self.add(derived_id("job", idempotency_key), recipe, JobKind.TRAINING, model)
+
+    def create_tuning_job(
+        self, project: str, recipe: JobRecipe, model: str, rules: TuningRules, *, idempotency_key: str
+    ) -> TuningJob:
+        self.searches[idempotency_key] = recipe, model, rules
+        return self.tuning_job(project, idempotency_key)
+
+    def tuning_job(self, project: str, tuning_id: str) -> TuningJob:
+        """It has ended when it is looked at; the best is trained as "depth" 3."""
+        recipe, model, rules = self.searches[tuning_id]
+        result = {}
+        if not self.failure:
+            chosen = {**recipe.hyperparameters, **dict.fromkeys(rules.space, 3)}
+            job = self.add(
+                derived_id("job", tuning_id), replace(recipe, hyperparameters=chosen), JobKind.TRAINING, model
+            )
+            result = {"job": job.id}
+        search = Search(
+            recipe=recipe,
+            model=model,
+            objectives=(),
+            space=rules.space,
+            strategy=rules.strategy,
+            max_trials=rules.max_trials,
+            parallel_trials=rules.parallel_trials,
+        )
+        return TuningJob(
+            project=project,
+            id=tuning_id,
+            status=JobStatus.FAILED if self.failure else JobStatus.COMPLETED,
+            search=search,
+            created_at=self.clock.now(),
+            created_by="",
+            result=result,
+            seconds=12.0,
+            message=self.failure,
+        )
 
     def create_evaluation_job(self, project: str, recipe: JobRecipe, *, idempotency_key: str) -> Job:
         return self.add(derived_id("job", idempotency_key), recipe, JobKind.EVALUATION)

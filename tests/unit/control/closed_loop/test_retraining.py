@@ -12,7 +12,8 @@ from modelyard.control.monitors.errors import MonitorNotFoundError
 from modelyard.control.monitors.schemas import MonitorCreate
 from modelyard.control.rest.pages import PageQuery
 from modelyard.control.retraining.errors import PolicyExistsError, PolicyNotFoundError, RetrainingActiveError
-from modelyard.control.retraining.schemas import PolicyUpdate
+from modelyard.control.retraining.schemas import PolicyUpdate, TuningRequest
+from modelyard.control.tuning.schemas import RangeRequest
 from modelyard.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from modelyard.storage.creations import Creation
 from modelyard.types.endpoints import EndpointStatus, RolloutPlan, RolloutStatus, StageKind
@@ -77,6 +78,27 @@ def test_a_run_goes_from_labels_to_a_new_champion(ready):
     assert ready.registry.aliases == {"champion": 2}
     assert ready.registry.evaluations["points:2"].is_passed
     assert ready.event_kinds() == ["retraining_started", "retraining_promoted"]
+
+
+def test_a_run_looks_for_the_hyperparameters_that_its_policy_names(ready):
+    tuning = TuningRequest(space={"depth": RangeRequest(low=2, high=8)}, max_trials=5)
+    ready.policies.update("default", "again", PolicyUpdate(tuning=tuning), None)
+    run = carry(ready, start(ready).id)
+    assert run.status is RetrainingStatus.PROMOTED
+    ((recipe, model, rules),) = ready.jobs.searches.values()
+    assert (model, rules.max_trials, recipe.channels["train"].number) == ("points", 5, 2)
+    assert "depth" not in recipe.hyperparameters
+    assert ready.jobs.known[run.job].recipe.hyperparameters["depth"] == 3
+    assert run.figures["tuning_job_seconds"] == 12.0, "they count for the budget"
+
+
+def test_a_search_that_finds_nothing_ends_the_run_with_its_reason(ready):
+    tuning = TuningRequest(space={"depth": RangeRequest(low=2, high=8)})
+    ready.policies.update("default", "again", PolicyUpdate(tuning=tuning), None)
+    ready.jobs.failure = "No trial completed."
+    run = carry(ready, start(ready).id)
+    assert run.status is RetrainingStatus.FAILED
+    assert "No trial completed." in run.reason
 
 
 def test_a_worse_version_is_rejected_with_the_gates_reason_and_the_labels_stay_free(ready):

@@ -9,14 +9,12 @@ from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
-from modelyard.cli.values import SettingInvalidError, scalar, settings
-from modelyard.types.signatures import Scalar
+from modelyard.cli.values import settings, spans
 from modelyard.types.tuning.jobs import Trial, TuningJob
 from modelyard.types.tuning.searches import StopRule, Strategy
 
 PANEL = "Training"
 Id = Annotated[str, typer.Argument(help="Id of the tuning job.")]
-_LOG = "log"
 
 
 def declare(app: typer.Typer) -> None:
@@ -74,7 +72,7 @@ def tune(
         tuning = client.tuning.start(
             algorithm,
             data,
-            dict(read_span(each) for each in try_),
+            spans(try_),
             model=model,
             target=target,
             hyperparameters=settings(set_),
@@ -183,32 +181,6 @@ def stop_tuning(session: Session, id: Id) -> None:
     with did_you_mean("tuning job", id, lambda: _ids(session)):
         tuning = session.client.tuning.stop(id)
     session.out.done(tuning, f"{tuning.id} is {tuning.status}")
-
-
-def read_span(text: str) -> tuple[str, dict[str, Scalar] | list[Scalar]]:
-    """`NAME=LOW..HIGH`, with `:log` or `:STEP` behind it, or `NAME=A,B,C`."""
-    name, mark, span = text.partition("=")
-    if not mark or not name or not span:
-        raise SettingInvalidError(f"'{text}' is not of the form NAME=SPAN", hint="Write it like max_depth=2..10.")
-    low, is_range, rest = span.partition("..")
-    if not is_range:
-        return name, [scalar(each) for each in span.split(",")]
-    high, _, how = rest.partition(":")
-    found: dict[str, Scalar] = {"low": _number(text, low), "high": _number(text, high)}
-    if how == _LOG:
-        found["log"] = True
-    elif how:
-        found["step"] = _number(text, how)
-    return name, found
-
-
-def _number(text: str, word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise SettingInvalidError(
-            f"In '{text}' there is '{word}' where a number belongs", hint="Write it like learning_rate=0.01..0.3:log."
-        ) from None
 
 
 def _standing(tuning: TuningJob) -> str:

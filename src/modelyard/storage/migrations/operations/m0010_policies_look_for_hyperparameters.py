@@ -1,0 +1,24 @@
+"""Policies look for hyperparameters.
+
+Revision: 0010 after 0009
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    with op.batch_alter_table("retraining_policies", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("tuning", sa.Text(), server_default="{}", nullable=False))
+
+
+def downgrade() -> None:
+    """Undo."""
+    with op.batch_alter_table("retraining_policies", schema=None) as batch_op:
+        batch_op.drop_column("tuning")
