@@ -1,4 +1,4 @@
-"""Jobs: work that ends. Training, evaluation, replay and batch inference are kinds of the same record."""
+"""Jobs: work that ends. Training, evaluation, replay, batch inference and people's own code are kinds of one record."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +7,7 @@ from enum import StrEnum
 from modelyard.types.batch.recipes import BatchRecipe, JobProgress
 from modelyard.types.compute.scheduling import Schedule
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
+from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
 
 
@@ -17,6 +18,7 @@ class JobKind(StrEnum):
     EVALUATION = "evaluation"
     REPLAY = "replay"
     BATCH = "batch"
+    SCRIPT = "script"
 
 
 class JobStatus(StrEnum):
@@ -90,8 +92,8 @@ class JobRecipe:
     """Everything that defines what a job computes: the same recipe on the same data gives the same model.
 
     Attributes:
-        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay" or "batch" for such
-            jobs.
+        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay", "batch" or "script"
+            for such jobs.
         hyperparameters: overrides of the algorithm's defaults; for evaluation jobs SLICE_BOUND.
         channels: role -> dataset ("train" for training; any roles for evaluation; "requests" for replay; "input" for
             batch, unless that reads an object or an address).
@@ -100,6 +102,7 @@ class JobRecipe:
         candidates: model version refs ("digits:2") to be judged on every channel; for a replay the running version and
             the one that wants to run; for batch the version that answers.
         batch: for batch jobs only.
+        script: for script jobs only.
     """
 
     algorithm: str
@@ -109,6 +112,7 @@ class JobRecipe:
     seed: int = 0
     candidates: tuple[str, ...] = ()
     batch: BatchRecipe | None = None
+    script: ScriptRecipe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

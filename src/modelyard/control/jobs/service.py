@@ -97,7 +97,7 @@ class JobService:
         complete = replace(
             recipe,
             hyperparameters=hyperparameters.complete(description, recipe.hyperparameters),
-            channels=self._resolve(project, recipe.channels),
+            channels=self.pinned(project, recipe.channels),
         )
         name = check_name(model, "model")
         return self.submit(
@@ -129,7 +129,7 @@ class JobService:
             JobNeverFitsError: it could not start even on an empty machine.
         """
         refs = tuple(self._registry.model_version(project, ref).ref for ref in recipe.candidates)
-        complete = replace(recipe, channels=self._resolve(project, recipe.channels), candidates=refs)
+        complete = replace(recipe, channels=self.pinned(project, recipe.channels), candidates=refs)
         return self.submit(
             project, kind, complete, None, resources, created_by=created_by, creation=creation, placement=placement
         )
@@ -268,8 +268,12 @@ class JobService:
         with self._database.read() as connection:
             return self._repository.count(connection, project) == 0
 
-    def _resolve(self, project: str, channels: dict[str, DatasetRef]) -> dict[str, DatasetRef]:
-        """Pin "the newest" to a number, so that the recipe means the same data for ever."""
+    def pinned(self, project: str, channels: dict[str, DatasetRef]) -> dict[str, DatasetRef]:
+        """Pin "the newest" to a number, so that the recipe means the same data for ever.
+
+        Raises:
+            NotFoundError: a dataset version does not exist.
+        """
         return {
             role: DatasetRef(
                 dataset=ref.dataset, number=self._registry.dataset_version(project, ref.dataset, ref.number).number
