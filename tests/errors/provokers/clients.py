@@ -12,9 +12,9 @@ import httpx
 from stage import Stage
 
 import modelyard
+from modelyard.cli.commands.compute.options import read_settings
 from modelyard.cli.commands.platform import _running, down
 from modelyard.cli.commands.serving import feedback
-from modelyard.cli.commands.training import _settings
 from modelyard.cli.data import read_truth
 from modelyard.cli.session import Session
 from modelyard.sdk.connection import find_connection
@@ -113,7 +113,7 @@ def file_kind_unknown(_stage: Stage) -> None:
 
 @provokes("setting_invalid")
 def setting_invalid(_stage: Stage) -> None:
-    _settings(["epochs"])
+    read_settings(["epochs"])
 
 
 @provokes("truth_missing")

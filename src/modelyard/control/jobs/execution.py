@@ -192,7 +192,7 @@ class JobExecution:
     def _labels(self, job: Job) -> dict[str, str]:
         """Whose process it is, and what it is metered as."""
         entry = self._scheduling.entry(job.id)
-        more = {} if entry is None else {"spot": "yes" if entry.is_spot else "", "gpus": str(entry.gpus)}
+        more = {} if entry is None else {"spot": "yes" if entry.is_spot else "", "gpus": str(entry.gpus * entry.hosts)}
         return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
     def _complete(self, job: Job, end: ProcessEnd) -> None:
@@ -228,7 +228,8 @@ class JobExecution:
             error = JobResult.read(self._folder(job) / "result.json").error
         except ModelyardError:
             error = None
-        message = f"{error.message}. {error.hint}".strip() if error else end.message
+        told = self._scripts.account(self._folder(job)) if job.recipe.script is not None else ""
+        message = f"{error.message}. {error.hint}".strip() if error else told or end.message
         return JobEnd(cause=end.cause, message=message, exit_code=end.exit_code, log_tail=without_metrics(end.log_tail))
 
     def _process_end(self, job: Job) -> ProcessEnd:

@@ -11,6 +11,7 @@ from modelyard.kit.metric_lines import PREFIX as METRIC_PREFIX
 from modelyard.storage.objects import ObjectNotFoundError, ObjectStore
 from modelyard.types.jobs import Job, MetricPoint
 from modelyard.types.processes import LogChunk
+from modelyard.types.scripting.recipes import ScriptRecipe
 
 _LOOK_BYTES = 1 << 20
 
@@ -52,7 +53,7 @@ class JobOutput:
             return [], chunk.next_offset if chunk.next_offset - offset >= _LOOK_BYTES else offset
         text = chunk.text[:end]
         script = job.recipe.script
-        defined = metric_points(text, script.metrics, at) if script is not None and script.metrics else []
+        defined = metric_points(_own(text, script), script.metrics, at) if script is not None and script.metrics else []
         return parse_metrics(text, at) + defined, offset + len(text.encode())
 
     def _read_archive(self, job: Job, offset: int) -> LogChunk:
@@ -83,6 +84,13 @@ def parse_metrics(text: str, at: datetime) -> list[MetricPoint]:
                 continue
             points.append(MetricPoint(name=found.name[:128], value=found.value, step=found.step, at=at))
     return points
+
+
+def _own(text: str, script: ScriptRecipe) -> str:
+    """The lines whose metrics count: of a gang those of its first member."""
+    if script.hosts == 1:
+        return text
+    return "".join(line for line in text.splitlines(keepends=True) if line.startswith("[0] "))
 
 
 def _key(job: Job) -> str:

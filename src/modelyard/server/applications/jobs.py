@@ -73,9 +73,7 @@ Where several control processes may share the database, each takes as many as it
 def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
     carrier, references, parallel_jobs = _Carrier(), _references(context, registry), context.settings.max_parallel_jobs
-    metering = assemble_metering(
-        database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
-    )
+    metering = _metering(context)
     scheduling = assemble_scheduling(
         database=context.database,
         clock=context.clock,
@@ -130,6 +128,12 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     return Jobs(
         application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
         client=InProcessJobsClient(service, context.settings),
+    )
+
+
+def _metering(context: Context) -> Metering:
+    return assemble_metering(
+        database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
     )
 
 

@@ -17,6 +17,7 @@ from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput, parse_metrics, without_metrics
 from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
 from modelyard.control.jobs.service import JobService
 from modelyard.control.references.fetching import Fetcher
 from modelyard.control.references.service import ReferenceService
@@ -186,7 +187,16 @@ class Bench:
         references = ReferenceService(self.registry, open_objects("memory://"), Fetcher([], 1), 1000)
         environments = EnvironmentBuilder(self.engine, self.home.environments)
         batches = BatchWork(self.registry, inputs, references, environments, self.engine, self.home)
-        self.execution = JobExecution(inputs=inputs, batches=batches, home=self.home, **shared)
+        scripts = assemble_scripts(
+            registry=self.registry,
+            inputs=inputs,
+            environments=environments,
+            engine=self.engine,
+            objects=open_objects("memory://"),
+            home=self.home,
+            is_shared=False,
+        )
+        self.execution = JobExecution(inputs=inputs, batches=batches, scripts=scripts.work, home=self.home, **shared)
         self.batches = BatchJobService(self.service, self.registry, references)
 
     def queues_for_one(self) -> None:

@@ -55,13 +55,11 @@ def _matches(regex: str, lines: list[str]) -> list[tuple[int, float]]:
     import pyarrow.compute as pc  # noqa: PLC0415
 
     column = pa.array(lines, pa.string())
-    is_match = pc.match_substring_regex(column, regex)
     whole = rf"(?s)\A.*?(?:{regex}).*\z"
-    texts = pc.replace_substring_regex(column.filter(is_match), whole, r"\1").to_pylist()
-    numbers = [number for number, matches in enumerate(is_match.to_pylist()) if matches]
-    return [
-        (number, value) for number, text in zip(numbers, texts, strict=True) if (value := _number(text)) is not None
-    ]
+    is_match = pc.match_substring_regex(column, whole).to_pylist()
+    texts = pc.replace_substring_regex(column, whole, r"\1").to_pylist()
+    values = [_number(text) if matches else None for matches, text in zip(is_match, texts, strict=True)]
+    return [(number, value) for number, value in enumerate(values) if value is not None]
 
 
 def _number(text: str) -> float | None:

@@ -1,10 +1,12 @@
 """Request bodies of script jobs."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from modelyard.control.jobs.schemas import ChannelRequest, LimitedRequest
+from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import JobKind, JobRecipe
 from modelyard.types.scripting.recipes import MetricDefinition, ScriptRecipe
 from modelyard.types.signatures import Scalar
@@ -79,6 +81,17 @@ class ScriptJobRequest(LimitedRequest):
         description="Dataset that gets the one file in the folder MODELYARD_OUTPUT as its next version.",
     )
 
+    hosts: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="A gang: so many processes, each with these resources, that reach each other; all start or none.",
+    )
+
+    def placement(self) -> Placement:
+        """As plain data, for all members."""
+        return replace(super().placement(), hosts=self.hosts)
+
     def recipe(self) -> JobRecipe:
         """What it has in common with other jobs, as plain data."""
         return JobRecipe(
@@ -99,4 +112,5 @@ class ScriptJobRequest(LimitedRequest):
             requirements=self.requirements.strip(),
             metrics=tuple(each.definition() for each in self.metrics),
             dataset=self.dataset,
+            hosts=self.hosts,
         )

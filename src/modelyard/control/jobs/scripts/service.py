@@ -124,6 +124,10 @@ class ScriptJobService:
                     field="entry_point",
                 )
         if wanted.image:
+            if wanted.hosts > 1:
+                raise JobInvalidError(
+                    "A gang runs a script; an image is one process", hint="Leave 'hosts' or 'image' out.", field="hosts"
+                )
             if wanted.requirements or wanted.entry_point:
                 raise JobInvalidError(
                     "An image brings its own packages and is told what to run by 'command'",

@@ -1,11 +1,13 @@
 """What a script job's process is: its folders, its environment, its command; and what becomes of what it left."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from modelyard.algorithms import ranks
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.locks import Locks
@@ -13,15 +15,17 @@ from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.scripts.channels import ChannelFolders
 from modelyard.control.jobs.scripts.checkpoints import Checkpoints
 from modelyard.control.jobs.scripts.errors import ScriptForbiddenError
-from modelyard.control.jobs.scripts.places import CONFIG, HYPERPARAMETERS, Places
+from modelyard.control.jobs.scripts.places import CODE, CONFIG, HYPERPARAMETERS, Places
 from modelyard.control.jobs.scripts.results import ScriptResults
 from modelyard.control.jobs.scripts.snapshots import Snapshots
 from modelyard.engines.base import Engine, check_fence
-from modelyard.kit.files import write_atomic
+from modelyard.kit.files import PathEscapesError, inside, write_atomic
 from modelyard.types.jobs import Job
-from modelyard.types.processes import Mount, ProcessSpec, SandboxLevel
+from modelyard.types.processes import Mount, ProcessSpec, Resources, SandboxLevel
 from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
+
+_LONGEST_ACCOUNT = 500
 
 
 class ScriptWork:
@@ -100,7 +104,7 @@ class ScriptWork:
             environment=places.environment(job, threads),
             work_directory=str(places.code),
             mounts=tuple(places.mounts()),
-            resources=job.resources,
+            resources=_together(job.resources, recipe.hosts),
             image=recipe.image_digest,
         )
         return spec if recipe.image else self._interpreted(spec, recipe, places, job.recipe.hyperparameters)
@@ -112,6 +116,14 @@ class ScriptWork:
             ModelyardError: it cannot be kept.
         """
         return self._results.keep(job, recipe, folder)
+
+    def account(self, folder: Path) -> str:
+        """Which member of a gang failed, and how; empty if none did."""
+        try:
+            told = json.loads(inside(folder / CODE, ranks.ACCOUNT).read_bytes())
+        except (OSError, ValueError, PathEscapesError):
+            return ""
+        return str(told.get("message", ""))[:_LONGEST_ACCOUNT] if isinstance(told, dict) else ""
 
     def suspend(self, job: Job) -> None:
         """The attempt is over and another one follows."""
@@ -132,13 +144,29 @@ class ScriptWork:
             built = self._environments.ensure(self._locks.read(recipe.environment))
             python, mounts = str(built), (*mounts, Mount(path=str(built.parent.parent)))
             more["PYTHONPATH"] = str(places.library())
+        command: tuple[str, ...] = (python, recipe.entry_point, *arguments, *recipe.arguments)
+        is_gang = recipe.hosts > 1
+        if is_gang:
+            command = (sys.executable, "-I", "-B", ranks.__file__, str(recipe.hosts), spec.work_directory, *command)
         return replace(
             spec,
-            command=(python, recipe.entry_point, *arguments, *recipe.arguments),
+            command=command,
             environment=spec.environment | more,
             mounts=mounts,
-            has_loopback=self._engine.sandbox_level() is SandboxLevel.BUBBLEWRAP,
+            has_loopback=is_gang or self._engine.sandbox_level() is SandboxLevel.BUBBLEWRAP,
         )
+
+
+def _together(each: Resources, members: int) -> Resources:
+    """What the members of a gang have together: they are in one sandbox."""
+    return replace(
+        each,
+        cpus=None if each.cpus is None else each.cpus * members,
+        memory_bytes=None if each.memory_bytes is None else each.memory_bytes * members,
+        disk_bytes=None if each.disk_bytes is None else each.disk_bytes * members,
+        max_processes=each.max_processes * members,
+        gpus=each.gpus * members,
+    )
 
 
 def check_permitted(registry: RegistryClient, project: str) -> None:

@@ -10,7 +10,7 @@ from modelyard.kit.files import inside
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.packing import pack_code
 from modelyard.sdk.resource import JOBS, decode, pages, send
-from modelyard.sdk.resources.compute.waiting import JobCalls, OnLook, channels_of, limits_of, place_of
+from modelyard.sdk.resources.compute.waiting import JobCalls, channels_of, limits_of, place_of
 from modelyard.sdk.resources.uploads import FileMissingError
 from modelyard.sdk.steps import Download, Flow, Request, Response, Work
 from modelyard.sdk.transfers import download
@@ -47,12 +47,11 @@ class ScriptJobs(JobCalls[Mode]):
         dataset: str | None = None,
         image: str = "",
         command: Sequence[str] = (),
+        hosts: int = 1,
         seed: int = 0,
         resources: Resources | None = None,
         placement: Placement | None = None,
         wait: bool = False,
-        timeout_seconds: float | None = None,
-        on_look: OnLook | None = None,
     ) -> Flow[Job]:
         """Run a Python file, or an image, as a job.
 
@@ -68,44 +67,44 @@ class ScriptJobs(JobCalls[Mode]):
             dataset: dataset that gets the one file of the folder MODELYARD_OUTPUT as its next version.
             image: container image that is run instead; its packages are its own.
             command: program and arguments in the image; none: what the image says.
+            hosts: a gang of so many processes that reach each other; all start or none.
             seed: told to the script.
-            resources: limits of the job.
+            resources: limits of the job; of each member of a gang.
             placement: queue, priority, spot, ...: when and where it may start.
-            wait: come back when the job has ended, and fail if it failed.
-            timeout_seconds: how long to wait; None waits for ever.
-            on_look: called with the job whenever the waiting looked at it.
+            wait: come back when the job has ended, and fail (WaitFailedError) if it failed.
 
         Raises:
-            FileMissingError: there is no such file or folder.
-            CodeTooLargeError: the folder has more than 16 MiB.
+            FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
             ModelyardError: what the platform says against it.
-            WaitFailedError: `wait` was asked for and the job did not complete.
         """
-        digest = ""
-        if code is not None:
-            content: bytes = yield Work(partial(_packed, Path(code)))
-            digest = (yield from _snapshot(self._path(JOBS, "snapshots"), content)).digest
-            if not image and not entry_point and Path(code).is_file():
-                entry_point = Path(code).name
-        body = {
-            "code": digest,
-            "entry_point": entry_point,
-            "image": image,
+        body = yield from self._code(code, entry_point, image, requirements)
+        body |= {
             "command": [*command],
             "arguments": [*arguments],
             "hyperparameters": dict(hyperparameters or {}),
             "channels": channels_of(data or {}),
-            "requirements": "" if requirements is None else (yield Work(partial(_text, Path(requirements)))),
             "metrics": [{"name": name, "regex": regex} for name, regex in (metrics or {}).items()],
+            "hosts": hosts,
             "seed": seed,
             "model": model,
             "dataset": dataset,
             "resources": limits_of(resources),
             "schedule": place_of(placement),
         }
-        return (
-            yield from self._submitted("script-jobs", body, wait=wait, timeout_seconds=timeout_seconds, on_look=on_look)
-        )
+        return (yield from self._submitted("script-jobs", body, wait=wait))
+
+    def _code(
+        self, code: str | Path | None, entry_point: str, image: str, requirements: str | Path | None
+    ) -> Flow[dict[str, object]]:
+        """What a request says of the program; the code is on the platform afterwards."""
+        digest = ""
+        if code is not None:
+            content: bytes = yield Work(partial(_packed, Path(code)))
+            digest = (yield from _snapshot(self._path(JOBS, "snapshots"), content)).digest
+            if not image and not entry_point and Path(code).is_file():
+                entry_point = Path(code).name
+        text = "" if requirements is None else (yield Work(partial(_text, Path(requirements))))
+        return {"code": digest, "entry_point": entry_point, "image": image, "requirements": text}
 
     @listing
     def output(self, id: str) -> Pages[OutputFile]:

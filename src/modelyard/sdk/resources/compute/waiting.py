@@ -47,8 +47,8 @@ class JobCalls(Resource[Mode]):
         body: Mapping[str, object],
         *,
         wait: bool,
-        timeout_seconds: float | None,
-        on_look: OnLook | None,
+        timeout_seconds: float | None = None,
+        on_look: OnLook | None = None,
     ) -> Flow[Job]:
         """The job of a request; once it has completed if that is asked for."""
         job = yield from create(Job, self._path(JOBS, kind), body)
