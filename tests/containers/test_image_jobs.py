@@ -1,4 +1,4 @@
-"""Jobs that are images, submitted through `modelyard up`, started as a user starts it; and refused where there is none."""
+"""Jobs that are images, through `modelyard up`, started as a user starts it; and refused where there is none."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +45,7 @@ def client(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         (folder / "rows.csv").write_text("a,b\n1,2\n3,4\n5,6\n")
         with Client(url, program.token) as client:
             client.datasets.upload("rows", folder / "rows.csv")
-            client.projects.permit_code("default", "images of our own")
+            client.projects.allow_code("default", "images of our own")
             yield client
     finally:
         program.end()
