@@ -19,8 +19,11 @@ from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.reruns.api import router as reruns_router
+from modelyard.control.jobs.reruns.service import RerunService
 from modelyard.control.jobs.scripts.api import router as scripts_router
 from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
+from modelyard.control.jobs.scripts.results import ScriptResults
 from modelyard.control.jobs.service import JobService
 from modelyard.control.references.fetching import Fetcher
 from modelyard.control.references.service import ReferenceService
@@ -146,6 +149,11 @@ def scripts(service, tmp_path):
 
 
 @pytest.fixture
+def results():
+    return ScriptResults(OneDataset(), None, open_objects("memory://"))
+
+
+@pytest.fixture
 def scheduling(database):
     found = assemble(
         database=database,
@@ -159,13 +167,14 @@ def scheduling(database):
 
 
 @pytest.fixture
-def application(service, batches, scripts, scheduling, stub_guard, list_audit, tmp_path):
+def application(service, batches, scripts, results, scheduling, stub_guard, list_audit, tmp_path):
     routers = [
         algorithms_router(stub_guard),
         environments_router(EnvironmentService(), stub_guard),
         jobs_router(service, stub_guard, Settings(home=tmp_path)),
         batch_router(batches, stub_guard, Settings(home=tmp_path)),
         scripts_router(scripts, stub_guard, Settings(home=tmp_path)),
+        reruns_router(RerunService(service, OneDataset(), results), stub_guard),
         queues_router(scheduling.queues, scheduling.service, stub_guard),
         waiting_router(scheduling.queues, scheduling.service, stub_guard),
     ]
@@ -178,7 +187,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 32
+    assert assert_protected(application) == 34
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from modelyard.errors import InvalidInputError, ModelyardError, PermissionDeniedError
+from modelyard.errors import ConflictError, InvalidInputError, ModelyardError, PermissionDeniedError
 from modelyard.sdk.client import Client
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.settings import Home
@@ -224,3 +224,20 @@ def test_the_members_of_a_gang_reach_each_other_and_start_and_end_together(clien
         client.jobs.run(tmp_path / "fails.py", hosts=2, resources=Resources(cpus=0.5), wait=True)
     with pytest.raises(InvalidInputError, match="it needs 64 cores"):
         client.jobs.run(tmp_path / "sum.py", hosts=64)
+
+
+def test_a_job_is_run_again_from_its_record_and_what_differs_is_named(client: Client, tmp_path: Path):
+    job = client.jobs.train("linear-regression", "houses", target="price", model="lines", seed=3, wait=True)
+    again = client.jobs.rerun(job.id, wait=True)
+    assert (again.rerun_of, again.recipe, again.result["model_version"]) == (job.id, job.recipe, "lines:1")
+    assert client.jobs.verification(again.id).is_same
+    with pytest.raises(ConflictError, match="is no rerun"):
+        client.jobs.verification(job.id)
+
+    (tmp_path / "clock.py").write_text(
+        "import os, time\nfrom pathlib import Path\noutput = Path(os.environ['MODELYARD_OUTPUT'])\n"
+        "(output / 'same.txt').write_text('same')\n(output / 'time.txt').write_text(str(time.time_ns()))\n"
+    )
+    job = client.jobs.run(tmp_path / "clock.py", wait=True)
+    found = client.jobs.verification(client.jobs.rerun(job.id, wait=True).id)
+    assert (found.is_same, [each.name for each in found.differences]) == (False, ["files/output/time.txt"])

@@ -141,7 +141,7 @@ class Job:
 
     `result` holds what it made: {"model_version": "digits:1"} or evaluation figures. `progress` is told by batch jobs
     that have begun to answer. `control` names the control process beside which it runs, where several work on one
-    database. `schedule` says where it stands while it has not ended.
+    database. `schedule` says where it stands while it has not ended. `rerun_of` names the job that it repeats.
     """
 
     project: str
@@ -164,6 +164,7 @@ class Job:
     version: int = 1
     control: str = ""
     schedule: Schedule | None = None
+    rerun_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,17 @@ import io
 import zipfile
 from functools import cache
 from types import SimpleNamespace
+from unittest import mock
 
 import httpx
 from stage import Stage
 
 import modelyard
+from modelyard.cli.commands.compute.scripts import rerun
 from modelyard.control.jobs.scripts.results import ScriptResults
 from modelyard.storage.objects import open_objects
+from modelyard.types.scripting.reruns import Difference, Verification
+from provokers.jobs import train
 from provokers.registration import provokes
 
 
@@ -59,3 +63,22 @@ def code_too_large(stage: Stage) -> None:
     (folder / "train.py").write_bytes(bytes(17 << 20))
     with modelyard.Client("http://127.0.0.1:1", "my_token") as client:
         client.jobs.run(folder, entry_point="train.py")
+
+
+@provokes("rerun_impossible")
+def rerun_impossible(stage: Stage) -> httpx.Response:
+    job = train(stage, resources={"cpus": 1}).raise_for_status().json()["id"]
+    stage.jobs_call("POST", f"/jobs/{job}/stop")
+    return stage.jobs_call("POST", f"/jobs/{job}/rerun")
+
+
+@provokes("rerun_differs")
+def rerun_differs(_stage: Stage) -> None:
+    changed = Difference(name="model/model.onnx", before="1" * 64, after="2" * 64)
+    found = Verification(job="job-1", rerun="job-2", is_same=False, differences=(changed,))
+    client = mock.MagicMock()
+    client.jobs.rerun.return_value.id = "job-2"
+    client.jobs.verification.return_value = found
+    session = mock.MagicMock(client=client)
+    session.out.waiting.return_value.__exit__.return_value = False
+    rerun(session, "job-1", verify=True)

@@ -8,7 +8,7 @@ import typer
 from modelyard.cli.command import command
 from modelyard.cli.commands.compute import options
 from modelyard.cli.commands.compute.batch import progress_words
-from modelyard.cli.commands.compute.scripts import run, show_output
+from modelyard.cli.commands.compute.scripts import rerun, run, show_output
 from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
@@ -38,6 +38,7 @@ def _declare_jobs(group: typer.Typer) -> None:
     command(group, "output")(show_output)
     command(group, "wait")(wait_for_job)
     command(group, "stop")(stop_job)
+    command(group, "rerun")(rerun)
     command(group, "hold")(hold_job)
     command(group, "release")(release_job)
     command(group, "rank")(rank_job)

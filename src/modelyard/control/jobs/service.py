@@ -145,6 +145,7 @@ class JobService:
         created_by: str,
         creation: Creation | None = None,
         placement: Placement,
+        rerun_of: str = "",
     ) -> Job:
         """Accept a job whose recipe is complete: checked, and pinned to versions. It is durable when this returns.
 
@@ -163,6 +164,7 @@ class JobService:
             sandbox=None,
             created_at=self._clock.now(),
             created_by=created_by,
+            rerun_of=rerun_of,
         )
         self._check_budget(project)
         entry = self._scheduling.place(job.id, project, resources, placement, self._usual_seconds(job))

@@ -12,6 +12,7 @@ from modelyard.sdk.steps import Flow
 from modelyard.types.compute.scheduling import Placement, Schedule
 from modelyard.types.jobs import AlgorithmDescription, Environment, Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.processes import Resources
+from modelyard.types.scripting.reruns import Verification
 from modelyard.types.signatures import Scalar
 
 
@@ -186,6 +187,24 @@ class Jobs(ScriptJobs[Mode]):
     def stop(self, id: str) -> Flow[Job]:
         """Ask a job to stop; no effect if it has ended."""
         return act(Job, self._path(JOBS, "jobs", id, "stop"))
+
+    @call
+    def rerun(self, id: str, *, wait: bool = False) -> Flow[Job]:
+        """Run a training or script job again from its record: same data, code, packages, seed and limits.
+
+        A model that comes out the same, to the byte, is the version that there is already; `verification` compares.
+
+        Raises:
+            ConflictError: the job has not completed, or makes nothing to compare.
+            WaitFailedError: `wait` was asked for and the job did not complete.
+        """
+        job = yield from create(Job, self._path(JOBS, "jobs", id, "rerun"), None)
+        return (yield from Jobs.wait.flow(self, job.id)) if wait else job
+
+    @call
+    def verification(self, id: str) -> Flow[Verification]:
+        """Whether a rerun made what the job before it made; each file that differs, by its digest."""
+        return read(Verification, self._path(JOBS, "jobs", id, "verification"))
 
     @call
     def hold(self, id: str) -> Flow[Schedule]:

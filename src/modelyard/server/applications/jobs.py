@@ -21,6 +21,8 @@ from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.metering import job_subjects
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.reruns.api import router as reruns_router
+from modelyard.control.jobs.reruns.service import RerunService
 from modelyard.control.jobs.scripts.api import router as scripts_router
 from modelyard.control.jobs.scripts.assembly import Scripts
 from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
@@ -90,6 +92,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         jobs_router(service, guard, context.settings),
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         scripts_router(parts.scripts.service(service, registry, parts.engine), guard, context.settings),
+        reruns_router(RerunService(service, registry, parts.scripts.results), guard),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
         costs_router(metering.costs, guard),

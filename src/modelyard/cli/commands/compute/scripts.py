@@ -1,4 +1,4 @@
-"""run, and what a job of one's own code has left."""
+"""run, what a job of one's own code has left, and reruns."""
 
 import shlex
 from pathlib import Path
@@ -10,7 +10,14 @@ from modelyard.cli.commands.compute import options
 from modelyard.cli.output import pairs
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
+from modelyard.errors import ConflictError
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE
+
+
+class RerunDiffersError(ConflictError):
+    """A job that was run again made something else."""
+
+    code = "rerun_differs"
 
 
 def run(
@@ -89,3 +96,27 @@ def show_output(
         },
         empty="The job has left no files.",
     )
+
+
+def rerun(
+    session: Session,
+    id: Annotated[str, typer.Argument(help="Id of a training or script job that has completed.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Wait, and fail unless the same comes out.")] = False,
+) -> None:
+    """Run a job again from its record; with --verify compare what comes out."""
+    client = session.client
+    with did_you_mean("job", id, lambda: [job.id for job in client.jobs.list()]):
+        job = client.jobs.rerun(id)
+    session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
+    if not verify:
+        session.out.done(job, f"{job.id} {job.status}")
+        return
+    options.wait_for(session, job.id)
+    found = client.jobs.verification(job.id)
+    if not found.is_same:
+        names = ", ".join(each.name for each in found.differences)
+        raise RerunDiffersError(
+            f"job {job.id} did not make the same as {id}: {names}",
+            hint=f"The digests: GET .../jobs/{job.id}/verification. Different packages show as environment.lock.",
+        )
+    session.out.done(found, f"{job.id} made the same as {id}, to the byte.")
