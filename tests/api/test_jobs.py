@@ -1,5 +1,7 @@
 """The Jobs API: who may call what, what it answers, how it refuses."""
 
+import io
+import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -14,8 +16,14 @@ from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
+from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.reruns.api import router as reruns_router
+from modelyard.control.jobs.reruns.service import RerunService
+from modelyard.control.jobs.scripts.api import router as scripts_router
+from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
+from modelyard.control.jobs.scripts.results import ScriptResults
 from modelyard.control.jobs.service import JobService
 from modelyard.control.references.fetching import Fetcher
 from modelyard.control.references.service import ReferenceService
@@ -28,7 +36,7 @@ from modelyard.control.tuning.service import TuningService
 from modelyard.engines.base import ProcessNotFoundError
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import SystemClock
-from modelyard.settings import Settings
+from modelyard.settings import Home, Settings
 from modelyard.storage.creations import Creations
 from modelyard.storage.objects import open_objects
 from modelyard.types.compute.scheduling import HostCapacity, Quota
@@ -41,6 +49,7 @@ JOBS = "/projects/default/jobs"
 TRAIN = "/projects/default/training-jobs"
 BODY = {"algorithm": "image-classification", "model": "digits", "channels": {"train": {"dataset": "digits"}}}
 
+SCRIPT = "/projects/default/script-jobs"
 BATCH = "/projects/default/batch-jobs"
 SCORE = {"model": "houses", "source": {"dataset": "new"}, "output": "scored"}
 
@@ -66,12 +75,20 @@ class NoProcesses:
 
     logs = wait = lambda self, process_id, *_: self.state(process_id)
 
+    def resolve_image(self, reference):
+        if reference.startswith("absent"):
+            raise NotFoundError(f"There is no image '{reference}'")
+        return f"{reference}@sha256:0"
+
     def list(self, labels=None):
         return []
 
 
 class OneDataset:
-    """A registry with the dataset "digits"."""
+    """A registry with the dataset "digits"; the project "default" permits code."""
+
+    def permits_code(self, project):
+        return project == "default"
 
     def model_version(self, project, ref):
         if ref == "nobody":
@@ -128,6 +145,26 @@ def tunings(service, database):
 
 
 @pytest.fixture
+def scripts(service, tmp_path):
+    registry, engine, home = OneDataset(), NoProcesses(), Home(tmp_path)
+    parts = assemble_scripts(
+        registry=registry,
+        inputs=JobInputs(registry, home),
+        environments=None,
+        engine=engine,
+        objects=open_objects("memory://"),
+        home=home,
+        is_shared=False,
+    )
+    return parts.service(service, registry, engine)
+
+
+@pytest.fixture
+def results():
+    return ScriptResults(OneDataset(), None, open_objects("memory://"))
+
+
+@pytest.fixture
 def scheduling(database):
     found = assemble(
         database=database,
@@ -141,13 +178,15 @@ def scheduling(database):
 
 
 @pytest.fixture
-def application(service, batches, tunings, scheduling, stub_guard, list_audit, tmp_path):
+def application(service, batches, tunings, scripts, results, scheduling, stub_guard, list_audit, tmp_path):
     routers = [
         algorithms_router(stub_guard),
         environments_router(EnvironmentService(), stub_guard),
         jobs_router(service, stub_guard, Settings(home=tmp_path)),
         batch_router(batches, stub_guard, Settings(home=tmp_path)),
         tuning_router(tunings, stub_guard, Settings(home=tmp_path)),
+        scripts_router(scripts, stub_guard, Settings(home=tmp_path)),
+        reruns_router(RerunService(service, OneDataset(), results), stub_guard),
         queues_router(scheduling.queues, scheduling.service, stub_guard),
         waiting_router(scheduling.queues, scheduling.service, stub_guard),
     ]
@@ -160,7 +199,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 35
+    assert assert_protected(application) == 41
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):
@@ -482,3 +521,45 @@ def test_a_search_that_cannot_be_carried_out_is_refused_with_what_would(client, 
     assert answer.status_code in (400, 404, 422)
     assert (answer.json()["code"], words in answer.text.replace('\\"', '"')) == (code, True), answer.text
     assert client.get(TUNE).json()["items"] == []
+
+
+def test_a_script_job_is_accepted_with_its_data_and_its_image_pinned(client):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("train.py", "print()")
+    snapshot = client.post("/projects/default/snapshots", content=packed.getvalue())
+    assert (snapshot.status_code, snapshot.json()["files"]) == (201, ["train.py"])
+    body = {"code": snapshot.json()["digest"], "entry_point": "train.py", "channels": {"train": {"dataset": "digits"}}}
+    job = client.post(SCRIPT, json=body | {"hosts": 2, "resources": {"cpus": 0.5}}).json()
+    assert (job["kind"], job["recipe"]["script"]["hosts"], job["schedule"]["hosts"]) == ("script", 2, 2)
+    assert job["recipe"]["channels"]["train"] == {"dataset": "digits", "number": 1}
+    assert client.get(f"{JOBS}/{job['id']}/output").json() == {"items": [], "next_cursor": None}
+    assert client.get(f"{JOBS}/{job['id']}/output/model/x").json()["code"] == "output_not_found"
+
+    image = client.post(SCRIPT, json={"image": "trainer:3", "command": ["train"]}).json()["recipe"]["script"]
+    assert (image["image"], image["image_digest"], image["command"]) == ("trainer:3", "trainer:3@sha256:0", ["train"])
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "field"),
+    [
+        ({}, 400, "job_invalid", "code"),
+        ({"code": "../x"}, 404, "snapshot_not_found", "code"),
+        ({"image": "absent:1"}, 404, "not_found", None),
+        ({"image": "trainer:3", "requirements": "numpy"}, 400, "job_invalid", "image"),
+        ({"image": "trainer:3", "hosts": 2}, 400, "job_invalid", "hosts"),
+        ({"image": "trainer:3", "hyperparameters": {"a b": 1}}, 400, "job_invalid", None),
+        ({"image": "trainer:3", "metrics": [{"name": "loss", "regex": "("}]}, 400, "job_invalid", "metrics.0.regex"),
+        ({"image": "trainer:3", "model": "../x"}, 400, "name_invalid", "model"),
+        ({"image": "trainer:3", "channels": {"train": {"dataset": "cats"}}}, 404, "not_found", None),
+        ({"image": "trainer:3", "resources": {"cpus": 3}}, 400, "job_never_fits", "resources"),
+    ],
+)
+def test_a_script_job_that_cannot_run_is_refused_with_what_is_wrong(client, body, status, code, field):
+    answer = client.post(SCRIPT, json=body)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (status, code, field)
+
+
+def test_a_project_that_does_not_permit_code_runs_none(application, connect):
+    answer = connect(application, "other-developer").post("/projects/other/script-jobs", json={"image": "trainer:3"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "script_forbidden")

@@ -1,4 +1,4 @@
-"""Jobs: work that ends. Training, evaluation, replay and batch inference are kinds of the same record."""
+"""Jobs: work that ends. Training, evaluation, replay, batch inference and people's own code are kinds of one record."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +7,7 @@ from enum import StrEnum
 from modelyard.types.batch.recipes import BatchRecipe, JobProgress
 from modelyard.types.compute.scheduling import Schedule
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
+from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
 
 
@@ -18,6 +19,7 @@ class JobKind(StrEnum):
     REPLAY = "replay"
     BATCH = "batch"
     TRIAL = "trial"
+    SCRIPT = "script"
 
 
 class JobStatus(StrEnum):
@@ -91,8 +93,8 @@ class JobRecipe:
     """Everything that defines what a job computes: the same recipe on the same data gives the same model.
 
     Attributes:
-        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay" or "batch" for such
-            jobs.
+        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay", "batch" or "script"
+            for such jobs.
         hyperparameters: overrides of the algorithm's defaults; for evaluation jobs SLICE_BOUND.
         channels: role -> dataset ("train" for training; any roles for evaluation; "requests" for replay; "input" for
             batch, unless that reads an object or an address).
@@ -103,6 +105,7 @@ class JobRecipe:
         batch: for batch jobs only.
         is_trial: it is measured on rows between those that train and those that are held out, so that the choice among
             many trials cannot wear out the rows that judge the chosen one.
+        script: for script jobs only.
     """
 
     algorithm: str
@@ -113,6 +116,7 @@ class JobRecipe:
     candidates: tuple[str, ...] = ()
     batch: BatchRecipe | None = None
     is_trial: bool = False
+    script: ScriptRecipe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +145,7 @@ class Job:
 
     `result` holds what it made: {"model_version": "digits:1"} or evaluation figures. `progress` is told by batch jobs
     that have begun to answer. `control` names the control process beside which it runs, where several work on one
-    database. `schedule` says where it stands while it has not ended.
+    database. `schedule` says where it stands while it has not ended. `rerun_of` names the job that it repeats.
     """
 
     project: str
@@ -164,6 +168,7 @@ class Job:
     version: int = 1
     control: str = ""
     schedule: Schedule | None = None
+    rerun_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,12 +167,18 @@ class Lineage:
         datasets: the dataset versions that it was made from.
         parent: number of the version that it was retrained from.
         created_by: name of the token that registered it.
+        code: SHA-256 of the snapshot of code that made it, if that was a script.
+        environment: SHA-256 of the lock of the packages that the script ran with.
+        image: the image that made it, by its digest.
     """
 
     job: str | None = None
     datasets: tuple[DataReference, ...] = ()
     parent: int | None = None
     created_by: str = ""
+    code: str = ""
+    environment: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,11 @@ import httpx
 from stage import Stage
 
 import modelyard
+from modelyard.cli.commands.compute.options import read_settings
 from modelyard.cli.commands.platform import _running, down
 from modelyard.cli.commands.serving import feedback
 from modelyard.cli.data import read_truth
 from modelyard.cli.session import Session
-from modelyard.cli.values import settings
 from modelyard.sdk.connection import find_connection
 from provokers.registration import provokes
 
@@ -113,7 +113,7 @@ def file_kind_unknown(_stage: Stage) -> None:
 
 @provokes("setting_invalid")
 def setting_invalid(_stage: Stage) -> None:
-    settings(["epochs"])
+    read_settings(["epochs"])
 
 
 @provokes("truth_missing")

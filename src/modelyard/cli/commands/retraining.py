@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.compute.options import Spans, read_spans
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import number, pairs, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
-from modelyard.cli.values import spans
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun
 from modelyard.types.retraining.rules import WindowKind
 
@@ -67,10 +67,7 @@ def create_policy(
             "left out: copies of all requests, then one in a hundred, a minute each."
         ),
     ] = None,
-    try_: Annotated[
-        list[str] | None,
-        typer.Option("--try", metavar="NAME=SPAN", help="Hyper-parameter to look for in each run: max_depth=2..8."),
-    ] = None,
+    try_: Spans = None,
     trials: Annotated[int, typer.Option(min=1, help="So many are tried.")] = 20,
 ) -> None:
     """Retrain an endpoint's model by rule: when, from which rows, and what the new version must prove."""
@@ -92,7 +89,7 @@ def create_policy(
             budget={"runs_per_week": runs_per_week, "job_seconds_per_week": job_seconds_per_week},
             window=_window(window),
             rollout=None if rollout is None else {"strategy": rollout},
-            tuning={"space": spans(try_), "max_trials": trials},
+            tuning={"space": read_spans(try_), "max_trials": trials},
         )
     session.out.done(policy, f"{name} retrains the model of {endpoint}. Run it now: modelyard retraining run {name}")
 

@@ -1,30 +1,31 @@
 """train, jobs, algorithms."""
 
-from datetime import UTC, datetime, timedelta
+import shlex
 from typing import Annotated
 
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.compute import options
 from modelyard.cli.commands.compute.batch import progress_words
-from modelyard.cli.commands.compute.cluster import read_labels
+from modelyard.cli.commands.compute.scripts import rerun, run, show_output
 from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
-from modelyard.cli.values import settings
-from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, Placement, Schedule
-from modelyard.types.jobs import Job, JobKind, JobStatus
-from modelyard.types.processes import Resources
+from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, Schedule
+from modelyard.types.jobs import JobKind, JobStatus
+from modelyard.types.scripting.recipes import ScriptRecipe
 
 PANEL = "Training"
 Id = Annotated[str, typer.Argument(help="Id of the job.")]
 
 
 def declare(app: typer.Typer) -> None:
-    """Add the command and the groups."""
+    """Add the commands and the groups."""
     command(app, "train", panel=PANEL)(train)
+    command(app, "run", panel=PANEL)(run)
     add_group(app, "jobs", _declare_jobs, help="Look at jobs, follow and stop them.", panel=PANEL)
     add_group(app, "algorithms", _declare_algorithms, help="The built-in training algorithms.", panel=PANEL)
 
@@ -34,8 +35,10 @@ def _declare_jobs(group: typer.Typer) -> None:
     command(group, "show")(show_job)
     command(group, "logs")(show_logs)
     command(group, "metrics")(show_metrics)
+    command(group, "output")(show_output)
     command(group, "wait")(wait_for_job)
     command(group, "stop")(stop_job)
+    command(group, "rerun")(rerun)
     command(group, "hold")(hold_job)
     command(group, "release")(release_job)
     command(group, "rank")(rank_job)
@@ -53,35 +56,24 @@ def train(
     data: Annotated[str, typer.Option(help="Dataset to learn from: NAME or NAME:VERSION.")],
     model: Annotated[str, typer.Option(help="Model that gets the new version; made if absent.")],
     target: Annotated[str | None, typer.Option(help="Column to predict, for tables.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; may be repeated.")
-    ] = None,
-    channel: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=DATASET", help="A further dataset by role; may be repeated.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seeds every random choice.")] = 0,
-    cpus: Annotated[float | None, typer.Option(help="Cores, and threads that the algorithm uses.")] = None,
-    memory: Annotated[
-        int | None, typer.Option(metavar="MIB", help="Memory in MiB that ends the job if exceeded.")
-    ] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Time after which the job is ended.")
-    ] = None,
-    gpus: Annotated[int, typer.Option(min=0, help="Accelerators that the job has for itself, on a cluster.")] = 0,
-    node_label: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A label that its machine must carry, on a cluster; may be repeated."),
-    ] = None,
-    queue: Annotated[str, typer.Option(help="Queue in which it waits.")] = DEFAULT_QUEUE,
-    priority: Annotated[int, typer.Option(help="-10 to 10, added to that of its queue.")] = 0,
-    spot: Annotated[bool, typer.Option("--spot", help="Cheaper; it makes room for others and comes back.")] = False,
-    start_within: Annotated[float | None, typer.Option(metavar="MINUTES", help="Or else not at all.")] = None,
-    reservation: Annotated[str | None, typer.Option(help="Run on this reserved capacity.")] = None,
+    set_: options.Settings = None,
+    channel: options.Channels = None,
+    seed: options.Seed = 0,
+    cpus: options.Cpus = None,
+    memory: options.Memory = None,
+    time_limit: options.TimeLimit = None,
+    gpus: options.Gpus = 0,
+    node_label: options.NodeLabels = None,
+    queue: options.Queue = DEFAULT_QUEUE,
+    priority: options.Priority = 0,
+    spot: options.Spot = False,
+    start_within: options.StartWithin = None,
+    reservation: options.Reservation = None,
     wait: Annotated[bool, typer.Option(help="Wait until the model is registered.")] = True,
 ) -> None:
     """Train a model on a dataset and register what comes out."""
     client = session.client
-    channels = {"train": data, **{role: str(name) for role, name in settings(channel, is_parsed=False).items()}}
+    channels = {"train": data, **options.read_pairs(channel)}
     algorithms = lambda: [each.name for each in client.algorithms.list()]  # noqa: E731
     datasets = lambda: [each.name for each in client.datasets.list()]  # noqa: E731
     name = data.partition(":")[0]
@@ -91,14 +83,14 @@ def train(
             channels,
             model=model,
             target=target,
-            hyperparameters=settings(set_),
+            hyperparameters=options.read_settings(set_),
             seed=seed,
-            resources=_resources(cpus, memory, time_limit, gpus, node_label),
-            placement=_placement(queue, priority, spot, start_within, reservation),
+            resources=options.resources_of(cpus, memory, time_limit, gpus, node_label),
+            placement=options.placement_of(queue, priority, spot, start_within, reservation),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
     if wait:
-        job = _wait(session, job.id)
+        job = options.wait_for(session, job.id)
     made = job.result.get("model_version", "")
     text = f"Registered {made}  {pairs(job.metrics)}" if made else f"{job.id} {job.status}"
     session.out.done(job, text)
@@ -137,6 +129,7 @@ def show_job(session: Session, id: Id) -> None:
         "Why": job.end.message if job.end else "",
         "Cause": job.end.cause if job.end else "",
         "Algorithm": recipe.algorithm,
+        **_program(recipe.script),
         "Data": [f"{role}: {ref.dataset}:{ref.number or 'latest'}" for role, ref in recipe.channels.items()]
         or (recipe.batch and (recipe.batch.object or recipe.batch.url)),
         "Hyper-parameters": pairs(recipe.hyperparameters),
@@ -185,7 +178,7 @@ def show_metrics(session: Session, id: Id) -> None:
 def wait_for_job(session: Session, id: Id) -> None:
     """Come back when a job has completed; exit code 5 if it failed."""
     with did_you_mean("job", id, lambda: _ids(session)):
-        job = _wait(session, id)
+        job = options.wait_for(session, id)
     session.out.done(job, f"{job.id} {job.status}  {progress_words(job)}")
 
 
@@ -242,21 +235,16 @@ def show_algorithm(session: Session, name: Annotated[str, typer.Argument(help="N
     )
 
 
-def _resources(
-    cpus: float | None, memory: int | None, time_limit: float | None, gpus: int, node_label: list[str] | None
-) -> Resources:
-    return Resources(
-        cpus=cpus,
-        memory_bytes=memory and memory << 20,
-        time_limit_seconds=time_limit,
-        gpus=gpus,
-        node_labels=read_labels(node_label or ()),
-    )
-
-
-def _placement(queue: str, priority: int, spot: bool, start_within: float | None, reservation: str | None) -> Placement:
-    start_before = None if start_within is None else datetime.now(UTC) + timedelta(minutes=start_within)
-    return Placement(queue=queue, priority=priority, is_spot=spot, start_before=start_before, reservation=reservation)
+def _program(script: ScriptRecipe | None) -> dict[str, str]:
+    """What a script job runs."""
+    if script is None:
+        return {}
+    return {
+        "Runs": shlex.join((script.image or script.entry_point, *script.command, *script.arguments)),
+        "Code": script.code,
+        "Image": script.image_digest,
+        "Environment": script.environment,
+    }
 
 
 def _waiting(schedule: Schedule | None) -> dict[str, str]:
@@ -272,11 +260,6 @@ def _waiting(schedule: Schedule | None) -> dict[str, str]:
             "At the latest": when(schedule.planned_start),
         }
     return fields
-
-
-def _wait(session: Session, id: str) -> Job:
-    with session.out.waiting(f"Job {id}") as say:
-        return session.client.jobs.wait(id, on_look=lambda job: say(f"{job.status} {progress_words(job)}"))
 
 
 def _ids(session: Session) -> list[str]:

@@ -12,6 +12,7 @@ from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.scripts.work import ScriptWork
 from modelyard.control.jobs.service import process_id
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.engines.base import Engine, ProcessNotFoundError
@@ -54,6 +55,7 @@ class JobExecution:
         registry: RegistryClient,
         inputs: JobInputs,
         batches: BatchWork,
+        scripts: ScriptWork,
         engine: Engine,
         output: JobOutput,
         home: Home,
@@ -67,6 +69,7 @@ class JobExecution:
         self._registry = registry
         self._inputs = inputs
         self._batches = batches
+        self._scripts = scripts
         self._engine = engine
         self._output = output
         self._home = home
@@ -87,7 +90,8 @@ class JobExecution:
             return False
         self._save(replace(job, status=JobStatus.STARTING, control=self._control))
         try:
-            self._engine.submit(process_id(job), self._prepare(job))
+            if not self._has_process(job):  # one that was started before this was killed has its folder already
+                self._engine.submit(process_id(job), self._spec(job.id))
         except ModelyardError as error:
             message = f"{error.message}. {error.hint}".strip()
             self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.START_FAILED, message=message))
@@ -149,6 +153,18 @@ class JobExecution:
             self._engine.remove(process_id(job))
         shutil.rmtree(self._folder(job), ignore_errors=True)
         self._batches.remove(job)
+        self._scripts.remove(job)
+
+    def _spec(self, job_id: str) -> ProcessSpec:
+        """The process of a job's present attempt, its files in place."""
+        job = self._load(job_id)
+        if job.recipe.script is None:
+            return replace(self._prepare(job), labels=self._labels(job))
+        script = self._scripts.pinned(job.recipe.script)
+        if script != job.recipe.script:
+            job = replace(job, recipe=replace(job.recipe, script=script))
+            self._save(job)
+        return replace(self._scripts.prepare(job, script, self._folder(job)), labels=self._labels(job))
 
     def _prepare(self, job: Job) -> ProcessSpec:
         folder = self._folder(job)
@@ -171,20 +187,21 @@ class JobExecution:
             mounts=(*(Mount(path=str(path)) for path in inputs), *mounts),
             resources=job.resources,
             has_loopback=has_loopback,
-            labels=self._labels(job),
         )
 
     def _labels(self, job: Job) -> dict[str, str]:
         """Whose process it is, and what it is metered as."""
         entry = self._scheduling.entry(job.id)
-        more = {} if entry is None else {"spot": "yes" if entry.is_spot else "", "gpus": str(entry.gpus)}
+        more = {} if entry is None else {"spot": "yes" if entry.is_spot else "", "gpus": str(entry.gpus * entry.hosts)}
         return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
     def _complete(self, job: Job, end: ProcessEnd) -> None:
         folder = self._folder(job)
         try:
-            result = JobResult.read(folder / "result.json")
-            figures: dict[str, str | float] = dict(result.figures)
+            if job.recipe.script is not None:
+                figures = self._scripts.conclude(job, job.recipe.script, folder)
+            else:
+                figures = dict(JobResult.read(folder / "result.json").figures)
             if job.kind is JobKind.TRAINING:
                 figures["model_version"] = self._register(job, folder / "output")
             elif job.recipe.batch is not None:
@@ -211,7 +228,8 @@ class JobExecution:
             error = JobResult.read(self._folder(job) / "result.json").error
         except ModelyardError:
             error = None
-        message = f"{error.message}. {error.hint}".strip() if error else end.message
+        told = self._scripts.account(self._folder(job)) if job.recipe.script is not None else ""
+        message = f"{error.message}. {error.hint}".strip() if error else told or end.message
         return JobEnd(cause=end.cause, message=message, exit_code=end.exit_code, log_tail=without_metrics(end.log_tail))
 
     def _process_end(self, job: Job) -> ProcessEnd:
@@ -226,11 +244,16 @@ class JobExecution:
         if self._has_process(job):
             self._output.archive(job)
             self._engine.remove(process_id(job))
+        is_resumed = job.recipe.script is not None  # it goes on from its checkpoint: what it has measured so far counts
+        if is_resumed:
+            self._scripts.suspend(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
         with self._database.transaction() as connection:
             self._repository.set_log_offset(connection, job.id, 0)
-            self._repository.remove_points(connection, job.id)
-            again = replace(job, status=JobStatus.PENDING, attempt=job.attempt + 1, metrics={}, version=job.version + 1)
+            again = replace(job, status=JobStatus.PENDING, attempt=job.attempt + 1, version=job.version + 1)
+            if not is_resumed:
+                self._repository.remove_points(connection, job.id)
+                again = replace(again, metrics={})
             self._repository.save(connection, again)
             if waits:
                 self._scheduling.wait_again(connection, job.id)

@@ -5,13 +5,15 @@ from datetime import datetime
 
 import msgspec
 
+from modelyard.control.jobs.scripts.metrics import metric_points
 from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.kit.metric_lines import PREFIX as METRIC_PREFIX
 from modelyard.storage.objects import ObjectNotFoundError, ObjectStore
 from modelyard.types.jobs import Job, MetricPoint
 from modelyard.types.processes import LogChunk
+from modelyard.types.scripting.recipes import ScriptRecipe
 
-METRIC_PREFIX = "metric "
-"""A log line that starts so carries one metric value as JSON; any engine that has logs has live metrics."""
+_LOOK_BYTES = 1 << 20
 
 
 def without_metrics(text: str) -> str:
@@ -45,11 +47,14 @@ class JobOutput:
 
     def metric_lines(self, job: Job, offset: int, at: datetime) -> tuple[list[MetricPoint], int]:
         """Metric values in the whole lines from byte `offset`, and the offset after them."""
-        chunk = self._engine.logs(f"{job.id}-{job.attempt}", offset)
+        chunk = self._engine.logs(f"{job.id}-{job.attempt}", offset, _LOOK_BYTES)
         end = chunk.text.rfind("\n") + 1
-        if end == 0:
-            return [], offset
-        return parse_metrics(chunk.text[:end], at), offset + len(chunk.text[:end].encode())
+        if end == 0:  # a line as long as this carries no metric, and may never end
+            return [], chunk.next_offset if chunk.next_offset - offset >= _LOOK_BYTES else offset
+        text = chunk.text[:end]
+        script = job.recipe.script
+        defined = metric_points(_own(text, script), script.metrics, at) if script is not None and script.metrics else []
+        return parse_metrics(text, at) + defined, offset + len(text.encode())
 
     def _read_archive(self, job: Job, offset: int) -> LogChunk:
         try:
@@ -79,6 +84,13 @@ def parse_metrics(text: str, at: datetime) -> list[MetricPoint]:
                 continue
             points.append(MetricPoint(name=found.name[:128], value=found.value, step=found.step, at=at))
     return points
+
+
+def _own(text: str, script: ScriptRecipe) -> str:
+    """The lines whose metrics count: of a gang those of its first member."""
+    if script.hosts == 1:
+        return text
+    return "".join(line for line in text.splitlines(keepends=True) if line.startswith("[0] "))
 
 
 def _key(job: Job) -> str:

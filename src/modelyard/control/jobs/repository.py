@@ -83,10 +83,23 @@ class JobRepository:
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(log_offset=offset))
 
     def add_points(self, connection: Connection, job_id: str, points: Iterable[MetricPoint]) -> None:
-        """Append metric values."""
-        rows = [{"job_id": job_id, "name": p.name, "value": repr(p.value), "step": p.step, "at": p.at} for p in points]
+        """Append metric values; a step below 0 becomes the number of values of that name that came before it."""
+        counts: dict[str, int] = {}
+        rows = []
+        for point in points:
+            step = point.step
+            if step < 0:
+                step = counts.get(point.name) or self._points_of(connection, job_id, point.name)
+                counts[point.name] = step + 1
+            rows.append(
+                {"job_id": job_id, "name": point.name, "value": repr(point.value), "step": step, "at": point.at}
+            )
         if rows:
             connection.execute(insert(metric_points), rows)
+
+    def _points_of(self, connection: Connection, job_id: str, name: str) -> int:
+        query = select(func.count()).where(metric_points.c.job_id == job_id, metric_points.c.name == name)
+        return int(connection.execute(query).scalar_one())
 
     def remove_points(self, connection: Connection, job_id: str) -> None:
         """Forget all metric values: those of an attempt that did not count."""

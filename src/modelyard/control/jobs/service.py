@@ -114,7 +114,7 @@ class JobService:
             JobNeverFitsError: it could not start even on an empty machine.
         """
         refs = tuple(self._registry.model_version(project, ref).ref for ref in recipe.candidates)
-        complete = replace(recipe, channels=self._resolve(project, recipe.channels), candidates=refs)
+        complete = replace(recipe, channels=self.pinned(project, recipe.channels), candidates=refs)
         return self.submit(
             project, kind, complete, None, resources, created_by=created_by, creation=creation, placement=placement
         )
@@ -130,6 +130,7 @@ class JobService:
         created_by: str,
         creation: Creation | None = None,
         placement: Placement,
+        rerun_of: str = "",
     ) -> Job:
         """Accept a job whose recipe is complete: checked, and pinned to versions. It is durable when this returns.
 
@@ -148,6 +149,7 @@ class JobService:
             sandbox=None,
             created_at=self._clock.now(),
             created_by=created_by,
+            rerun_of=rerun_of,
         )
         self._check_budget(project)
         entry = self._scheduling.place(job.id, project, resources, placement, self._usual_seconds(job))
@@ -179,7 +181,7 @@ class JobService:
                 field="target",
             )
         given = hyperparameters.complete(description, recipe.hyperparameters)
-        return replace(recipe, hyperparameters=given, channels=self._resolve(project, recipe.channels))
+        return replace(recipe, hyperparameters=given, channels=self.pinned(project, recipe.channels))
 
     def check_fits(self, project: str, resources: Resources, placement: Placement) -> None:
         """Nothing if such a job could start some day.
@@ -284,8 +286,12 @@ class JobService:
         with self._database.read() as connection:
             return self._repository.count(connection, project) == 0
 
-    def _resolve(self, project: str, channels: dict[str, DatasetRef]) -> dict[str, DatasetRef]:
-        """Pin "the newest" to a number, so that the recipe means the same data for ever."""
+    def pinned(self, project: str, channels: dict[str, DatasetRef]) -> dict[str, DatasetRef]:
+        """Pin "the newest" to a number, so that the recipe means the same data for ever.
+
+        Raises:
+            NotFoundError: a dataset version does not exist.
+        """
         return {
             role: DatasetRef(
                 dataset=ref.dataset, number=self._registry.dataset_version(project, ref.dataset, ref.number).number

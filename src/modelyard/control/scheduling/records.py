@@ -11,7 +11,11 @@ from modelyard.types.compute.scheduling import EntryState, HostCapacity, Queue, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An unfinished job. See tables.queue_entries."""
+    """An unfinished job. See tables.queue_entries.
+
+    A gang's members share a host: they are in one sandbox, in which they reach each other. To the rule it is a job with
+    the needs of all of them, so that it starts whole or not at all by construction.
+    """
 
     job: str
     project: str
@@ -31,6 +35,7 @@ class Entry:
     admission: int = 0
     admitted_at: datetime | None = None
     host: str | None = None
+    hosts: int = 1
     preemptions: int = 0
     reason: str = ""
     planned_start: datetime | None = None
@@ -52,7 +57,7 @@ class Entry:
             id=self.job,
             project=self.project,
             queue=self.queue,
-            need=_amounts(self.cpus, self.memory_bytes, self.gpus, 1),
+            need=_amounts(self.cpus, self.memory_bytes, self.gpus, 1).times(self.hosts),
             limit_seconds=self.limit_seconds,
             expected_seconds=self.expected_seconds,
             ranked_at=self.ranked_at.timestamp(),
@@ -90,6 +95,7 @@ class Entry:
             expected_start=self.expected_start,
             admitted_at=self.admitted_at,
             host=self.host,
+            hosts=self.hosts,
             preemptions=self.preemptions,
             queued_at=self.ranked_at,
         )

@@ -52,7 +52,8 @@ class SchedulingService:
                 priority=placement.priority,
                 ranked_at=now,
                 cpus=resources.cpus or 1.0,
-                memory_bytes=placement.memory_bytes or _part(machine.memory_bytes, machine.jobs, resources),
+                memory_bytes=placement.memory_bytes
+                or _part(machine.memory_bytes // placement.hosts, machine.jobs, resources),
                 gpus=max(placement.gpus, resources.gpus),
                 limit_seconds=resources.time_limit_seconds or _NO_LIMIT_SECONDS,
                 expected_seconds=expected_seconds,
@@ -60,6 +61,7 @@ class SchedulingService:
                 is_held=placement.is_held,
                 start_before=placement.start_before,
                 reservation=placement.reservation,
+                hosts=placement.hosts,
             )
             self._check_queue(connection, placement.queue)
             reason = never_fits(self._board.state(connection, now, (), {project}), entry.request())

@@ -49,6 +49,7 @@ queue_entries = Table(
     Column("admission", Integer, nullable=False),
     Column("admitted_at", UtcDateTime()),
     Column("host", String(63)),
+    Column("hosts", Integer, nullable=False, server_default="1"),
     Column("preemptions", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("planned_start", UtcDateTime()),

@@ -1,16 +1,18 @@
 """Algorithms, environments, and the jobs that train and judge models."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modelyard.sdk.calls import Lines, Mode, Pages, call, line_stream, listing
-from modelyard.sdk.errors import WaitFailedError
-from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, update, wait_for
+from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, update
+from modelyard.sdk.resources.compute.scripts import ScriptJobs
+from modelyard.sdk.resources.compute.waiting import OnLook, channels_of, limits_of, place_of
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.steps import Flow
 from modelyard.types.compute.scheduling import Placement, Schedule
 from modelyard.types.jobs import AlgorithmDescription, Environment, Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.processes import Resources
+from modelyard.types.scripting.reruns import Verification
 from modelyard.types.signatures import Scalar
 
 
@@ -42,8 +44,8 @@ class Environments(Resource[Mode]):
         return pages(Environment, at(JOBS, "environments"))
 
 
-class Jobs(Resource[Mode]):
-    """Work that ends: training, evaluation, batch inference."""
+class Jobs(ScriptJobs[Mode]):
+    """Work that ends: training, evaluation, batch inference, code of one's own."""
 
     @call
     def train(
@@ -59,7 +61,7 @@ class Jobs(Resource[Mode]):
         placement: Placement | None = None,
         wait: bool = False,
         timeout_seconds: float | None = None,
-        on_look: Callable[[Job], None] | None = None,
+        on_look: OnLook | None = None,
     ) -> Flow[Job]:
         """Train a model and register what comes out as the next version of `model`.
 
@@ -88,12 +90,9 @@ class Jobs(Resource[Mode]):
             "seed": seed,
             "target": target,
             "resources": limits_of(resources),
-            "schedule": placement_of(placement),
+            "schedule": place_of(placement),
         }
-        job = yield from create(Job, self._path(JOBS, "training-jobs"), body)
-        if not wait:
-            return job
-        return (yield from Jobs.wait.flow(self, job.id, timeout_seconds=timeout_seconds, on_look=on_look))
+        return self._submitted("training-jobs", body, wait=wait, timeout_seconds=timeout_seconds, on_look=on_look)
 
     @call
     def evaluate(
@@ -111,7 +110,7 @@ class Jobs(Resource[Mode]):
             "channels": channels_of(data),
             "target": target,
             "resources": limits_of(resources),
-            "schedule": placement_of(placement),
+            "schedule": place_of(placement),
         }
         return create(Job, self._path(JOBS, "evaluation-jobs"), body)
 
@@ -131,7 +130,7 @@ class Jobs(Resource[Mode]):
         resources: Resources | None = None,
         wait: bool = False,
         timeout_seconds: float | None = None,
-        on_look: Callable[[Job], None] | None = None,
+        on_look: OnLook | None = None,
     ) -> Flow[Job]:
         """Answer every row of some data by a model version; the answers become a version of the dataset `output`.
 
@@ -170,36 +169,9 @@ class Jobs(Resource[Mode]):
             "prefix": prefix,
             "resources": limits_of(resources),
         }
-        job = yield from create(Job, self._path(JOBS, "batch-jobs"), body)
-        if not wait:
-            return job
-        return (yield from Jobs.wait.flow(self, job.id, timeout_seconds=timeout_seconds, on_look=on_look))
-
-    @call
-    def get(self, id: str) -> Flow[Job]:
-        """A job as it is now."""
-        return read(Job, self._path(JOBS, "jobs", id))
-
-    @call
-    def wait(
-        self, id: str, *, timeout_seconds: float | None = None, on_look: Callable[[Job], None] | None = None
-    ) -> Flow[Job]:
-        """Come back when the job has completed.
-
-        Raises:
-            WaitFailedError: it failed or was stopped; the message has the cause and the last lines of its output.
-            WaitTimeoutError: it is still under way.
-        """
-
-        def is_done(job: Job) -> bool:
-            if on_look:
-                on_look(job)
-            return job.status.is_final
-
-        job = yield from wait_for(f"job {id}", lambda: Jobs.get.flow(self, id), is_done, timeout_seconds)
-        if job.status is not JobStatus.COMPLETED:
-            raise _failed(job)
-        return job
+        return (
+            yield from self._submitted("batch-jobs", body, wait=wait, timeout_seconds=timeout_seconds, on_look=on_look)
+        )
 
     @line_stream
     def logs(self, id: str, *, follow: bool = False) -> Lines:
@@ -215,6 +187,24 @@ class Jobs(Resource[Mode]):
     def stop(self, id: str) -> Flow[Job]:
         """Ask a job to stop; no effect if it has ended."""
         return act(Job, self._path(JOBS, "jobs", id, "stop"))
+
+    @call
+    def rerun(self, id: str, *, wait: bool = False) -> Flow[Job]:
+        """Run a training or script job again from its record: same data, code, packages, seed and limits.
+
+        A model that comes out the same, to the byte, is the version that there is already; `verification` compares.
+
+        Raises:
+            ConflictError: the job has not completed, or makes nothing to compare.
+            WaitFailedError: `wait` was asked for and the job did not complete.
+        """
+        job = yield from create(Job, self._path(JOBS, "jobs", id, "rerun"), None)
+        return (yield from Jobs.wait.flow(self, job.id)) if wait else job
+
+    @call
+    def verification(self, id: str) -> Flow[Verification]:
+        """Whether a rerun made what the job before it made; each file that differs, by its digest."""
+        return read(Verification, self._path(JOBS, "jobs", id, "verification"))
 
     @call
     def hold(self, id: str) -> Flow[Schedule]:
@@ -240,49 +230,3 @@ class Jobs(Resource[Mode]):
     def list(self, *, status: JobStatus | None = None, kind: JobKind | None = None) -> Pages[Job]:
         """Jobs, newest first."""
         return pages(Job, self._path(JOBS, "jobs"), {"status": status, "kind": kind})
-
-
-_NO_LIMITS = Resources()
-
-
-def channels_of(data: str | Mapping[str, str]) -> dict[str, dict[str, str | int]]:
-    """Datasets by role, as requests name them."""
-    refs = {"train": data} if isinstance(data, str) else dict(data)
-    channels: dict[str, dict[str, str | int]] = {}
-    for role, ref in refs.items():
-        name, _, number = ref.partition(":")
-        channels[role] = {"dataset": name, "number": int(number)} if number.isdecimal() else {"dataset": ref}
-    return channels
-
-
-def limits_of(resources: Resources | None) -> dict[str, object]:
-    """Limits, as requests name them."""
-    if resources is None:
-        return {}
-    names = ("cpus", "memory_bytes", "disk_bytes", "time_limit_seconds", "gpus", "node_labels", "placement")
-    values = {name: getattr(resources, name) for name in names}
-    return {name: value for name, value in values.items() if value != getattr(_NO_LIMITS, name)}
-
-
-def placement_of(placement: Placement | None) -> dict[str, object]:
-    """When and where it may start, as requests name it."""
-    if placement is None:
-        return {}
-    return {
-        "queue": placement.queue,
-        "priority": placement.priority,
-        "spot": placement.is_spot,
-        "hold": placement.is_held,
-        "start_before": placement.start_before,
-        "reservation": placement.reservation,
-        "gpus": placement.gpus,
-    }
-
-
-def _failed(job: Job) -> WaitFailedError:
-    end = job.end
-    reason = f": {end.message}" if end else ""
-    tail = f"\n{end.log_tail.strip()}" if end and end.log_tail.strip() else ""
-    return WaitFailedError(
-        f"job {job.id} is {job.status}{reason}{tail}", hint=f"Its whole output: modelyard jobs logs {job.id}"
-    )

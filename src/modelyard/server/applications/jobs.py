@@ -22,6 +22,11 @@ from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.metering import job_subjects
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.reruns.api import router as reruns_router
+from modelyard.control.jobs.reruns.service import RerunService
+from modelyard.control.jobs.scripts.api import router as scripts_router
+from modelyard.control.jobs.scripts.assembly import Scripts
+from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
 from modelyard.control.jobs.service import JobService
 from modelyard.control.jobs.workflows import ADMITTED, QUEUE, JobWorkflow
 from modelyard.control.metering.api import router as costs_router
@@ -42,6 +47,7 @@ from modelyard.control.tuning.execution import TuningExecution
 from modelyard.control.tuning.repository import TuningRepository
 from modelyard.control.tuning.service import TuningService
 from modelyard.control.tuning.workflows import TuningWorkflow
+from modelyard.engines.base import Engine
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
@@ -49,9 +55,10 @@ from modelyard.server.duties import Duty
 _FETCH_SECONDS = 4 * 3600.0
 
 DESCRIPTION = """
-Work that ends: training, evaluation and batch jobs. A training job runs a **built-in algorithm** on a dataset version
-of the registry, in a sandboxed process of its own, and registers what it makes as the next version of a model.
-A batch job answers all rows of a dataset version, an object or an address by one version of a model.
+Work that ends: training, evaluation, batch and script jobs. A training job runs a **built-in algorithm** on a dataset
+version of the registry, in a sandboxed process of its own, and registers what it makes as the next version of a model.
+A batch job answers all rows of a dataset version, an object or an address by one version of a model. A script job runs
+**code of your own**: a snapshot of a folder, or an image.
 While it runs you can follow its log and its metrics; afterwards its record says how it ended and why.
 """
 
@@ -75,9 +82,7 @@ Where several control processes may share the database, each takes as many as it
 def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
     carrier, references, parallel_jobs = _Carrier(), _references(context, registry), context.settings.max_parallel_jobs
-    metering = assemble_metering(
-        database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
-    )
+    metering = _metering(context)
     scheduling = assemble_scheduling(
         database=context.database,
         clock=context.clock,
@@ -85,7 +90,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         quota=registry.quota,
         carry=carrier.carry,
     )
-    service, workflow = _jobs(context, registry, scheduling.service, metering, references)
+    parts = _parts(context, registry, metering.engine, references)
+    service, workflow = _jobs(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
     tunings, tuning = _tuning(context, service)
     routers = [
@@ -94,6 +100,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         jobs_router(service, guard, context.settings),
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         tuning_router(tunings, guard, context.settings),
+        scripts_router(parts.scripts.service(service, registry, parts.engine), guard, context.settings),
+        reruns_router(RerunService(service, registry, parts.scripts.results), guard),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
         costs_router(metering.costs, guard),
@@ -146,6 +154,12 @@ def _duties(
     )
 
 
+def _metering(context: Context) -> Metering:
+    return assemble_metering(
+        database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
+    )
+
+
 def _asgi(context: Context, routers: list[APIRouter]) -> FastAPI:
     return create_application(
         title="Modelyard Jobs", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
@@ -169,25 +183,47 @@ class _Carrier:
         self.workflow.enqueue(ticket)
 
 
-def _jobs(
-    context: Context,
-    registry: RegistryClient,
-    scheduling: SchedulingService,
-    metering: Metering,
-    references: ReferenceService,
-) -> tuple[JobService, JobWorkflow]:
-    repository, engine = JobRepository(), metering.engine
-    output = JobOutput(engine, context.objects)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What jobs are carried with."""
+
+    registry: RegistryClient
+    engine: Engine
+    inputs: JobInputs
+    batches: BatchWork
+    scripts: Scripts
+
+
+def _parts(context: Context, registry: RegistryClient, engine: Engine, references: ReferenceService) -> _Parts:
+    """`engine` counts what is used; environments are nobody's use."""
     inputs = JobInputs(registry, context.home)
     environments = EnvironmentBuilder(context.engine, context.home.environments)
+    scripts = assemble_scripts(
+        registry=registry,
+        inputs=inputs,
+        environments=environments,
+        engine=engine,
+        objects=context.objects,
+        home=context.home,
+        is_shared=bool(context.presence.name),
+    )
     batches = BatchWork(registry, inputs, references, environments, context.engine, context.home)
+    return _Parts(registry=registry, engine=engine, inputs=inputs, batches=batches, scripts=scripts)
+
+
+def _jobs(
+    context: Context, parts: _Parts, scheduling: SchedulingService, metering: Metering
+) -> tuple[JobService, JobWorkflow]:
+    repository = JobRepository()
+    output = JobOutput(parts.engine, context.objects)
     execution = JobExecution(
         database=context.database,
         repository=repository,
-        registry=registry,
-        inputs=inputs,
-        batches=batches,
-        engine=engine,
+        registry=parts.registry,
+        inputs=parts.inputs,
+        batches=parts.batches,
+        scripts=parts.scripts.work,
+        engine=parts.engine,
         output=output,
         home=context.home,
         clock=context.clock,
@@ -198,8 +234,8 @@ def _jobs(
         database=context.database,
         repository=repository,
         creations=context.creations,
-        registry=registry,
-        engine=engine,
+        registry=parts.registry,
+        engine=parts.engine,
         output=output,
         clock=context.clock,
         scheduling=scheduling,

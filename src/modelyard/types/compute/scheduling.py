@@ -56,6 +56,7 @@ class Placement:
         reservation: it runs on this reserved capacity only.
         memory_bytes: memory that is reserved for it; None: an equal part of the host's.
         gpus: GPUs that are reserved for it.
+        hosts: a gang of so many members, each with these resources, all at once or not at all.
     """
 
     queue: str = DEFAULT_QUEUE
@@ -66,6 +67,7 @@ class Placement:
     reservation: str | None = None
     memory_bytes: int | None = None
     gpus: int = 0
+    hosts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class Schedule:
         planned_start: it starts by then unless something of higher order comes; from the jobs' time limits.
         expected_start: when it will probably start, from how long such jobs took before.
         host: where it runs.
+        hosts: members of a gang; `cpus`, `memory_bytes` and `gpus` are what each of them has.
         preemptions: how often it made room for others.
         queued_at: since when it waits, for its place; moving a job changes it.
     """
@@ -98,6 +101,7 @@ class Schedule:
     host: str | None
     preemptions: int
     queued_at: datetime
+    hosts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """The life of a job, with an engine and a registry that do what the test says."""
 
+import io
 import time
+import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput, parse_metrics, without_metrics
 from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
 from modelyard.control.jobs.service import JobService
 from modelyard.control.references.fetching import Fetcher
 from modelyard.control.references.service import ReferenceService
@@ -32,7 +35,7 @@ from modelyard.storage.objects import open_objects
 from modelyard.types.batch.recipes import BatchRecipe
 from modelyard.types.compute.scheduling import EntryState, HostCapacity, Placement, Quota
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
-from modelyard.types.jobs import DatasetRef, JobRecipe, JobStatus
+from modelyard.types.jobs import DatasetRef, JobKind, JobRecipe, JobStatus
 from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard
 from modelyard.types.processes import (
     EndCause,
@@ -43,6 +46,7 @@ from modelyard.types.processes import (
     Resources,
     SandboxLevel,
 )
+from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 ANYWHERE = Placement()
@@ -94,6 +98,9 @@ class ScriptedEngine:
     def list(self, labels=None):
         return list(self.states.values())
 
+    def sandbox_level(self):
+        return SandboxLevel.BUBBLEWRAP
+
     def logs(self, process_id, offset=0, limit=1 << 20):
         self.state(process_id)
         return LogChunk(text=self.log[offset:], next_offset=len(self.log))
@@ -115,6 +122,9 @@ class StubRegistry:
         self.made: list[tuple[str, bytes, dict[str, str]]] = []
         self.format = DatasetFormat.NPZ
         self.columns = ("x", "id")
+
+    def permits_code(self, project):
+        return True
 
     def dataset_version(self, project, dataset, number=None):
         return DatasetVersion(
@@ -186,7 +196,17 @@ class Bench:
         references = ReferenceService(self.registry, open_objects("memory://"), Fetcher([], 1), 1000)
         environments = EnvironmentBuilder(self.engine, self.home.environments)
         batches = BatchWork(self.registry, inputs, references, environments, self.engine, self.home)
-        self.execution = JobExecution(inputs=inputs, batches=batches, home=self.home, **shared)
+        scripts = assemble_scripts(
+            registry=self.registry,
+            inputs=inputs,
+            environments=environments,
+            engine=self.engine,
+            objects=open_objects("memory://"),
+            home=self.home,
+            is_shared=False,
+        )
+        self.snapshots = scripts.snapshots
+        self.execution = JobExecution(inputs=inputs, batches=batches, scripts=scripts.work, home=self.home, **shared)
         self.batches = BatchJobService(self.service, self.registry, references)
 
     def queues_for_one(self) -> None:
@@ -472,3 +492,45 @@ def test_the_last_words_of_a_job_are_not_buried_under_its_metrics():
     assert without_metrics('start\nmetric {"name":"loss","value":1,"step":1}\nmetrics are fine\nout of luck') == (
         "start\nmetrics are fine\nout of luck"
     )
+
+
+def test_a_lost_script_finds_its_checkpoints_and_keeps_its_metrics_in_its_next_attempt(bench):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("count.py", "print()")
+    code = bench.snapshots.add("default", packed.getvalue()).digest
+    bench.engine.ends = [ProcessEnd(cause=EndCause.LOST, message="gone"), exited(0)]
+    found = []
+
+    def work(folder: Path) -> None:
+        assert [path.name for path in folder.iterdir()] == ["count.py"]
+        (spec,) = (spec for spec in bench.engine.specs.values() if spec.work_directory == str(folder))
+        state = Path(spec.environment["MODELYARD_CHECKPOINTS"], "step")
+        found.append(state.read_text() if state.exists() else "")
+        state.write_text(spec.environment["MODELYARD_ATTEMPT"])
+        (folder / "left.txt").write_text("of an attempt that did not count")
+        bench.engine.log = f'metric {{"name": "step", "value": {len(found)}, "step": {len(found)}}}\n'
+
+    bench.engine.on_submit = work
+    recipe = JobRecipe(algorithm="script", script=ScriptRecipe(code=code, entry_point="count.py"))
+    submitted = bench.service.submit(
+        "default", JobKind.SCRIPT, recipe, None, Resources(), created_by="ann", placement=ANYWHERE
+    )
+    job = bench.carry(submitted.id)
+    assert (job.status, job.attempt, found) == (JobStatus.COMPLETED, 2, ["", "1"])
+    points = bench.service.metrics("default", job.id, PageQuery()).items
+    assert [(point.value, point.step) for point in points] == [(1.0, 1), (2.0, 2)]
+    assert not list((bench.home.run / "checkpoints").iterdir())
+
+
+def test_a_start_that_is_repeated_leaves_the_folder_of_a_running_script_alone(bench):
+    recipe = JobRecipe(algorithm="script", script=ScriptRecipe(image="trainer:3", image_digest="trainer@sha256:0"))
+    job = bench.service.submit(
+        "default", JobKind.SCRIPT, recipe, None, Resources(), created_by="ann", placement=ANYWHERE
+    )
+    ticket = bench.admit(job.id)
+    assert bench.execution.start(ticket)
+    config = Path(bench.engine.specs[f"{job.id}-1"].work_directory).parent / "config" / "hyperparameters.json"
+    config.write_text("touched by the running job")
+    assert bench.execution.start(ticket)
+    assert config.read_text() == "touched by the running job"

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.compute.options import Settings, Spans, read_settings, read_spans
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
-from modelyard.cli.values import settings, spans
 from modelyard.types.tuning.jobs import Trial, TuningJob
 from modelyard.types.tuning.searches import StopRule, Strategy
 
@@ -36,17 +36,10 @@ def tune(
     session: Session,
     algorithm: Annotated[str, typer.Argument(help="Name of a built-in algorithm: modelyard algorithms list")],
     data: Annotated[str, typer.Option(help="Dataset to learn from: NAME or NAME:VERSION.")],
-    try_: Annotated[
-        list[str],
-        typer.Option(
-            "--try", metavar="NAME=SPAN", help="What to try: 2..10, 0.01..0.3:log, 0.1..0.5:0.1 or a,b,c; repeat it."
-        ),
-    ],
     model: Annotated[str | None, typer.Option(help="Model that gets the best one as its next version.")] = None,
     target: Annotated[str | None, typer.Option(help="Column to predict, for tables.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter of all trials.")
-    ] = None,
+    try_: Spans = None,
+    set_: Settings = None,
     objective: Annotated[
         list[str] | None, typer.Option(help="Figure to look for, or 'seconds'; several give a front.")
     ] = None,
@@ -72,10 +65,10 @@ def tune(
         tuning = client.tuning.start(
             algorithm,
             data,
-            spans(try_),
+            read_spans(try_),
             model=model,
             target=target,
-            hyperparameters=settings(set_),
+            hyperparameters=read_settings(set_),
             objectives=objective or (),
             strategy=strategy,
             max_trials=trials,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.sdk.resource import JOBS, Resource, act, create, pages, read, wait_for
-from modelyard.sdk.resources.jobs import channels_of, limits_of, placement_of
+from modelyard.sdk.resources.compute.waiting import channels_of, limits_of, place_of
 from modelyard.sdk.steps import Flow
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import Job, JobStatus
@@ -78,7 +78,7 @@ class Tuning(Resource[Mode]):
             "early_stopping": early_stopping,
             "warm_start": [*warm_start],
             "resources": limits_of(resources),
-            "schedule": placement_of(placement),
+            "schedule": place_of(placement),
         }
         return create(TuningJob, self._path(JOBS, "tuning-jobs"), body)
 

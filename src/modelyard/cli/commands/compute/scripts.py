@@ -1,0 +1,122 @@
+"""run, what a job of one's own code has left, and reruns."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelyard.cli.commands.compute import options
+from modelyard.cli.output import pairs
+from modelyard.cli.session import Session
+from modelyard.cli.suggestions import did_you_mean
+from modelyard.errors import ConflictError
+from modelyard.types.compute.scheduling import DEFAULT_QUEUE
+
+
+class RerunDiffersError(ConflictError):
+    """A job that was run again made something else."""
+
+    code = "rerun_differs"
+
+
+def run(
+    session: Session,
+    code: Annotated[Path | None, typer.Argument(help="A Python file, or a folder; none with --image.")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(help="Arguments of the script, behind --.")] = None,
+    entry_point: Annotated[str, typer.Option(help="File of the folder that is run.")] = "",
+    data: Annotated[str | None, typer.Option(help="Dataset for the channel 'train': NAME or NAME:VERSION.")] = None,
+    channel: options.Channels = None,
+    set_: options.Settings = None,
+    requirements: Annotated[Path | None, typer.Option(help="Requirements file: packages of its own.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=REGEX", help="Read a metric from the output; may be repeated.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model that gets what it saves as a new version.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Dataset that gets its one output file as a new version.")] = None,
+    image: Annotated[str, typer.Option(help="Container image that is run instead.")] = "",
+    command: Annotated[str, typer.Option(help="Program and arguments in the image, as one text.")] = "",
+    hosts: Annotated[int, typer.Option(min=1, help="A gang of so many processes, all at once or not at all.")] = 1,
+    seed: options.Seed = 0,
+    cpus: options.Cpus = None,
+    memory: options.Memory = None,
+    time_limit: options.TimeLimit = None,
+    gpus: options.Gpus = 0,
+    node_label: options.NodeLabels = None,
+    queue: options.Queue = DEFAULT_QUEUE,
+    priority: options.Priority = 0,
+    spot: options.Spot = False,
+    start_within: options.StartWithin = None,
+    reservation: options.Reservation = None,
+    wait: Annotated[bool, typer.Option(help="Wait until it has completed.")] = True,
+) -> None:
+    """Run a script of yours, or an image, as a job."""
+    job = session.client.jobs.run(
+        code,
+        entry_point=entry_point,
+        arguments=arguments or (),
+        hyperparameters=options.read_settings(set_),
+        data=({"train": data} if data else {}) | options.read_pairs(channel),
+        requirements=requirements,
+        metrics=options.read_pairs(metric),
+        model=model,
+        dataset=dataset,
+        image=image,
+        command=shlex.split(command),
+        hosts=hosts,
+        seed=seed,
+        resources=options.resources_of(cpus, memory, time_limit, gpus, node_label),
+        placement=options.placement_of(queue, priority, spot, start_within, reservation),
+    )
+    session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
+    if wait:
+        job = options.wait_for(session, job.id)
+    session.out.done(job, f"{job.id} {job.status}  {pairs(job.result)}  {pairs(job.metrics)}".strip())
+
+
+def show_output(
+    session: Session,
+    id: Annotated[str, typer.Argument(help="Id of the job.")],
+    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Download the files into this folder.")] = None,
+) -> None:
+    """Files that a job has left; with --to they are downloaded."""
+    client = session.client
+    with did_you_mean("job", id, lambda: [job.id for job in client.jobs.list()]):
+        if to is not None:
+            files = client.jobs.download(id, to)
+            session.out.done(files, f"{len(files)} files in {to}")
+            return
+        found = [*client.jobs.output(id)]
+    session.out.table(
+        found,
+        {
+            "Path": lambda file: file.path,
+            "Bytes": lambda file: f"{file.size_bytes:,}",
+            "SHA-256": lambda file: file.digest[:12],
+        },
+        empty="The job has left no files.",
+    )
+
+
+def rerun(
+    session: Session,
+    id: Annotated[str, typer.Argument(help="Id of a training or script job that has completed.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Wait, and fail unless the same comes out.")] = False,
+) -> None:
+    """Run a job again from its record; with --verify compare what comes out."""
+    client = session.client
+    with did_you_mean("job", id, lambda: [job.id for job in client.jobs.list()]):
+        job = client.jobs.rerun(id)
+    session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
+    if not verify:
+        session.out.done(job, f"{job.id} {job.status}")
+        return
+    options.wait_for(session, job.id)
+    found = client.jobs.verification(job.id)
+    if not found.is_same:
+        names = ", ".join(each.name for each in found.differences)
+        raise RerunDiffersError(
+            f"job {job.id} did not make the same as {id}: {names}",
+            hint=f"The digests: GET .../jobs/{job.id}/verification. Different packages show as environment.lock.",
+        )
+    session.out.done(found, f"{job.id} made the same as {id}, to the byte.")

@@ -1,0 +1,142 @@
+"""The rules of script jobs: what is wrong with a request is said before there is a job, as far as it can be known."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.errors import JobInvalidError
+from modelyard.control.jobs.scripts.metrics import check_definitions
+from modelyard.control.jobs.scripts.results import ScriptResults
+from modelyard.control.jobs.scripts.snapshots import Snapshots
+from modelyard.control.jobs.scripts.work import check_permitted
+from modelyard.control.jobs.service import JobService
+from modelyard.engines.base import Engine
+from modelyard.kit.ids import check_name
+from modelyard.storage.creations import Creation
+from modelyard.types.compute.scheduling import Placement
+from modelyard.types.jobs import Job, JobKind, JobRecipe
+from modelyard.types.processes import Resources
+from modelyard.types.scripting.recipes import OutputFile, ScriptRecipe, Snapshot
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+
+
+class ScriptJobService:
+    """Creates script jobs; once there they are jobs like any other.
+
+    Args:
+        jobs: keeps them.
+        registry: knows which projects permit code.
+        snapshots: the code.
+        results: what jobs have left.
+        engine: knows what a reference of an image means.
+    """
+
+    def __init__(
+        self, jobs: JobService, registry: RegistryClient, snapshots: Snapshots, results: ScriptResults, engine: Engine
+    ) -> None:
+        self._jobs = jobs
+        self._registry = registry
+        self._snapshots = snapshots
+        self._results = results
+        self._engine = engine
+
+    def add_snapshot(self, project: str, content: bytes) -> Snapshot:
+        """Keep a zip file of code.
+
+        Raises:
+            ScriptForbiddenError: the project does not permit code.
+            SnapshotInvalidError: it is no zip file that can be taken.
+        """
+        check_permitted(self._registry, project)
+        return self._snapshots.add(project, content)
+
+    def create(
+        self,
+        project: str,
+        recipe: JobRecipe,
+        wanted: ScriptRecipe,
+        model: str | None,
+        resources: Resources,
+        *,
+        created_by: str,
+        creation: Creation | None = None,
+        placement: Placement | None = None,
+    ) -> Job:
+        """Accept a script job, its data pinned to version numbers and its image to a digest.
+
+        Raises:
+            ScriptForbiddenError: the project does not permit code.
+            SnapshotNotFoundError: there is no such snapshot.
+            JobInvalidError: neither code nor image, no such entry point, a pattern or name that is none.
+            NotFoundError: a dataset version, the queue or the image does not exist.
+            JobNeverFitsError: it could not start even on an empty machine.
+            ModelyardError: the platform's engine runs no images.
+        """
+        check_permitted(self._registry, project)
+        for field, name in (("model", model), ("dataset", wanted.dataset)):
+            if name is not None:
+                check_name(name, field)
+        for role in (*recipe.channels, *recipe.hyperparameters):
+            if not _NAME.fullmatch(role):
+                raise JobInvalidError(
+                    f"'{role[:100]}' cannot be the name of a channel or a hyper-parameter",
+                    hint="Use letters, digits, '_', '.' and '-'; begin with a letter.",
+                )
+        check_definitions(wanted.metrics)
+        script = self._checked(project, wanted)
+        complete = replace(recipe, channels=self._jobs.pinned(project, recipe.channels), script=script)
+        return self._jobs.submit(
+            project,
+            JobKind.SCRIPT,
+            complete,
+            model,
+            resources,
+            created_by=created_by,
+            creation=creation,
+            placement=placement or Placement(),
+        )
+
+    def output(self, project: str, job_id: str) -> list[OutputFile]:
+        """Files that a job has left.
+
+        Raises:
+            JobNotFoundError: no such job.
+        """
+        return self._results.list(self._jobs.get(project, job_id))
+
+    def stream(self, project: str, job_id: str, path: str) -> Iterator[bytes]:
+        """The content of one of them.
+
+        Raises:
+            JobNotFoundError, OutputNotFoundError: there is none.
+        """
+        return self._results.stream(self._jobs.get(project, job_id), path)
+
+    def _checked(self, project: str, wanted: ScriptRecipe) -> ScriptRecipe:
+        if wanted.code:
+            files = self._snapshots.files(project, wanted.code)
+            if not wanted.image and wanted.entry_point not in files:
+                raise JobInvalidError(
+                    f"The snapshot has no file '{wanted.entry_point[:200]}'",
+                    hint=f"It has {', '.join(files[:10])}{', ...' if len(files) > 10 else ''}.",  # noqa: PLR2004
+                    field="entry_point",
+                )
+        if wanted.image:
+            if wanted.hosts > 1:
+                raise JobInvalidError(
+                    "A gang runs a script; an image is one process", hint="Leave 'hosts' or 'image' out.", field="hosts"
+                )
+            if wanted.requirements or wanted.entry_point:
+                raise JobInvalidError(
+                    "An image brings its own packages and is told what to run by 'command'",
+                    hint="Leave 'entry_point' and 'requirements' out, or the image.",
+                    field="image",
+                )
+            return replace(wanted, image_digest=self._engine.resolve_image(wanted.image))
+        if not wanted.code:
+            raise JobInvalidError(
+                "The job has nothing to run", hint="Name a snapshot in 'code', or an 'image'.", field="code"
+            )
+        return wanted

@@ -1,0 +1,162 @@
+"""Jobs that run code of one's own, and what they leave."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from modelyard.errors import TooLargeError
+from modelyard.kit.files import inside
+from modelyard.sdk.calls import Mode, Pages, call, listing
+from modelyard.sdk.packing import pack_code
+from modelyard.sdk.resource import JOBS, decode, pages, send
+from modelyard.sdk.resources.compute.waiting import JobCalls, channels_of, limits_of, place_of
+from modelyard.sdk.resources.uploads import FileMissingError
+from modelyard.sdk.steps import Download, Flow, Request, Response, Work
+from modelyard.sdk.transfers import download
+from modelyard.types.compute.scheduling import Placement
+from modelyard.types.jobs import Job
+from modelyard.types.processes import Resources
+from modelyard.types.scripting.recipes import OutputFile, Snapshot
+from modelyard.types.signatures import Scalar
+
+_MOST_BYTES = 16 << 20
+
+
+class CodeTooLargeError(TooLargeError):
+    """The folder of code is larger than a snapshot may be."""
+
+    code = "code_too_large"
+
+
+class ScriptJobs(JobCalls[Mode]):
+    """Runs scripts and images."""
+
+    @call
+    def run(
+        self,
+        code: str | Path | None = None,
+        *,
+        entry_point: str = "",
+        arguments: Sequence[str] = (),
+        hyperparameters: Mapping[str, Scalar] | None = None,
+        data: str | Mapping[str, str] | None = None,
+        requirements: str | Path | None = None,
+        metrics: Mapping[str, str] | None = None,
+        model: str | None = None,
+        dataset: str | None = None,
+        image: str = "",
+        command: Sequence[str] = (),
+        hosts: int = 1,
+        seed: int = 0,
+        resources: Resources | None = None,
+        placement: Placement | None = None,
+        wait: bool = False,
+    ) -> Flow[Job]:
+        """Run a Python file, or an image, as a job.
+
+        Args:
+            code: a Python file, or a folder (without hidden files) of which `entry_point` is run.
+            entry_point: file of the folder.
+            arguments: handed to it behind the hyper-parameters.
+            hyperparameters: handed over as `--name value`, and as a JSON file.
+            data: a dataset ("digits:2") for the channel `train`, or datasets by channel.
+            requirements: a requirements file or lock; None: it runs with the platform's own packages.
+            metrics: name -> regular expression (RE2) whose first group is the value, in a line of output.
+            model: model that gets what the script saves in the folder MODELYARD_MODEL as its next version.
+            dataset: dataset that gets the one file of the folder MODELYARD_OUTPUT as its next version.
+            image: container image that is run instead; its packages are its own.
+            command: program and arguments in the image; none: what the image says.
+            hosts: a gang of so many processes that reach each other; all start or none.
+            seed: told to the script.
+            resources: limits of the job; of each member of a gang.
+            placement: queue, priority, spot, ...: when and where it may start.
+            wait: come back when the job has ended, and fail (WaitFailedError) if it failed.
+
+        Raises:
+            FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
+            ModelyardError: what the platform says against it.
+        """
+        body = yield from self._code(code, entry_point, image, requirements)
+        body |= {
+            "command": [*command],
+            "arguments": [*arguments],
+            "hyperparameters": dict(hyperparameters or {}),
+            "channels": channels_of(data or {}),
+            "metrics": [{"name": name, "regex": regex} for name, regex in (metrics or {}).items()],
+            "hosts": hosts,
+            "seed": seed,
+            "model": model,
+            "dataset": dataset,
+            "resources": limits_of(resources),
+            "schedule": place_of(placement),
+        }
+        return (yield from self._submitted("script-jobs", body, wait=wait))
+
+    def _code(
+        self, code: str | Path | None, entry_point: str, image: str, requirements: str | Path | None
+    ) -> Flow[dict[str, object]]:
+        """What a request says of the program; the code is on the platform afterwards."""
+        digest = ""
+        if code is not None:
+            content: bytes = yield Work(partial(_packed, Path(code)))
+            digest = (yield from _snapshot(self._path(JOBS, "snapshots"), content)).digest
+            if not image and not entry_point and Path(code).is_file():
+                entry_point = Path(code).name
+        text = "" if requirements is None else (yield Work(partial(_text, Path(requirements))))
+        return {"code": digest, "entry_point": entry_point, "image": image, "requirements": text}
+
+    @listing
+    def output(self, id: str) -> Pages[OutputFile]:
+        """The files that a job has left."""
+        return pages(OutputFile, self._path(JOBS, "jobs", id, "output"))
+
+    @call
+    def download(self, id: str, folder: str | Path) -> Flow[list[OutputFile]]:
+        """Write the files that a job has left into `folder`; each is checked against its digest."""
+        files: list[OutputFile] = []
+        fetch = ScriptJobs.output.pages(self, id).fetch
+        cursor: str | None = None
+        while True:
+            found, cursor = yield from fetch(cursor)
+            files += found
+            if cursor is None:
+                break
+        for file in files:
+            path = f"{self._path(JOBS, 'jobs', id, 'output')}/{file.path}"
+            target: Path = yield Work(partial(_place, Path(folder), file.path))
+            yield from download(Download(path=path, target=target), file.digest)
+        return files
+
+
+def _packed(code: Path) -> bytes:
+    """A zip file of the code."""
+    if not code.exists():
+        raise FileMissingError(f"there is no file or folder {code}", hint="Check the path.", field="code")
+    with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
+        packed = Path(scratch) / "code.zip"
+        pack_code(code, packed)
+        if packed.stat().st_size > _MOST_BYTES:
+            raise CodeTooLargeError(
+                f"{code} has {packed.stat().st_size:,} bytes, code may have {_MOST_BYTES:,}",
+                hint="Give data to the job as datasets, and name a folder that holds code alone.",
+            )
+        return packed.read_bytes()
+
+
+def _snapshot(path: str, content: bytes) -> Flow[Snapshot]:
+    request = Request(method="POST", path=path, headers={"Content-Type": "application/zip"}, content=content)
+    response: Response = yield from send(request)
+    return decode(response.content, Snapshot)
+
+
+def _text(file: Path) -> str:
+    if not file.is_file():
+        raise FileMissingError(f"there is no file {file}", hint="Check the path.", field="requirements")
+    return file.read_text(encoding="utf-8")
+
+
+def _place(folder: Path, path: str) -> Path:
+    target = inside(folder, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
