@@ -26,8 +26,10 @@ from modelyard.dataplane.frames import (
     TensorHead,
     encode_frame,
 )
+from modelyard.dataplane.hosting.model_host import EXIT_OUTGROWN
 from modelyard.dataplane.hosting.report import ModelState, at_work
 from modelyard.runtimes.base import ArtifactInvalidError
+from modelyard.testing.hungry_model import hungry_bundle
 from modelyard.testing.looping_model import FOR_EVER, SIGNATURE, looping_bundle
 from modelyard.testing.same_model import same_bundle
 from modelyard.testing.serving import TOKEN, HostProcess, Serving, endpoint
@@ -133,6 +135,26 @@ def test_beyond_its_memory_a_host_parks_what_was_asked_for_longest_ago_and_loads
     report = host.report()
     assert [place for place, model in report.models.items() if model.state is ModelState.SERVED] == ["c"]
     assert {place: model.loads for place, model in report.models.items()} == {"a": 3, "b": 2, "c": 2}
+
+
+def test_a_model_that_outgrows_its_host_ends_it_and_is_named_while_one_that_has_it_for_itself_stays(
+    serving: Serving, same: Path, tmp_path: Path
+):
+    hungry = hungry_bundle(tmp_path / "hungry")
+    shared = serving.start_host("shared", "--memory-bytes", str(256 << 20))
+    alone = serving.start_host("alone", "--memory-bytes", str(256 << 20))
+    for host in (shared, alone):
+        host.load("hungry", hungry)
+    shared.load("neighbour", same)
+    for host in (shared, alone):
+        with WorkerClient(host.socket("hungry")) as client:
+            assert client.infer({"megabytes": np.array([[400]])})["done"].tolist() == [[400]]
+    assert shared.process.wait(20) == EXIT_OUTGROWN
+    assert at_work(shared.folder, shared.report()) == {"hungry"}
+    assert "model hungry made it grow by" in serving.output("shared")
+    assert alone.report().resident_bytes > 256 << 20
+    with WorkerClient(alone.socket("hungry")) as client:
+        assert client.infer({"megabytes": np.array([[1]])})["done"].tolist() == [[1]]
 
 
 def test_an_unloaded_model_answers_what_it_was_sent_before_and_the_others_stay(
