@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from modelyard.dataplane.client import WorkerClient
 from modelyard.dataplane.errors import WorkerUnavailableError
@@ -29,12 +31,13 @@ from modelyard.dataplane.frames import (
 from modelyard.dataplane.hosting.model_host import EXIT_OUTGROWN
 from modelyard.dataplane.hosting.report import ModelState, at_work
 from modelyard.runtimes.base import ArtifactInvalidError
-from modelyard.testing.hungry_model import hungry_bundle
+from modelyard.runtimes.bundle import write_manifest
 from modelyard.testing.looping_model import FOR_EVER, SIGNATURE, looping_bundle
 from modelyard.testing.same_model import same_bundle
 from modelyard.testing.serving import TOKEN, HostProcess, Serving, endpoint
+from modelyard.types.models import ArtifactFormat, Manifest, ModelCard
 from modelyard.types.routing import RouteReplica, RouteVariant
-from modelyard.types.signatures import DataType, TensorSpec
+from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 X = TensorSpec(name="x", datatype=DataType.FP32, shape=(-1, 3))
 ROW = np.array([[1, 2, 3]], np.float32)
@@ -135,6 +138,41 @@ def test_beyond_its_memory_a_host_parks_what_was_asked_for_longest_ago_and_loads
     report = host.report()
     assert [place for place, model in report.models.items() if model.state is ModelState.SERVED] == ["c"]
     assert {place: model.loads for place, model in report.models.items()} == {"a": 3, "b": 2, "c": 2}
+
+
+def hungry_bundle(folder: Path) -> Path:
+    """A model in a new folder that fills as many megabytes as the largest of its inputs says, and gives them back."""
+    nodes = [
+        helper.make_node("ReduceMax", ["megabytes"], ["most"], axes=[0], keepdims=0),
+        helper.make_node("Mul", ["most", "floats"], ["size"]),
+        helper.make_node("ConstantOfShape", ["size"], ["filled"]),
+        helper.make_node("ReduceSum", ["filled"], ["sum"], keepdims=0),
+        helper.make_node("Cast", ["sum"], ["nothing"], to=TensorProto.INT64),
+        helper.make_node("Add", ["megabytes", "nothing"], ["done"]),
+    ]
+    tensors = (helper.make_tensor_value_info(name, TensorProto.INT64, [None, 1]) for name in ("megabytes", "done"))
+    graph = helper.make_graph(
+        nodes,
+        "hungry",
+        [next(tensors)],
+        [next(tensors)],
+        [numpy_helper.from_array(np.array([1 << 18]), "floats")],
+    )
+    folder.mkdir()
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / "model.onnx"
+    )
+    inputs, outputs = (
+        (TensorSpec(name=name, datatype=DataType.INT64, shape=(-1, 1)),) for name in ("megabytes", "done")
+    )
+    manifest = Manifest(
+        artifact="model.onnx",
+        artifact_format=ArtifactFormat.ONNX,
+        signature=Signature(inputs=inputs, outputs=outputs),
+        card=ModelCard(task="other"),
+    )
+    write_manifest(folder, manifest)
+    return folder
 
 
 def test_a_model_that_outgrows_its_host_ends_it_and_is_named_while_one_that_has_it_for_itself_stays(
