@@ -34,7 +34,8 @@ test-tensorflow: $(VENV)/.dev ## Run the tests of TensorFlow and Keras models, i
 
 test-catboost: $(VENV)/.dev ## Run the tests of the catboost extra, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-catboost $(UV) sync --quiet --frozen --extra catboost
-	@.venv-catboost/bin/python -m pytest -q tests/contract/compilation/test_catboost.py
+	@.venv-catboost/bin/python -m pytest -q -n 0 tests/contract/compilation/test_catboost.py \
+		tests/contract/compilation/test_catboost_categories.py
 
 test-kserve: $(VENV)/.dev ## Run the tests with KServe's client, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-kserve $(UV) sync --quiet --frozen --inexact

@@ -13,6 +13,7 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections import deque
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +31,8 @@ from modelyard.quickstart.platform import start_platform, stop_platform
 NAME = "network"
 LOADS = (0.3, 0.5, 0.7, 0.8)
 TOLERANCE = 0.25
-CONNECTIONS = 32
+CONNECTIONS = 512
+PATIENCE_SECONDS = 30.0
 
 
 def main(seconds: float) -> None:
@@ -78,34 +80,92 @@ def compare(client: modelyard.Client, token: str, seconds: float) -> None:
 
 
 async def drive(url: str, token: str, rate: float, count: int) -> tuple[np.ndarray, HostLoad | None]:
-    """Latencies in seconds of `count` requests at `rate`, and the machine's load meanwhile."""
+    """Latencies in seconds of `count` requests at `rate`, and the machine's load meanwhile.
+
+    A thread keeps the time: the loop's own timers and its clock know whole milliseconds only, a third of an answer.
+    """
     loop = asyncio.get_running_loop()
-    host, _, port = url.removeprefix("http://").partition(":")
-    free: deque[Connection] = deque()
-    for _ in range(CONNECTIONS):
-        free.append((await loop.create_connection(lambda: Connection(free), host, int(port)))[1])
-    request = message(token)
+    client = await OpenClient.connected(url, message(token), count)
     watching = loop.run_in_executor(None, observe_host, count / rate)
-    due = loop.time() + 0.1 + np.cumsum(np.random.default_rng(7).exponential(1 / rate, count))
-    answers: list[asyncio.Future[float]] = []
-    for at in due.tolist():
-        if (pause := at - loop.time()) > 0:
-            await asyncio.sleep(pause)
-        if not free:
-            free.append((await loop.create_connection(lambda: Connection(free), host, int(port)))[1])
-        answers.append(free.popleft().ask(request))
-    ends = np.array(await asyncio.gather(*answers))
-    return ends - due, await watching
+    due = time.perf_counter() + 0.1 + np.cumsum(np.random.default_rng(7).exponential(1 / rate, count))
+
+    def keep_time() -> None:
+        for number, at in enumerate(due.tolist()):
+            if (pause := at - time.perf_counter()) > 0:
+                time.sleep(pause)
+            loop.call_soon_threadsafe(client.ask, number)
+
+    await loop.run_in_executor(None, keep_time)
+    await asyncio.wait_for(client.over.wait(), PATIENCE_SECONDS)
+    if client.failure:
+        raise RuntimeError(client.failure)
+    client.close()
+    return client.ends - due, await watching
+
+
+class OpenClient:
+    """Asks whenever it is told to, however many answers it waits for.
+
+    Attributes:
+        ends: when each request was answered, by `time.perf_counter()`.
+        over: set when all are.
+        failure: what one was answered instead.
+    """
+
+    def __init__(self, request: bytes, count: int) -> None:
+        self.ends = np.zeros(count)
+        self.over = asyncio.Event()
+        self.failure = ""
+        self._request = request
+        self._unanswered = count
+        self._all: list[Connection] = []
+        self._free: deque[Connection] = deque()
+
+    @classmethod
+    async def connected(cls, url: str, request: bytes, count: int) -> "OpenClient":
+        """A client of the gateway at `url` for `count` times the same request."""
+        loop, client = asyncio.get_running_loop(), cls(request, count)
+        host, _, port = url.removeprefix("http://").partition(":")
+        for _ in range(CONNECTIONS):
+            client._all.append((await loop.create_connection(lambda: Connection(client), host, int(port)))[1])
+        client._free.extend(client._all)
+        return client
+
+    def ask(self, number: int) -> None:
+        """Send the request for the `number`-th time."""
+        if self._free:
+            self._free.popleft().ask(number, self._request)
+        else:
+            self.fail(f"more than {CONNECTIONS} requests are unanswered")
+
+    def answered(self, connection: "Connection", number: int, status: int) -> None:
+        """An answer has come."""
+        self.ends[number] = time.perf_counter()
+        self._free.append(connection)
+        self._unanswered -= 1
+        if status != 200:
+            self.fail(f"an answer was {status}")
+        elif not self._unanswered:
+            self.over.set()
+
+    def fail(self, reason: str) -> None:
+        """Nothing that is measured counts any more."""
+        self.failure = self.failure or reason
+        self.over.set()
+
+    def close(self) -> None:
+        """Disconnect."""
+        for connection in self._all:
+            connection.close()
 
 
 class Connection(asyncio.Protocol):
-    """A keep-alive connection with one request at a time; it puts itself among the free ones after each answer."""
+    """A keep-alive connection with one request at a time."""
 
-    def __init__(self, free: "deque[Connection]") -> None:
-        self._free = free
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, client: OpenClient) -> None:
+        self._client = client
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[float]
+        self._number = 0
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,20 +176,19 @@ class Connection(asyncio.Protocol):
         """See asyncio.Protocol."""
         self._parser.feed_data(data)
 
-    def ask(self, request: bytes) -> "asyncio.Future[float]":
-        """Send; the future is the loop's time at which the answer was there."""
-        self._answer = self._loop.create_future()
+    def ask(self, number: int, request: bytes) -> None:
+        """Send; the client hears of the answer."""
+        self._number = number
         self._transport.write(request)
-        return self._answer
 
     def on_message_complete(self) -> None:
         """See httptools."""
-        if self._parser.get_status_code() != 200:
-            self._answer.set_exception(RuntimeError(f"the answer was {self._parser.get_status_code()}"))
-        else:
-            self._answer.set_result(self._loop.time())
-        self._parser = httptools.HttpResponseParser(self)
-        self._free.append(self)
+        status, self._parser = self._parser.get_status_code(), httptools.HttpResponseParser(self)
+        self._client.answered(self, self._number, status)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._transport.close()
 
 
 def message(token: str) -> bytes:

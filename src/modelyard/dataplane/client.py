@@ -75,15 +75,31 @@ class WorkerClient:
             ModelFailedError: the model failed.
             WorkerUnavailableError: the worker ended, is ending, or took longer than the time-out.
         """
+        return self.answer(self.send(inputs))
+
+    def send(self, inputs: Tensors) -> int:
+        """Send a batch, perhaps ahead of the answer to another one; returns its id.
+
+        Raises:
+            WorkerUnavailableError: the worker ended.
+        """
         self._last_id += 1
         heads, chunks = described(inputs)
         self._send(encode_frame(Infer(self._last_id, heads, patience_seconds=self._timeout_seconds), chunks))
+        return self._last_id
+
+    def answer(self, id: int) -> Tensors:
+        """The answer to the batch `id`, which is the first of those that were sent and are not answered.
+
+        Raises:
+            ModelyardError: as `infer` does.
+        """
         while True:
             header, body = self._next_frame()
-            if isinstance(header, Failure) and header.id == self._last_id:
+            if isinstance(header, Failure) and header.id == id:
                 kind = InputRefusedError if header.is_input else ModelFailedError
                 raise kind(header.message, hint=header.hint, field=header.field)
-            if isinstance(header, Answer) and header.id == self._last_id:
+            if isinstance(header, Answer) and header.id == id:
                 return {t.name: t.to_array() for t in tensors_of(header.outputs, body)}
 
     def close(self) -> None:

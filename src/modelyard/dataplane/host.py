@@ -1,8 +1,8 @@
 """The process behind the replicas of small models: `python -m modelyard.dataplane.host --folder DIR --bundles DIR`.
 
 It starts without a model and with everything imported, so that one is in service as soon as it is read. Exit codes:
-0 told to end, 2 wrong arguments, 4 the control socket cannot be bound. Ended by SIGALRM: a model hung, and standard
-error says where.
+0 told to end, 2 wrong arguments, 4 the control socket cannot be bound, 5 a model has outgrown it, which standard error
+names. Ended by SIGALRM: a model hung, and standard error says where.
 """
 
 import argparse

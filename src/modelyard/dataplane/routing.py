@@ -54,6 +54,7 @@ class TableFollower:
 
         Raises:
             RoutingTableInvalidError: there is a new one and it is damaged; raised once for each such file.
+            OSError: there is one and it cannot be read now.
         """
         try:
             stat = self._path.stat()
@@ -65,6 +66,8 @@ class TableFollower:
         self._seen = identity
         try:
             return read_table(self._path)
-        except FileNotFoundError:
-            self._seen = None
-            return None
+        except OSError as error:
+            self._seen = None  # it is read again: the next call may find it, or a file descriptor that is free
+            if isinstance(error, FileNotFoundError):
+                return None
+            raise

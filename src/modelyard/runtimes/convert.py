@@ -171,8 +171,16 @@ def convert_catboost(model: Any, signature: Signature) -> bytes:
     """The ONNX form of a catboost.CatBoost, which writes it by itself.
 
     Raises:
-        ConversionFailedError: CatBoost cannot.
+        ConversionFailedError: CatBoost cannot, or the model takes categories. It finds them by a hash of their texts,
+            for which ONNX has no operator; a table of texts cannot stand in for it, because the file keeps none.
     """
+    from modelyard.runtimes.formats.catboost import has_categories  # noqa: PLC0415 - named like the framework
+
+    if has_categories(model):
+        raise ConversionFailedError(
+            "CatBoost finds categories by a hash that ONNX cannot compute, and its file does not hold their texts",
+            hint="It is served by its own framework.",
+        )
 
     def convert() -> Any:
         import onnx  # noqa: PLC0415 - heavy

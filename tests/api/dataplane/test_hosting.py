@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from modelyard.dataplane.client import WorkerClient
 from modelyard.dataplane.errors import WorkerUnavailableError
@@ -26,13 +28,16 @@ from modelyard.dataplane.frames import (
     TensorHead,
     encode_frame,
 )
+from modelyard.dataplane.hosting.model_host import EXIT_OUTGROWN
 from modelyard.dataplane.hosting.report import ModelState, at_work
 from modelyard.runtimes.base import ArtifactInvalidError
+from modelyard.runtimes.bundle import write_manifest
 from modelyard.testing.looping_model import FOR_EVER, SIGNATURE, looping_bundle
 from modelyard.testing.same_model import same_bundle
 from modelyard.testing.serving import TOKEN, HostProcess, Serving, endpoint
+from modelyard.types.models import ArtifactFormat, Manifest, ModelCard
 from modelyard.types.routing import RouteReplica, RouteVariant
-from modelyard.types.signatures import DataType, TensorSpec
+from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 X = TensorSpec(name="x", datatype=DataType.FP32, shape=(-1, 3))
 ROW = np.array([[1, 2, 3]], np.float32)
@@ -133,6 +138,61 @@ def test_beyond_its_memory_a_host_parks_what_was_asked_for_longest_ago_and_loads
     report = host.report()
     assert [place for place, model in report.models.items() if model.state is ModelState.SERVED] == ["c"]
     assert {place: model.loads for place, model in report.models.items()} == {"a": 3, "b": 2, "c": 2}
+
+
+def hungry_bundle(folder: Path) -> Path:
+    """A model in a new folder that fills as many megabytes as the largest of its inputs says, and gives them back."""
+    nodes = [
+        helper.make_node("ReduceMax", ["megabytes"], ["most"], axes=[0], keepdims=0),
+        helper.make_node("Mul", ["most", "floats"], ["size"]),
+        helper.make_node("ConstantOfShape", ["size"], ["filled"]),
+        helper.make_node("ReduceSum", ["filled"], ["sum"], keepdims=0),
+        helper.make_node("Cast", ["sum"], ["nothing"], to=TensorProto.INT64),
+        helper.make_node("Add", ["megabytes", "nothing"], ["done"]),
+    ]
+    tensors = (helper.make_tensor_value_info(name, TensorProto.INT64, [None, 1]) for name in ("megabytes", "done"))
+    graph = helper.make_graph(
+        nodes,
+        "hungry",
+        [next(tensors)],
+        [next(tensors)],
+        [numpy_helper.from_array(np.array([1 << 18]), "floats")],
+    )
+    folder.mkdir()
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / "model.onnx"
+    )
+    inputs, outputs = (
+        (TensorSpec(name=name, datatype=DataType.INT64, shape=(-1, 1)),) for name in ("megabytes", "done")
+    )
+    manifest = Manifest(
+        artifact="model.onnx",
+        artifact_format=ArtifactFormat.ONNX,
+        signature=Signature(inputs=inputs, outputs=outputs),
+        card=ModelCard(task="other"),
+    )
+    write_manifest(folder, manifest)
+    return folder
+
+
+def test_a_model_that_outgrows_its_host_ends_it_and_is_named_while_one_that_has_it_for_itself_stays(
+    serving: Serving, same: Path, tmp_path: Path
+):
+    hungry = hungry_bundle(tmp_path / "hungry")
+    shared = serving.start_host("shared", "--memory-bytes", str(256 << 20))
+    alone = serving.start_host("alone", "--memory-bytes", str(256 << 20))
+    for host in (shared, alone):
+        host.load("hungry", hungry)
+    shared.load("neighbour", same)
+    for host in (shared, alone):
+        with WorkerClient(host.socket("hungry")) as client:
+            assert client.infer({"megabytes": np.array([[400]])})["done"].tolist() == [[400]]
+    assert shared.process.wait(20) == EXIT_OUTGROWN
+    assert at_work(shared.folder, shared.report()) == {"hungry"}
+    assert "model hungry made it grow by" in serving.output("shared")
+    assert alone.report().resident_bytes > 256 << 20
+    with WorkerClient(alone.socket("hungry")) as client:
+        assert client.infer({"megabytes": np.array([[1]])})["done"].tolist() == [[1]]
 
 
 def test_an_unloaded_model_answers_what_it_was_sent_before_and_the_others_stay(

@@ -125,3 +125,12 @@ def test_a_damaged_tensor_fails_its_batch_only(workers: Serving):
     assert [type(frame).__name__ for frame in frames] == ["Hello", "Failure", "Failure"]
     assert frames[1].is_input
     assert frames[2].code == "model_failed"  # act 1
+
+
+def test_batches_that_are_sent_ahead_are_answered_in_their_order(workers: Serving):
+    with WorkerClient(start_scripted(workers, "w").address) as client:
+        started = time.monotonic()
+        ahead = [client.send(x((value, 0.2, 0))) for value in range(3)]
+        assert time.monotonic() - started < 0.2  # nobody has waited for an answer
+        assert [client.answer(each)["y"][0, 0] for each in ahead] == [0, 1, 2]
+        assert client.infer(x((7, 0, 0)))["y"][0, 0] == 7

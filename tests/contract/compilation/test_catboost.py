@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.runtimes.bundle import load_bundle, read_compilation, read_golden
 from modelyard.runtimes.golden import mismatches
 from modelyard.runtimes.inspect import inspect
@@ -48,11 +47,3 @@ def test_a_catboost_file_is_served_and_answers_as_catboost(kind: str, suffix: st
     if suffix == "cbm":
         assert compilation.variant("onnx").rows > 500
         assert compilation.served.startswith("onnx")
-
-
-def test_a_model_on_categories_is_refused_with_a_way_out(tmp_path: Path) -> None:
-    data = [[float(row[0]), "ab"[index % 2]] for index, row in enumerate(ROWS)]
-    catboost.CatBoostClassifier(**SETTINGS).fit(data, TARGET, cat_features=[1]).save_model(tmp_path / "model")
-    (tmp_path / "bundle").mkdir()
-    with pytest.raises(ArtifactInvalidError, match="categories"):
-        inspect(tmp_path / "model", tmp_path / "bundle")

@@ -154,20 +154,25 @@ async def _tick(
     """The gateway's clock: the routing table, deadlines, captures, demand, and idle connections."""
     count = 0
     while True:
-        try:
-            table = follower.poll()
-            if table is not None:
-                service.follow(table)
-        except ModelyardError as error:
-            _logger.warning("%s", error.message)
-        service.tick()
-        reporter.tick()
+        for duty in (lambda: _follow(service, follower), service.tick, reporter.tick):
+            try:
+                duty()
+            except ModelyardError as error:
+                _logger.warning("%s", error.message)
+            except Exception:  # without the clock no deadline would hold any more, and no new table come into force
+                _logger.exception("the gateway's clock goes on after a fault")
         count += 1
         if count % _TICKS_PER_SWEEP == 0:
             for connection in list(server.server_state.connections):
                 if isinstance(connection, GatewayProtocol):
                     connection.sweep()
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _follow(service: InferenceService, follower: TableFollower) -> None:
+    table = follower.poll()
+    if table is not None:
+        service.follow(table)
 
 
 class _Server(uvicorn.Server):

@@ -7,7 +7,7 @@ from pathlib import Path
 from modelyard.dataplane.hosting.report import HostedReport, ModelState
 from modelyard.dataplane.hosting.signs import HostSigns
 from modelyard.dataplane.served_model import ServedModel
-from modelyard.kit.host import resident_bytes
+from modelyard.kit.host import peak_resident_bytes, resident_bytes
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Tensor, Tensors
 from modelyard.runtimes.bundle import nan_free_of, served_file
 from modelyard.runtimes.formats.onnx import OnnxRuntime
@@ -24,6 +24,9 @@ class HostedModel(Predictor):
         title: what it is, for people.
         signs: of the host.
         on_change: called on the event loop's thread when what is reported of it became another without an order.
+
+    Attributes:
+        grown_bytes: by how much its batches made the process larger than it had ever been.
     """
 
     def __init__(
@@ -33,8 +36,9 @@ class HostedModel(Predictor):
         self.address = address
         self.served: ServedModel | None = None
         self.last_used_at = time.monotonic()
+        self.grown_bytes = 0
+        self.title = title
         self._bundle = bundle
-        self._title = title
         self._signs = signs
         self._on_change = on_change
         self._predictor: Predictor | None = None
@@ -42,6 +46,7 @@ class HostedModel(Predictor):
         self._busy_seconds = 0.0
         self._nan_output = ""
         self._began_at = 0.0
+        self._peak_bytes = 0
 
     @property
     def is_loaded(self) -> bool:
@@ -93,6 +98,7 @@ class HostedModel(Predictor):
     def begin_batch(self, patience_seconds: float) -> None:
         """See BatchSigns."""
         self._began_at = time.monotonic()
+        self._peak_bytes = peak_resident_bytes()
         if self._signs.begin_batch(self.number, patience_seconds):
             self._on_change()  # now: the loop has no turn before the batch is over
 
@@ -103,6 +109,7 @@ class HostedModel(Predictor):
         if self._began_at:
             self._busy_seconds += now - self._began_at
             self._batches += 1
+            self.grown_bytes += peak_resident_bytes() - self._peak_bytes
             self._began_at = 0.0
 
     def note_nan(self, output: str) -> None:
@@ -117,7 +124,7 @@ class HostedModel(Predictor):
         return HostedReport(
             number=self.number,
             state=ModelState.LOADING if is_new else ModelState.SERVED if self.is_loaded else ModelState.PARKED,
-            title=self._title,
+            title=self.title,
             resident_bytes=self._resident_bytes,
             batches=self._batches,
             loads=self._loads,

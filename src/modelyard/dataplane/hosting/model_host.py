@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ from modelyard.errors import ModelyardError
 from modelyard.kit.files import inside
 from modelyard.kit.host import resident_bytes
 
+EXIT_OUTGROWN = 5
+_LEAST_GROWTH_BYTES = 32 << 20  # of a model that is blamed; less is what any batch may take
 _OTHER_PROJECT = "this host serves models of another project"
 
 
@@ -146,6 +149,26 @@ class ModelHost:
             model.park()
             _give_back_memory()
 
+    def _end_if_outgrown(self) -> None:
+        """End the process if it is over its memory with a single model loaded, by what one model's batches took.
+
+        What they took stays in the arena that all share: the host would park everybody again and again. The model is
+        named as the one at work; control brings the others back elsewhere.
+        """
+        if len(self._models) == 1 or resident_bytes() <= self._memory_bytes:
+            return
+        largest = max(self._models.values(), key=lambda model: model.grown_bytes, default=None)
+        if largest is None or largest.grown_bytes < max(_LEAST_GROWTH_BYTES, self._memory_bytes // 2):
+            return
+        self._report()
+        self._signs.blame(largest.number)
+        sys.stderr.write(
+            f"host: {largest.title} made it grow by {largest.grown_bytes >> 20} MiB while it answered; "
+            f"all models together may have {self._memory_bytes >> 20} MiB\n"
+        )
+        sys.stderr.flush()
+        os._exit(EXIT_OUTGROWN)
+
     def _make_room_and_report(self) -> None:
         self._make_room()
         self._report()
@@ -156,6 +179,7 @@ class ModelHost:
         while True:
             self._signs.promise(BEAT_SECONDS)
             self._make_room_and_report()
+            self._end_if_outgrown()
             await asyncio.sleep(BEAT_SECONDS)
             now, busy = time.monotonic(), time.thread_time()  # of this thread alone: loading is not answering
             self._busy_share = (busy - busy_before) / (now - beaten_at)

@@ -62,6 +62,10 @@ class HostSigns:
         self._answering = _NONE
         MARKER_FORMAT.pack_into(self._marker, 0, _NONE, self._loading)
 
+    def blame(self, number: int) -> None:
+        """Model `number` is why the process is about to end, whoever is at work."""
+        MARKER_FORMAT.pack_into(self._marker, 0, number, _NONE)
+
     def _set_alarm(self, now: float, seconds: float) -> None:
         """Taken back when the loop has its turn: batches that come together share an alarm and its system calls."""
         signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -117,21 +117,22 @@ class Measurer:
         is_batched = all(spec.shape and spec.shape[0] == -1 for spec in specs)
         single = _tiled(sample, 1) if is_batched else sample
         deadline = time.monotonic() + _BUDGET_SECONDS
-        _timed(client, single, 0.0, _WARM_UP_CALLS)
+        _calls(client, single, 0.0, _WARM_UP_CALLS)
         state = self._engine.state(process_id)
         pid = state.pid if not state.node else None  # another machine's processor time is not seen: its time counts
         before = process_cpu_seconds(pid)
-        times = _timed(client, single, _FIRST_SIZE_SECONDS, _LEAST_CALLS)
-        cpu_seconds = (process_cpu_seconds(pid) - before) / len(times)
+        times = _intervals(client, single, _FIRST_SIZE_SECONDS, _LEAST_CALLS)
+        cpu_seconds = (process_cpu_seconds(pid) - before) / (len(times) + 2)  # the first and the last end no interval
         mean = sum(times) / len(times)
-        woken = _timed(client, single, _SIZE_SECONDS, _LEAST_CALLS, pause_seconds=min(_MOST_PAUSE_SECONDS, 2 * mean))
+        woken = _calls(client, single, _SIZE_SECONDS, _LEAST_CALLS, pause_seconds=min(_MOST_PAUSE_SECONDS, 2 * mean))
         curve = [service_point([(1, each) for each in times])]
         for size in SIZES[1:] if is_batched else ():
             if time.monotonic() > deadline:
                 break
             batch = _tiled(sample, size)
-            _timed(client, batch, 0.0, _WARM_UP_CALLS)
-            curve.append(service_point([(size, each) for each in _timed(client, batch, _SIZE_SECONDS, _LEAST_CALLS)]))
+            _calls(client, batch, 0.0, _WARM_UP_CALLS)
+            measured = _intervals(client, batch, _SIZE_SECONDS, _LEAST_CALLS)
+            curve.append(service_point([(size, each) for each in measured]))
         return Measurement(
             curve=tuple(curve),
             cpu_seconds_per_row=cpu_seconds or mean,
@@ -141,10 +142,31 @@ class Measurer:
         )
 
 
-def _timed(
+def _intervals(client: WorkerClient, batch: Tensors, seconds: float, least: int) -> list[float]:
+    """Seconds from answer to answer while the next batch is always there already, as it is under load.
+
+    The worker need not wait for its caller then. A caller that asks again only after each answer takes that wait for
+    service: of 1.4 ms a tenth, which at 80 % load makes the p99 look half as long again.
+    """
+    times: list[float] = []
+    ahead = [client.send(batch), client.send(batch)]
+    client.answer(ahead.pop(0))
+    before = time.perf_counter()
+    deadline = before + seconds
+    while len(times) < least or (before < deadline and len(times) < _MOST_CALLS):
+        ahead.append(client.send(batch))
+        client.answer(ahead.pop(0))
+        now = time.perf_counter()
+        times.append(now - before)
+        before = now
+    client.answer(ahead.pop())
+    return times
+
+
+def _calls(
     client: WorkerClient, batch: Tensors, seconds: float, least: int, *, pause_seconds: float = 0.0
 ) -> list[float]:
-    """Seconds of each call: as many as fit, between `least` and a maximum."""
+    """Seconds of each call by itself: as many as fit, between `least` and a maximum."""
     times: list[float] = []
     deadline = time.perf_counter() + seconds
     while len(times) < least or (time.perf_counter() < deadline and len(times) < _MOST_CALLS):

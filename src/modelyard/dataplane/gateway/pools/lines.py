@@ -121,6 +121,8 @@ class Lines:
         if task is None or (task.done() and (task.cancelled() or task.exception() or task.result().is_closed)):
             task = self._lines[socket] = asyncio.get_running_loop().create_task(self._connect(socket))
         line = await asyncio.shield(task)
+        if line.is_closed:  # lost again before its first user came to it
+            raise ConnectionResetError("the host closed the connection")
         return line.attach(place, user)
 
     async def _connect(self, socket: str) -> "_Line":
@@ -152,10 +154,14 @@ class _Line(asyncio.Protocol):
         return channel
 
     def detach(self, channel: Channel) -> None:
-        """A replica leaves; the last one closes the line."""
+        """A replica leaves; the last one closes the line. Whatever was under way for it is not waited for."""
         self._channels.pop(channel.number, None)
         self.send(encode_frame(Detach(channel.number)))
-        if not self._channels:
+        for frame_id in [frame_id for frame_id in self._bursts if frame_id >> CHANNEL_SHIFT == channel.number]:
+            self._answered(frame_id)
+        if self._channels:
+            self._free_waiting()
+        else:
             self._end()
 
     def is_busy_for(self, channel: Channel) -> bool:
@@ -199,6 +205,9 @@ class _Line(asyncio.Protocol):
                     channel.received(header, body)
         except FrameInvalidError:
             self._transport.abort()
+        self._free_waiting()
+
+    def _free_waiting(self) -> None:
         if self._waiting and self._under_way < _MOST_BURSTS:
             waiting, self._waiting = self._waiting, {}
             for channel in waiting:
@@ -208,7 +217,7 @@ class _Line(asyncio.Protocol):
         burst = self._bursts.pop(frame_id, None)
         if burst is not None:
             burst.unanswered -= 1
-            if not burst.unanswered:
+            if not burst.unanswered and burst is not self._open:
                 self._under_way -= 1
 
     def _end_turn(self) -> None:
@@ -216,6 +225,9 @@ class _Line(asyncio.Protocol):
         if burst is not None:
             self.send(b"".join(burst.frames))
             burst.frames.clear()
+            if not burst.unanswered:  # whoever it was for has left
+                self._under_way -= 1
+                self._free_waiting()
 
     def connection_lost(self, _: Exception | None) -> None:
         channels, self._channels = self._channels, {}

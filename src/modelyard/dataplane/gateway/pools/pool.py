@@ -226,7 +226,11 @@ class VariantPool:
             return
         for request, own in zip(batch.requests, shares, strict=True):
             request.model_us = answer.service_us
-            request.answer(own, self)
+            try:
+                request.answer(own, self)
+            except Exception:  # the others of the batch are in no list any more: nobody else would answer them
+                _logger.exception("an answer of %s:%s could not be passed on", self.model, self.number)
+                request.caller.failed(request, _not_passed_on())
 
     def part_answered(self, replica: ReplicaLink, batch: Batch, outputs: list[WireTensor], service_us: int) -> None:
         """See ReplicaOwner."""
@@ -248,6 +252,8 @@ class VariantPool:
                 completion_tokens=ended.completion_tokens,
             )
             batch.stream.end(ending, self)
+        if self._queue:  # a request that is tried again waits for a replica that holds nothing else
+            self._flush_soon()
 
     def batch_failed(self, batch: Batch, failure: Failure) -> None:
         """See ReplicaOwner: a failed batch of several is tried again one by one, so that each gets its own answer."""
@@ -465,6 +471,10 @@ def _too_late() -> DeadlineExceededError:
         "no answer came within the request's time",
         hint="Allow more time, send smaller batches, or scale the endpoint.",
     )
+
+
+def _not_passed_on() -> InternalError:
+    return InternalError("the model's answer could not be passed on", hint="See the gateway's log.")
 
 
 def _error_of(failure: Failure, model: str, number: int) -> ModelyardError:

@@ -124,11 +124,11 @@ class ReplicaLink:
                 described.append(TensorHead(first.name, first.datatype, shape, sum(map(len, parts))))
                 chunks += parts
             heads = tuple(described)
-        if self._connection is not None:
-            patience = max(request.deadline for request in batch.requests) - batch.sent_at
-            allowed = self._begin(batch.stream) if batch.stream is not None else 0
-            frame = encode_frame(Infer(self._last_id, heads, True, patience, allowed), chunks)
-            self._connection.send(frame, self._last_id)
+        assert self._connection is not None  # noqa: S101 - it is ready
+        patience = max(request.deadline for request in batch.requests) - batch.sent_at
+        allowed = self._begin(batch.stream) if batch.stream is not None else 0
+        frame = encode_frame(Infer(self._last_id, heads, True, patience, allowed), chunks)
+        self._connection.send(frame, self._last_id)
 
     def may_send(self) -> None:
         """See LineUser."""
@@ -184,6 +184,10 @@ class ReplicaLink:
             raise FrameInvalidError("a worker sent a request")
         if not self.is_ready and not self.in_flight and not isinstance(header, Hello):
             self._leave()
+
+    def connected(self, connection: "_Connection") -> None:
+        """A socket is open. Known before its first frame: the owner may send as soon as it hears of the greeting."""
+        self._connection = connection
 
     def connection_lost(self) -> None:
         """The socket is closed; whatever was in flight has no answer."""
@@ -261,7 +265,6 @@ class ReplicaLink:
             notice_loss(transport.get_extra_info("socket"))
             if key:
                 transport.write(first_line(key))
-        self._connection = connection
         return connection
 
 
@@ -295,6 +298,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self._link.connected(self)
         self._greeting = asyncio.get_running_loop().call_later(_HELLO_SECONDS, self.abort)
 
     def data_received(self, data: bytes) -> None:
