@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         default="",
         description="Ray cluster, host:port of its head. Empty: the one that `modelyard cluster start` started.",
     )
+    gpus: str = Field(
+        default="",
+        description="Accelerators of this machine that jobs and replicas may have, by number: 0,1. Empty: all that its "
+        "driver shows; `none`: none.",
+    )
     container_socket: str = Field(
         default="",
         description="API of Docker or Podman: unix:///run/docker.sock. Empty: DOCKER_HOST, or the usual places.",

@@ -121,7 +121,7 @@ def scheduling(database):
     found = assemble(
         database=database,
         clock=SystemClock(),
-        machine=lambda: HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2),
+        machines=lambda: [HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2)],
         quota=lambda project: Quota(cpus=2) if project == "default" else Quota(),
         carry=lambda _ticket: None,
     )

@@ -75,7 +75,9 @@ def train(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which the job is ended.")
     ] = None,
-    gpus: Annotated[int, typer.Option(min=0, help="Accelerators that the job has for itself, on a cluster.")] = 0,
+    gpus: Annotated[float, typer.Option(min=0, help="Accelerators for itself; below 1, its part of one.")] = 0,
+    gpu_kind: Annotated[str, typer.Option(help="What they must be, such as A100.")] = "",
+    gpu_memory: Annotated[int, typer.Option(min=0, metavar="MIB", help="Memory that each must have, in MiB.")] = 0,
     node_label: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A label that its machine must carry, on a cluster; may be repeated."),
@@ -101,7 +103,15 @@ def train(
             target=target,
             hyperparameters=_settings(set_),
             seed=seed,
-            resources=_resources(cpus, memory, time_limit, gpus, node_label),
+            resources=Resources(
+                cpus=cpus,
+                memory_bytes=memory and memory << 20,
+                time_limit_seconds=time_limit,
+                gpus=gpus,
+                gpu_kind=gpu_kind,
+                gpu_memory_bytes=gpu_memory << 20 or None,
+                node_labels=read_labels(node_label or ()),
+            ),
             placement=_placement(queue, priority, spot, start_within, reservation),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
@@ -247,18 +257,6 @@ def show_algorithm(session: Session, name: Annotated[str, typer.Argument(help="N
             "Description": lambda each: each.description,
         },
         empty="It has no hyper-parameters.",
-    )
-
-
-def _resources(
-    cpus: float | None, memory: int | None, time_limit: float | None, gpus: int, node_label: list[str] | None
-) -> Resources:
-    return Resources(
-        cpus=cpus,
-        memory_bytes=memory and memory << 20,
-        time_limit_seconds=time_limit,
-        gpus=gpus,
-        node_labels=read_labels(node_label or ()),
     )
 
 

@@ -13,8 +13,9 @@ from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import process_id
+from modelyard.control.scheduling.records import Entry
 from modelyard.control.scheduling.service import SchedulingService
-from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.engines.base import Engine, NoSuchNodeError, ProcessNotFoundError
 from modelyard.errors import ModelyardError
 from modelyard.kit.clock import Clock
 from modelyard.kit.files import write_atomic
@@ -87,8 +88,11 @@ class JobExecution:
             return False
         self._save(replace(job, status=JobStatus.STARTING, control=self._control))
         try:
-            self._engine.submit(process_id(job), self._prepare(job))
+            self._engine.submit(process_id(job), self._prepare(job, entry))
         except ModelyardError as error:
+            if isinstance(error, NoSuchNodeError) and self._is_host_gone(entry):
+                self._plan_again(job)
+                return False
             message = f"{error.message}. {error.hint}".strip()
             self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.START_FAILED, message=message))
             return False
@@ -129,9 +133,9 @@ class JobExecution:
             if self._is_stop_requested(job.id):
                 end = replace(end, cause=EndCause.STOPPED, message="It was stopped.")
             elif entry.state is EntryState.LEAVING or job.attempt - entry.preemptions < MAX_ATTEMPTS:
-                is_leaving = entry.state is EntryState.LEAVING
-                self._try_again(job, waits=is_leaving)
-                return not is_leaving
+                waits = entry.state is EntryState.LEAVING or self._is_host_gone(entry)
+                self._try_again(job, entry, waits=waits)
+                return not waits
         if end.cause is EndCause.EXIT and end.exit_code == 0:
             self._complete(job, end)
         else:
@@ -150,7 +154,7 @@ class JobExecution:
         shutil.rmtree(self._folder(job), ignore_errors=True)
         self._batches.remove(job)
 
-    def _prepare(self, job: Job) -> ProcessSpec:
+    def _prepare(self, job: Job, entry: Entry) -> ProcessSpec:
         folder = self._folder(job)
         (folder / "output").mkdir(parents=True, exist_ok=True)
         channels = {role: self._inputs.channel(job.project, ref) for role, ref in job.recipe.channels.items()}
@@ -171,14 +175,10 @@ class JobExecution:
             mounts=(*(Mount(path=str(path)) for path in inputs), *mounts),
             resources=job.resources,
             has_loopback=has_loopback,
-            labels=self._labels(job),
+            labels=_labels(job, entry),
+            node=entry.host or "",
+            node_memory_bytes=entry.memory_bytes,
         )
-
-    def _labels(self, job: Job) -> dict[str, str]:
-        """Whose process it is, and what it is metered as."""
-        entry = self._scheduling.entry(job.id)
-        more = {} if entry is None else {"spot": "yes" if entry.is_spot else "", "gpus": str(entry.gpus)}
-        return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
     def _complete(self, job: Job, end: ProcessEnd) -> None:
         folder = self._folder(job)
@@ -221,7 +221,18 @@ class JobExecution:
         except ProcessNotFoundError:
             return lost
 
-    def _try_again(self, job: Job, *, waits: bool) -> None:
+    def _is_host_gone(self, entry: Entry) -> bool:
+        """Whether the machine that was planned for a job is no longer there."""
+        return entry.host not in [node.name for node in self._engine.nodes() if node.is_alive]
+
+    def _plan_again(self, job: Job) -> None:
+        """Nothing has run: it waits with its old place for another machine."""
+        with self._database.transaction() as connection:
+            self._repository.save(connection, replace(job, status=JobStatus.PENDING, version=job.version + 1))
+            self._scheduling.plan_again(connection, job.id)
+        self._scheduling.awake.set()
+
+    def _try_again(self, job: Job, entry: Entry, *, waits: bool) -> None:
         """Prepare the next attempt; with `waits` it stands in the queue again and others run meanwhile."""
         if self._has_process(job):
             self._output.archive(job)
@@ -232,8 +243,10 @@ class JobExecution:
             self._repository.remove_points(connection, job.id)
             again = replace(job, status=JobStatus.PENDING, attempt=job.attempt + 1, metrics={}, version=job.version + 1)
             self._repository.save(connection, again)
-            if waits:
+            if waits and entry.state is EntryState.LEAVING:
                 self._scheduling.wait_again(connection, job.id)
+            elif waits:
+                self._scheduling.plan_again(connection, job.id)
         self._scheduling.awake.set()
 
     def _ingest_metrics(self, job_id: str) -> None:
@@ -288,6 +301,12 @@ class JobExecution:
 
     def _folder(self, job: Job) -> Path:
         return self._home.run / "jobs" / process_id(job)
+
+
+def _labels(job: Job, entry: Entry) -> dict[str, str]:
+    """Whose process it is, and what it is metered as."""
+    more = {"spot": "yes" if entry.is_spot else "", "gpus": f"{entry.gpus:g}"}
+    return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
 
 def _is_worth_another_try(job: Job, end: ProcessEnd) -> bool:

@@ -11,7 +11,7 @@ from modelyard.control.scheduling.rule.deciding import never_fits
 from modelyard.control.scheduling.rule.ordering import in_order
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Connection, Database
-from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, Placement, QueuedJob, Schedule
+from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, HostCapacity, Placement, QueuedJob, Schedule
 from modelyard.types.processes import Resources
 
 _NO_LIMIT_SECONDS = 365 * 86_400.0
@@ -43,7 +43,7 @@ class SchedulingService:
         """
         now = self._clock.now()
         with self._database.read() as connection:
-            machine = next(iter(self._board.hosts(connection)))
+            hosts = self._board.hosts(connection)
             entry = Entry(
                 job=job,
                 project=project,
@@ -52,7 +52,7 @@ class SchedulingService:
                 priority=placement.priority,
                 ranked_at=now,
                 cpus=resources.cpus or 1.0,
-                memory_bytes=placement.memory_bytes or _part(machine.memory_bytes, machine.jobs, resources),
+                memory_bytes=placement.memory_bytes or _part(hosts, resources),
                 gpus=max(placement.gpus, resources.gpus),
                 limit_seconds=resources.time_limit_seconds or _NO_LIMIT_SECONDS,
                 expected_seconds=expected_seconds,
@@ -60,6 +60,10 @@ class SchedulingService:
                 is_held=placement.is_held,
                 start_before=placement.start_before,
                 reservation=placement.reservation,
+                node_labels=resources.node_labels,
+                gpu_kind=resources.gpu_kind,
+                gpu_memory_bytes=resources.gpu_memory_bytes or 0,
+                choice=resources.placement,
             )
             self._check_queue(connection, placement.queue)
             reason = never_fits(self._board.state(connection, now, (), {project}), entry.request())
@@ -90,12 +94,11 @@ class SchedulingService:
 
     def wait_again(self, connection: Connection, job: str) -> None:
         """The job made room for others and keeps its place."""
-        entry = self._entries.get(connection, job)
-        if entry is None:
-            return
-        self._board.charge(connection, entry, self._clock.now())
-        again = replace(entry, state=EntryState.WAITING, admitted_at=None, host=None, preemptions=entry.preemptions + 1)
-        self._entries.save(connection, again)
+        self._let_wait(connection, job, preemptions=1)
+
+    def plan_again(self, connection: Connection, job: str) -> None:
+        """The job's process is lost, perhaps with its host: it keeps its place and gets another host."""
+        self._let_wait(connection, job, preemptions=0)
 
     def cancel(self, job: str) -> None:
         """Let a job that has not started end without; no effect on one that has."""
@@ -193,6 +196,15 @@ class SchedulingService:
             if project in (None, each.project)
         ]
 
+    def _let_wait(self, connection: Connection, job: str, *, preemptions: int) -> None:
+        entry = self._entries.get(connection, job)
+        if entry is None:
+            return
+        self._board.charge(connection, entry, self._clock.now())
+        counted = entry.preemptions + preemptions
+        again = replace(entry, state=EntryState.WAITING, admitted_at=None, host=None, preemptions=counted)
+        self._entries.save(connection, again)
+
     def _line(self, connection: Connection) -> list[Entry]:
         """Waiting jobs in the order of their turn."""
         entries = self._entries.all(connection)
@@ -223,7 +235,7 @@ class SchedulingService:
             )
 
 
-def _part(memory_bytes: int, jobs: int, resources: Resources) -> int:
-    """Memory that is reserved for a job that names none: an equal part of the host's, at most its limit."""
-    part = memory_bytes // max(1, jobs)
+def _part(hosts: Iterable[HostCapacity], resources: Resources) -> int:
+    """Memory that is reserved for a job that names none: an equal part of the smallest host's, at most its limit."""
+    part = min((host.memory_bytes // max(1, host.jobs) for host in hosts), default=0)
     return min(part, resources.memory_bytes or part)

@@ -10,13 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from modelyard.engines.machines import find_gpus, this_machine
 from modelyard.engines.ray import access, listing, nodes
+from modelyard.engines.ray.traits import as_labels
 from modelyard.errors import ConflictError, UnavailableError
 from modelyard.kit.addresses import bound_socket
 from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
+from modelyard.types.compute.nodes import NodeTraits
 
 START_SECONDS = 180.0
 _STOP_SECONDS = 3.0  # Ray lets a node finish its tasks for up to 30 s; a process here ends with its node anyway
@@ -50,11 +54,24 @@ def start_node(
     address: str = "",
     ip: str = "",
     port: int = 0,
+    name: str = "",
     cpus: float | None = None,
     gpus: int | None = None,
-    labels: Mapping[str, str] | None = None,
+    memory_bytes: int | None = None,
+    traits: NodeTraits | None = None,
 ) -> nodes.Node:
     """Start a cluster's head, or a further node of the cluster at `address`; returns once it takes work.
+
+    Args:
+        home: the state directory.
+        address: host:port of the head; empty: it is one.
+        ip: this machine's address for the others; empty: the one that routes lead from.
+        port: of a head; 0: a free one.
+        name: of the node, among all of the cluster; empty: its address.
+        cpus: that it gives; None: all. Accelerators and memory likewise.
+        gpus: see `cpus`.
+        memory_bytes: see `cpus`.
+        traits: its labels and what its accelerators are; what is not said of those, this machine's driver says.
 
     Raises:
         RayMissingError: Ray is not installed.
@@ -78,7 +95,14 @@ def start_node(
     folder = access.own_folder(hashlib.sha256(f"{home.root}{ip}".encode()).hexdigest()[:12])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    command = _command(target, ip, folder, is_head=not address, cpus=cpus, gpus=gpus, labels=labels or {})
+    offer: dict[str, object] = {
+        "node-name": name or None,
+        "num-cpus": None if cpus is None else int(cpus),
+        "num-gpus": gpus,
+        "memory": memory_bytes,
+    }
+    offer["labels"] = ",".join(f"{key}={value}" for key, value in _labels(traits or NodeTraits()).items()) or None
+    command = _command(target, ip, folder, is_head=not address, offer=offer)
     node = _spawn(home, command, target, ip, folder)
     nodes.write_record(home, node)
     try:
@@ -111,23 +135,20 @@ def stop_node(home: Home, node: nodes.Node) -> None:
             (home.cluster / listing.HEAD).unlink()
 
 
-def _command(
-    target: str,
-    ip: str,
-    folder: Path,
-    *,
-    is_head: bool,
-    cpus: float | None,
-    gpus: int | None,
-    labels: Mapping[str, str],
-) -> list[str]:
+def _labels(said: NodeTraits) -> dict[str, str]:
+    """What a node carries: what was said of it, and of its accelerators what their driver says."""
+    found = this_machine(find_gpus()).traits
+    kind = said.gpu_kind or found.gpu_kind
+    memory = said.gpu_memory_bytes or found.gpu_memory_bytes
+    return as_labels(replace(said, gpu_kind=kind, gpu_memory_bytes=memory))
+
+
+def _command(target: str, ip: str, folder: Path, *, is_head: bool, offer: Mapping[str, object]) -> list[str]:
     options: dict[str, object] = {
+        **offer,
         "node-ip-address": ip,
         "temp-dir": folder,
         "object-store-memory": _OBJECT_STORE_BYTES,
-        "num-cpus": cpus if cpus is None else int(cpus),
-        "num-gpus": gpus,
-        "labels": ",".join(f"{name}={value}" for name, value in labels.items()) or None,
         "min-worker-port": 0,
         "max-worker-port": 0,
         "dashboard-agent-listen-port": _free_port(ip),

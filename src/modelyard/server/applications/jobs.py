@@ -74,7 +74,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     scheduling = assemble_scheduling(
         database=context.database,
         clock=context.clock,
-        machine=lambda: offered(context.engine.capacity(), parallel_jobs),
+        machines=lambda: offered(context.engine.nodes(), parallel_jobs),
         quota=registry.quota,
         carry=carrier.carry,
     )
@@ -101,7 +101,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
 
     def on_start() -> None:
         context.durable.add_queue(QUEUE, parallel_jobs)
-        context.durable.add_queue(ADMITTED, parallel_jobs if context.presence.name else MOST_ADMITTED)
+        is_one_of_several = bool(context.presence.name) and not context.engine.has_nodes
+        context.durable.add_queue(ADMITTED, parallel_jobs if is_one_of_several else MOST_ADMITTED)
         scheduling.queues.ensure_default()
         service.adopt()
         resume()

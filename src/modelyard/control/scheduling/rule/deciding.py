@@ -25,7 +25,7 @@ def decide(state: State) -> Decisions:
     expired = {each.id for each in state.waiting if each.start_before is not None and each.start_before < state.now}
     made = plan(state, _startable(state, expired), lambda request: request.limit_seconds)
     reasons = {each.id: reason for each in state.waiting if (reason := _held(state, each))}
-    reasons |= {each.id: never_fits(state, each) or "its reservation is over" for each in made.never}
+    reasons |= {each.id: never_fits(state, each) or _never_now(each) for each in made.never}
     starts, preempt = [], _for_reservations(state)
     for planned in made.starts:
         if planned.start > state.now:
@@ -54,9 +54,12 @@ def forecast(state: State) -> Mapping[str, float]:
 def never_fits(state: State, request: Request) -> str:
     """Why a job could not even start on empty hosts, in words; "" if it could."""
     what = "each of its hosts" if request.hosts > 1 else "it"
-    fitting = [host for host in state.hosts if request.need.fits_in(host.capacity)]
+    fitting = [host for host in state.hosts if host.could_run(request)]
     if not fitting:
-        largest = max(state.hosts, key=lambda host: host.capacity, default=None)
+        suited = [host for host in state.hosts if not host.traits.lacks(request.wish)]
+        if state.hosts and not suited:
+            return f"{what} needs {state.hosts[0].traits.lacks(request.wish)}, which no host has"
+        largest = max(suited, key=lambda host: host.capacity, default=None)
         room = missing(request.need, largest.capacity if largest else Amounts())
         return f"{what} needs {room} on the largest host" if room else f"{what} fits on no host"
     if len(fitting) < request.hosts:
@@ -65,6 +68,13 @@ def never_fits(state: State, request: Request) -> str:
     if room:
         return f"it needs {room} in the quota of project '{request.project}'"
     return _never_in_reservation(state, request)
+
+
+def _never_now(request: Request) -> str:
+    """Why the plan has no place for a job that some host could run."""
+    if request.reservation is not None:
+        return "its reservation is over"
+    return "others than jobs hold what it needs: replicas, or other programs of the cluster"
 
 
 def _never_in_reservation(state: State, request: Request) -> str:
@@ -128,7 +138,7 @@ def _victims(state: State, running: tuple[Running, ...], name: str, need: Amount
     here = [each for each in running if name in each.hosts and each.request.id not in leaving]
     spot = sorted((each for each in here if each.request.is_spot), key=lambda each: (each.started_at, each.request.id))
     gone: set[str] = set()
-    while host is not None and spot and missing(need, _room(here, host.capacity, gone)):
+    while host is not None and spot and missing(need, _room(here, host.room, gone)):
         gone.add(spot.pop().request.id)
     return {each.request.id for each in here if each.request.id in gone and not each.is_leaving}
 
