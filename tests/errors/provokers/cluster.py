@@ -6,7 +6,7 @@ from unittest import mock
 
 from stage import Stage
 
-from modelyard.cli.commands.compute.cluster import read_labels
+from modelyard.cli.labels import read_labels
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.ray import access, cluster, listing, nodes
 from modelyard.engines.ray.check import check_sockets

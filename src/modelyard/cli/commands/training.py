@@ -8,9 +8,9 @@ import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.commands.compute.batch import progress_words
-from modelyard.cli.commands.compute.cluster import read_labels
 from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
 from modelyard.cli.groups import add_group
+from modelyard.cli.labels import read_labels
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean

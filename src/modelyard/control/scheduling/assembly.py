@@ -18,6 +18,7 @@ from modelyard.types.compute.scheduling import HostCapacity, Quota
 class Scheduling:
     """What jobs ask, what administrators set up, and what lets jobs in, on one database."""
 
+    board: Board
     service: SchedulingService
     queues: QueueService
     scheduler: Scheduler
@@ -30,14 +31,18 @@ def assemble(
     machines: Callable[[], Sequence[HostCapacity]],
     quota: Callable[[str], Quota],
     carry: Callable[[str], None],
+    possible: Callable[[], Sequence[HostCapacity]] = tuple,
 ) -> Scheduling:
     """Args as in the parts.
 
     `machines` are those of the engine, `quota` asks the registry, `carry` gets the tickets of jobs that were let in.
     """
-    board = Board(EntryRepository(), QueueRepository(), ReservationRepository(), QuotaBook(quota, clock), machines)
+    board = Board(
+        EntryRepository(), QueueRepository(), ReservationRepository(), QuotaBook(quota, clock), machines, possible
+    )
     service = SchedulingService(database, board, clock, carry)
     return Scheduling(
+        board=board,
         service=service,
         queues=QueueService(database, board, clock, service.awake.set),
         scheduler=Scheduler(database, board, clock, carry),

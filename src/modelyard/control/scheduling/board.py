@@ -19,6 +19,7 @@ class Board:
 
     Args:
         machines: tells what each machine offers while nobody has said otherwise.
+        possible: tells of machines that are not there and would come if a job needed them.
         quotas: of projects.
     """
 
@@ -29,12 +30,14 @@ class Board:
         reservations: ReservationRepository,
         quotas: QuotaBook,
         machines: Callable[[], Sequence[HostCapacity]],
+        possible: Callable[[], Sequence[HostCapacity]] = tuple,
     ) -> None:
         self.entries = entries
         self.queues = queues
         self.reservations = reservations
         self.quotas = quotas
         self.machines = machines
+        self.possible = possible
 
     def hosts(self, connection: Connection) -> Sequence[HostCapacity]:
         """Every host that is there now. What somebody has said of one that is lost holds again when it is back."""

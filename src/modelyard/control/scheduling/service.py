@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from modelyard.control.scheduling.board import Board
 from modelyard.control.scheduling.errors import JobNeverFitsError, JobNotWaitingError, QueueNotFoundError
-from modelyard.control.scheduling.records import Entry
+from modelyard.control.scheduling.records import Entry, host_of
 from modelyard.control.scheduling.rule.deciding import never_fits
 from modelyard.control.scheduling.rule.ordering import in_order
+from modelyard.control.scheduling.rule.state import State
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Connection, Database
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, HostCapacity, Placement, QueuedJob, Schedule
@@ -66,7 +68,7 @@ class SchedulingService:
                 choice=resources.placement,
             )
             self._check_queue(connection, placement.queue)
-            reason = never_fits(self._board.state(connection, now, (), {project}), entry.request())
+            reason = never_fits(self._widest(connection, now, project), entry.request())
         if not reason and entry.start_before is not None and entry.start_before <= now:
             reason = "the moment by which it must have started has passed"
         if reason:
@@ -195,6 +197,11 @@ class SchedulingService:
             for position, each in found
             if project in (None, each.project)
         ]
+
+    def _widest(self, connection: Connection, now: datetime, project: str) -> State:
+        """Every host that there is, or that would come for a job."""
+        state = self._board.state(connection, now, (), {project})
+        return replace(state, hosts=(*state.hosts, *(host_of(each) for each in self._board.possible())))
 
     def _let_wait(self, connection: Connection, job: str, *, preemptions: int) -> None:
         entry = self._entries.get(connection, job)

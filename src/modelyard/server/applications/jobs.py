@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from modelyard import __version__
 from modelyard.control.algorithms.api import router as algorithms_router
 from modelyard.control.audit.api import router as audit_router
+from modelyard.control.autoscaling.api import router as autoscaling_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.building import EnvironmentBuilder
@@ -36,6 +37,7 @@ from modelyard.control.scheduling.capacity import offered
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.control.telemetry.api import figures_router
 from modelyard.server.applications.application import Application
+from modelyard.server.applications.autoscaling import Autoscaling
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 
@@ -71,12 +73,14 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     metering = assemble_metering(
         database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
     )
+    autoscaling = Autoscaling(context)
     scheduling = assemble_scheduling(
         database=context.database,
         clock=context.clock,
-        machines=lambda: offered(context.engine.nodes(), parallel_jobs),
+        machines=lambda: offered(autoscaling.staying(context.engine.nodes()), parallel_jobs),
         quota=registry.quota,
         carry=carrier.carry,
+        possible=autoscaling.service.possible_hosts,
     )
     service, workflow = _jobs(context, registry, scheduling.service, metering, references)
     carrier.workflow = workflow
@@ -87,6 +91,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
+        autoscaling_router(autoscaling.service, guard),
         costs_router(metering.costs, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
@@ -120,6 +125,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
         Duty(name="jobs.metering", interval_seconds=METERING_SECONDS, run=metering.look),
         Duty(name="jobs.budgets", interval_seconds=METERING_SECONDS, run=keep_budgets, is_shared=True),
+        *autoscaling.duties(scheduling),
     )
     return Jobs(
         application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),

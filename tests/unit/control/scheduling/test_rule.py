@@ -28,6 +28,7 @@ HOSTS = (
     Host(name="small-1", capacity=Amounts(4000, 8, 0, 4), traits=NodeTraits(labels={"zone": "a"})),
     Host(name="small-2", capacity=Amounts(4000, 8, 0, 4)),
 )
+WISHES = (NodeWish(), NodeWish(), NodeWish(labels={"zone": "a"}), NodeWish(gpu_kind="a100"))
 PROJECTS = ("a", "b", "c")
 QUEUES = {
     "default": QueueState(name="default"),
@@ -63,9 +64,7 @@ def traces(draw: st.DrawFn) -> list[TraceJob]:
             priority=draw(st.integers(-5, 5)),
             is_spot=draw(st.booleans()),
             start_before=draw(st.sampled_from([None, None, 350.0])),
-            wish=draw(
-                st.sampled_from([NodeWish(), NodeWish(), NodeWish(labels={"zone": "a"}), NodeWish(gpu_kind="a100")])
-            ),
+            wish=draw(st.sampled_from(WISHES)) if hosts == 1 else NodeWish(),
             choice=draw(st.sampled_from(NodeChoice)),
         )
         jobs.append(TraceJob(request=wish, seconds=float(draw(st.integers(1, limit)))))
@@ -149,7 +148,7 @@ def test_no_host_and_no_quota_is_exceeded_gangs_start_whole_and_every_job_comes_
 ):
     hosts = (replace(HOSTS[0], held=Amounts(millicpus=1000 * cores)), *HOSTS[1:])
     state = State(now=0.0, hosts=hosts, queues=QUEUES, quotas=limits, reservations=reserved)
-    # Where a project's quota cannot hold a job it is refused when it is submitted; and what others hold here, they keep.
+    # What a project's quota cannot hold is refused when it is submitted; and what others hold here, they keep.
     left = replace(state, hosts=tuple(replace(host, capacity=host.room) for host in hosts))
     jobs = [job for job in jobs if not never_fits(left, job.request)]
 

@@ -1,26 +1,20 @@
 """cluster start, stop, status: this machine's part of a Ray cluster, for `modelyard up --engine ray`."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.compute import node_kinds
 from modelyard.cli.groups import add_group
+from modelyard.cli.labels import read_labels
 from modelyard.cli.session import Session
-from modelyard.errors import InvalidInputError
 from modelyard.types.compute.nodes import NodeTraits
 
 if TYPE_CHECKING:
     from modelyard.settings import Home
 
 PANEL = "Platform"
-
-
-class LabelInvalidError(InvalidInputError):
-    """A label of a node that is not of the form NAME=VALUE."""
-
-    code = "label_invalid"
 
 
 def declare(app: typer.Typer) -> None:
@@ -32,6 +26,7 @@ def _declare(group: typer.Typer) -> None:
     command(group, "start")(start)
     command(group, "stop")(stop)
     command(group, "status")(status)
+    node_kinds.declare(group)
 
 
 def start(
@@ -107,21 +102,7 @@ def status(
         "Labels": lambda node: ", ".join(f"{name}={value}" for name, value in node.labels.items()),
     }
     session.out.table(listing.describe(_layout(session), address), columns, empty="The cluster has no node.")
-
-
-def read_labels(given: Sequence[str]) -> dict[str, str]:
-    """Labels from NAME=VALUE.
-
-    Raises:
-        LabelInvalidError: not of that form.
-    """
-    labels = {}
-    for each in given:
-        name, separator, value = each.partition("=")
-        if not (name and separator and value):
-            raise LabelInvalidError(f"'{each}' is no label", hint="Write NAME=VALUE, such as zone=a.", field="label")
-        labels[name] = value
-    return labels
+    session.out.note("Which nodes came and went by themselves, and why: modelyard cluster history")
 
 
 def _layout(session: Session) -> "Home":
