@@ -136,6 +136,7 @@ class NodeKeeper:
         if not is_ended or node.name in alive:
             return node
         self._drained.discard(node.name)
+        self._provider.forget(node.name)
         state = ManagedNodeState.FAILED if node.idle_since is None else ManagedNodeState.ENDED
         return replace(node, state=state, changed_at=self._clock.now())
 

@@ -30,6 +30,10 @@ class NodeProvider(ABC):
     def is_ended(self, name: str) -> bool | None:
         """Whether it has ended; None: it has not been tried, or has gone wrong, so it is to be tried again."""
 
+    @abstractmethod
+    def forget(self, name: str) -> None:
+        """It has ended, and nobody will ask about it any more."""
+
 
 class CommandProvider(NodeProvider):
     """Runs `PROGRAM start NAME KIND` and `PROGRAM end NAME KIND`; exit code 0 means done. For one thread.
@@ -67,14 +71,17 @@ class CommandProvider(NodeProvider):
         if ("end", name) not in self._runs:
             return None
         code = self._code("end", name)
-        if code is None:
-            return False
-        del self._runs["end", name]
-        start = self._runs.get(("start", name))
-        if start is not None and start.poll() is not None:
-            del self._runs["start", name]
+        if code:
+            del self._runs["end", name]
+            return None
+        return code == 0
+
+    def forget(self, name: str) -> None:
+        """See `NodeProvider.forget`."""
         self._faults.pop(name, None)
-        return True if code == 0 else None
+        for verb in ("start", "end"):
+            if self._code(verb, name) is not None:
+                del self._runs[verb, name]
 
     def _code(self, verb: str, name: str) -> int | None:
         run = self._runs.get((verb, name))
