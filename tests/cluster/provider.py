@@ -1,6 +1,6 @@
 """What an operator would write: starts and ends machines, here network namespaces that are there already.
 
-`provider.py start NAME KIND`, `provider.py end NAME KIND`; the namespace is named by TEST_SPACE, its address by TEST_IP.
+`provider.py start NAME KIND`, `provider.py end NAME KIND`; TEST_SPACE names the namespace, TEST_IP its address.
 """
 
 import json

@@ -11,6 +11,7 @@ from modelyard.control.scheduling.records import Entry, host_of
 from modelyard.control.scheduling.rule.deciding import never_fits
 from modelyard.control.scheduling.rule.ordering import in_order
 from modelyard.control.scheduling.rule.state import State
+from modelyard.engines.checking import check_gpus
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Connection, Database
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, HostCapacity, Placement, QueuedJob, Schedule
@@ -42,7 +43,9 @@ class SchedulingService:
         Raises:
             QueueNotFoundError: there is no such queue.
             JobNeverFitsError: it could not start even on an empty machine; the message says why.
+            InvalidInputError: so many accelerators cannot be had.
         """
+        check_gpus(resources.gpus)
         now = self._clock.now()
         with self._database.read() as connection:
             hosts = self._board.hosts(connection)
