@@ -11,6 +11,7 @@ from modelyard.types.compute.autoscaling import ManagedNode, NodeKind
 from modelyard.types.compute.nodes import LOCAL_NODE
 from modelyard.types.compute.scheduling import HostCapacity
 
+_LONGEST_NAME = 50
 _MOST_POSSIBLE = 32
 """Hosts that are only possible, and of a kind, at whose number a job's gang is measured when it is submitted."""
 
@@ -62,7 +63,12 @@ class AutoscalingService:
                 hint="Raise the one or lower the other.",
                 field="max_nodes",
             )
-        check_name(kind.name)
+        if len(check_name(kind.name)) > _LONGEST_NAME:
+            raise NodeKindInvalidError(
+                f"The name '{kind.name}' is too long for a kind of node, whose nodes are named by it",
+                hint=f"Use up to {_LONGEST_NAME} characters.",
+                field="name",
+            )
         with self._database.transaction() as connection:
             self._repository.set_kind(connection, kind)
         return kind

@@ -48,7 +48,7 @@ class SchedulingService:
         check_gpus(resources.gpus)
         now = self._clock.now()
         with self._database.read() as connection:
-            hosts = self._board.hosts(connection)
+            hosts = [*self._board.hosts(connection), *self._board.possible()]
             entry = Entry(
                 job=job,
                 project=project,
@@ -246,6 +246,16 @@ class SchedulingService:
 
 
 def _part(hosts: Iterable[HostCapacity], resources: Resources) -> int:
-    """Memory that is reserved for a job that names none: an equal part of the smallest host's, at most its limit."""
-    part = min((host.memory_bytes // max(1, host.jobs) for host in hosts), default=0)
+    """Memory that is reserved for a job that names none, at most its limit.
+
+    An equal part of the memory of the smallest host that has the cores and the accelerators that it asks for.
+    """
+    suited = [
+        host
+        for host in hosts
+        if not host.traits.lacks(resources.node_wish)
+        and host.cpus >= (resources.cpus or 0.0)
+        and host.gpus >= resources.gpus
+    ]
+    part = min((host.memory_bytes // max(1, host.jobs) for host in suited), default=0)
     return min(part, resources.memory_bytes or part)
