@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     gpus: str = Field(
         default="",
         description="Accelerators of this machine that jobs and replicas may have, by number: 0,1. Empty: all that its "
-        "driver shows; `none`: none.",
+        "driver shows, or none where a cluster hands them out; `none`: none.",
     )
     node_command: str = Field(
         default="",

@@ -7,7 +7,7 @@ from itertools import chain
 from modelyard.engines.base import Engine
 from modelyard.engines.containers.engine import ContainerEngine
 from modelyard.engines.local.engine import LocalEngine
-from modelyard.engines.machines import find_gpus
+from modelyard.engines.machines import NO_GPUS, find_gpus
 from modelyard.errors import InvalidInputError
 from modelyard.settings import Settings
 from modelyard.types.compute.nodes import Node
@@ -112,13 +112,14 @@ def open_engine(settings: Settings) -> ChosenEngine:
         RayMissingError: the setting `engine` is `ray`, and Ray is not installed.
         ClusterUnavailableError: it is, and no cluster answers.
     """
-    home, gpus = settings.layout, find_gpus(settings.gpus)
+    home, is_cluster = settings.layout, settings.engine is EngineKind.RAY
+    gpus = find_gpus(settings.gpus or (NO_GPUS if is_cluster else ""))  # there the cluster hands them out
     containers = ContainerEngine(home, socket=settings.container_socket, may_pull=settings.container_pull, gpus=gpus)
     engines: dict[EngineKind, Engine] = {
         EngineKind.LOCAL: LocalEngine(home, gpus=gpus),
         EngineKind.CONTAINER: containers,
     }
-    if settings.engine is EngineKind.RAY:
+    if is_cluster:
         from modelyard.engines.ray.engine import RayEngine  # noqa: PLC0415 - Ray is an extra
 
         engines[EngineKind.RAY] = RayEngine(home, settings.ray_address)

@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from modelyard.errors import InvalidInputError
@@ -94,6 +95,7 @@ def visible_gpus(gpus: Sequence[Gpu]) -> str:
     return ",".join(gpu.uuid or gpu.id for gpu in gpus)
 
 
+@cache
 def gpu_memory_bytes() -> int:
     """Memory of the smallest accelerator, as the driver's own program says; 0: unknown."""
     try:
