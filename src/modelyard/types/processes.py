@@ -54,12 +54,14 @@ class NodeChoice(StrEnum):
     """Which of several machines that could run a process gets it.
 
     ANY is the engine's choice. PACK prefers machines that have work already, until half of what they have is used.
-    SPREAD takes one after the other, so that the end of one takes as little as possible with it.
+    SPREAD takes one after the other, so that the end of one takes as little as possible with it. SAME_NODE has all
+    processes of a job of several on one machine; otherwise each of them has a machine of its own.
     """
 
     ANY = "ANY"
     PACK = "PACK"
     SPREAD = "SPREAD"
+    SAME_NODE = "SAME_NODE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

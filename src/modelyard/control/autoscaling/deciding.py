@@ -80,11 +80,6 @@ def decide(state: State, kinds: Sequence[Kind], nodes: Sequence[Standing]) -> Ch
     return Changes(coming=tuple(room.coming), going=tuple(_idle(room, kinds, nodes)))
 
 
-def could_run(request: Request, kinds: Sequence[Kind]) -> bool:
-    """Whether a job could start on nodes of one kind, if nothing else ran."""
-    return any(kind.host.could_run(request) and request.hosts <= kind.most for kind in kinds)
-
-
 class _Room:
     """What is free on nodes that are there or on their way, and will be on those that are to come."""
 
@@ -120,15 +115,15 @@ class _Room:
         held = self._held.get(request.project, Amounts())
         if missing(held.plus(request.need.times(request.hosts)), quota):
             return
-        found = [name for name in self._free if self._fits(name, request)][: request.hosts]
-        lacking = request.hosts - len(found)
+        found = [name for name in self._free if self._fits(name, request)][: request.distinct_hosts]
+        lacking = request.distinct_hosts - len(found)
         if lacking:
             kind = next((each for each in self._kinds if self._can_add(each, request, lacking)), None)
             if kind is None:
                 return
             found += [self.add(kind, f"job '{request.id}' waits for it") for _ in range(lacking)]
         for name in found:
-            self._take(name, request.need)
+            self._take(name, request.need_of_host)
             self.taken.add(name)
         self._charge(request, request.hosts)
 
@@ -136,7 +131,7 @@ class _Room:
         return kind.host.could_run(request) and self.count[kind.name] + count <= kind.most
 
     def _fits(self, name: str, request: Request) -> bool:
-        return self._hosts[name].could_run(request) and request.need.fits_in(self._free[name])
+        return self._hosts[name].could_run(request) and request.need_of_host.fits_in(self._free[name])
 
     def _open(self, name: str, host: Host) -> None:
         self._hosts[name] = replace(host, name=name)

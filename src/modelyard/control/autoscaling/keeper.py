@@ -82,7 +82,9 @@ class NodeKeeper:
         by_name = {kind.name: kind for kind in kinds}
         busy = _busy(state)
         nodes = [self._look(node, by_name.get(node.kind), alive, busy) for node in known]
-        changes = decide(state, [self._kind(kind) for kind in kinds], [self._standing(node) for node in nodes])
+        hosts = {host.name for host in state.hosts}
+        standing = [self._standing(node, hosts) for node in nodes]
+        changes = decide(state, [self._kind(kind) for kind in kinds], standing)
         for coming in changes.coming:
             self._begin(by_name[coming.kind], coming.reason)
         for going in changes.going:
@@ -185,9 +187,9 @@ class NodeKeeper:
             idle_seconds=kind.idle_seconds,
         )
 
-    def _standing(self, node: ManagedNode) -> Standing:
+    def _standing(self, node: ManagedNode, hosts: Collection[str]) -> Standing:
         idle = 0.0 if node.idle_since is None else (self._clock.now() - node.idle_since).total_seconds()
-        is_up = node.state is not ManagedNodeState.STARTING
+        is_up = node.name in hosts or node.state is ManagedNodeState.ENDING  # one that has just come is no host yet
         return Standing(
             name=node.name,
             kind=node.kind,

@@ -43,7 +43,7 @@ class ResourcesRequest(BaseModel):
     placement: NodeChoice = Field(
         default=NodeChoice.ANY,
         description="On a cluster: which of the machines that could run it. ANY and PACK: the fullest one with room, "
-        "so that large places stay whole; SPREAD: the emptiest.",
+        "so that large places stay whole; SPREAD: the emptiest; SAME_NODE: one for all processes of the job.",
     )
 
 

@@ -29,6 +29,7 @@ HOSTS = (
     Host(name="small-2", capacity=Amounts(4000, 8, 0, 4)),
 )
 WISHES = (NodeWish(), NodeWish(), NodeWish(labels={"zone": "a"}), NodeWish(gpu_kind="a100"))
+SAME_NODE = NodeChoice.SAME_NODE
 PROJECTS = ("a", "b", "c")
 QUEUES = {
     "default": QueueState(name="default"),
@@ -48,16 +49,18 @@ def traces(draw: st.DrawFn) -> list[TraceJob]:
     for index in range(draw(st.integers(1, 15))):
         limit = draw(st.integers(5, 400))
         hosts = draw(st.sampled_from([1, 1, 1, 2, 3]))
+        need = Amounts(
+            1000 * draw(st.integers(1, 8 if hosts == 1 else 4)),
+            draw(st.integers(0, 16 if hosts == 1 else 8)),
+            draw(st.sampled_from([0, 0, 500, 1000, 2000])) if hosts == 1 else 0,
+            1,
+        )
+        fits_together = need.together(hosts).fits_in(HOSTS[0].capacity)
         wish = request(
             f"job-{index:02d}",
             project=draw(st.sampled_from(PROJECTS)),
             queue=draw(st.sampled_from(["default", "default", "urgent"])),
-            need=Amounts(
-                1000 * draw(st.integers(1, 8 if hosts == 1 else 4)),
-                draw(st.integers(0, 16 if hosts == 1 else 8)),
-                draw(st.sampled_from([0, 0, 500, 1000, 2000])) if hosts == 1 else 0,
-                1,
-            ),
+            need=need,
             limit_seconds=float(limit),
             ranked_at=float(draw(st.integers(0, 300))),
             hosts=hosts,
@@ -65,7 +68,7 @@ def traces(draw: st.DrawFn) -> list[TraceJob]:
             is_spot=draw(st.booleans()),
             start_before=draw(st.sampled_from([None, None, 350.0])),
             wish=draw(st.sampled_from(WISHES)) if hosts == 1 else NodeWish(),
-            choice=draw(st.sampled_from(NodeChoice)),
+            choice=draw(st.sampled_from([each for each in NodeChoice if fits_together or each is not SAME_NODE])),
         )
         jobs.append(TraceJob(request=wish, seconds=float(draw(st.integers(1, limit)))))
     return jobs
@@ -105,8 +108,7 @@ def check_capacity(state: State, decisions: Decisions) -> None:
     for host in state.hosts:
         room = host.room
         for each in held(state, decisions):
-            if host.name in each.hosts:
-                room = room.minus(each.request.need)
+            room = room.minus(each.request.need.together(each.hosts.count(host.name)))
         assert min(room) >= 0, (state.now, host.name, room)
 
 
@@ -122,7 +124,9 @@ def check_quotas(state: State, decisions: Decisions) -> None:
 def check_gangs(state: State, decisions: Decisions) -> None:
     requests = {each.id: each for each in state.waiting}
     for start in decisions.starts:
-        assert len(set(start.hosts)) == requests[start.job].hosts
+        request = requests[start.job]
+        assert len(start.hosts) == request.hosts
+        assert len(set(start.hosts)) == (1 if request.choice is NodeChoice.SAME_NODE else request.hosts)
     assert len({start.job for start in decisions.starts}) == len(decisions.starts)
 
 
@@ -234,6 +238,17 @@ def test_a_small_job_goes_ahead_only_where_it_delays_nobody():
     assert decisions.planned["big"] == 200.0
     assert decisions.planned["long"] == 300.0
     assert decisions.reasons["long"] == "it waits for capacity"
+
+
+def test_a_gang_goes_to_one_host_if_it_says_so_and_else_to_as_many_as_it_has_processes():
+    apart = request("apart", need=Amounts(3000, 1, 0, 1), hosts=2)
+    together = replace(apart, id="together", choice=NodeChoice.SAME_NODE)
+    state = State(now=0.0, hosts=HOSTS, waiting=(together,))
+    assert decide(state).starts[0].hosts == ("large", "large")
+    assert decide(replace(state, waiting=(apart,))).starts[0].hosts == ("small-1", "small-2")
+    assert never_fits(state, replace(together, hosts=3)) == "it needs 9 cores, there are 8 on the largest host"
+    busy = Running(request=request("r", need=Amounts(3000, 1, 0, 1)), hosts=("large",), started_at=0.0)
+    assert decide(replace(state, running=(busy,))).starts == (), "one host or none"
 
 
 def test_a_spot_job_makes_room_for_another_and_the_youngest_goes():

@@ -18,6 +18,10 @@ class Amounts(NamedTuple):
         """As much for `count` hosts; a job is one job on however many."""
         return Amounts(self.millicpus * count, self.memory_bytes * count, self.milligpus * count, self.jobs)
 
+    def together(self, count: int) -> "Amounts":
+        """As much for `count` processes on one host, each of which takes a place there."""
+        return Amounts(*(amount * count for amount in self))
+
     def plus(self, other: Self) -> "Amounts":
         """The sum."""
         return Amounts(*(mine + its for mine, its in zip(self, other, strict=True)))

@@ -85,14 +85,17 @@ class _Views:
         return Planned(request, start, hosts, is_free)
 
     def _earliest(self, view: Timeline, request: Request) -> tuple[float, tuple[str, ...]] | None:
-        return view.earliest(
-            request.need,
-            request.hosts,
+        found = view.earliest(
+            request.need_of_host,
+            request.distinct_hosts,
             self._seconds(request),
             request.project,
             lambda host: host not in self._traits or not self._traits[host].lacks(request.wish),
             is_spread=request.choice is NodeChoice.SPREAD,
         )
+        if found is None or not request.is_together:
+            return found
+        return found[0], found[1] * request.hosts  # the host's name once for each of its processes
 
     def _place_inside(self, request: Request, reservation: str) -> Planned | None:
         view = self._inside.get(reservation)

@@ -30,8 +30,8 @@ class Host:
         return self.capacity.minus(self.held)
 
     def could_run(self, request: "Request") -> bool:
-        """Whether one process of the job would fit if nothing ran here."""
-        return request.need.fits_in(self.capacity) and not self.traits.lacks(request.wish)
+        """Whether what the job takes of one host would fit if nothing ran here."""
+        return request.need_of_host.fits_in(self.capacity) and not self.traits.lacks(request.wish)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Request:
 
     Attributes:
         need: on each of its hosts; `jobs` is 1.
-        hosts: a gang of so many hosts, all at once or not at all.
+        hosts: a gang of so many processes, each on a host of its own, all at once or not at all.
         limit_seconds: it is ended after this long, so its capacity is free by then.
         expected_seconds: how long it will probably take; used for forecasts only.
         ranked_at: since when it waits, for its place in the queue.
@@ -68,6 +68,21 @@ class Request:
     is_held: bool = False
     wish: NodeWish = _NO_WISH
     choice: NodeChoice = NodeChoice.ANY
+
+    @property
+    def is_together(self) -> bool:
+        """Whether all of a gang goes to one host."""
+        return self.choice is NodeChoice.SAME_NODE
+
+    @property
+    def distinct_hosts(self) -> int:
+        """How many different hosts it takes."""
+        return 1 if self.is_together else self.hosts
+
+    @property
+    def need_of_host(self) -> Amounts:
+        """What it takes of each of those."""
+        return self.need.together(self.hosts) if self.is_together else self.need
 
     @property
     def likely_seconds(self) -> float:
