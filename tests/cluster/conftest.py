@@ -21,6 +21,6 @@ def one_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
     home = Home(tmp_path_factory.mktemp("one-node"))
     traits = NodeTraits(labels={"zone": "a"}, gpu_kind="Tesla T4", gpu_memory_bytes=16 << 30)
-    node = cluster.start_node(home, name="attic", cpus=8, gpus=2, traits=traits)
+    node = cluster.start_node(home, offer=cluster.Offer(name="attic", cpus=8, gpus=2, traits=traits))
     yield home
     cluster.stop_node(home, node)

@@ -103,15 +103,7 @@ def train(
             target=target,
             hyperparameters=_settings(set_),
             seed=seed,
-            resources=Resources(
-                cpus=cpus,
-                memory_bytes=memory and memory << 20,
-                time_limit_seconds=time_limit,
-                gpus=gpus,
-                gpu_kind=gpu_kind,
-                gpu_memory_bytes=gpu_memory << 20 or None,
-                node_labels=read_labels(node_label or ()),
-            ),
+            resources=_resources(cpus, memory, time_limit, gpus, gpu_kind, gpu_memory, node_label),
             placement=_placement(queue, priority, spot, start_within, reservation),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
@@ -257,6 +249,26 @@ def show_algorithm(session: Session, name: Annotated[str, typer.Argument(help="N
             "Description": lambda each: each.description,
         },
         empty="It has no hyper-parameters.",
+    )
+
+
+def _resources(
+    cpus: float | None,
+    memory: int | None,
+    time_limit: float | None,
+    gpus: float,
+    gpu_kind: str,
+    gpu_memory: int,
+    node_label: list[str] | None,
+) -> Resources:
+    return Resources(
+        cpus=cpus,
+        memory_bytes=memory and memory << 20,
+        time_limit_seconds=time_limit,
+        gpus=gpus,
+        gpu_kind=gpu_kind,
+        gpu_memory_bytes=gpu_memory << 20 or None,
+        node_labels=read_labels(node_label or ()),
     )
 
 

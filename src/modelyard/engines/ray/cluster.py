@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from modelyard.engines.machines import find_gpus, this_machine
@@ -48,30 +48,41 @@ class ClusterStartFailedError(UnavailableError):
     code = "cluster_start_failed"
 
 
-def start_node(
-    home: Home,
-    *,
-    address: str = "",
-    ip: str = "",
-    port: int = 0,
-    name: str = "",
-    cpus: float | None = None,
-    gpus: int | None = None,
-    memory_bytes: int | None = None,
-    traits: NodeTraits | None = None,
-) -> nodes.Node:
-    """Start a cluster's head, or a further node of the cluster at `address`; returns once it takes work.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a node gives to the cluster.
 
-    Args:
-        home: the state directory.
-        address: host:port of the head; empty: it is one.
-        ip: this machine's address for the others; empty: the one that routes lead from.
-        port: of a head; 0: a free one.
+    Attributes:
         name: of the node, among all of the cluster; empty: its address.
-        cpus: that it gives; None: all. Accelerators and memory likewise.
-        gpus: see `cpus`.
-        memory_bytes: see `cpus`.
+        cpus: None: all that there are; memory and accelerators likewise.
         traits: its labels and what its accelerators are; what is not said of those, this machine's driver says.
+    """
+
+    name: str = ""
+    cpus: int | None = None
+    memory_bytes: int | None = None
+    gpus: int | None = None
+    traits: NodeTraits = field(default_factory=NodeTraits)
+
+    def options(self) -> dict[str, object]:
+        """As Ray is told; None: not at all."""
+        found = this_machine(find_gpus()).traits
+        kind, memory = self.traits.gpu_kind or found.gpu_kind, self.traits.gpu_memory_bytes or found.gpu_memory_bytes
+        labels = as_labels(replace(self.traits, gpu_kind=kind, gpu_memory_bytes=memory))
+        return {
+            "node-name": self.name or None,
+            "num-cpus": self.cpus,
+            "num-gpus": self.gpus,
+            "memory": self.memory_bytes,
+            "labels": ",".join(f"{name}={value}" for name, value in labels.items()) or None,
+        }
+
+
+EVERYTHING = Offer()
+
+
+def start_node(home: Home, *, address: str = "", ip: str = "", port: int = 0, offer: Offer = EVERYTHING) -> nodes.Node:
+    """Start a cluster's head, or a further node of the cluster at `address`; returns once it takes work.
 
     Raises:
         RayMissingError: Ray is not installed.
@@ -95,14 +106,7 @@ def start_node(
     folder = access.own_folder(hashlib.sha256(f"{home.root}{ip}".encode()).hexdigest()[:12])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    offer: dict[str, object] = {
-        "node-name": name or None,
-        "num-cpus": None if cpus is None else int(cpus),
-        "num-gpus": gpus,
-        "memory": memory_bytes,
-    }
-    offer["labels"] = ",".join(f"{key}={value}" for key, value in _labels(traits or NodeTraits()).items()) or None
-    command = _command(target, ip, folder, is_head=not address, offer=offer)
+    command = _command(target, ip, folder, is_head=not address, offer=offer.options())
     node = _spawn(home, command, target, ip, folder)
     nodes.write_record(home, node)
     try:
@@ -133,14 +137,6 @@ def stop_node(home: Home, node: nodes.Node) -> None:
     with contextlib.suppress(OSError):
         if (home.cluster / listing.HEAD).read_text() == node.address and node.address.startswith(f"{node.ip}:"):
             (home.cluster / listing.HEAD).unlink()
-
-
-def _labels(said: NodeTraits) -> dict[str, str]:
-    """What a node carries: what was said of it, and of its accelerators what their driver says."""
-    found = this_machine(find_gpus()).traits
-    kind = said.gpu_kind or found.gpu_kind
-    memory = said.gpu_memory_bytes or found.gpu_memory_bytes
-    return as_labels(replace(said, gpu_kind=kind, gpu_memory_bytes=memory))
 
 
 def _command(target: str, ip: str, folder: Path, *, is_head: bool, offer: Mapping[str, object]) -> list[str]:

@@ -32,6 +32,7 @@ from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.scheduling.api import queues_router, waiting_router
+from modelyard.control.scheduling.assembly import Scheduling
 from modelyard.control.scheduling.assembly import assemble as assemble_scheduling
 from modelyard.control.scheduling.capacity import offered
 from modelyard.control.scheduling.service import SchedulingService
@@ -74,14 +75,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
     )
     autoscaling = Autoscaling(context)
-    scheduling = assemble_scheduling(
-        database=context.database,
-        clock=context.clock,
-        machines=lambda: offered(autoscaling.staying(context.engine.nodes()), parallel_jobs),
-        quota=registry.quota,
-        carry=carrier.carry,
-        possible=autoscaling.service.possible_hosts,
-    )
+    scheduling = _scheduling(context, registry, carrier, autoscaling)
     service, workflow = _jobs(context, registry, scheduling.service, metering, references)
     carrier.workflow = workflow
     routers = [
@@ -106,8 +100,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
 
     def on_start() -> None:
         context.durable.add_queue(QUEUE, parallel_jobs)
-        is_one_of_several = bool(context.presence.name) and not context.engine.has_nodes
-        context.durable.add_queue(ADMITTED, parallel_jobs if is_one_of_several else MOST_ADMITTED)
+        context.durable.add_queue(ADMITTED, _most_admitted(context))
         scheduling.queues.ensure_default()
         service.adopt()
         resume()
@@ -131,6 +124,25 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
         client=InProcessJobsClient(service, context.settings),
     )
+
+
+def _scheduling(
+    context: Context, registry: RegistryClient, carrier: "_Carrier", autoscaling: Autoscaling
+) -> Scheduling:
+    return assemble_scheduling(
+        database=context.database,
+        clock=context.clock,
+        machines=lambda: offered(autoscaling.staying(context.engine.nodes()), context.settings.max_parallel_jobs),
+        quota=registry.quota,
+        carry=carrier.carry,
+        possible=autoscaling.service.possible_hosts,
+    )
+
+
+def _most_admitted(context: Context) -> int:
+    """See MOST_ADMITTED. What runs on a cluster runs on no control process's own machine."""
+    is_one_of_several = bool(context.presence.name) and not context.engine.has_nodes
+    return context.settings.max_parallel_jobs if is_one_of_several else MOST_ADMITTED
 
 
 def _asgi(context: Context, routers: list[APIRouter]) -> FastAPI:

@@ -54,18 +54,9 @@ def start(
     from modelyard.engines.ray import cluster  # noqa: PLC0415 - the server's side, only needed here
 
     traits = NodeTraits(labels=read_labels(label or ()), gpu_kind=gpu_kind, gpu_memory_bytes=gpu_memory << 20)
+    offer = cluster.Offer(name=name, cpus=cpus, memory_bytes=memory and memory << 20, gpus=gpus, traits=traits)
     with session.out.waiting("Starting Ray"):
-        node = cluster.start_node(
-            _layout(session),
-            address=address,
-            ip=node_ip,
-            port=port,
-            name=name,
-            cpus=cpus,
-            gpus=gpus,
-            memory_bytes=None if memory is None else memory << 20,
-            traits=traits,
-        )
+        node = cluster.start_node(_layout(session), address=address, ip=node_ip, port=port, offer=offer)
     words = f"The node {node.ip} takes work. Head: {node.address}"
     session.out.done({"address": node.address, "node": node.ip, "pid": node.pid}, words)
     session.out.note("Next: modelyard up --engine ray")
