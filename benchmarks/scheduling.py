@@ -36,7 +36,7 @@ HOUR = 3600.0
 PROJECTS = {"alpha": 0.5, "beta": 0.25, "gamma": 0.15, "delta": 0.1}
 LIMITS = [900, 1800, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR]
 LOADS = (0.3, 0.5, 0.7)
-HOSTS = tuple(Host(name=f"host-{n}", capacity=Amounts(16_000, 64 * GIB, 2, 64)) for n in range(1, 5))
+HOSTS = tuple(Host(name=f"host-{n}", capacity=Amounts(16_000, 64 * GIB, 2000, 64)) for n in range(1, 5))
 STATE = State(now=0.0, hosts=HOSTS, queues={"default": QueueState(name="default")})
 
 
@@ -69,7 +69,7 @@ def _job(chance: random.Random, index: int) -> TraceJob:
         id=f"job-{index:05d}",
         project=chance.choices([*PROJECTS], [*PROJECTS.values()])[0],
         queue="default",
-        need=Amounts(cores * 1000, cores * chance.randint(2, 4) * GIB, int(chance.random() < 0.2), 1),
+        need=Amounts(cores * 1000, cores * chance.randint(2, 4) * GIB, 1000 * int(chance.random() < 0.2), 1),
         hosts=hosts,
         limit_seconds=next((limit for limit in LIMITS if limit >= wish), LIMITS[-1]),
         expected_seconds=seconds * math.exp(chance.gauss(0, 0.4)),

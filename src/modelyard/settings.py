@@ -62,6 +62,16 @@ class Settings(BaseSettings):
         default="",
         description="Ray cluster, host:port of its head. Empty: the one that `modelyard cluster start` started.",
     )
+    gpus: str = Field(
+        default="",
+        description="Accelerators of this machine that jobs and replicas may have, by number: 0,1. Empty: all that its "
+        "driver shows, or none where a cluster hands them out; `none`: none.",
+    )
+    node_command: str = Field(
+        default="",
+        description="Program that starts and ends nodes of a cluster as jobs need them: `PROGRAM start NAME KIND` and "
+        "`PROGRAM end NAME KIND`. Empty: nodes come and go by hand only.",
+    )
     container_socket: str = Field(
         default="",
         description="API of Docker or Podman: unix:///run/docker.sock. Empty: DOCKER_HOST, or the usual places.",

@@ -10,6 +10,9 @@ import msgspec
 import pytest
 
 from modelyard.control.algorithms.api import router as algorithms_router
+from modelyard.control.autoscaling.api import router as autoscaling_router
+from modelyard.control.autoscaling.repository import NodeRepository
+from modelyard.control.autoscaling.service import AutoscalingService
 from modelyard.control.clients.http_jobs import HttpJobsClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.service import EnvironmentService
@@ -169,7 +172,7 @@ def scheduling(database):
     found = assemble(
         database=database,
         clock=SystemClock(),
-        machine=lambda: HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2),
+        machines=lambda: [HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2)],
         quota=lambda project: Quota(cpus=2) if project == "default" else Quota(),
         carry=lambda _ticket: None,
     )
@@ -178,7 +181,12 @@ def scheduling(database):
 
 
 @pytest.fixture
-def application(service, batches, tunings, scripts, results, scheduling, stub_guard, list_audit, tmp_path):
+def autoscaling(database):
+    return AutoscalingService(database, NodeRepository(), 2, is_on=True)
+
+
+@pytest.fixture
+def application(service, batches, tunings, scripts, results, scheduling, autoscaling, stub_guard, list_audit, tmp_path):
     routers = [
         algorithms_router(stub_guard),
         environments_router(EnvironmentService(), stub_guard),
@@ -189,6 +197,7 @@ def application(service, batches, tunings, scripts, results, scheduling, stub_gu
         reruns_router(RerunService(service, OneDataset(), results), stub_guard),
         queues_router(scheduling.queues, scheduling.service, stub_guard),
         waiting_router(scheduling.queues, scheduling.service, stub_guard),
+        autoscaling_router(autoscaling, stub_guard),
     ]
     return create_application(title="Jobs", description="", routers=routers, audit=list_audit, version="0")
 
@@ -199,7 +208,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 41
+    assert assert_protected(application) == 45
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):
@@ -444,6 +453,27 @@ def test_what_a_host_offers_can_be_set(admin, client):
     assert admin.put("/hosts/local", json=body).json()["cpus"] == 1
     assert client.get("/hosts").json()["items"][0]["jobs"] == 1
     assert admin.put("/hosts/other", json=body).json()["code"] == "host_not_found"
+
+
+def test_kinds_of_nodes_are_set_listed_and_deleted(admin, client):
+    body = {"max_nodes": 2, "cpus": 8, "memory_bytes": 1 << 34, "gpus": 1, "gpu_kind": "A100", "labels": {"zone": "a"}}
+    made = admin.put("/node-kinds/big", json=body).json()
+    assert made["traits"] == {"labels": {"zone": "a"}, "gpu_kind": "A100", "gpu_memory_bytes": 0}
+    assert client.get("/node-kinds").json()["items"] == [made]
+    assert client.get("/nodes").json()["items"] == []
+    assert admin.put("/node-kinds/big", json=body | {"min_nodes": 3}).json()["code"] == "node_kind_invalid"
+    assert admin.put("/node-kinds/Big!", json=body).json()["code"] == "name_invalid"
+    assert admin.delete("/node-kinds/big").status_code == 204
+    assert admin.delete("/node-kinds/big").json()["code"] == "node_kind_not_found"
+
+
+def test_an_accelerator_is_asked_for_by_kind_memory_and_part(client):
+    wanted = {"gpus": 0.5, "gpu_kind": "T4", "gpu_memory_bytes": 8 << 30}
+    answer = client.post(TRAIN, json=BODY | {"resources": wanted})
+    assert (answer.status_code, answer.json()["code"]) == (400, "job_never_fits")
+    assert "GPUs of the kind 'T4', which no host has" in answer.json()["message"]
+    odd = client.post(TRAIN, json=BODY | {"resources": {"gpus": 1.5}}).json()
+    assert (odd["code"], odd["field"]) == ("invalid_input", "resources.gpus")
 
 
 def test_capacity_is_reserved_and_given_back(application, connect):

@@ -22,18 +22,20 @@ class Nodes:
     Args:
         home: state directory of the cluster.
         switch: name of the network between them, for another process that looks at the same nodes.
+        started: those that are nodes from the beginning; the others are machines only.
     """
 
-    def __init__(self, home: Path, switch: str = "") -> None:
+    def __init__(self, home: Path, switch: str = "", started: Sequence[str] = NAMES) -> None:
         self.home = home
         self.switch = switch or f"myd{os.getpid()}"
         self.address = ""
+        self._started = started
 
     def __enter__(self) -> Self:
         try:
             self._make_network()
             self.address = self._start("a")
-            for name in NAMES[1:]:
+            for name in self._started[1:]:
                 self._start(name, "--address", self.address)
         except BaseException:
             self.__exit__()

@@ -33,7 +33,8 @@ def case(one_node: Home, tmp_path: Path) -> Iterator[EngineCase]:
 
 
 def asking(case: EngineCase, *command: str, **resources) -> str:
-    return case.start(replace(case.spec(*command), resources=Resources(**resources)))
+    node = resources.pop("node", "")
+    return case.start(replace(case.spec(*command), resources=Resources(**resources), node=node))
 
 
 def test_accelerators_are_handed_out_once_at_a_time(case: EngineCase):
@@ -62,10 +63,10 @@ def test_what_a_process_uses_is_metered_while_it_runs_and_at_its_end(case: Engin
 
 def test_a_platform_on_a_cluster_has_its_nodes_and_this_machine_for_who_asks_for_it(one_node: Home, case: EngineCase):
     engine = open_engine(Settings(home=one_node.root, engine=EngineKind.RAY))
-    whole = engine.capacity()
+    (node,) = engine.nodes()
     assert engine.has_nodes
-    assert whole is not None
-    assert (whole.cpus, whole.gpus) == (8.0, 2)
+    assert (node.name, node.cpus, node.gpus) == ("attic", 8.0, 2)
+    assert (dict(node.traits.labels), node.traits.gpu_kind) == ({"zone": "a"}, "Tesla-T4")
     spec, here, there = case.spec("true"), new_id("p"), new_id("p")
     engine.submit(there, spec)
     engine.submit(here, replace(spec, engine=EngineKind.LOCAL))
@@ -89,8 +90,32 @@ def test_one_that_waits_for_room_is_stopped_at_once(case: EngineCase):
     assert end.cause is EndCause.STOPPED
 
 
-def test_a_label_is_matched(case: EngineCase):
+def test_a_label_a_name_and_a_kind_of_accelerator_are_matched(case: EngineCase):
     assert case.end(asking(case, "true", node_labels={"zone": "a"})).exit_code == 0
+    assert case.end(asking(case, "true", node="attic", cpus=1.0)).exit_code == 0
+    wanted = {"gpus": 1, "gpu_kind": "t4", "gpu_memory_bytes": 8 << 30}
+    assert case.end(asking(case, "sh", "-c", SHOW_GPUS, **wanted)).log_tail in ("gpus=0\n", "gpus=1\n")
+
+
+def test_two_processes_share_an_accelerator_by_parts(case: EngineCase):
+    holders = [asking(case, "sh", "-c", f"{SHOW_GPUS}; exec sleep 600", gpus=0.5) for _ in range(2)]
+    until(lambda: all("gpus=" in case.engine.logs(each).text for each in holders))
+    shown = [case.engine.logs(each).text for each in holders]
+    whole = asking(case, "sh", "-c", SHOW_GPUS, gpus=1)
+    assert shown[0] == shown[1]
+    assert case.end(whole).log_tail == {"gpus=0\n": "gpus=1\n", "gpus=1\n": "gpus=0\n"}[shown[0]]
+
+
+def test_what_is_in_use_is_told_without_what_was_planned_there(case: EngineCase):
+    planned = asking(case, "sleep", "600", cpus=2.0, node="attic")
+    asking(case, "sleep", "600", cpus=3.0, gpus=0.5)
+
+    def in_use() -> tuple[float, float]:
+        (node,) = case.engine.nodes()
+        return node.in_use.cpus, node.in_use.gpus
+
+    until(lambda: case.engine.state(planned).status is ProcessStatus.RUNNING and in_use() == (3.0, 0.5))
+    assert not case.engine.drain("attic"), "it works"
 
 
 @pytest.mark.parametrize(
@@ -98,6 +123,9 @@ def test_a_label_is_matched(case: EngineCase):
     [
         ({"node_labels": {"zone": "b"}}, "zone=b"),
         ({"gpus": 3}, "3 accelerators"),
+        ({"gpus": 1, "gpu_kind": "A100"}, "GPUs of the kind 'A100'"),
+        ({"gpus": 1, "gpu_memory_bytes": 40 << 30}, "GPUs with 40 GiB"),
+        ({"node": "cellar"}, "no living node 'cellar'"),
         ({"cpus": 9.0}, "9 cores"),
     ],
 )

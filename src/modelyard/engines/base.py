@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+from modelyard.engines.machines import this_machine
 from modelyard.errors import InvalidInputError, NotFoundError, UnavailableError
-from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, Resources, SandboxLevel
+from modelyard.types.compute.nodes import Node
+from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
 
 class ProcessNotFoundError(NotFoundError):
@@ -45,7 +47,7 @@ class Engine(ABC):
 
         Raises:
             InvalidInputError: the work directory or a mount does not exist, or the command is empty.
-            NoSuchNodeError: no machine has what it asks for.
+            NoSuchNodeError: no machine has what it asks for, or the one that it names is not there.
         """
 
     @abstractmethod
@@ -102,9 +104,17 @@ class Engine(ABC):
             return False
         return True
 
-    def capacity(self) -> Resources | None:
-        """Cores, memory and accelerators of all its machines together; None: it has this machine only."""
-        return None
+    def nodes(self) -> Sequence[Node]:
+        """Its machines, no two of one name; this machine, as `local`, if it has no others."""
+        return [this_machine()]
+
+    def drain(self, node: str) -> bool:
+        """Let a machine that does nothing take no more processes, for good; False: it works, or cannot be drained.
+
+        Whoever wants to end a machine asks this first: nothing can begin there between the question and the end.
+        """
+        del node
+        return False
 
     def resolve_image(self, reference: str) -> str:
         """What a reference of an image means now, for good: by the digest of its content.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from modelyard.engines.base import NoSuchNodeError, SandboxTooWeakError
 from modelyard.errors import InvalidInputError
+from modelyard.types.compute.nodes import Node
 from modelyard.types.processes import ProcessSpec, SandboxLevel
 
 
@@ -20,6 +21,7 @@ def check_spec(spec: ProcessSpec, own_folder: Path) -> None:
     """
     if not spec.image and (not spec.command or not spec.command[0]):
         raise InvalidInputError("The command is empty", hint="Name a program, or an image.", field="command")
+    check_gpus(spec.resources.gpus)
     _check_folder(spec.work_directory, "work_directory")
     for index, mount in enumerate(spec.mounts):
         if not Path(mount.path).is_absolute() or not Path(mount.path).exists():
@@ -48,17 +50,40 @@ def check_imageless(spec: ProcessSpec, engine: str) -> None:
         )
 
 
-def check_unplaced(spec: ProcessSpec) -> None:
-    """Nothing if the process may run on this machine, whatever that is.
+def check_placed(spec: ProcessSpec, node: Node) -> None:
+    """Nothing if the process may run on this machine, the only one of its engine.
 
     Raises:
-        NoSuchNodeError: it asks for accelerators or for a machine by its labels.
+        NoSuchNodeError: it is to run on another one, or asks for what this one does not have.
     """
     every = [spec.resources, *([spec.sidecar.resources] if spec.sidecar is not None else [])]
-    if any(resources.gpus or resources.node_labels for resources in every):
+    gpus = max(resources.gpus for resources in every)
+    lacks = next((words for each in every if (words := node.traits.lacks(each.node_wish))), "")
+    if gpus > node.gpus:
+        lacks = f"{gpus:g} GPUs, there are {node.gpus}"
+    if spec.node not in ("", node.name):
         raise NoSuchNodeError(
-            "this engine runs on one machine and gives neither accelerators nor machines by label",
-            hint="Leave 'gpus' and 'node_labels' out, or use a cluster: `modelyard up --engine ray`.",
+            f"this engine has no machine '{spec.node}', only '{node.name}'", hint="Leave 'node' out.", field="node"
+        )
+    if lacks:
+        raise NoSuchNodeError(
+            f"this engine runs on one machine, which does not have what it asks for: {lacks}",
+            hint="Ask for less, or use a cluster: `modelyard up --engine ray`.",
+            field="resources",
+        )
+
+
+def check_gpus(gpus: float) -> None:
+    """Nothing if so many accelerators can be had.
+
+    Raises:
+        InvalidInputError: a part of one beside whole ones.
+    """
+    if gpus > 1 and gpus != int(gpus):
+        raise InvalidInputError(
+            f"{gpus:g} accelerators cannot be had: a process gets whole ones, or a part of one",
+            hint="Ask for a whole number, or for less than 1.",
+            field="resources.gpus",
         )
 
 

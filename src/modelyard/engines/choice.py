@@ -1,14 +1,17 @@
 """One engine out of several: each process goes where it asks to be, or where the settings say."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from modelyard.engines.base import Engine
 from modelyard.engines.containers.engine import ContainerEngine
 from modelyard.engines.local.engine import LocalEngine
+from modelyard.engines.machines import NO_GPUS, find_gpus
 from modelyard.errors import InvalidInputError
 from modelyard.settings import Settings
-from modelyard.types.processes import EngineKind, LogChunk, ProcessSpec, ProcessState, Resources, SandboxLevel
+from modelyard.types.compute.nodes import Node
+from modelyard.types.processes import EngineKind, LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
 
 class ChosenEngine(Engine):
@@ -41,6 +44,8 @@ class ChosenEngine(Engine):
                 hint=f"Start it with the setting engine={kind}, or ask for one of: {', '.join(self._engines)}.",
                 field="engine",
             )
+        if kind is not self._default:  # the machine was chosen among those of the default engine
+            spec = replace(spec, node="", node_memory_bytes=None)
         self._engines[kind].submit(process_id, spec)
 
     def kind_for(self, spec: ProcessSpec) -> EngineKind:
@@ -80,9 +85,13 @@ class ChosenEngine(Engine):
         """The level of a process that does not say where it runs."""
         return self._engines[self._default].sandbox_level()
 
-    def capacity(self) -> Resources | None:
-        """That of the engine of processes that do not say."""
-        return self._engines[self._default].capacity()
+    def nodes(self) -> Sequence[Node]:
+        """Those of the engine of processes that do not say."""
+        return self._engines[self._default].nodes()
+
+    def drain(self, node: str) -> bool:
+        """See `Engine.drain`; of those."""
+        return self._engines[self._default].drain(node)
 
     def resolve_image(self, reference: str) -> str:
         """See `Engine.resolve_image`."""
@@ -99,15 +108,18 @@ def open_engine(settings: Settings) -> ChosenEngine:
     """The engine of a platform. Nothing is asked of Docker or Podman before it is needed, or of a cluster that is not.
 
     Raises:
+        GpusInvalidError: the setting `gpus` does not say which accelerators are meant.
         RayMissingError: the setting `engine` is `ray`, and Ray is not installed.
         ClusterUnavailableError: it is, and no cluster answers.
     """
-    home = settings.layout
+    home, is_cluster = settings.layout, settings.engine is EngineKind.RAY
+    gpus = find_gpus(settings.gpus or (NO_GPUS if is_cluster else ""))  # there the cluster hands them out
+    containers = ContainerEngine(home, socket=settings.container_socket, may_pull=settings.container_pull, gpus=gpus)
     engines: dict[EngineKind, Engine] = {
-        EngineKind.LOCAL: LocalEngine(home),
-        EngineKind.CONTAINER: ContainerEngine(home, socket=settings.container_socket, may_pull=settings.container_pull),
+        EngineKind.LOCAL: LocalEngine(home, gpus=gpus),
+        EngineKind.CONTAINER: containers,
     }
-    if settings.engine is EngineKind.RAY:
+    if is_cluster:
         from modelyard.engines.ray.engine import RayEngine  # noqa: PLC0415 - Ray is an extra
 
         engines[EngineKind.RAY] = RayEngine(home, settings.ray_address)

@@ -15,6 +15,7 @@ from modelyard.sdk.resources.access import Audit, Projects, Tokens
 from modelyard.sdk.resources.alerts import Alerts
 from modelyard.sdk.resources.captures import Captures
 from modelyard.sdk.resources.compute.costs import Costs
+from modelyard.sdk.resources.compute.nodes import Nodes
 from modelyard.sdk.resources.compute.queues import Queues, Reservations
 from modelyard.sdk.resources.compute.tuning import Tuning
 from modelyard.sdk.resources.datasets import Datasets
@@ -42,6 +43,7 @@ class _Nouns(Inference[Mode]):
         self.costs: Costs[Mode] = Costs(driver, project)
         self.tuning: Tuning[Mode] = Tuning(driver, project)
         self.queues: Queues[Mode] = Queues(driver, project)
+        self.nodes: Nodes[Mode] = Nodes(driver, project)
         self.reservations: Reservations[Mode] = Reservations(driver, project)
         self.models: Models[Mode] = Models(driver, project)
         self.endpoints: Endpoints[Mode] = Endpoints(driver, project)

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.engines.base import Engine, NoSuchNodeError, ProcessNotFoundError
 from modelyard.errors import InvalidInputError
 from modelyard.kit.ids import new_id
 from modelyard.settings import Home
-from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessState, ProcessStatus, Resources
+from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus, Resources
 
 PATIENCE_SECONDS = 60.0
 MIB = 1 << 20
@@ -139,6 +139,13 @@ class EngineConformance:
                 case.engine.submit(process_id, bad)
             with pytest.raises(ProcessNotFoundError):
                 case.engine.state(process_id)
+
+    def test_a_process_runs_on_the_machine_that_it_names_or_not_at_all(self, case: EngineCase) -> None:
+        names = [node.name for node in case.engine.nodes() if node.is_alive and node.cpus and node.memory_bytes]
+        assert [case.run(replace(case.spec("true"), node=name)).exit_code for name in {*names}] == [0] * len(names)
+        with pytest.raises(NoSuchNodeError, match="no-such-machine"):
+            case.engine.submit("p", replace(case.spec("true"), node="no-such-machine"))
+        assert not case.engine.knows("p")
 
     # ---- limits
 
@@ -483,11 +490,6 @@ def assert_silent(spec: ProcessSpec) -> None:
     size = path.stat().st_size if path.exists() else 0
     time.sleep(0.3)
     assert (path.stat().st_size if path.exists() else 0) == size, "something is still alive"
-
-
-def state_words(state: ProcessState) -> str:
-    """A state for assertion messages."""
-    return f"{state.status} {state.end.cause if state.end else ''}"
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelyard.types.compute.nodes import NodeWish
+
 
 class ProcessStatus(StrEnum):
     """STARTING until the command was executed, RUNNING while it is proven alive, ENDED ever after."""
@@ -52,12 +54,14 @@ class NodeChoice(StrEnum):
     """Which of several machines that could run a process gets it.
 
     ANY is the engine's choice. PACK prefers machines that have work already, until half of what they have is used.
-    SPREAD takes one after the other, so that the end of one takes as little as possible with it.
+    SPREAD takes one after the other, so that the end of one takes as little as possible with it. SAME_NODE has all
+    processes of a job of several on one machine; otherwise each of them has a machine of its own.
     """
 
     ANY = "ANY"
     PACK = "PACK"
     SPREAD = "SPREAD"
+    SAME_NODE = "SAME_NODE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,9 @@ class Resources:
         disk_bytes: size of its working folder; beyond it the process is ended.
         time_limit_seconds: time after which it is ended.
         max_processes: processes and threads that it may have at the same time.
-        gpus: accelerators that it has for itself; it sees them as CUDA_VISIBLE_DEVICES.
+        gpus: accelerators that it has for itself, or, below 1, its part of one; it sees them as CUDA_VISIBLE_DEVICES.
+        gpu_kind: what they must be, such as "A100".
+        gpu_memory_bytes: memory that each of them must have.
         node_labels: labels that its machine must carry; only a cluster has several machines to choose from.
         placement: which of the machines that could run it.
     """
@@ -80,9 +86,16 @@ class Resources:
     disk_bytes: int | None = None
     time_limit_seconds: float | None = None
     max_processes: int = 256
-    gpus: int = 0
+    gpus: float = 0
+    gpu_kind: str = ""
+    gpu_memory_bytes: int | None = None
     node_labels: dict[str, str] = field(default_factory=dict, hash=False)
     placement: NodeChoice = NodeChoice.ANY
+
+    @property
+    def node_wish(self) -> NodeWish:
+        """What its machine must be, beyond amounts."""
+        return NodeWish(labels=self.node_labels, gpu_kind=self.gpu_kind, gpu_memory_bytes=self.gpu_memory_bytes or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +154,8 @@ class ProcessSpec:
             `environment` is added to the image's.
         sidecar: a program from an image beside it; needs containers.
         engine: where it runs; None: where the platform's settings say, or in a container if it needs one.
+        node: the machine that it runs on, by its name among `Engine.nodes`, or not at all; empty: the engine's choice.
+        node_memory_bytes: memory that was set aside for it there, if that is not its limit.
     """
 
     command: tuple[str, ...]
@@ -155,6 +170,8 @@ class ProcessSpec:
     image: str = ""
     sidecar: Sidecar | None = None
     engine: EngineKind | None = None
+    node: str = ""
+    node_memory_bytes: int | None = None
 
     @property
     def needs_containers(self) -> bool:

@@ -4,14 +4,20 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import httpx
 from stage import Stage
 
-from modelyard.cli.commands.compute.cluster import read_labels
+from modelyard.cli.labels import read_labels
+from modelyard.control.autoscaling.repository import NodeRepository
+from modelyard.control.autoscaling.service import AutoscalingService
 from modelyard.engines.local.engine import LocalEngine
+from modelyard.engines.machines import Gpu, find_gpus
 from modelyard.engines.ray import access, cluster, listing, nodes
 from modelyard.engines.ray.check import check_sockets
 from modelyard.server.engines import check_engine
 from modelyard.settings import Home, Settings
+from modelyard.storage.database import Database
+from modelyard.types.compute.autoscaling import NodeKind
 from modelyard.types.processes import EngineKind, ProcessSpec, Resources
 from provokers.registration import provokes
 
@@ -70,3 +76,40 @@ def engine_not_ready(stage: Stage) -> None:
 @provokes("label_invalid")
 def label_invalid(_stage: Stage) -> None:
     read_labels(["zone"])
+
+
+@provokes("gpus_invalid")
+def gpus_invalid(_stage: Stage) -> None:
+    find_gpus("all")
+
+
+@provokes("gpus_busy")
+def gpus_busy(stage: Stage) -> None:
+    engine = LocalEngine(Home(stage.folder()), gpus=[Gpu(id="0")])
+    spec = ProcessSpec(command=("sleep", "60"), work_directory=str(stage.folder()), resources=Resources(gpus=1))
+    engine.submit("job-1", spec)
+    try:
+        engine.submit("job-2", spec)
+    finally:
+        engine.remove("job-1")
+
+
+@provokes("node_kind_not_found")
+def node_kind_not_found(stage: Stage) -> httpx.Response:
+    return stage.call("DELETE", "/jobs/v1/node-kinds/large")
+
+
+@provokes("autoscaling_off")
+def autoscaling_off(stage: Stage) -> httpx.Response:
+    body = {"max_nodes": 2, "cpus": 8, "memory_bytes": 32 << 30}
+    return stage.call("PUT", "/jobs/v1/node-kinds/large", json=body)
+
+
+@provokes("node_kind_invalid")
+def node_kind_invalid(stage: Stage) -> None:
+    database = Database(f"sqlite:///{stage.folder()}/empty.db")
+    kind = NodeKind(name="large", min_nodes=3, max_nodes=2, cpus=8, memory_bytes=32 << 30)
+    try:
+        AutoscalingService(database, NodeRepository(), 2, is_on=True).set_kind(kind)
+    finally:
+        database.close()

@@ -63,6 +63,8 @@ def train(
     memory: options.Memory = None,
     time_limit: options.TimeLimit = None,
     gpus: options.Gpus = 0,
+    gpu_kind: options.GpuKind = "",
+    gpu_memory: options.GpuMemory = 0,
     node_label: options.NodeLabels = None,
     queue: options.Queue = DEFAULT_QUEUE,
     priority: options.Priority = 0,
@@ -85,7 +87,7 @@ def train(
             target=target,
             hyperparameters=options.read_settings(set_),
             seed=seed,
-            resources=options.resources_of(cpus, memory, time_limit, gpus, node_label),
+            resources=options.resources_of(cpus, memory, time_limit, gpus, gpu_kind, gpu_memory, node_label),
             placement=options.placement_of(queue, priority, spot, start_within, reservation),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")

@@ -14,8 +14,9 @@ from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.work import ScriptWork
 from modelyard.control.jobs.service import process_id
+from modelyard.control.scheduling.records import Entry
 from modelyard.control.scheduling.service import SchedulingService
-from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.engines.base import Engine, NoSuchNodeError, ProcessNotFoundError
 from modelyard.errors import ModelyardError
 from modelyard.kit.clock import Clock
 from modelyard.kit.files import write_atomic
@@ -25,6 +26,7 @@ from modelyard.types.compute.scheduling import EntryState
 from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus
 from modelyard.types.models import Lineage
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
+from modelyard.types.scripting.recipes import ScriptRecipe
 
 MAX_ATTEMPTS = 5
 """A job whose process was lost is started again this often; one that makes room for others, always; one that fails by
@@ -91,8 +93,11 @@ class JobExecution:
         self._save(replace(job, status=JobStatus.STARTING, control=self._control))
         try:
             if not self._has_process(job):  # one that was started before this was killed has its folder already
-                self._engine.submit(process_id(job), self._spec(job.id))
+                self._engine.submit(process_id(job), self._spec(job.id, entry))
         except ModelyardError as error:
+            if isinstance(error, NoSuchNodeError) and self._is_host_gone(entry):
+                self._plan_again(job)
+                return False
             message = f"{error.message}. {error.hint}".strip()
             self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.START_FAILED, message=message))
             return False
@@ -133,9 +138,9 @@ class JobExecution:
             if self._is_stop_requested(job.id):
                 end = replace(end, cause=EndCause.STOPPED, message="It was stopped.")
             elif entry.state is EntryState.LEAVING or job.attempt - entry.preemptions < MAX_ATTEMPTS:
-                is_leaving = entry.state is EntryState.LEAVING
-                self._try_again(job, waits=is_leaving)
-                return not is_leaving
+                waits = entry.state is EntryState.LEAVING or self._is_host_gone(entry)
+                self._try_again(job, entry, waits=waits)
+                return not waits
         if end.cause is EndCause.EXIT and end.exit_code == 0:
             self._complete(job, end)
         else:
@@ -155,16 +160,19 @@ class JobExecution:
         self._batches.remove(job)
         self._scripts.remove(job)
 
-    def _spec(self, job_id: str) -> ProcessSpec:
-        """The process of a job's present attempt, its files in place."""
+    def _spec(self, job_id: str, entry: Entry) -> ProcessSpec:
+        """The process of a job's present attempt, its files in place, on the host that was planned for it."""
         job = self._load(job_id)
-        if job.recipe.script is None:
-            return replace(self._prepare(job), labels=self._labels(job))
-        script = self._scripts.pinned(job.recipe.script)
-        if script != job.recipe.script:
+        spec = self._prepare(job) if job.recipe.script is None else self._script(job, job.recipe.script)
+        memory_bytes = entry.memory_bytes * entry.hosts
+        return replace(spec, labels=_labels(job, entry), node=entry.host or "", node_memory_bytes=memory_bytes)
+
+    def _script(self, job: Job, recipe: ScriptRecipe) -> ProcessSpec:
+        script = self._scripts.pinned(recipe)
+        if script != recipe:
             job = replace(job, recipe=replace(job.recipe, script=script))
             self._save(job)
-        return replace(self._scripts.prepare(job, script, self._folder(job)), labels=self._labels(job))
+        return self._scripts.prepare(job, script, self._folder(job))
 
     def _prepare(self, job: Job) -> ProcessSpec:
         folder = self._folder(job)
@@ -188,12 +196,6 @@ class JobExecution:
             resources=job.resources,
             has_loopback=has_loopback,
         )
-
-    def _labels(self, job: Job) -> dict[str, str]:
-        """Whose process it is, and what it is metered as."""
-        entry = self._scheduling.entry(job.id)
-        more = {} if entry is None else {"spot": "yes" if entry.is_spot else "", "gpus": str(entry.gpus * entry.hosts)}
-        return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
     def _complete(self, job: Job, end: ProcessEnd) -> None:
         folder = self._folder(job)
@@ -239,7 +241,18 @@ class JobExecution:
         except ProcessNotFoundError:
             return lost
 
-    def _try_again(self, job: Job, *, waits: bool) -> None:
+    def _is_host_gone(self, entry: Entry) -> bool:
+        """Whether the machine that was planned for a job is no longer there."""
+        return entry.host not in [node.name for node in self._engine.nodes() if node.is_alive]
+
+    def _plan_again(self, job: Job) -> None:
+        """Nothing has run: it waits with its old place for another machine."""
+        with self._database.transaction() as connection:
+            self._repository.save(connection, replace(job, status=JobStatus.PENDING, version=job.version + 1))
+            self._scheduling.plan_again(connection, job.id)
+        self._scheduling.awake.set()
+
+    def _try_again(self, job: Job, entry: Entry, *, waits: bool) -> None:
         """Prepare the next attempt; with `waits` it stands in the queue again and others run meanwhile."""
         if self._has_process(job):
             self._output.archive(job)
@@ -255,8 +268,10 @@ class JobExecution:
                 self._repository.remove_points(connection, job.id)
                 again = replace(again, metrics={})
             self._repository.save(connection, again)
-            if waits:
+            if waits and entry.state is EntryState.LEAVING:
                 self._scheduling.wait_again(connection, job.id)
+            elif waits:
+                self._scheduling.plan_again(connection, job.id)
         self._scheduling.awake.set()
 
     def _ingest_metrics(self, job_id: str) -> None:
@@ -311,6 +326,12 @@ class JobExecution:
 
     def _folder(self, job: Job) -> Path:
         return self._home.run / "jobs" / process_id(job)
+
+
+def _labels(job: Job, entry: Entry) -> dict[str, str]:
+    """Whose process it is, and what it is metered as."""
+    more = {"spot": "yes" if entry.is_spot else "", "gpus": f"{entry.gpus * entry.hosts:g}"}
+    return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
 
 def _is_worth_another_try(job: Job, end: ProcessEnd) -> bool:

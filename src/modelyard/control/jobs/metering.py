@@ -18,6 +18,6 @@ def job_subjects(state: ProcessState) -> Sequence[Subject]:
             name=labels["job"],
             version=labels.get("model", ""),
             is_spot=bool(labels.get("spot")),
-            gpus=int(labels.get("gpus") or 0),
+            gpus=float(labels.get("gpus") or 0),
         )
     ]

@@ -32,13 +32,18 @@ class ResourcesRequest(BaseModel):
     memory_bytes: int | None = Field(default=None, ge=64 << 20, description="Memory; beyond it the job is ended.")
     disk_bytes: int | None = Field(default=None, ge=1 << 20, description="Size of the job's working folder.")
     time_limit_seconds: float | None = Field(default=None, gt=0, description="Time after which the job is ended.")
-    gpus: int = Field(default=0, ge=0, description="Accelerators that the job has for itself; on a cluster only.")
+    gpus: float = Field(
+        default=0, ge=0, description="Accelerators that the job has for itself; less than 1: its part of one."
+    )
+    gpu_kind: str = Field(default="", max_length=63, description="What they must be.", examples=["A100"])
+    gpu_memory_bytes: int | None = Field(default=None, ge=0, description="Memory that each of them must have.")
     node_labels: dict[str, str] = Field(
         default_factory=dict, description="Labels that its machine must carry; on a cluster only.", max_length=16
     )
     placement: NodeChoice = Field(
         default=NodeChoice.ANY,
-        description="On a cluster: which of the machines that could run it; SPREAD: the emptiest.",
+        description="On a cluster: which of the machines that could run it. ANY and PACK: the fullest one with room, "
+        "so that large places stay whole; SPREAD: the emptiest; SAME_NODE: one for all processes of the job.",
     )
 
 
@@ -55,7 +60,7 @@ class PlacementRequest(BaseModel):
         default=None, description="Flex start: it ends without having run if there was no capacity by then."
     )
     reservation: str | None = Field(default=None, max_length=40, description="Run on this reserved capacity only.")
-    gpus: int = Field(default=0, ge=0, description="GPUs that are reserved for it, if more than in `resources`.")
+    gpus: float = Field(default=0, ge=0, description="GPUs that are reserved for it, if more than in `resources`.")
 
 
 class LimitedRequest(BaseModel):
@@ -89,6 +94,8 @@ class LimitedRequest(BaseModel):
             disk_bytes=wanted.disk_bytes,
             time_limit_seconds=wanted.time_limit_seconds or time_limit_seconds,
             gpus=wanted.gpus,
+            gpu_kind=wanted.gpu_kind,
+            gpu_memory_bytes=wanted.gpu_memory_bytes,
             node_labels=wanted.node_labels,
             placement=wanted.placement,
         )

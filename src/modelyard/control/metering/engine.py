@@ -4,7 +4,8 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 from modelyard.engines.base import Engine, ProcessNotFoundError
-from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, Resources, SandboxLevel
+from modelyard.types.compute.nodes import Node
+from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
 _END_SECONDS = 30.0
 
@@ -61,9 +62,13 @@ class MeteredEngine(Engine):
         """See `Engine.knows`."""
         return self._engine.knows(process_id)
 
-    def capacity(self) -> Resources | None:
-        """See `Engine.capacity`."""
-        return self._engine.capacity()
+    def nodes(self) -> Sequence[Node]:
+        """See `Engine.nodes`."""
+        return self._engine.nodes()
+
+    def drain(self, node: str) -> bool:
+        """See `Engine.drain`."""
+        return self._engine.drain(node)
 
     def resolve_image(self, reference: str) -> str:
         """See `Engine.resolve_image`."""

@@ -77,7 +77,7 @@ def in_force(connection: Connection, prices: PriceRepository, now: datetime) -> 
     return found
 
 
-def _used(state: ProcessState, now: datetime, gpus: int) -> Used:
+def _used(state: ProcessState, now: datetime, gpus: float) -> Used:
     usage = state.usage
     ended = (state.end.ended_at if state.end else None) or now
     seconds = (ended - state.started_at).total_seconds() if state.started_at else 0.0

@@ -49,7 +49,7 @@ class Subject:
     name: str
     version: str = ""
     is_spot: bool = False
-    gpus: int = 0
+    gpus: float = 0
     share: float = 1.0
 
 

@@ -17,6 +17,7 @@ PATH_PARAMETERS: Mapping[str, str] = {
     "alias": "Name of the alias, without `@`.",
     "name": "Its name.",
     "job_id": "Id of the job.",
+    "kind": "Name of the kind of nodes.",
     "tuning_id": "Id of the tuning job.",
     "queue": "Name of the queue.",
     "host": "Name of the host.",

@@ -1,6 +1,6 @@
 """Puts the parts of this capability together, for the server and for tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from modelyard.control.scheduling.board import Board
@@ -18,6 +18,7 @@ from modelyard.types.compute.scheduling import HostCapacity, Quota
 class Scheduling:
     """What jobs ask, what administrators set up, and what lets jobs in, on one database."""
 
+    board: Board
     service: SchedulingService
     queues: QueueService
     scheduler: Scheduler
@@ -27,14 +28,21 @@ def assemble(
     *,
     database: Database,
     clock: Clock,
-    machine: Callable[[], HostCapacity],
+    machines: Callable[[], Sequence[HostCapacity]],
     quota: Callable[[str], Quota],
     carry: Callable[[str], None],
+    possible: Callable[[], Sequence[HostCapacity]] = tuple,
 ) -> Scheduling:
-    """Args as in the parts: `quota` asks the registry, `carry` is given the tickets of jobs that were let in."""
-    board = Board(EntryRepository(), QueueRepository(), ReservationRepository(), QuotaBook(quota, clock), machine)
+    """Args as in the parts.
+
+    `machines` are those of the engine, `quota` asks the registry, `carry` gets the tickets of jobs that were let in.
+    """
+    board = Board(
+        EntryRepository(), QueueRepository(), ReservationRepository(), QuotaBook(quota, clock), machines, possible
+    )
     service = SchedulingService(database, board, clock, carry)
     return Scheduling(
+        board=board,
         service=service,
         queues=QueueService(database, board, clock, service.awake.set),
         scheduler=Scheduler(database, board, clock, carry),

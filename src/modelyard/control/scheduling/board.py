@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from modelyard.control.scheduling.capacity import QuotaBook
+from modelyard.control.scheduling.capacity import QuotaBook, limited
 from modelyard.control.scheduling.records import Entry, host_of, queue_of, quota_of, reserved_of
 from modelyard.control.scheduling.repository import EntryRepository, QueueRepository, ReservationRepository
 from modelyard.control.scheduling.rule.state import State
@@ -18,7 +18,8 @@ class Board:
     """Reads; keeps nothing.
 
     Args:
-        machine: tells what this machine, or the cluster, offers while nobody has said otherwise.
+        machines: tells what each machine offers while nobody has said otherwise.
+        possible: tells of machines that are not there and would come if a job needed them.
         quotas: of projects.
     """
 
@@ -28,19 +29,21 @@ class Board:
         queues: QueueRepository,
         reservations: ReservationRepository,
         quotas: QuotaBook,
-        machine: Callable[[], HostCapacity],
+        machines: Callable[[], Sequence[HostCapacity]],
+        possible: Callable[[], Sequence[HostCapacity]] = tuple,
     ) -> None:
         self.entries = entries
         self.queues = queues
         self.reservations = reservations
         self.quotas = quotas
-        self.machine = machine
+        self.machines = machines
+        self.possible = possible
 
     def hosts(self, connection: Connection) -> Sequence[HostCapacity]:
-        """Every host; this machine is always one."""
-        known = {host.name: host for host in self.queues.hosts(connection)}
-        machine = self.machine()
-        return list({machine.name: machine, **known}.values())
+        """Every host that is there now. What somebody has said of one that is lost holds again when it is back."""
+        limits = {host.name: host for host in self.queues.hosts(connection)}
+        machines = self.machines()
+        return [limited(each, limits[each.name]) if each.name in limits else each for each in machines]
 
     def state(
         self, connection: Connection, now: datetime, entries: Sequence[Entry], projects: Collection[str]

@@ -1,35 +1,54 @@
-"""What the machine or the cluster offers to jobs, and what projects may take of it."""
+"""What machines offer to jobs, and what projects may take of it."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from modelyard.errors import UnavailableError
 from modelyard.kit.clock import Clock
+from modelyard.types.compute.nodes import Node, NodeUse
 from modelyard.types.compute.scheduling import HostCapacity, Quota
-from modelyard.types.processes import Resources
 
-LOCAL = "local"
 _QUOTA_LIFE_SECONDS = 2.0
 
 
-def this_machine(parallel_jobs: int) -> HostCapacity:
-    """The capacity of this machine: all of it, until somebody says less."""
-    memory = os.sysconf("SC_PAGESIZE") * os.sysconf("SC_PHYS_PAGES")
-    return HostCapacity(name=LOCAL, cpus=float(os.cpu_count() or 1), memory_bytes=memory, gpus=0, jobs=parallel_jobs)
-
-
-def offered(whole: Resources | None, parallel_jobs: int) -> HostCapacity:
-    """The capacity of all machines of an engine, as one: which of them runs a job is the engine's to choose.
+def offered(nodes: Iterable[Node], parallel_jobs: int) -> list[HostCapacity]:
+    """What the living machines of an engine offer: all of each, until somebody says less.
 
     Args:
-        whole: of all machines together; None: there is this one only.
-        parallel_jobs: as many run at the same time.
+        nodes: of the engine.
+        parallel_jobs: as many run at the same time on each.
     """
-    machine = this_machine(parallel_jobs)
-    if whole is None:
-        return machine
-    return replace(machine, cpus=whole.cpus or 0.0, memory_bytes=whole.memory_bytes or 0, gpus=whole.gpus)
+    return [
+        HostCapacity(
+            name=node.name,
+            cpus=node.cpus,
+            memory_bytes=node.memory_bytes,
+            gpus=node.gpus,
+            jobs=parallel_jobs,
+            traits=node.traits,
+            in_use=node.in_use,
+        )
+        for node in nodes
+        if node.is_alive
+    ]
+
+
+def limited(host: HostCapacity, limit: HostCapacity) -> HostCapacity:
+    """A host of which somebody has said what jobs may take. What others use counts against the rest of it first."""
+    used = host.in_use
+    return replace(
+        limit,
+        traits=host.traits,
+        in_use=NodeUse(
+            cpus=_beyond(used.cpus, host.cpus - limit.cpus),
+            memory_bytes=int(_beyond(used.memory_bytes, host.memory_bytes - limit.memory_bytes)),
+            gpus=_beyond(used.gpus, host.gpus - limit.gpus),
+        ),
+    )
+
+
+def _beyond(used: float, rest: float) -> float:
+    return max(0.0, used - max(0.0, rest))
 
 
 class QuotaBook:

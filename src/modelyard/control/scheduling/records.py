@@ -1,12 +1,14 @@
 """A job's row in the queue, and how it looks to the rule and to people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
 
 from modelyard.control.scheduling.rule.amounts import MILLI, UNLIMITED, Amounts
 from modelyard.control.scheduling.rule.state import Host, QueueState, Request, Reserved, Running
+from modelyard.types.compute.nodes import NodeWish
 from modelyard.types.compute.scheduling import EntryState, HostCapacity, Queue, Quota, Reservation, Schedule
+from modelyard.types.processes import NodeChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Entry:
     ranked_at: datetime
     cpus: float
     memory_bytes: int
-    gpus: int
+    gpus: float
     limit_seconds: float
     expected_seconds: float | None
     is_spot: bool
@@ -40,6 +42,10 @@ class Entry:
     reason: str = ""
     planned_start: datetime | None = None
     expected_start: datetime | None = None
+    node_labels: dict[str, str] = field(default_factory=dict, hash=False)
+    gpu_kind: str = ""
+    gpu_memory_bytes: int = 0
+    choice: NodeChoice = NodeChoice.ANY
 
     @property
     def ticket(self) -> str:
@@ -66,6 +72,8 @@ class Entry:
             is_held=self.is_held,
             start_before=self.start_before.timestamp() if self.start_before else None,
             reservation=self.reservation,
+            wish=NodeWish(labels=self.node_labels, gpu_kind=self.gpu_kind, gpu_memory_bytes=self.gpu_memory_bytes),
+            choice=self.choice,
         )
 
     def running(self) -> Running:
@@ -103,8 +111,13 @@ class Entry:
 
 def host_of(capacity: HostCapacity) -> Host:
     """A host as the rule sees it."""
-    amounts = _amounts(capacity.cpus, capacity.memory_bytes, capacity.gpus, capacity.jobs)
-    return Host(name=capacity.name, capacity=amounts)
+    used = capacity.in_use
+    return Host(
+        name=capacity.name,
+        capacity=_amounts(capacity.cpus, capacity.memory_bytes, capacity.gpus, capacity.jobs),
+        held=_amounts(used.cpus, used.memory_bytes, used.gpus, 0),
+        traits=capacity.traits,
+    )
 
 
 def queue_of(queue: Queue) -> QueueState:
@@ -130,10 +143,10 @@ def quota_of(quota: Quota) -> Amounts:
     return Amounts(
         UNLIMITED if quota.cpus is None else round(quota.cpus * MILLI),
         UNLIMITED if quota.memory_bytes is None else quota.memory_bytes,
-        UNLIMITED if quota.gpus is None else quota.gpus,
+        UNLIMITED if quota.gpus is None else quota.gpus * MILLI,
         UNLIMITED if quota.running_jobs is None else quota.running_jobs,
     )
 
 
-def _amounts(cpus: float, memory_bytes: int, gpus: int, jobs: int) -> Amounts:
-    return Amounts(round(cpus * MILLI), memory_bytes, gpus, jobs)
+def _amounts(cpus: float, memory_bytes: int, gpus: float, jobs: int) -> Amounts:
+    return Amounts(round(cpus * MILLI), memory_bytes, round(gpus * MILLI), jobs)

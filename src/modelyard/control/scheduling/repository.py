@@ -11,6 +11,7 @@ from modelyard.control.scheduling.records import Entry
 from modelyard.control.scheduling.tables import host_capacities, project_use, queue_entries, queues, reservations
 from modelyard.storage.keyset import keyset
 from modelyard.types.compute.scheduling import EntryState, HostCapacity, Queue, Reservation
+from modelyard.types.processes import NodeChoice
 
 
 class EntryRepository:
@@ -93,7 +94,8 @@ class QueueRepository:
     def set_host(self, connection: Connection, host: HostCapacity) -> None:
         """Replace a host's capacity."""
         connection.execute(delete(host_capacities).where(host_capacities.c.name == host.name))
-        connection.execute(insert(host_capacities).values(asdict(host)))
+        names = host_capacities.columns.keys()
+        connection.execute(insert(host_capacities).values({name: getattr(host, name) for name in names}))
 
 
 class ReservationRepository:
@@ -127,4 +129,4 @@ class ReservationRepository:
 
 def _entry(row: object) -> Entry:
     values = dict(row)  # type: ignore[call-overload]
-    return Entry(**{**values, "state": EntryState(values["state"])})
+    return Entry(**{**values, "state": EntryState(values["state"]), "choice": NodeChoice(values["choice"])})

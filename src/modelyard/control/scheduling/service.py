@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from modelyard.control.scheduling.board import Board
 from modelyard.control.scheduling.errors import JobNeverFitsError, JobNotWaitingError, QueueNotFoundError
-from modelyard.control.scheduling.records import Entry
+from modelyard.control.scheduling.records import Entry, host_of
 from modelyard.control.scheduling.rule.deciding import never_fits
 from modelyard.control.scheduling.rule.ordering import in_order
+from modelyard.control.scheduling.rule.state import State
+from modelyard.engines.checking import check_gpus
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Connection, Database
-from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, Placement, QueuedJob, Schedule
+from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, HostCapacity, Placement, QueuedJob, Schedule
 from modelyard.types.processes import Resources
 
 _NO_LIMIT_SECONDS = 365 * 86_400.0
@@ -40,10 +43,12 @@ class SchedulingService:
         Raises:
             QueueNotFoundError: there is no such queue.
             JobNeverFitsError: it could not start even on an empty machine; the message says why.
+            InvalidInputError: so many accelerators cannot be had.
         """
+        check_gpus(resources.gpus)
         now = self._clock.now()
         with self._database.read() as connection:
-            machine = next(iter(self._board.hosts(connection)))
+            hosts = [*self._board.hosts(connection), *self._board.possible()]
             entry = Entry(
                 job=job,
                 project=project,
@@ -52,8 +57,7 @@ class SchedulingService:
                 priority=placement.priority,
                 ranked_at=now,
                 cpus=resources.cpus or 1.0,
-                memory_bytes=placement.memory_bytes
-                or _part(machine.memory_bytes // placement.hosts, machine.jobs, resources),
+                memory_bytes=placement.memory_bytes or _part(hosts, resources, placement.hosts),
                 gpus=max(placement.gpus, resources.gpus),
                 limit_seconds=resources.time_limit_seconds or _NO_LIMIT_SECONDS,
                 expected_seconds=expected_seconds,
@@ -62,9 +66,13 @@ class SchedulingService:
                 start_before=placement.start_before,
                 reservation=placement.reservation,
                 hosts=placement.hosts,
+                node_labels=resources.node_labels,
+                gpu_kind=resources.gpu_kind,
+                gpu_memory_bytes=resources.gpu_memory_bytes or 0,
+                choice=resources.placement,
             )
             self._check_queue(connection, placement.queue)
-            reason = never_fits(self._board.state(connection, now, (), {project}), entry.request())
+            reason = never_fits(self._widest(connection, now, project), entry.request())
         if not reason and entry.start_before is not None and entry.start_before <= now:
             reason = "the moment by which it must have started has passed"
         if reason:
@@ -92,12 +100,11 @@ class SchedulingService:
 
     def wait_again(self, connection: Connection, job: str) -> None:
         """The job made room for others and keeps its place."""
-        entry = self._entries.get(connection, job)
-        if entry is None:
-            return
-        self._board.charge(connection, entry, self._clock.now())
-        again = replace(entry, state=EntryState.WAITING, admitted_at=None, host=None, preemptions=entry.preemptions + 1)
-        self._entries.save(connection, again)
+        self._let_wait(connection, job, preemptions=1)
+
+    def plan_again(self, connection: Connection, job: str) -> None:
+        """The job's process is lost, perhaps with its host: it keeps its place and gets another host."""
+        self._let_wait(connection, job, preemptions=0)
 
     def cancel(self, job: str) -> None:
         """Let a job that has not started end without; no effect on one that has."""
@@ -195,6 +202,20 @@ class SchedulingService:
             if project in (None, each.project)
         ]
 
+    def _widest(self, connection: Connection, now: datetime, project: str) -> State:
+        """Every host that there is, or that would come for a job."""
+        state = self._board.state(connection, now, (), {project})
+        return replace(state, hosts=(*state.hosts, *(host_of(each) for each in self._board.possible())))
+
+    def _let_wait(self, connection: Connection, job: str, *, preemptions: int) -> None:
+        entry = self._entries.get(connection, job)
+        if entry is None:
+            return
+        self._board.charge(connection, entry, self._clock.now())
+        counted = entry.preemptions + preemptions
+        again = replace(entry, state=EntryState.WAITING, admitted_at=None, host=None, preemptions=counted)
+        self._entries.save(connection, again)
+
     def _line(self, connection: Connection) -> list[Entry]:
         """Waiting jobs in the order of their turn."""
         entries = self._entries.all(connection)
@@ -225,7 +246,17 @@ class SchedulingService:
             )
 
 
-def _part(memory_bytes: int, jobs: int, resources: Resources) -> int:
-    """Memory that is reserved for a job that names none: an equal part of the host's, at most its limit."""
-    part = memory_bytes // max(1, jobs)
+def _part(hosts: Iterable[HostCapacity], resources: Resources, members: int) -> int:
+    """Memory that is reserved for each member of a job that names none, at most its limit.
+
+    An equal part of the memory of the smallest host that has the cores and the accelerators that it asks for.
+    """
+    suited = [
+        host
+        for host in hosts
+        if not host.traits.lacks(resources.node_wish)
+        and host.cpus >= (resources.cpus or 0.0) * members
+        and host.gpus >= resources.gpus * members
+    ]
+    part = min((host.memory_bytes // (max(1, host.jobs) * members) for host in suited), default=0)
     return min(part, resources.memory_bytes or part)

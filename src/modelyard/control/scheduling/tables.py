@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text
 
-from modelyard.storage.columns import UtcDateTime
+from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import jobs_metadata
 
 queues = Table(
@@ -39,7 +39,7 @@ queue_entries = Table(
     Column("ranked_at", UtcDateTime(), nullable=False),
     Column("cpus", Float, nullable=False),
     Column("memory_bytes", BigInteger, nullable=False),
-    Column("gpus", Integer, nullable=False),
+    Column("gpus", Float, nullable=False),
     Column("limit_seconds", Float, nullable=False),
     Column("expected_seconds", Float),
     Column("is_spot", Boolean, nullable=False),
@@ -54,6 +54,10 @@ queue_entries = Table(
     Column("reason", Text, nullable=False),
     Column("planned_start", UtcDateTime()),
     Column("expected_start", UtcDateTime()),
+    Column("node_labels", DataclassJson(dict[str, str]), nullable=False, server_default="{}"),
+    Column("gpu_kind", String(63), nullable=False, server_default=""),
+    Column("gpu_memory_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("choice", String(16), nullable=False, server_default="ANY"),
     Index("ix_queue_entries_project", "project"),
     Index("ix_queue_entries_queue", "queue"),
 )

@@ -5,15 +5,18 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from modelyard.engines.base import ProcessNotFoundError
-from modelyard.engines.checking import check_spec, check_unplaced
+from modelyard.engines.checking import check_placed, check_spec
 from modelyard.engines.containers import images, ownership
 from modelyard.engines.containers.groups import ParentGroup, parent_groups
 from modelyard.engines.containers.planning import HOME_LABEL, LABEL, bootstrap, make_plan
 from modelyard.engines.containers.sockets import ContainersUnavailableError, Daemon, find_socket, look_at, open_client
+from modelyard.engines.local.accelerators import GpuPool
 from modelyard.engines.local.records import Records
 from modelyard.engines.local.supervised import SupervisedEngine
+from modelyard.engines.machines import Gpu
 from modelyard.engines.records import ProcessIdInvalidError
 from modelyard.settings import Home
+from modelyard.types.compute.nodes import Node
 from modelyard.types.processes import ProcessSpec, SandboxLevel
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ class ContainerEngine(SupervisedEngine):
         home: the state directory.
         socket: URL of the API; empty: DOCKER_HOST, or the usual places.
         may_pull: whether images that are not here are fetched from their registries.
+        gpus: accelerators to hand out; None: all of this machine.
     """
 
     name = "container"
@@ -39,8 +43,11 @@ class ContainerEngine(SupervisedEngine):
         bootstrap("shim.main", "main()"),
     )
 
-    def __init__(self, home: Home, *, socket: str = "", may_pull: bool = True) -> None:
+    def __init__(
+        self, home: Home, *, socket: str = "", may_pull: bool = True, gpus: Sequence[Gpu] | None = None
+    ) -> None:
         super().__init__(Records(home.containers))
+        self._pool = GpuPool(home, gpus)
         self._home = home
         self._socket = socket
         self._may_pull = may_pull
@@ -50,7 +57,8 @@ class ContainerEngine(SupervisedEngine):
 
         Raises:
             InvalidInputError: the work directory or a mount does not exist, or there is neither command nor image.
-            NoSuchNodeError: it asks for accelerators or for a machine by its labels.
+            NoSuchNodeError: this machine does not have what it asks for.
+            GpusBusyError: others have the accelerators that it asks for.
             ContainersUnavailableError: no Docker or Podman answers.
             ImageNotFoundError: an image is neither here nor in its registry.
             ImagePullFailedError: a registry does not answer.
@@ -59,7 +67,7 @@ class ContainerEngine(SupervisedEngine):
         if self._records.exists(process_id):
             return
         check_spec(spec, self._records.folder)
-        check_unplaced(spec)
+        check_placed(spec, self._pool.machine)
         url = find_socket(self._socket)
         with closing(open_client(url)) as client:
             daemon = look_at(client)
@@ -67,16 +75,18 @@ class ContainerEngine(SupervisedEngine):
             own = self._image(client, spec.image) if spec.image else images.empty_image(client)
             found = [own, *([self._image(client, spec.sidecar.image)] if spec.sidecar else [])]
         ownership.grant(spec, ownership.user_of(process_id), self._home.root)
-        plan = make_plan(
-            process_id,
-            spec,
-            folder=str(self._records.path(process_id)),
-            socket=url,
-            daemon=daemon,
-            images=found,
-            group=self._cgroup_name(process_id),
-        )
-        self._start(process_id, spec, SandboxLevel.CONTAINER, plan)
+        with self._pool.lend(spec) as gpus:
+            plan = make_plan(
+                process_id,
+                spec,
+                folder=str(self._records.path(process_id)),
+                socket=url,
+                daemon=daemon,
+                images=found,
+                group=self._cgroup_name(process_id),
+                gpus=gpus,
+            )
+            self._start(process_id, spec, SandboxLevel.CONTAINER, plan, gpus)
 
     def resolve_image(self, reference: str) -> str:
         """See `Engine.resolve_image`: `repository@sha256:...` where it has one, else the image's id.
@@ -97,6 +107,10 @@ class ContainerEngine(SupervisedEngine):
             if not self._is_held(process_id) and (count := ParentGroup(name).end()):
                 ended.append(f"{count} processes left by '{process_id}'")
         return ended
+
+    def nodes(self) -> Sequence[Node]:
+        """See `Engine.nodes`."""
+        return [self._pool.node()]
 
     def sandbox_level(self) -> SandboxLevel:
         """See `Engine.sandbox_level`."""

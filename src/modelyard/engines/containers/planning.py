@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from modelyard.engines.containers.ownership import user_of
 from modelyard.engines.containers.plan import ContainerPlan, Plan
 from modelyard.engines.containers.sockets import Daemon
 from modelyard.engines.local.sandbox import planning, visible
+from modelyard.engines.local.sandbox.planning import GPU_VARIABLE
+from modelyard.engines.machines import Gpu, device_files, visible_gpus
 from modelyard.types.processes import Mount, ProcessSpec, Resources
 
 LABEL = "modelyard.process"
@@ -23,7 +25,15 @@ _OWN_TASKS = 1  # the first process, which only waits for the command
 
 
 def make_plan(
-    process_id: str, spec: ProcessSpec, *, folder: str, socket: str, daemon: Daemon, images: list[str], group: str
+    process_id: str,
+    spec: ProcessSpec,
+    *,
+    folder: str,
+    socket: str,
+    daemon: Daemon,
+    images: list[str],
+    group: str,
+    gpus: Sequence[Gpu] = (),
 ) -> Plan:
     """What the supervisor of this process does.
 
@@ -36,6 +46,7 @@ def make_plan(
         images: ids of its image and of its sidecar's.
         group: name of the control group above its containers, and of the containers; where there is no such group, of
             the containers only.
+        gpus: the accelerators that it may use, or the program beside it, whichever asks for them.
     """
     mark = f"modelyard-{os.urandom(6).hex()}"
     user = user_of(process_id)
@@ -44,6 +55,7 @@ def make_plan(
     if spec.sidecar is not None:
         beside = _sidecar(spec, f"container:{group}")
         containers.append(_hardened(f"{group}.sidecar", images[1], beside, spec.sidecar.resources, user, daemon))
+    _give(containers[0] if spec.resources.gpus else containers[-1], gpus)
     has_group = daemon.has_plain_groups and not daemon.is_rootless and os.getuid() == 0
     for container in containers:
         container["options"]["labels"] = {LABEL: process_id, HOME_LABEL: group.removesuffix(process_id)}
@@ -70,6 +82,14 @@ def bootstrap(module: str, call: str) -> str:
         f"import sys; sys.path.append({str(visible.PACKAGE.parent)!r}); "
         f"from modelyard.engines.containers.{module} import main; {call}"
     )
+
+
+def _give(container: ContainerPlan, gpus: Sequence[Gpu]) -> None:
+    """Let a container use accelerators: their device files, and their names."""
+    options = container["options"]
+    options["environment"][GPU_VARIABLE] = visible_gpus(gpus)
+    if files := device_files(gpus):
+        options["devices"] = [f"{file}:{file}:rwm" for file in files]
 
 
 def _own(spec: ProcessSpec, mark: str) -> dict[str, Any]:

@@ -29,11 +29,12 @@ _NEW_FOLDER_LIFE_SECONDS = 300.0
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for and how it is run; written before the start, never changed."""
+    """What was asked for and how it is run, with which accelerators; written before the start, never changed."""
 
     spec: ProcessSpec
     sandbox: SandboxLevel
     created_at: datetime
+    gpus: tuple[str, ...] = ()
 
 
 class Running(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.engines.local import layout, output_files, remains
 from modelyard.engines.local.records import Record, Records
 from modelyard.engines.local.shim.main import ALREADY_THERE, STARTED
+from modelyard.engines.machines import Gpu
 from modelyard.engines.records import labelled
 from modelyard.errors import UnavailableError
 from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
@@ -110,13 +111,21 @@ class SupervisedEngine(Engine):
     def _end_remains(self, process_id: str) -> None:
         """End what a killed supervisor may have left alive."""
 
-    def _start(self, process_id: str, spec: ProcessSpec, sandbox: SandboxLevel, plan: Mapping[str, Any]) -> None:
+    def _start(
+        self,
+        process_id: str,
+        spec: ProcessSpec,
+        sandbox: SandboxLevel,
+        plan: Mapping[str, Any],
+        gpus: Sequence[Gpu] = (),
+    ) -> None:
         """Give a process its record and its supervisor.
 
         Raises:
             SupervisorFailedError: nothing was started; try again.
         """
-        record = Record(spec=spec, sandbox=sandbox, created_at=datetime.now(UTC))
+        held = tuple(gpu.id for gpu in gpus)
+        record = Record(spec=spec, sandbox=sandbox, created_at=datetime.now(UTC), gpus=held)
         try:
             folder = self._records.prepare(record, plan)
         except OSError as error:

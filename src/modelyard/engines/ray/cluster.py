@@ -10,13 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from modelyard.engines.machines import find_gpus, this_machine
 from modelyard.engines.ray import access, listing, nodes
+from modelyard.engines.ray.traits import as_labels
 from modelyard.errors import ConflictError, UnavailableError
 from modelyard.kit.addresses import bound_socket
 from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
+from modelyard.types.compute.nodes import NodeTraits
 
 START_SECONDS = 180.0
 _STOP_SECONDS = 3.0  # Ray lets a node finish its tasks for up to 30 s; a process here ends with its node anyway
@@ -44,16 +48,40 @@ class ClusterStartFailedError(UnavailableError):
     code = "cluster_start_failed"
 
 
-def start_node(
-    home: Home,
-    *,
-    address: str = "",
-    ip: str = "",
-    port: int = 0,
-    cpus: float | None = None,
-    gpus: int | None = None,
-    labels: Mapping[str, str] | None = None,
-) -> nodes.Node:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a node gives to the cluster.
+
+    Attributes:
+        name: of the node, among all of the cluster; empty: its address.
+        cpus: None: all that there are; memory and accelerators likewise.
+        traits: its labels and what its accelerators are; what is not said of those, this machine's driver says.
+    """
+
+    name: str = ""
+    cpus: int | None = None
+    memory_bytes: int | None = None
+    gpus: int | None = None
+    traits: NodeTraits = field(default_factory=NodeTraits)
+
+    def options(self) -> dict[str, object]:
+        """As Ray is told; None: not at all."""
+        found = this_machine(find_gpus()).traits
+        kind, memory = self.traits.gpu_kind or found.gpu_kind, self.traits.gpu_memory_bytes or found.gpu_memory_bytes
+        labels = as_labels(replace(self.traits, gpu_kind=kind, gpu_memory_bytes=memory))
+        return {
+            "node-name": self.name or None,
+            "num-cpus": self.cpus,
+            "num-gpus": self.gpus,
+            "memory": self.memory_bytes,
+            "labels": ",".join(f"{name}={value}" for name, value in labels.items()) or None,
+        }
+
+
+EVERYTHING = Offer()
+
+
+def start_node(home: Home, *, address: str = "", ip: str = "", port: int = 0, offer: Offer = EVERYTHING) -> nodes.Node:
     """Start a cluster's head, or a further node of the cluster at `address`; returns once it takes work.
 
     Raises:
@@ -78,7 +106,7 @@ def start_node(
     folder = access.own_folder(hashlib.sha256(f"{home.root}{ip}".encode()).hexdigest()[:12])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    command = _command(target, ip, folder, is_head=not address, cpus=cpus, gpus=gpus, labels=labels or {})
+    command = _command(target, ip, folder, is_head=not address, offer=offer.options())
     node = _spawn(home, command, target, ip, folder)
     nodes.write_record(home, node)
     try:
@@ -111,23 +139,12 @@ def stop_node(home: Home, node: nodes.Node) -> None:
             (home.cluster / listing.HEAD).unlink()
 
 
-def _command(
-    target: str,
-    ip: str,
-    folder: Path,
-    *,
-    is_head: bool,
-    cpus: float | None,
-    gpus: int | None,
-    labels: Mapping[str, str],
-) -> list[str]:
+def _command(target: str, ip: str, folder: Path, *, is_head: bool, offer: Mapping[str, object]) -> list[str]:
     options: dict[str, object] = {
+        **offer,
         "node-ip-address": ip,
         "temp-dir": folder,
         "object-store-memory": _OBJECT_STORE_BYTES,
-        "num-cpus": cpus if cpus is None else int(cpus),
-        "num-gpus": gpus,
-        "labels": ",".join(f"{name}={value}" for name, value in labels.items()) or None,
         "min-worker-port": 0,
         "max-worker-port": 0,
         "dashboard-agent-listen-port": _free_port(ip),

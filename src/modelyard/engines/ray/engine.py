@@ -12,12 +12,13 @@ from types import ModuleType
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.engines.checking import check_imageless, check_loopback, check_spec
 from modelyard.engines.local.sandbox import levels
-from modelyard.engines.ray import access, listing, placement
+from modelyard.engines.ray import access, listing, members, placement, traits
 from modelyard.engines.ray.records import Record, Records, Running
 from modelyard.engines.ray.watch import Watch
 from modelyard.engines.records import labelled
 from modelyard.kit.handover import KEY_SEPARATOR, new_key
 from modelyard.settings import Home
+from modelyard.types.compute.nodes import Node
 from modelyard.types.processes import (
     EndCause,
     LogChunk,
@@ -26,7 +27,6 @@ from modelyard.types.processes import (
     ProcessState,
     ProcessStatus,
     ProcessUsage,
-    Resources,
     SandboxLevel,
 )
 
@@ -61,7 +61,8 @@ class RayEngine(Engine):
         self._namespace = f"modelyard-{hashlib.sha256(os.fsencode(home.root)).hexdigest()[:12]}"
         self._watches: dict[str, Watch] = {}
         self._lock = threading.Lock()
-        self._ray: ModuleType = access.connect(home, listing.address_of(home, address))
+        self._address = listing.address_of(home, address)
+        self._ray: ModuleType = access.connect(home, self._address)
 
     def submit(self, process_id: str, spec: ProcessSpec) -> None:
         """See `Engine.submit`.
@@ -79,12 +80,12 @@ class RayEngine(Engine):
         check_spec(spec, self._records.folder)
         check_loopback(spec, level)
         nodes = self._ray.nodes()
-        placement.check_possible(spec.resources, nodes)
+        placement.check_possible(spec, nodes)
         record = Record(spec=spec, sandbox=level, key=new_key(), created_at=datetime.now(UTC))
         if not self._records.create(process_id, record):
             return
         try:
-            self._make_host(process_id, placement.options(spec.resources, nodes))
+            self._make_host(process_id, placement.options(self._ray, spec, nodes))
         except self._ray.exceptions.RayError as error:
             self._records.delete(process_id)
             raise access.ClusterUnavailableError(
@@ -183,9 +184,14 @@ class RayEngine(Engine):
         """See `Engine.sandbox_level`. A node that cannot give this level refuses the process."""
         return self._level or levels.strongest_level()
 
-    def capacity(self) -> Resources:
-        """Of the nodes that are alive."""
-        return placement.together(self._ray.nodes())
+    def nodes(self) -> Sequence[Node]:
+        """See `Engine.nodes`. Those that are alive: Ray forgets others after a while."""
+        return members.members(self._ray, self._records)
+
+    def drain(self, node: str) -> bool:
+        """See `Engine.drain`."""
+        found = traits.names(self._ray.nodes()).get(node)
+        return found is None or members.drain(self._ray, self._address, found["NodeID"])
 
     def _make_host(self, process_id: str, options: dict[str, object]) -> None:
         from modelyard.engines.ray.host import ProcessHost  # noqa: PLC0415 - imports ray

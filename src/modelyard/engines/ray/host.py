@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard.engines.local.engine import LocalEngine
+from modelyard.engines.machines import named_gpus
 from modelyard.engines.ray.door import Door
 from modelyard.engines.ray.records import Record, Records, Running
 from modelyard.errors import ModelyardError
@@ -24,7 +25,6 @@ from modelyard.types.processes import EndCause, ProcessEnd, ProcessSpec, Process
 _LOOK_SECONDS = 0.02
 _WAIT_SECONDS = 5.0
 _LINGER_SECONDS = 0.2  # those who wait for the end hear of it before the actor is gone
-GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
 class ProcessHost:
@@ -73,7 +73,8 @@ class ProcessHost:
             return
         record, home = self._records.record(self._id), self._records.home(self._id)
         home.processes.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._engine = LocalEngine(home, level=record.sandbox, owner_pid=os.getpid())
+        gpus = named_gpus(_own_gpus())
+        self._engine = LocalEngine(home, level=record.sandbox, owner_pid=os.getpid(), gpus=gpus)
         self._engine.submit(self._id, _on_this_node(record.spec))
         threading.Thread(target=self._follow, args=(self._engine,), name="follows", daemon=True).start()
         if record.spec.door:
@@ -123,13 +124,16 @@ class ProcessHost:
 
 
 def _on_this_node(spec: ProcessSpec) -> ProcessSpec:
-    """The spec without what Ray has seen to; its accelerators are named to it."""
+    """The spec without what Ray has seen to. Its accelerators are all that this node's engine has to hand out."""
+    resources = replace(spec.resources, node_labels={}, gpu_kind="", gpu_memory_bytes=None)
+    return replace(spec, resources=resources, node="", node_memory_bytes=None)
+
+
+def _own_gpus() -> list[str]:
+    """What Ray has given this host."""
     import ray  # noqa: PLC0415 - see above
 
-    accelerators = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
-    resources = replace(spec.resources, gpus=0, node_labels={})
-    visible = {GPU_VARIABLE: ",".join(map(str, accelerators))}
-    return replace(spec, resources=resources, environment={**spec.environment, **visible})
+    return [str(each) for each in ray.get_runtime_context().get_accelerator_ids().get("GPU", [])]
 
 
 def _refused(message: str) -> ProcessEnd:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.engines.ray import access
-from modelyard.engines.ray.placement import own_labels
+from modelyard.engines.ray import access, traits
 from modelyard.settings import Home
 
 HEAD = "head"
@@ -17,11 +16,14 @@ HEAD = "head"
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """A node, as the cluster's head knows it; one that is gone has nothing left."""
 
+    name: str
     ip: str
     is_alive: bool
     cpus: float
     gpus: float
     memory_bytes: float
+    gpu_kind: str
+    gpu_memory_bytes: int
     labels: dict[str, str]
 
 
@@ -49,16 +51,21 @@ def describe(home: Home, address: str = "") -> list[NodeView]:
         ClusterUnavailableError: no cluster answers.
     """
     ray = access.connect(home, address_of(home, address))
+    nodes = ray.nodes()
+    names = {node["NodeID"]: name for name, node in traits.names(nodes).items()}
     return [
         NodeView(
+            name=names.get(node["NodeID"], node["NodeName"]),
             ip=node["NodeManagerAddress"],
             is_alive=node["Alive"],
             cpus=node["Resources"].get("CPU", 0.0),
             gpus=node["Resources"].get("GPU", 0.0),
             memory_bytes=node["Resources"].get("memory", 0.0),
-            labels=own_labels(node),
+            gpu_kind=traits.of(node).gpu_kind,
+            gpu_memory_bytes=traits.of(node).gpu_memory_bytes,
+            labels=dict(traits.of(node).labels),
         )
-        for node in ray.nodes()
+        for node in nodes
     ]
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from modelyard import __version__
 from modelyard.control.algorithms.api import router as algorithms_router
 from modelyard.control.audit.api import router as audit_router
+from modelyard.control.autoscaling.api import router as autoscaling_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.building import EnvironmentBuilder
@@ -49,6 +50,7 @@ from modelyard.control.tuning.service import TuningService
 from modelyard.control.tuning.workflows import TuningWorkflow
 from modelyard.engines.base import Engine
 from modelyard.server.applications.application import Application
+from modelyard.server.applications.autoscaling import Autoscaling
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 
@@ -83,13 +85,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
     carrier, references, parallel_jobs = _Carrier(), _references(context, registry), context.settings.max_parallel_jobs
     metering = _metering(context)
-    scheduling = assemble_scheduling(
-        database=context.database,
-        clock=context.clock,
-        machine=lambda: offered(context.engine.capacity(), parallel_jobs),
-        quota=registry.quota,
-        carry=carrier.carry,
-    )
+    autoscaling = Autoscaling(context)
+    scheduling = _scheduling(context, registry, carrier, autoscaling)
     parts = _parts(context, registry, metering.engine, references)
     service, workflow = _jobs(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
@@ -104,6 +101,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         reruns_router(RerunService(service, registry, parts.scripts.results), guard),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
+        autoscaling_router(autoscaling.service, guard),
         costs_router(metering.costs, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
@@ -115,12 +113,12 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
 
     def on_start() -> None:
         context.durable.add_queue(QUEUE, parallel_jobs)
-        context.durable.add_queue(ADMITTED, parallel_jobs if context.presence.name else MOST_ADMITTED)
+        context.durable.add_queue(ADMITTED, _most_admitted(context))
         scheduling.queues.ensure_default()
         service.adopt()
         resume()
 
-    duties = _duties(scheduling, metering, service, tuning, resume)
+    duties = _duties(scheduling, metering, service, tuning, autoscaling, resume)
     return Jobs(
         application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
         client=InProcessJobsClient(service, tunings, context.settings),
@@ -132,6 +130,7 @@ def _duties(
     metering: Metering,
     service: JobService,
     tuning: TuningWorkflow,
+    autoscaling: Autoscaling,
     resume: Callable[[], None],
 ) -> tuple[Duty, ...]:
     def keep_budgets() -> None:
@@ -151,6 +150,7 @@ def _duties(
         Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
         Duty(name="jobs.metering", interval_seconds=METERING_SECONDS, run=metering.look),
         Duty(name="jobs.budgets", interval_seconds=METERING_SECONDS, run=keep_budgets, is_shared=True),
+        *autoscaling.duties(scheduling),
     )
 
 
@@ -158,6 +158,25 @@ def _metering(context: Context) -> Metering:
     return assemble_metering(
         database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
     )
+
+
+def _scheduling(
+    context: Context, registry: RegistryClient, carrier: "_Carrier", autoscaling: Autoscaling
+) -> Scheduling:
+    return assemble_scheduling(
+        database=context.database,
+        clock=context.clock,
+        machines=lambda: offered(autoscaling.staying(context.engine.nodes()), context.settings.max_parallel_jobs),
+        quota=registry.quota,
+        carry=carrier.carry,
+        possible=autoscaling.service.possible_hosts,
+    )
+
+
+def _most_admitted(context: Context) -> int:
+    """See MOST_ADMITTED. What runs on a cluster runs on no control process's own machine."""
+    is_one_of_several = bool(context.presence.name) and not context.engine.has_nodes
+    return context.settings.max_parallel_jobs if is_one_of_several else MOST_ADMITTED
 
 
 def _asgi(context: Context, routers: list[APIRouter]) -> FastAPI:

@@ -1,8 +1,10 @@
 """Queues, hosts, reservations, and a job's place among them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from modelyard.types.compute.nodes import NodeTraits, NodeUse
 
 DEFAULT_QUEUE = "default"
 
@@ -66,7 +68,7 @@ class Placement:
     start_before: datetime | None = None
     reservation: str | None = None
     memory_bytes: int | None = None
-    gpus: int = 0
+    gpus: float = 0
     hosts: int = 1
 
 
@@ -93,7 +95,7 @@ class Schedule:
     reservation: str | None
     cpus: float
     memory_bytes: int
-    gpus: int
+    gpus: float
     reason: str
     planned_start: datetime | None
     expected_start: datetime | None
@@ -129,13 +131,21 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCapacity:
-    """What jobs may take of a machine. `jobs`: as many run at the same time, however small."""
+    """What jobs may take of a machine.
+
+    Attributes:
+        jobs: as many run at the same time, however small.
+        traits: its labels and what its accelerators are.
+        in_use: what others than jobs hold of it now, replicas for example.
+    """
 
     name: str
     cpus: float
     memory_bytes: int
     gpus: int
     jobs: int
+    traits: NodeTraits = field(default_factory=NodeTraits)
+    in_use: NodeUse = field(default_factory=NodeUse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,8 @@ from modelyard.control.references.fetching import Fetcher
 from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.control.scheduling.assembly import assemble
-from modelyard.engines.base import ProcessNotFoundError
+from modelyard.engines.base import NoSuchNodeError, ProcessNotFoundError
+from modelyard.engines.machines import this_machine
 from modelyard.errors import InvalidStateError
 from modelyard.kit.clock import SystemClock
 from modelyard.runtimes.bundle import write_manifest
@@ -71,10 +72,16 @@ class ScriptedEngine:
         self.states: dict[str, ProcessState] = {}
         self.log = ""
         self.on_submit = lambda _folder: None
+        self.machines = [this_machine()]
+
+    def nodes(self):
+        return self.machines
 
     def submit(self, process_id, spec):
         if process_id in self.specs:
             return
+        if spec.node not in [node.name for node in self.machines]:
+            raise NoSuchNodeError(f"there is no node '{spec.node}'")
         self.specs[process_id] = spec
         self.on_submit(Path(spec.work_directory))
         end = self.ends.pop(0) if self.ends else None
@@ -186,7 +193,7 @@ class Bench:
         self.scheduling = assemble(
             database=database,
             clock=SystemClock(),
-            machine=lambda: HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2),
+            machines=lambda: [HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2)],
             quota=lambda _project: Quota(),
             carry=self.enqueued.append,
         )
@@ -305,6 +312,28 @@ def test_a_job_whose_process_is_lost_every_time_is_failed_in_the_end(bench):
     bench.engine.ends = [ProcessEnd(cause=EndCause.LOST, message="gone")] * MAX_ATTEMPTS
     job = bench.carry(bench.submit().id)
     assert (job.status, job.attempt, job.end.cause) == (JobStatus.FAILED, MAX_ATTEMPTS, EndCause.LOST)
+
+
+def test_a_job_whose_machine_was_lost_with_it_waits_with_its_place_for_another(bench):
+    bench.engine.ends = [ProcessEnd(cause=EndCause.LOST, message="gone")]
+    bench.engine.on_submit = lambda _folder: setattr(bench.engine, "machines", [])
+    job = bench.carry(bench.submit().id)
+    entry = bench.scheduling.service.entry(job.id)
+    assert (job.status, job.attempt) == (JobStatus.PENDING, 2)
+    assert (entry.state, entry.host, entry.preemptions) == (EntryState.WAITING, None, 0)
+    bench.engine.on_submit, bench.engine.machines, bench.engine.ends = succeed, [this_machine()], [exited(0)]
+    assert bench.carry(job.id).status is JobStatus.COMPLETED
+    assert bench.engine.specs[f"{job.id}-2"].node == "local"
+
+
+def test_a_machine_that_is_gone_before_the_job_began_there_costs_no_attempt(bench):
+    job = bench.submit()
+    ticket = bench.admit(job.id)
+    bench.engine.machines = []
+    assert bench.execution.start(ticket) is False
+    bench.engine.machines, bench.engine.ends, bench.engine.on_submit = [this_machine()], [exited(0)], succeed
+    done = bench.carry(job.id)
+    assert (done.status, done.attempt) == (JobStatus.COMPLETED, 1)
 
 
 def test_out_of_memory_is_not_tried_again(bench):

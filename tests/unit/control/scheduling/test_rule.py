@@ -20,12 +20,16 @@ from modelyard.control.scheduling.rule.state import (
     State,
 )
 from modelyard.testing.scheduling import Simulation, TraceJob, fifo
+from modelyard.types.compute.nodes import NodeTraits, NodeWish
+from modelyard.types.processes import NodeChoice
 
 HOSTS = (
-    Host(name="large", capacity=Amounts(8000, 16, 2, 8)),
-    Host(name="small-1", capacity=Amounts(4000, 8, 0, 4)),
+    Host(name="large", capacity=Amounts(8000, 16, 2000, 8), traits=NodeTraits(labels={"zone": "a"}, gpu_kind="A100")),
+    Host(name="small-1", capacity=Amounts(4000, 8, 0, 4), traits=NodeTraits(labels={"zone": "a"})),
     Host(name="small-2", capacity=Amounts(4000, 8, 0, 4)),
 )
+WISHES = (NodeWish(), NodeWish(), NodeWish(labels={"zone": "a"}), NodeWish(gpu_kind="a100"))
+SAME_NODE = NodeChoice.SAME_NODE
 PROJECTS = ("a", "b", "c")
 QUEUES = {
     "default": QueueState(name="default"),
@@ -45,22 +49,26 @@ def traces(draw: st.DrawFn) -> list[TraceJob]:
     for index in range(draw(st.integers(1, 15))):
         limit = draw(st.integers(5, 400))
         hosts = draw(st.sampled_from([1, 1, 1, 2, 3]))
+        need = Amounts(
+            1000 * draw(st.integers(1, 8 if hosts == 1 else 4)),
+            draw(st.integers(0, 16 if hosts == 1 else 8)),
+            draw(st.sampled_from([0, 0, 500, 1000, 2000])) if hosts == 1 else 0,
+            1,
+        )
+        fits_together = need.together(hosts).fits_in(HOSTS[0].capacity)
         wish = request(
             f"job-{index:02d}",
             project=draw(st.sampled_from(PROJECTS)),
             queue=draw(st.sampled_from(["default", "default", "urgent"])),
-            need=Amounts(
-                1000 * draw(st.integers(1, 8 if hosts == 1 else 4)),
-                draw(st.integers(0, 16 if hosts == 1 else 8)),
-                draw(st.sampled_from([0, 0, 1, 2])) if hosts == 1 else 0,
-                1,
-            ),
+            need=need,
             limit_seconds=float(limit),
             ranked_at=float(draw(st.integers(0, 300))),
             hosts=hosts,
             priority=draw(st.integers(-5, 5)),
             is_spot=draw(st.booleans()),
             start_before=draw(st.sampled_from([None, None, 350.0])),
+            wish=draw(st.sampled_from(WISHES)) if hosts == 1 else NodeWish(),
+            choice=draw(st.sampled_from([each for each in NodeChoice if fits_together or each is not SAME_NODE])),
         )
         jobs.append(TraceJob(request=wish, seconds=float(draw(st.integers(1, limit)))))
     return jobs
@@ -69,7 +77,11 @@ def traces(draw: st.DrawFn) -> list[TraceJob]:
 quotas = st.dictionaries(
     st.sampled_from(PROJECTS),
     st.builds(
-        Amounts, st.integers(4, 16).map(lambda n: n * 1000), st.integers(8, 40), st.integers(1, 2), st.integers(1, 4)
+        Amounts,
+        st.integers(4, 16).map(lambda n: n * 1000),
+        st.integers(8, 40),
+        st.sampled_from([1000, 2000]),
+        st.integers(1, 4),
     ),
 )
 reservations = st.sampled_from(
@@ -94,10 +106,9 @@ def held(state: State, decisions: Decisions) -> list[Running]:
 def check_capacity(state: State, decisions: Decisions) -> None:
     """No host is over its capacity; neither is a reservation that has begun and is the only one with a claim."""
     for host in state.hosts:
-        room = host.capacity
+        room = host.room
         for each in held(state, decisions):
-            if host.name in each.hosts:
-                room = room.minus(each.request.need)
+            room = room.minus(each.request.need.together(each.hosts.count(host.name)))
         assert min(room) >= 0, (state.now, host.name, room)
 
 
@@ -113,8 +124,18 @@ def check_quotas(state: State, decisions: Decisions) -> None:
 def check_gangs(state: State, decisions: Decisions) -> None:
     requests = {each.id: each for each in state.waiting}
     for start in decisions.starts:
-        assert len(set(start.hosts)) == requests[start.job].hosts
+        request = requests[start.job]
+        assert len(start.hosts) == request.hosts
+        assert len(set(start.hosts)) == (1 if request.choice is NodeChoice.SAME_NODE else request.hosts)
     assert len({start.job for start in decisions.starts}) == len(decisions.starts)
+
+
+def check_wishes(state: State, decisions: Decisions) -> None:
+    requests = {each.id: each for each in state.waiting}
+    traits = {host.name: host.traits for host in state.hosts}
+    for start in decisions.starts:
+        for name in start.hosts:
+            assert traits[name].lacks(requests[start.job].wish) == ""
 
 
 def check_victims(state: State, decisions: Decisions) -> None:
@@ -125,14 +146,18 @@ def check_victims(state: State, decisions: Decisions) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(jobs=traces(), limits=quotas, reserved=reservations)
-def test_no_host_and_no_quota_is_exceeded_gangs_start_whole_and_every_job_comes_to_an_end(jobs, limits, reserved):
-    state = State(now=0.0, hosts=HOSTS, queues=QUEUES, quotas=limits, reservations=reserved)
-    # Where a project's quota cannot hold a job it is refused when it is submitted.
-    jobs = [job for job in jobs if not never_fits(state, job.request)]
+@given(jobs=traces(), limits=quotas, reserved=reservations, cores=st.integers(0, 7))
+def test_no_host_and_no_quota_is_exceeded_gangs_start_whole_and_every_job_comes_to_an_end(
+    jobs, limits, reserved, cores
+):
+    hosts = (replace(HOSTS[0], held=Amounts(millicpus=1000 * cores)), *HOSTS[1:])
+    state = State(now=0.0, hosts=hosts, queues=QUEUES, quotas=limits, reservations=reserved)
+    # What a project's quota cannot hold is refused when it is submitted; and what others hold here, they keep.
+    left = replace(state, hosts=tuple(replace(host, capacity=host.room) for host in hosts))
+    jobs = [job for job in jobs if not never_fits(left, job.request)]
 
     def check(state: State, decisions: Decisions) -> None:
-        for each in (check_capacity, check_quotas, check_gangs, check_victims):
+        for each in (check_capacity, check_quotas, check_gangs, check_wishes, check_victims):
             each(state, decisions)
 
     outcomes = Simulation(state, decide, check=check, leave_seconds=5.0).run(jobs)
@@ -215,6 +240,17 @@ def test_a_small_job_goes_ahead_only_where_it_delays_nobody():
     assert decisions.reasons["long"] == "it waits for capacity"
 
 
+def test_a_gang_goes_to_one_host_if_it_says_so_and_else_to_as_many_as_it_has_processes():
+    apart = request("apart", need=Amounts(3000, 1, 0, 1), hosts=2)
+    together = replace(apart, id="together", choice=NodeChoice.SAME_NODE)
+    state = State(now=0.0, hosts=HOSTS, waiting=(together,))
+    assert decide(state).starts[0].hosts == ("large", "large")
+    assert decide(replace(state, waiting=(apart,))).starts[0].hosts == ("small-1", "small-2")
+    assert never_fits(state, replace(together, hosts=3)) == "it needs 9 cores, there are 8 on the largest host"
+    busy = Running(request=request("r", need=Amounts(3000, 1, 0, 1)), hosts=("large",), started_at=0.0)
+    assert decide(replace(state, running=(busy,))).starts == (), "one host or none"
+
+
 def test_a_spot_job_makes_room_for_another_and_the_youngest_goes():
     host = Host(name="h", capacity=Amounts(2000, 4, 0, 4))
     spot = [
@@ -248,7 +284,9 @@ def test_a_reservation_keeps_others_out_and_lets_its_own_in():
     ("wish", "reason"),
     [
         ({"need": Amounts(9000, 1, 0, 1)}, "it needs 9 cores, there are 8 on the largest host"),
-        ({"need": Amounts(1000, 1, 3, 1)}, "it needs 3 GPUs, there are 2 on the largest host"),
+        ({"need": Amounts(1000, 1, 3000, 1)}, "it needs 3 GPUs, there are 2 on the largest host"),
+        ({"wish": NodeWish(labels={"zone": "b"})}, "it needs the label zone=b, which no host has"),
+        ({"wish": NodeWish(gpu_kind="A100"), "hosts": 2}, "it needs 2 hosts of its size, there are 1"),
         ({"need": Amounts(5000, 1, 0, 1), "hosts": 2}, "it needs 2 hosts of its size, there are 1"),
         (
             {"need": Amounts(3000, 1, 0, 1), "project": "poor"},

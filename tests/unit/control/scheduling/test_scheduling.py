@@ -16,8 +16,9 @@ from modelyard.control.scheduling.errors import (
 )
 from modelyard.errors import UnavailableError
 from modelyard.kit.clock import SystemClock
+from modelyard.types.compute.nodes import Node, NodeTraits, NodeUse
 from modelyard.types.compute.scheduling import EntryState, HostCapacity, Placement, Quota
-from modelyard.types.processes import Resources
+from modelyard.types.processes import NodeChoice, Resources
 
 MACHINE = HostCapacity(name="local", cpus=2, memory_bytes=8 << 30, gpus=0, jobs=2)
 HOUR = timedelta(hours=1)
@@ -27,12 +28,12 @@ class Bench:
     """The queues of one control process; `restarted` is the next one on the same database."""
 
     def __init__(self, database, quotas) -> None:
-        self.database, self.quotas, self.carried, self.machine = database, quotas, [], MACHINE
+        self.database, self.quotas, self.carried, self.machines = database, quotas, [], [MACHINE]
         self.clock = SystemClock()
         self.scheduling = assemble(
             database=database,
             clock=self.clock,
-            machine=lambda: self.machine,
+            machines=lambda: self.machines,
             quota=lambda project: quotas.get(project, Quota()),
             carry=self.carried.append,
         )
@@ -42,8 +43,11 @@ class Bench:
     def restarted(self) -> "Bench":
         return Bench(self.database, self.quotas)
 
-    def submit(self, job: str, project="default", *, cpus=1.0, hours=1.0, accelerators=0, **wishes) -> None:
-        resources = Resources(cpus=cpus, time_limit_seconds=hours * 3600, gpus=accelerators)
+    def submit(
+        self, job: str, project="default", *, cpus=1.0, hours=1.0, accelerators=0, resources=None, **wishes
+    ) -> None:
+        asked = {"cpus": cpus, "time_limit_seconds": hours * 3600, "gpus": accelerators, **(resources or {})}
+        resources = Resources(**asked)
         entry = self.service.place(job, project, resources, Placement(**wishes))
         with self.database.transaction() as connection:
             self.service.enter(connection, entry)
@@ -83,18 +87,93 @@ def test_as_many_jobs_start_as_fit_and_the_next_when_one_ends(bench):
     assert bench.round() == ["three/1"]
 
 
+def node(name: str, **what) -> Node:
+    return Node(**{"name": name, "cpus": 2.0, "memory_bytes": 8 << 30, **what})
+
+
+def hosts_of(bench: Bench, *jobs: str) -> list[str]:
+    return [bench.service.entry(job).host for job in jobs]
+
+
 def test_a_node_that_joins_a_cluster_lets_in_more_and_its_accelerators_are_counted(bench):
-    bench.machine = offered(Resources(cpus=2.0, memory_bytes=8 << 30), 4)
+    bench.machines = offered([node("a")], 4)
     with pytest.raises(JobNeverFitsError, match="1 GPUs, there are 0"):
         bench.submit("accelerated", accelerators=1)
     for job in ("one", "two", "three"):
         bench.submit(job)
     assert bench.round() == ["one/1", "two/1"]
-    bench.machine = offered(Resources(cpus=4.0, memory_bytes=16 << 30, gpus=1), 4)
+    bench.machines = offered([node("a"), node("b", gpus=1)], 4)
     for job in ("four", "five"):
-        bench.submit(job, cpus=0.5, accelerators=1)
-    assert bench.round() == ["three/1", "four/1"]
-    assert bench.service.entry("five").gpus == 1
+        bench.submit(job, cpus=0.5, accelerators=0.5)
+    bench.submit("six", cpus=0.5, accelerators=0.1)
+    assert bench.round() == ["three/1", "four/1", "five/1"]
+    assert hosts_of(bench, "one", "three", "four", "five") == ["a", "b", "b", "b"]
+    assert bench.service.entry("five").gpus == 0.5
+
+
+def test_a_job_waits_until_one_machine_has_room_however_much_all_have_together(bench):
+    bench.machines = offered([node("a"), node("b")], 4)
+    bench.submit("small")
+    assert bench.round() == ["small/1"]
+    for job in ("large", "larger"):
+        bench.submit(job, cpus=2)
+    assert bench.round() == ["large/1"]
+    assert hosts_of(bench, "small", "large") == ["a", "b"]
+    with pytest.raises(JobNeverFitsError, match="3 cores, there are 2 on the largest host"):
+        bench.submit("huge", cpus=3)
+
+
+def test_a_machine_must_have_the_labels_and_the_accelerators_that_were_asked_for(bench):
+    kinds = NodeTraits(labels={"zone": "cellar"}, gpu_kind="NVIDIA-A100-SXM4-40GB", gpu_memory_bytes=40 << 30)
+    bench.machines = offered([node("a", gpus=2), node("b", gpus=2, traits=kinds)], 4)
+    bench.submit("label", resources={"node_labels": {"zone": "cellar"}})
+    bench.submit("kind", resources={"gpus": 1, "gpu_kind": "a100", "gpu_memory_bytes": 40 << 30})
+    assert bench.round() == ["label/1", "kind/1"]
+    assert hosts_of(bench, "label", "kind") == ["b", "b"]
+    for wish, words in (
+        ({"node_labels": {"zone": "attic"}}, "the label zone=attic, which no host has"),
+        ({"gpus": 1, "gpu_kind": "H100"}, "GPUs of the kind 'H100', which no host has"),
+        ({"gpus": 1, "gpu_memory_bytes": 80 << 30}, "GPUs with 80 GiB of memory, which no host has"),
+    ):
+        with pytest.raises(JobNeverFitsError, match=words):
+            bench.submit("never", resources=wish)
+
+
+def test_jobs_fill_the_fullest_machine_or_spread_as_they_wish(bench):
+    bench.machines = offered([node("a", cpus=4.0), node("b", cpus=3.0)], 4)
+    for job, choice in (("s1", "SPREAD"), ("s2", "SPREAD"), ("p1", "PACK"), ("p2", "ANY")):
+        bench.submit(job, resources={"placement": NodeChoice(choice)})
+    assert len(bench.round()) == 4
+    assert hosts_of(bench, "s1", "s2", "p1", "p2") == ["a", "b", "b", "b"]
+
+
+def test_what_replicas_hold_is_not_given_to_jobs_and_a_limit_counts_what_is_left_first(bench):
+    held = NodeUse(cpus=1.0, memory_bytes=1 << 30)
+    bench.machines = offered([node("a", in_use=held)], 4)
+    bench.submit("large", cpus=2)
+    bench.submit("small")
+    assert bench.round() == ["small/1"]
+    assert bench.service.entry("large").reason.startswith("others than jobs hold what it needs")
+    bench.queues.set_host(HostCapacity(name="a", cpus=1.0, memory_bytes=8 << 30, gpus=0, jobs=4))
+    (host,) = bench.queues.hosts()
+    assert (host.cpus, host.in_use.cpus) == (1.0, 0.0), "the replica runs in the part that jobs may not take"
+
+
+def test_a_lost_machine_vanishes_with_what_was_said_of_it_and_its_job_is_planned_elsewhere(bench):
+    bench.machines = offered([node("a"), node("b")], 4)
+    bench.queues.set_host(HostCapacity(name="b", cpus=1.0, memory_bytes=8 << 30, gpus=0, jobs=4))
+    bench.submit("job", cpus=2)
+    assert bench.round() == ["job/1"]
+    bench.machines = offered([node("a", is_alive=False), node("b")], 4)
+    assert [host.name for host in bench.queues.hosts()] == ["b"]
+    with bench.database.transaction() as connection:
+        bench.service.plan_again(connection, "job")
+    assert bench.round() == []
+    assert "2 cores, there are 1" in bench.service.entry("job").reason
+    bench.machines = offered([node("b"), node("c")], 4)
+    assert bench.round() == ["job/2"]
+    assert hosts_of(bench, "job") == ["c"]
+    assert bench.service.entry("job").preemptions == 0
 
 
 def test_what_was_admitted_before_a_kill_is_carried_after_it_and_nothing_twice(bench):
@@ -247,7 +326,11 @@ def test_while_the_registry_is_away_known_quotas_hold_and_unknown_projects_wait(
     registry = Registry()
     bench = Bench(database, {})
     made = assemble(
-        database=database, clock=bench.clock, machine=lambda: MACHINE, quota=registry.quota, carry=bench.carried.append
+        database=database,
+        clock=bench.clock,
+        machines=lambda: [MACHINE],
+        quota=registry.quota,
+        carry=bench.carried.append,
     )
     bench.scheduling, bench.service = made, made.service
     bench.submit("one")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.commands.compute.batch import progress_words
-from modelyard.cli.commands.compute.cluster import read_labels
+from modelyard.cli.labels import read_labels
 from modelyard.cli.session import Session
 from modelyard.errors import InvalidInputError
 from modelyard.types.compute.scheduling import Placement
@@ -27,7 +27,9 @@ Seed = Annotated[int, typer.Option(help="Seeds every random choice.")]
 Cpus = Annotated[float | None, typer.Option(help="Cores, and threads that it uses.")]
 Memory = Annotated[int | None, typer.Option(metavar="MIB", help="Memory in MiB that ends the job if exceeded.")]
 TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time after which the job is ended.")]
-Gpus = Annotated[int, typer.Option(min=0, help="Accelerators that the job has for itself, on a cluster.")]
+Gpus = Annotated[float, typer.Option(min=0, help="Accelerators for itself; below 1, its part of one.")]
+GpuKind = Annotated[str, typer.Option(help="What they must be, such as A100.")]
+GpuMemory = Annotated[int, typer.Option(min=0, metavar="MIB", help="Memory that each must have, in MiB.")]
 NodeLabels = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="A label that its machine must carry, on a cluster; may be repeated."),
@@ -79,7 +81,13 @@ def read_spans(given: list[str] | None) -> dict[str, dict[str, Scalar] | list[Sc
 
 
 def resources_of(
-    cpus: float | None, memory: int | None, time_limit: float | None, gpus: int, node_label: list[str] | None
+    cpus: float | None,
+    memory: int | None,
+    time_limit: float | None,
+    gpus: float,
+    gpu_kind: str,
+    gpu_memory: int,
+    node_label: list[str] | None,
 ) -> Resources:
     """What the options ask for."""
     return Resources(
@@ -87,6 +95,8 @@ def resources_of(
         memory_bytes=memory and memory << 20,
         time_limit_seconds=time_limit,
         gpus=gpus,
+        gpu_kind=gpu_kind,
+        gpu_memory_bytes=gpu_memory << 20 or None,
         node_labels=read_labels(node_label or ()),
     )
 

@@ -10,6 +10,7 @@ from modelyard.cli.groups import add_group
 from modelyard.cli.output import when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
+from modelyard.types.compute.nodes import NodeUse
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE, HostCapacity
 
 PANEL = "Compute"
@@ -113,8 +114,10 @@ def list_hosts(session: Session) -> None:
             "Host": lambda host: host.name,
             "Cores": lambda host: f"{host.cpus:g}",
             "GiB": lambda host: f"{host.memory_bytes / 2**30:.3g}",
-            "GPUs": lambda host: host.gpus,
+            "GPUs": lambda host: f"{host.gpus} {host.traits.gpu_kind}".strip(),
             "Jobs": lambda host: host.jobs,
+            "Held by others": lambda host: _use(host.in_use),
+            "Labels": lambda host: ", ".join(f"{name}={value}" for name, value in host.traits.labels.items()),
         },
         empty="There are no hosts.",
     )
@@ -181,6 +184,12 @@ def cancel_reservation(session: Session, id: Id) -> None:
     with did_you_mean("reservation", id, lambda: [each.id for each in session.client.reservations.list()]):
         session.client.reservations.cancel(id)
     session.out.done({"cancelled": id}, f"Gave back {id}.")
+
+
+def _use(use: NodeUse) -> str:
+    """What others than jobs hold of a host."""
+    amounts = {"cores": use.cpus, "GiB": use.memory_bytes / 2**30, "GPUs": use.gpus}
+    return ", ".join(f"{amount:.3g} {name}" for name, amount in amounts.items() if amount)
 
 
 def _names(session: Session) -> list[str]:

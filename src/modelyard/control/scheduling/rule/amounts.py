@@ -7,16 +7,20 @@ UNLIMITED = 1 << 60
 
 
 class Amounts(NamedTuple):
-    """Thousandths of a core, bytes of memory, GPUs, and places for jobs."""
+    """Thousandths of a core, bytes of memory, thousandths of a GPU, and places for jobs."""
 
     millicpus: int = 0
     memory_bytes: int = 0
-    gpus: int = 0
+    milligpus: int = 0
     jobs: int = 0
 
     def times(self, count: int) -> "Amounts":
         """As much for `count` hosts; a job is one job on however many."""
-        return Amounts(self.millicpus * count, self.memory_bytes * count, self.gpus * count, self.jobs)
+        return Amounts(self.millicpus * count, self.memory_bytes * count, self.milligpus * count, self.jobs)
+
+    def together(self, count: int) -> "Amounts":
+        """As much for `count` processes on one host, each of which takes a place there."""
+        return Amounts(*(amount * count for amount in self))
 
     def plus(self, other: Self) -> "Amounts":
         """The sum."""
@@ -35,13 +39,14 @@ class Amounts(NamedTuple):
         return max((need / there for need, there in zip(self, whole, strict=True) if there > 0), default=0.0)
 
 
+NOTHING = Amounts()
 UNBOUNDED = Amounts(UNLIMITED, UNLIMITED, UNLIMITED, UNLIMITED)
 
 
 def missing(need: Amounts, room: Amounts) -> str:
     """The first amount that is too large, in words; "" if all fit."""
-    if need.gpus > room.gpus:
-        return f"{need.gpus} GPUs, there are {room.gpus}"
+    if need.milligpus > room.milligpus:
+        return f"{need.milligpus / MILLI:g} GPUs, there are {room.milligpus / MILLI:g}"
     if need.millicpus > room.millicpus:
         return f"{need.millicpus / MILLI:g} cores, there are {room.millicpus / MILLI:g}"
     if need.memory_bytes > room.memory_bytes:

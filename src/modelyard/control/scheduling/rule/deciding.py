@@ -17,7 +17,7 @@ from itertools import islice
 from modelyard.control.scheduling.rule.amounts import Amounts, missing
 from modelyard.control.scheduling.rule.ordering import in_order
 from modelyard.control.scheduling.rule.planning import Planned, plan
-from modelyard.control.scheduling.rule.state import Decisions, Request, Running, Start, State
+from modelyard.control.scheduling.rule.state import Decisions, Host, Request, Running, Start, State
 
 
 def decide(state: State) -> Decisions:
@@ -25,7 +25,7 @@ def decide(state: State) -> Decisions:
     expired = {each.id for each in state.waiting if each.start_before is not None and each.start_before < state.now}
     made = plan(state, _startable(state, expired), lambda request: request.limit_seconds)
     reasons = {each.id: reason for each in state.waiting if (reason := _held(state, each))}
-    reasons |= {each.id: never_fits(state, each) or "its reservation is over" for each in made.never}
+    reasons |= {each.id: never_fits(state, each) or _never_now(each) for each in made.never}
     starts, preempt = [], _for_reservations(state)
     for planned in made.starts:
         if planned.start > state.now:
@@ -33,8 +33,8 @@ def decide(state: State) -> Decisions:
         elif planned.is_free:
             starts.append(Start(job=planned.request.id, hosts=planned.hosts))
         else:
-            for host in planned.hosts:
-                preempt |= _victims(state, state.running, host, planned.request.need, preempt)
+            for host in {*planned.hosts}:
+                preempt |= _victims(state, state.running, host, planned.request.need_of_host, preempt)
             reasons[planned.request.id] = "spot jobs make room for it"
     return Decisions(
         starts=tuple(starts),
@@ -53,18 +53,28 @@ def forecast(state: State) -> Mapping[str, float]:
 
 def never_fits(state: State, request: Request) -> str:
     """Why a job could not even start on empty hosts, in words; "" if it could."""
-    what = "each of its hosts" if request.hosts > 1 else "it"
-    fitting = [host for host in state.hosts if request.need.fits_in(host.capacity)]
+    what = "each of its hosts" if request.distinct_hosts > 1 else "it"
+    fitting = [host for host in state.hosts if host.could_run(request)]
     if not fitting:
-        largest = max(state.hosts, key=lambda host: host.capacity, default=None)
-        room = missing(request.need, largest.capacity if largest else Amounts())
+        suited = [host for host in state.hosts if not host.traits.lacks(request.wish)]
+        if state.hosts and not suited:
+            return f"{what} needs {state.hosts[0].traits.lacks(request.wish)}, which no host has"
+        largest = max(suited, key=lambda host: host.capacity, default=None)
+        room = missing(request.need_of_host, largest.capacity if largest else Amounts())
         return f"{what} needs {room} on the largest host" if room else f"{what} fits on no host"
-    if len(fitting) < request.hosts:
+    if len(fitting) < request.distinct_hosts:
         return f"it needs {request.hosts} hosts of its size, there are {len(fitting)}"
     room = missing(request.need.times(request.hosts), state.quota(request.project))
     if room:
         return f"it needs {room} in the quota of project '{request.project}'"
     return _never_in_reservation(state, request)
+
+
+def _never_now(request: Request) -> str:
+    """Why the plan has no place for a job that some host could run."""
+    if request.reservation is not None:
+        return "its reservation is over"
+    return "others than jobs hold what it needs: replicas, or other programs of the cluster"
 
 
 def _never_in_reservation(state: State, request: Request) -> str:
@@ -73,9 +83,9 @@ def _never_in_reservation(state: State, request: Request) -> str:
     reserved = next((each for each in state.reservations if each.id == request.reservation), None)
     if reserved is None:
         return f"there is no reservation '{request.reservation}'"
-    if request.hosts > len(reserved.hosts):
+    if request.distinct_hosts > len(reserved.hosts):
         return f"it needs {request.hosts} hosts, {len(reserved.hosts)} are reserved"
-    room = missing(request.need, reserved.need)
+    room = missing(request.need_of_host, reserved.need)
     if room:
         return f"it needs {room} in the reservation"
     left = reserved.ends_at - max(state.now, reserved.starts_at)
@@ -128,14 +138,14 @@ def _victims(state: State, running: tuple[Running, ...], name: str, need: Amount
     here = [each for each in running if name in each.hosts and each.request.id not in leaving]
     spot = sorted((each for each in here if each.request.is_spot), key=lambda each: (each.started_at, each.request.id))
     gone: set[str] = set()
-    while host is not None and spot and missing(need, _room(here, host.capacity, gone)):
+    while host is not None and spot and missing(need, _room(here, host, gone)):
         gone.add(spot.pop().request.id)
     return {each.request.id for each in here if each.request.id in gone and not each.is_leaving}
 
 
-def _room(running: Iterable[Running], capacity: Amounts, without: Collection[str]) -> Amounts:
-    room = capacity
+def _room(running: Iterable[Running], host: Host, without: Collection[str]) -> Amounts:
+    room = host.room
     for each in running:
         if each.request.id not in without:
-            room = room.minus(each.request.need)
+            room = room.minus(each.request.need.together(each.hosts.count(host.name)))
     return room

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from modelyard.control.scheduling.rule.amounts import Amounts
 from modelyard.control.scheduling.rule.state import Request, Reserved, Running, State
 from modelyard.control.scheduling.rule.timeline import Timeline
+from modelyard.types.processes import NodeChoice
 
 Seconds = Callable[[Request], float]
 
@@ -55,7 +56,8 @@ class _Views:
     def __init__(self, state: State, seconds: Seconds) -> None:
         self._state = state
         self._seconds = seconds
-        hosts = {host.name: host.capacity for host in state.hosts}
+        self._traits = {host.name: host.traits for host in state.hosts}
+        hosts = {host.name: host.room for host in state.hosts}
         self._everything = Timeline(state.now, hosts, state.quotas)
         self._firm = Timeline(state.now, hosts, state.quotas)
         self._inside = {each.id: _reserved(state.now, each) for each in state.reservations}
@@ -83,7 +85,17 @@ class _Views:
         return Planned(request, start, hosts, is_free)
 
     def _earliest(self, view: Timeline, request: Request) -> tuple[float, tuple[str, ...]] | None:
-        return view.earliest(request.need, request.hosts, self._seconds(request), request.project)
+        found = view.earliest(
+            request.need_of_host,
+            request.distinct_hosts,
+            self._seconds(request),
+            request.project,
+            lambda host: host not in self._traits or not self._traits[host].lacks(request.wish),
+            is_spread=request.choice is NodeChoice.SPREAD,
+        )
+        if found is None or not request.is_together:
+            return found
+        return found[0], found[1] * request.hosts  # the host's name once for each of its processes
 
     def _place_inside(self, request: Request, reservation: str) -> Planned | None:
         view = self._inside.get(reservation)

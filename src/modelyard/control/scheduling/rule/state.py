@@ -3,15 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from modelyard.control.scheduling.rule.amounts import UNBOUNDED, Amounts
+from modelyard.control.scheduling.rule.amounts import NOTHING, UNBOUNDED, Amounts
+from modelyard.types.compute.nodes import NodeTraits, NodeWish
+from modelyard.types.processes import NodeChoice
+
+_NO_TRAITS, _NO_WISH = NodeTraits(), NodeWish()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A machine. Its capacity does not change with what runs on it."""
+    """A machine. Its capacity does not change with what runs on it.
+
+    Attributes:
+        held: what of its capacity others hold than jobs of the queues; nobody knows for how long.
+        traits: its labels and what its accelerators are.
+    """
 
     name: str
     capacity: Amounts
+    held: Amounts = NOTHING
+    traits: NodeTraits = _NO_TRAITS
+
+    @property
+    def room(self) -> Amounts:
+        """What is left for jobs."""
+        return self.capacity.minus(self.held)
+
+    def could_run(self, request: "Request") -> bool:
+        """Whether what the job takes of one host would fit if nothing ran here."""
+        return request.need_of_host.fits_in(self.capacity) and not self.traits.lacks(request.wish)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +40,7 @@ class Request:
 
     Attributes:
         need: on each of its hosts; `jobs` is 1.
-        hosts: a gang of so many hosts, all at once or not at all.
+        hosts: a gang of so many processes, each on a host of its own, all at once or not at all.
         limit_seconds: it is ended after this long, so its capacity is free by then.
         expected_seconds: how long it will probably take; used for forecasts only.
         ranked_at: since when it waits, for its place in the queue.
@@ -29,6 +49,8 @@ class Request:
         start_before: it is given up if it could not start by then (flex start); None: it waits as long as it takes.
         reservation: runs on that reserved capacity only.
         is_held: keeps its place and does not start.
+        wish: what each of its hosts must be, beyond amounts.
+        choice: of the hosts that could take it, which does.
     """
 
     id: str
@@ -44,6 +66,23 @@ class Request:
     start_before: float | None = None
     reservation: str | None = None
     is_held: bool = False
+    wish: NodeWish = _NO_WISH
+    choice: NodeChoice = NodeChoice.ANY
+
+    @property
+    def is_together(self) -> bool:
+        """Whether all of a gang goes to one host."""
+        return self.choice is NodeChoice.SAME_NODE
+
+    @property
+    def distinct_hosts(self) -> int:
+        """How many different hosts it takes."""
+        return 1 if self.is_together else self.hosts
+
+    @property
+    def need_of_host(self) -> Amounts:
+        """What it takes of each of those."""
+        return self.need.together(self.hosts) if self.is_together else self.need
 
     @property
     def likely_seconds(self) -> float:

@@ -1,7 +1,7 @@
 """Free capacity over time: a step function for each host and for what is left of each project's quota."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +39,17 @@ class Timeline:
         count: int,
         seconds: float,
         project: str | None,
+        suits: Callable[[str], bool] = lambda _host: True,
+        *,
+        is_spread: bool = False,
     ) -> tuple[float, tuple[str, ...]] | None:
         """The first moment from which `count` hosts are free for that long, and the hosts; None: never.
 
-        Among hosts that are free the ones with the least left are taken, so that large places stay whole.
+        Among hosts that are free and suit the ones with the least left are taken, so that large places stay whole;
+        with `is_spread` the ones with the most.
         """
         fits: NDArray[np.bool_] = np.all(self._free[:, : len(self._hosts)] >= np.array(need), axis=2)
+        fits &= np.array([suits(host) for host in self._hosts], dtype=np.bool_)
         if project in self._quota_row:
             row = self._free[:, self._quota_row[project]]
             allowed: NDArray[np.bool_] = np.all(row >= np.array(need.times(count)), axis=1)
@@ -54,7 +59,8 @@ class Timeline:
                 continue
             free: NDArray[np.bool_] = np.all(fits[index : self._steps_before(self._times[index] + seconds)], axis=0)
             if np.count_nonzero(free) >= count:
-                chosen = sorted(np.flatnonzero(free), key=lambda row: (*self._free[index, row], row))[:count]
+                sign = -1 if is_spread else 1
+                chosen = sorted(np.flatnonzero(free), key=lambda row: (*(sign * self._free[index, row]), row))[:count]
                 return self._times[index], tuple(self._hosts[row] for row in chosen)
         return None
 

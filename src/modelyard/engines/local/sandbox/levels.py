@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -54,10 +55,11 @@ def namespaces(*, has_network: bool) -> list[str]:
     return [*arguments, "--share-net"] if has_network else arguments
 
 
-def system_binds(*, has_network: bool, shm_bytes: int = _PROBE_SHM_BYTES) -> list[str]:
-    """Arguments of bubblewrap that show the operating system, with a shared memory of the process's own."""
+def system_binds(*, has_network: bool, shm_bytes: int = _PROBE_SHM_BYTES, devices: Sequence[str] = ()) -> list[str]:
+    """Arguments of bubblewrap that show the operating system and `devices`, with shared memory of the process's own."""
     shm = ["--size", str(shm_bytes), "--tmpfs", "/dev/shm"]  # noqa: S108
-    arguments = ["--proc", "/proc", "--dev", "/dev", *shm, "--remount-ro", "/dev"]
+    shown = [word for device in devices for word in ("--dev-bind", device, device)]
+    arguments = ["--proc", "/proc", "--dev", "/dev", *shm, *shown, "--remount-ro", "/dev"]
     for path in visible.system_paths():
         if Path(path).is_symlink():
             arguments += ["--symlink", str(Path(path).readlink()), path]

@@ -3,15 +3,18 @@
 import hashlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from modelyard.engines.local import layout
 from modelyard.engines.local.plan import Limits, Plan, StagePlan
 from modelyard.engines.local.sandbox import levels, visible
+from modelyard.engines.machines import Gpu, device_files, visible_gpus
 from modelyard.types.processes import ProcessSpec, SandboxLevel
 
 _FIRST_OWN_USER, _OWN_USERS = 20_000, 40_000
 _OPEN_FILES = 8192
+GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"  # empty for those that were given none
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 LOG_SEGMENT_BYTES, LOG_SEGMENTS = 16 << 20, 4  # 48 to 64 MiB of output are kept per process
 
@@ -24,6 +27,7 @@ def make_plan(
     cgroup: str,
     marker: tuple[str, str],
     owner_pid: int | None = None,
+    gpus: Sequence[Gpu] = (),
 ) -> Plan:
     """What the supervisor of this process does.
 
@@ -34,14 +38,17 @@ def make_plan(
         cgroup: name of its control groups, or empty for none.
         marker: environment variable by which its processes are known.
         owner_pid: the process with whose end it ends.
+        gpus: the accelerators that it may use.
     """
+    devices = device_files(gpus)
+    own = {GPU_VARIABLE: visible_gpus(gpus), **dict([marker])}
     temporary = str(folder / layout.TEMPORARY)
     is_wrapped = level is SandboxLevel.BUBBLEWRAP
     return Plan(
         folder=str(folder),
-        wrapper=_wrapper(spec, temporary) if is_wrapped else [],
+        wrapper=_wrapper(spec, temporary, devices) if is_wrapped else [],
         stage_command=[sys.executable, "-I", "-S", "-c", bootstrap("sandbox.stage")],
-        stage=_stage(spec, temporary, level, dict([marker])),
+        stage=_stage(spec, temporary, level, own, devices),
         temporary=temporary,
         written=sorted({spec.work_directory, temporary, *(m.path for m in spec.mounts if m.is_writable)}),
         limits=Limits(
@@ -67,7 +74,9 @@ def bootstrap(module: str) -> str:
     )
 
 
-def _stage(spec: ProcessSpec, temporary: str, level: SandboxLevel, marker: dict[str, str]) -> StagePlan:
+def _stage(
+    spec: ProcessSpec, temporary: str, level: SandboxLevel, own: dict[str, str], devices: Sequence[str]
+) -> StagePlan:
     is_wrapped = level is SandboxLevel.BUBBLEWRAP
     own_user = _own_user(temporary) if os.geteuid() == 0 and level is SandboxLevel.LANDLOCK else None
     rlimits = {"CORE": 0, "NOFILE": _OPEN_FILES}
@@ -77,10 +86,10 @@ def _stage(spec: ProcessSpec, temporary: str, level: SandboxLevel, marker: dict[
         rlimits["NPROC"] = spec.resources.max_processes
     return StagePlan(
         argv=list(spec.command),
-        environment=_environment(spec, "/tmp" if is_wrapped else temporary) | marker,  # noqa: S108 - private in there
+        environment=_environment(spec, "/tmp" if is_wrapped else temporary) | own,  # noqa: S108 - private in there
         work_directory=spec.work_directory,
         rlimits=rlimits,
-        landlock=_landlock_paths(spec, temporary) if level is SandboxLevel.LANDLOCK else None,
+        landlock=_landlock_paths(spec, temporary, devices) if level is SandboxLevel.LANDLOCK else None,
         own_user=own_user,
         is_confined=not is_wrapped,
         has_network=spec.has_network,
@@ -107,11 +116,11 @@ def _environment(spec: ProcessSpec, temporary: str) -> dict[str, str]:
     return environment | thread_variables(spec.resources.cpus) | spec.environment
 
 
-def _wrapper(spec: ProcessSpec, temporary: str) -> list[str]:
+def _wrapper(spec: ProcessSpec, temporary: str, devices: Sequence[str]) -> list[str]:
     """The bubblewrap command line up to the program."""
     path = levels.bubblewrap()
     arguments = [path or "bwrap", *levels.namespaces(has_network=spec.has_network)]
-    arguments += levels.system_binds(has_network=spec.has_network, shm_bytes=_shm_bytes(spec))
+    arguments += levels.system_binds(has_network=spec.has_network, shm_bytes=_shm_bytes(spec), devices=devices)
     arguments += ["--bind", temporary, "/tmp"]  # noqa: S108 - the private folder appears there
     for readable in visible.python_paths():
         arguments += ["--ro-bind", readable, readable]
@@ -121,11 +130,13 @@ def _wrapper(spec: ProcessSpec, temporary: str) -> list[str]:
     return [*arguments, "--remount-ro", "/", "--"]
 
 
-def _landlock_paths(spec: ProcessSpec, temporary: str) -> tuple[list[str], list[str], list[str]]:
+def _landlock_paths(
+    spec: ProcessSpec, temporary: str, devices: Sequence[str]
+) -> tuple[list[str], list[str], list[str]]:
     readable = [*visible.system_paths(), *visible.etc_paths(has_network=spec.has_network), *visible.python_paths()]
     readable += ["/proc", "/dev/urandom", "/dev/random", "/dev/zero"]
     # Not /dev/shm: it is everybody's here, so processes of one job cannot share memory at this level.
-    writable = [spec.work_directory, temporary, "/dev/null", "/dev/full"]
+    writable = [spec.work_directory, temporary, "/dev/null", "/dev/full", *devices]
     for mount in spec.mounts:
         (writable if mount.is_writable else readable).append(mount.path)
     return readable, writable, [str(visible.PACKAGE.parent)]  # Python lists it to find the package

@@ -71,8 +71,9 @@ def limits_of(resources: Resources | None) -> dict[str, object]:
     """What was asked for by name."""
     if resources is None:
         return {}
-    names = ("cpus", "memory_bytes", "disk_bytes", "time_limit_seconds", "gpus", "node_labels", "placement")
-    values = {name: getattr(resources, name) for name in names}
+    limits = ("cpus", "memory_bytes", "disk_bytes", "time_limit_seconds")
+    wishes = ("gpus", "gpu_kind", "gpu_memory_bytes", "node_labels", "placement")
+    values = {name: getattr(resources, name) for name in (*limits, *wishes)}
     return {name: value for name, value in values.items() if value != getattr(_NO_LIMITS, name)}
 
 

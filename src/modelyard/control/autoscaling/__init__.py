@@ -1,0 +1,1 @@
+"""Starts and ends nodes of a cluster as the queue needs them."""
