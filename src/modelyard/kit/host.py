@@ -147,5 +147,5 @@ def resident_bytes(proc: Path = PROC) -> int:
 
 
 def peak_resident_bytes() -> int:
-    """The most memory of this process that was ever in RAM; takes a microsecond. Source: getrusage(2), kilobytes."""
+    """The most memory of this process that was ever in RAM. Source: getrusage(2), kilobytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from modelyard.testing.scripted_model import SIGNATURE
 from modelyard.types.routing import RouteReplica, RouteVariant
 from modelyard.types.signatures import DataType
 
-LONG = 30.0
+LONG, PATIENCE_SECONDS = 30.0, 5.0
 
 
 class Call(StreamCall):
@@ -113,13 +114,22 @@ class Worker(asyncio.Protocol):
         self._transport.write(encode_frame(Ended(self._stream, 1, "stop", 1, 1)))
 
 
-async def pool_with(worker: Worker, folder: Path) -> VariantPool:
+@asynccontextmanager
+async def pool_of(worker: Worker, folder: Path) -> AsyncIterator[VariantPool]:
     """A pool whose only replica is `worker`."""
-    await asyncio.get_running_loop().create_unix_server(lambda: worker, str(folder / "w"))
-    variant = RouteVariant(name="v", model="m", number=1, weight=1.0, signature=SIGNATURE, is_pure=True)
+    replicas = (RouteReplica(id="w", address=str(folder / "w")),)
+    variant = RouteVariant(
+        name="v", model="m", number=1, weight=1.0, signature=SIGNATURE, replicas=replicas, is_pure=True
+    )
+    server = await asyncio.get_running_loop().create_unix_server(lambda: worker, replicas[0].address)
     pool = VariantPool(variant, "e", Limits(hold_seconds=LONG), lambda _, requests: requests, Lines())
-    pool.follow([RouteReplica(id="w", address=str(folder / "w"))])
-    return pool
+    pool.follow(replicas)
+    try:
+        yield pool
+    finally:
+        pool.close()
+        server.close()
+        await asyncio.sleep(0.02)  # what was closed is gone
 
 
 def asked(pool: VariantPool, **options: bool) -> Caller:
@@ -131,18 +141,16 @@ def asked(pool: VariantPool, **options: bool) -> Caller:
 def test_a_request_that_is_tried_again_by_itself_goes_as_soon_as_the_stream_before_it_ends(tmp_path: Path):
     async def test() -> None:
         worker = Worker()
-        pool = await pool_with(worker, tmp_path)
-        reader, now = Caller(), time.monotonic()
-        pool.submit(StreamRequest(Call(), reader, now, LONG, LONG, ""))
-        await worker.streams.wait()
-        callers = [asked(pool), asked(pool)]  # in one turn of the loop, so in one batch
-        await worker.refused.wait()
-        await asyncio.sleep(0.05)
-        assert not any(caller.end.done() for caller in callers)  # they must not take the stream down with them
-        worker.end_stream()
-        ends = [await asyncio.wait_for(each.end, 5.0) for each in (reader, *callers)]
-        assert ends == ["ended", "answered", "answered"]
-        pool.close()
+        async with asyncio.timeout(PATIENCE_SECONDS), pool_of(worker, tmp_path) as pool:
+            reader, now = Caller(), time.monotonic()
+            pool.submit(StreamRequest(Call(), reader, now, LONG, LONG, ""))
+            await worker.streams.wait()
+            callers = [asked(pool), asked(pool)]  # in one turn of the loop, so in one batch
+            await worker.refused.wait()
+            await asyncio.sleep(0.05)
+            assert not any(caller.end.done() for caller in callers)  # they must not take the stream down with them
+            worker.end_stream()
+            assert [await each.end for each in (reader, *callers)] == ["ended", "answered", "answered"]
 
     uvloop.run(test())
 
@@ -151,13 +159,12 @@ def test_an_answer_that_cannot_be_passed_on_costs_the_others_of_its_batch_nothin
     async def test() -> None:
         worker = Worker()
         worker.refused.set()
-        pool = await pool_with(worker, tmp_path)
-        callers = [asked(pool), asked(pool, is_broken=True), asked(pool)]
-        first, broken, last = [await asyncio.wait_for(each.end, 5.0) for each in callers]
-        assert (first, last) == ("answered", "answered")
-        assert isinstance(broken, InternalError)
-        assert pool.is_live
-        assert pool.is_drained
-        pool.close()
+        async with asyncio.timeout(PATIENCE_SECONDS), pool_of(worker, tmp_path) as pool:
+            callers = [asked(pool), asked(pool, is_broken=True), asked(pool)]
+            first, broken, last = [await each.end for each in callers]
+            assert (first, last) == ("answered", "answered")
+            assert isinstance(broken, InternalError)
+            assert pool.is_live
+            assert pool.is_drained
 
     uvloop.run(test())

@@ -7,7 +7,7 @@ from pathlib import Path
 from modelyard.dataplane.hosting.report import HostedReport, ModelState
 from modelyard.dataplane.hosting.signs import HostSigns
 from modelyard.dataplane.served_model import ServedModel
-from modelyard.kit.host import peak_resident_bytes, resident_bytes
+from modelyard.kit.host import resident_bytes
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor, Tensor, Tensors
 from modelyard.runtimes.bundle import nan_free_of, served_file
 from modelyard.runtimes.formats.onnx import OnnxRuntime
@@ -46,7 +46,6 @@ class HostedModel(Predictor):
         self._busy_seconds = 0.0
         self._nan_output = ""
         self._began_at = 0.0
-        self._peak_bytes = 0
 
     @property
     def is_loaded(self) -> bool:
@@ -79,6 +78,7 @@ class HostedModel(Predictor):
                 )
         finally:
             self._signs.end_load()
+            self._signs.growth()  # not of a batch
         self._loads += 1
         self.last_used_at = time.monotonic()
 
@@ -98,7 +98,6 @@ class HostedModel(Predictor):
     def begin_batch(self, patience_seconds: float) -> None:
         """See BatchSigns."""
         self._began_at = time.monotonic()
-        self._peak_bytes = peak_resident_bytes()
         if self._signs.begin_batch(self.number, patience_seconds):
             self._on_change()  # now: the loop has no turn before the batch is over
 
@@ -109,7 +108,7 @@ class HostedModel(Predictor):
         if self._began_at:
             self._busy_seconds += now - self._began_at
             self._batches += 1
-            self.grown_bytes += peak_resident_bytes() - self._peak_bytes
+            self.grown_bytes += self._signs.growth()
             self._began_at = 0.0
 
     def note_nan(self, output: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from modelyard.dataplane.hosting.layout import MARKER
 from modelyard.dataplane.hosting.report import MARKER_FORMAT
 from modelyard.dataplane.vitals import BEAT_SECONDS, GRACE_SECONDS, MARGIN_SECONDS
+from modelyard.kit.host import peak_resident_bytes
 
 _NONE = 0
 _TOLERANCE = 0.02
@@ -37,6 +38,7 @@ class HostSigns:
         self._hang_seconds = hang_seconds
         self._answering = self._loading = _NONE
         self._alarm_at = 0.0
+        self._peak_bytes = peak_resident_bytes()
         self.alive_until = 0.0
         self.promise(BEAT_SECONDS)
         faulthandler.register(signal.SIGALRM, file=sys.stderr, all_threads=False, chain=True)
@@ -61,6 +63,11 @@ class HostSigns:
         """Nobody is at work."""
         self._answering = _NONE
         MARKER_FORMAT.pack_into(self._marker, 0, _NONE, self._loading)
+
+    def growth(self) -> int:
+        """Bytes by which the process became larger, since this was last asked, than it had ever been."""
+        before, self._peak_bytes = self._peak_bytes, peak_resident_bytes()
+        return self._peak_bytes - before
 
     def blame(self, number: int) -> None:
         """Model `number` is why the process is about to end, whoever is at work."""
