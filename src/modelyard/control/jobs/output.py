@@ -54,7 +54,8 @@ class JobOutput:
         text = chunk.text[:end]
         script = job.recipe.script
         defined = metric_points(_own(text, script), script.metrics, at) if script is not None and script.metrics else []
-        return parse_metrics(text, at) + defined, offset + len(text.encode())
+        # Counted from the end: output that is no UTF-8 has other lengths as text, and old output may be dropped.
+        return parse_metrics(text, at) + defined, chunk.next_offset - len(chunk.text[end:].encode())
 
     def _read_archive(self, job: Job, offset: int) -> LogChunk:
         try:
