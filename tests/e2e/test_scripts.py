@@ -138,9 +138,7 @@ def test_a_project_permits_code_first_and_then_the_commands_of_the_guide_run_as_
     assert (place / "results" / "output" / "notes.txt").read_text() == "20 trees\n"
 
 
-def test_a_folder_runs_with_packages_of_its_own_and_its_model_is_kept_as_files(
-    permitted: Client, tmp_path: Path
-):
+def test_a_folder_runs_with_packages_of_its_own_and_its_model_is_kept_as_files(permitted: Client, tmp_path: Path):
     code = tmp_path / "project"
     (code / "parts" / "__pycache__").mkdir(parents=True)
     (code / "parts" / "__pycache__" / "words.pyc").write_bytes(b"compiled")
