@@ -56,7 +56,14 @@ import socket, sys
 listener = socket.create_server(("127.0.0.1", 0))
 socket.create_connection(listener.getsockname(), 5).sendall(b"hello")
 assert listener.accept()[0].recv(9) == b"hello"
-for make in (lambda: socket.create_connection(("127.0.0.1", PORT), 2), lambda: socket.socket(socket.AF_PACKET)):
+ROUTE, NETFILTER = 0, 12
+assert [name for _, name in socket.if_nameindex()] == ["lo"]
+socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, ROUTE).close()
+for make in (
+    lambda: socket.create_connection(("127.0.0.1", PORT), 2),
+    lambda: socket.socket(socket.AF_PACKET),
+    lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER),
+):
     try:
         make()
     except OSError as error:

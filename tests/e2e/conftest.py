@@ -1,5 +1,6 @@
 """Programs that no test has to end."""
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from modelyard.testing.programs import Program
+
+# What the extra adds is tested where it is installed: `make test-torch`.
+collect_ignore = [] if importlib.util.find_spec("torch") else ["test_torch_gang.py"]
 
 
 @pytest.fixture(autouse=True)

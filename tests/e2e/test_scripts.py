@@ -90,6 +90,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 @pytest.fixture
+def permitted(client: Client) -> Client:
+    """A client in a project that permits code."""
+    client.projects.allow_code("default", "our own scripts")
+    return client
+
+
+@pytest.fixture
 def client(platform: Program) -> Iterator[Client]:
     with Client(platform.wait_for_line("is ready at ").split("is ready at ")[1].split()[0], platform.token) as client:
         yield client
@@ -131,7 +138,7 @@ def test_a_project_permits_code_first_and_then_the_commands_of_the_guide_run_as_
     assert (place / "results" / "output" / "notes.txt").read_text() == "20 trees\n"
 
 
-def test_a_folder_runs_with_packages_of_its_own_and_its_model_folder_is_kept_as_files(client: Client, tmp_path: Path):
+def test_a_folder_runs_with_packages_of_its_own_and_its_model_is_kept_as_files(permitted: Client, tmp_path: Path):
     code = tmp_path / "project"
     (code / "parts" / "__pycache__").mkdir(parents=True)
     (code / "parts" / "__pycache__" / "words.pyc").write_bytes(b"compiled")
@@ -139,7 +146,7 @@ def test_a_folder_runs_with_packages_of_its_own_and_its_model_folder_is_kept_as_
     (code / "parts" / "words.py").write_text("GREETING = 'hello'\n")
     (code / "main.py").write_text(OWN_PACKAGES)
     (tmp_path / "requirements.txt").write_text("iniconfig==2.1.0\n")
-    job = client.jobs.run(
+    job = permitted.jobs.run(
         code,
         entry_point="main.py",
         arguments=["--loud", "a b"],
@@ -152,92 +159,92 @@ def test_a_folder_runs_with_packages_of_its_own_and_its_model_folder_is_kept_as_
     assert len(job.recipe.script.environment) == 64
     assert job.metrics == {"loud": 1.0}
     assert job.result["dataset"] == "made:1"
-    assert [file.path for file in client.jobs.output(job.id)] == ["model/weights.json", "output/made.csv"]
-    client.jobs.download(job.id, tmp_path / "left")
+    assert [file.path for file in permitted.jobs.output(job.id)] == ["model/weights.json", "output/made.csv"]
+    permitted.jobs.download(job.id, tmp_path / "left")
     assert (tmp_path / "left" / "model" / "weights.json").read_text() == '{"rate": 0.5, "name": "x y", "deep": true}'
-    assert client.datasets.version("made").source == {"job": job.id}
-    assert "lost is nan at step 3\nhello" in "\n".join(client.jobs.logs(job.id))
+    assert permitted.datasets.version("made").source == {"job": job.id}
+    assert "lost is nan at step 3\nhello" in "\n".join(permitted.jobs.logs(job.id))
 
 
 def test_a_preempted_job_goes_on_from_its_checkpoint_and_does_no_step_twice_beyond_it(
-    platform: Program, client: Client, tmp_path: Path
+    platform: Program, permitted: Client, tmp_path: Path
 ):
     slow = (guide(tmp_path) / "count.py").read_text().replace("while step < 20", "while step < 200")
     (tmp_path / "count.py").write_text(slow)
     (tmp_path / "quick.py").write_text("print('at once')")
-    job = client.jobs.run(tmp_path / "count.py", placement=Placement(is_spot=True))
-    until(lambda: client.jobs.get(job.id).metrics.get("progress", 0) > 0.05, "it counts")
+    job = permitted.jobs.run(tmp_path / "count.py", placement=Placement(is_spot=True))
+    until(lambda: permitted.jobs.get(job.id).metrics.get("progress", 0) > 0.05, "it counts")
 
-    urgent = client.jobs.run(tmp_path / "quick.py", placement=Placement(priority=10), wait=True)
+    urgent = permitted.jobs.run(tmp_path / "quick.py", placement=Placement(priority=10), wait=True)
     assert urgent.status is JobStatus.COMPLETED
-    assert client.jobs.get(job.id).status is not JobStatus.COMPLETED
-    ended = client.jobs.wait(job.id, timeout_seconds=120)
+    assert permitted.jobs.get(job.id).status is not JobStatus.COMPLETED
+    ended = permitted.jobs.wait(job.id, timeout_seconds=120)
 
     assert ended.attempt == 2
-    steps = [point.step for point in client.jobs.metrics(job.id)]
+    steps = [point.step for point in permitted.jobs.metrics(job.id)]
     assert sorted(set(steps)) == list(range(1, 201)), "every step was done"
     again = len(steps) - 200
     assert again <= 1, "the step that SIGTERM came into may be done twice; none that is in the checkpoint"
-    begun = int(next(line for line in client.jobs.logs(job.id) if "begins at step" in line).split()[-1])
+    begun = int(next(line for line in permitted.jobs.logs(job.id) if "begins at step" in line).split()[-1])
     assert begun > 0
     assert steps == sorted(steps), "the second attempt begins where the checkpoint is"
     assert not [*(Home(platform.home).run / "checkpoints").iterdir()], "the folder goes with the job"
 
 
-def test_what_is_wrong_is_said_before_there_is_a_job_or_by_its_end(client: Client, tmp_path: Path):
+def test_what_is_wrong_is_said_before_there_is_a_job_or_by_its_end(permitted: Client, tmp_path: Path):
     (tmp_path / "fails.py").write_text("print('on the way')\nraise SystemExit('no luck today')")
     (tmp_path / "idle.py").write_text("")
     with pytest.raises(InvalidInputError, match=r"has no file 'train\.py'"):
-        client.jobs.run(tmp_path / "idle.py", entry_point="train.py")
+        permitted.jobs.run(tmp_path / "idle.py", entry_point="train.py")
     with pytest.raises(InvalidInputError, match="pattern of metric 'loss'"):
-        client.jobs.run(tmp_path / "idle.py", metrics={"loss": "no group"})
+        permitted.jobs.run(tmp_path / "idle.py", metrics={"loss": "no group"})
     with pytest.raises(InvalidInputError, match="pattern of metric 'loss'"):
-        client.jobs.run(tmp_path / "idle.py", metrics={"loss": "(loss"})
+        permitted.jobs.run(tmp_path / "idle.py", metrics={"loss": "(loss"})
     with pytest.raises(InvalidInputError, match="nothing to run"):
-        client.jobs.run()
+        permitted.jobs.run()
     with pytest.raises(WaitFailedError, match=r"(?s)code 1.*no luck today"):
-        client.jobs.run(tmp_path / "fails.py", wait=True)
+        permitted.jobs.run(tmp_path / "fails.py", wait=True)
     with pytest.raises(WaitFailedError, match="nothing to the folder MODELYARD_MODEL"):
-        client.jobs.run(tmp_path / "idle.py", model="empty", wait=True)
+        permitted.jobs.run(tmp_path / "idle.py", model="empty", wait=True)
     with pytest.raises(WaitFailedError, match="has 0 files"):
-        client.jobs.run(tmp_path / "idle.py", dataset="empty", wait=True)
+        permitted.jobs.run(tmp_path / "idle.py", dataset="empty", wait=True)
     (tmp_path / "wants.txt").write_text("no-such-package-as-this-one==1.0\n")
     with pytest.raises(WaitFailedError, match="resolving the requirements failed"):
-        client.jobs.run(tmp_path / "idle.py", requirements=tmp_path / "wants.txt", wait=True)
-    newest = next(iter(client.jobs.list()))
+        permitted.jobs.run(tmp_path / "idle.py", requirements=tmp_path / "wants.txt", wait=True)
+    newest = next(iter(permitted.jobs.list()))
     assert newest.end.cause is EndCause.START_FAILED
     with pytest.raises(ModelyardError, match=r"Docker|Podman|containers"):
-        client.jobs.run(image="registry.example.com/trainer:3", command=["train"])
+        permitted.jobs.run(image="registry.example.com/trainer:3", command=["train"])
 
 
-def test_the_members_of_a_gang_reach_each_other_and_start_and_end_together(client: Client, tmp_path: Path):
+def test_the_members_of_a_gang_reach_each_other_and_start_and_end_together(permitted: Client, tmp_path: Path):
     (tmp_path / "sum.py").write_text(SUM_OVER_SOCKETS)
-    job = client.jobs.run(tmp_path / "sum.py", hosts=2, resources=Resources(cpus=0.5), wait=True)
+    job = permitted.jobs.run(tmp_path / "sum.py", hosts=2, resources=Resources(cpus=0.5), wait=True)
     assert (job.recipe.script.hosts, job.metrics) == (2, {"sum": 3.0})
-    lines = [*client.jobs.logs(job.id)]
+    lines = [*permitted.jobs.logs(job.id)]
     assert {"[0] rank 0 of 2", "[1] rank 1 of 2"} <= set(lines)
 
     (tmp_path / "fails.py").write_text(
         "import os, sys, time\nos.environ['RANK'] == '1' and sys.exit(3)\ntime.sleep(60)"
     )
     with pytest.raises(WaitFailedError, match="Rank 1 of 2 ended with exit code 3; the others were ended with it"):
-        client.jobs.run(tmp_path / "fails.py", hosts=2, resources=Resources(cpus=0.5), wait=True)
+        permitted.jobs.run(tmp_path / "fails.py", hosts=2, resources=Resources(cpus=0.5), wait=True)
     with pytest.raises(InvalidInputError, match="it needs 64 cores"):
-        client.jobs.run(tmp_path / "sum.py", hosts=64)
+        permitted.jobs.run(tmp_path / "sum.py", hosts=64)
 
 
-def test_a_job_is_run_again_from_its_record_and_what_differs_is_named(client: Client, tmp_path: Path):
-    job = client.jobs.train("linear-regression", "houses", target="price", model="lines", seed=3, wait=True)
-    again = client.jobs.rerun(job.id, wait=True)
+def test_a_job_is_run_again_from_its_record_and_what_differs_is_named(permitted: Client, tmp_path: Path):
+    job = permitted.jobs.train("linear-regression", "houses", target="price", model="lines", seed=3, wait=True)
+    again = permitted.jobs.rerun(job.id, wait=True)
     assert (again.rerun_of, again.recipe, again.result["model_version"]) == (job.id, job.recipe, "lines:1")
-    assert client.jobs.verification(again.id).is_same
+    assert permitted.jobs.verification(again.id).is_same
     with pytest.raises(ConflictError, match="is no rerun"):
-        client.jobs.verification(job.id)
+        permitted.jobs.verification(job.id)
 
     (tmp_path / "clock.py").write_text(
         "import os, time\nfrom pathlib import Path\noutput = Path(os.environ['MODELYARD_OUTPUT'])\n"
         "(output / 'same.txt').write_text('same')\n(output / 'time.txt').write_text(str(time.time_ns()))\n"
     )
-    job = client.jobs.run(tmp_path / "clock.py", wait=True)
-    found = client.jobs.verification(client.jobs.rerun(job.id, wait=True).id)
+    job = permitted.jobs.run(tmp_path / "clock.py", wait=True)
+    found = permitted.jobs.verification(permitted.jobs.rerun(job.id, wait=True).id)
     assert (found.is_same, [each.name for each in found.differences]) == (False, ["files/output/time.txt"])

@@ -73,6 +73,7 @@ class Gang:
             "LOCAL_WORLD_SIZE": count,
             "MASTER_ADDR": _ADDRESS,
             "MASTER_PORT": port,
+            "GLOO_SOCKET_IFNAME": "lo",  # else it asks for the address of the machine's name, which nobody knows here
             "MODELYARD_RANK": rank,
             "MODELYARD_HOSTS": count,
         }

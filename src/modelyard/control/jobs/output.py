@@ -54,7 +54,7 @@ class JobOutput:
         text = chunk.text[:end]
         script = job.recipe.script
         defined = metric_points(_own(text, script), script.metrics, at) if script is not None and script.metrics else []
-        return parse_metrics(text, at) + defined, offset + len(text.encode())
+        return parse_metrics(text, at) + defined, _after(chunk, offset, end)
 
     def _read_archive(self, job: Job, offset: int) -> LogChunk:
         try:
@@ -84,6 +84,18 @@ def parse_metrics(text: str, at: datetime) -> list[MetricPoint]:
                 continue
             points.append(MetricPoint(name=found.name[:128], value=found.value, step=found.step, at=at))
     return points
+
+
+def _after(chunk: LogChunk, offset: int, end: int) -> int:
+    """The offset of the character at `end`.
+
+    Counted from the end of the chunk, for old output may have been dropped; bytes that are no UTF-8 have another
+    length as text, so where some are behind `end` it is counted from the front.
+    """
+    rest = chunk.text[end:]
+    if "\ufffd" not in rest:
+        return chunk.next_offset - len(rest.encode())
+    return min(offset + len(chunk.text[:end].encode()), chunk.next_offset)
 
 
 def _own(text: str, script: ScriptRecipe) -> str:

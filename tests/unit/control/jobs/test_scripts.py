@@ -16,7 +16,7 @@ import pytest
 from modelyard.algorithms import ranks
 from modelyard.algorithms.base import Channel
 from modelyard.control.jobs.errors import JobInvalidError
-from modelyard.control.jobs.output import parse_metrics
+from modelyard.control.jobs.output import JobOutput, parse_metrics
 from modelyard.control.jobs.scripts.channels import ChannelFolders
 from modelyard.control.jobs.scripts.checkpoints import Checkpoints
 from modelyard.control.jobs.scripts.errors import SnapshotInvalidError
@@ -27,7 +27,9 @@ from modelyard.kit.metric_lines import log_metric
 from modelyard.settings import Home
 from modelyard.storage.objects import open_objects
 from modelyard.types.datasets import DatasetFormat
+from modelyard.types.jobs import JobRecipe
 from modelyard.types.models import DataReference
+from modelyard.types.processes import LogChunk
 from modelyard.types.scripting.recipes import MetricDefinition
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,6 +80,29 @@ def test_what_log_metric_prints_is_what_is_read(capsys: pytest.CaptureFixture[st
     log_metric("loss", float("inf"), 4)
     (point,) = parse_metrics(capsys.readouterr().out, NOW)
     assert (point.name, point.value, point.step) == ("loss", 0.1, 3)
+
+
+class Printed:
+    """An engine whose process has printed these bytes, the first of which are dropped already."""
+
+    def __init__(self, content: bytes, oldest: int = 0) -> None:
+        self.content, self.oldest = content, oldest
+
+    def logs(self, _id, offset, limit):
+        content = self.content[max(offset, self.oldest) :][:limit]
+        return LogChunk(text=content.decode(errors="replace"), next_offset=max(offset, self.oldest) + len(content))
+
+
+@pytest.mark.parametrize("oldest", [0, 7])
+def test_metrics_are_read_once_from_output_that_is_no_utf8_or_was_dropped_in_part(oldest: int):
+    content = b'bar \xff\xfe\nmetric {"name": "a", "value": 1}\nhalf a line'
+    output = JobOutput(Printed(content, oldest), None)
+    job = SimpleNamespace(id="job-1", attempt=1, recipe=JobRecipe(algorithm="script"))
+    points, offset = output.metric_lines(job, 0, NOW)
+    assert ([point.name for point in points], content[offset:]) == (["a"], b"half a line")
+    assert output.metric_lines(job, offset, NOW) == ([], offset)
+    endless = JobOutput(Printed(bytes(3 << 20)), None)
+    assert endless.metric_lines(job, 0, NOW) == ([], 1 << 20)
 
 
 def test_equal_code_is_one_snapshot_of_its_project(tmp_path: Path):

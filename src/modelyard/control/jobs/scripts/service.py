@@ -21,6 +21,8 @@ from modelyard.types.scripting.recipes import OutputFile, ScriptRecipe, Snapshot
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
+_SHOWN_FILES = 10
+
 
 class ScriptJobService:
     """Creates script jobs; once there they are jobs like any other.
@@ -118,9 +120,11 @@ class ScriptJobService:
         if wanted.code:
             files = self._snapshots.files(project, wanted.code)
             if not wanted.image and wanted.entry_point not in files:
+                shown = f"{', '.join(files[:_SHOWN_FILES])}{', ...' if len(files) > _SHOWN_FILES else ''}"
+                wrong = f"The snapshot has no file '{wanted.entry_point[:200]}'"
                 raise JobInvalidError(
-                    f"The snapshot has no file '{wanted.entry_point[:200]}'",
-                    hint=f"It has {', '.join(files[:10])}{', ...' if len(files) > 10 else ''}.",  # noqa: PLR2004
+                    wrong if wanted.entry_point else "The job does not say which file of the snapshot is run",
+                    hint=f"Name it in 'entry_point' (--entry-point); there are {shown}.",
                     field="entry_point",
                 )
         if wanted.image:

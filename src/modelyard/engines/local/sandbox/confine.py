@@ -58,6 +58,7 @@ _REFUSED = {
 _AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SOCKET_CALL = {"x86_64": 41, "aarch64": 198}
 _LOOPBACK_FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
+_NETLINK_ROUTE = 0  # which interfaces there are; every other kind of netlink is closed
 _X32_BIT = 0x40000000
 _SECCOMP_ALLOW, _SECCOMP_ERRNO_EACCES, _SECCOMP_ERRNO_ENOSYS = 0x7FFF0000, 0x00050000 | 13, 0x00050000 | 38
 _LOAD_WORD, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
@@ -145,7 +146,8 @@ def refused_calls() -> dict[str, int]:
 def filter_calls(*, has_network: bool, has_loopback: bool = False) -> None:
     """From now on the system calls above are absent and, without network, socket() makes Unix sockets only.
 
-    With a loopback of its own it makes internet sockets too, and still none of a kind that leaves name spaces.
+    With a loopback of its own it makes internet sockets too, and may ask which interfaces there are (gloo does), and
+    still none of a kind that leaves name spaces.
 
     On machines with another processor than x86-64 or ARM64 this does nothing.
     """
@@ -169,9 +171,17 @@ def _filter_program(machine: str, families: tuple[int, ...] | None) -> list[tupl
     """
     refused = sorted(_REFUSED[machine].values())
     count = len(families or ())
+    interfaces = [
+        (_JUMP_EQUAL, 0, 3, socket.AF_NETLINK),
+        (_LOAD_WORD, 0, 0, 32),  # third argument: the protocol
+        (_JUMP_EQUAL, count + 2, 0, _NETLINK_ROUTE),
+        (_RETURN, 0, 0, _SECCOMP_ERRNO_EACCES),
+    ]
+    special = interfaces if socket.AF_INET in (families or ()) else []
     socket_check = [
-        (_JUMP_EQUAL, 0, count + 2, _SOCKET_CALL[machine]),
+        (_JUMP_EQUAL, 0, len(special) + count + 2, _SOCKET_CALL[machine]),
         (_LOAD_WORD, 0, 0, 16),  # first argument: the family
+        *special,
         *((_JUMP_EQUAL, count - index, 0, family) for index, family in enumerate(families or ())),
         (_RETURN, 0, 0, _SECCOMP_ERRNO_EACCES),
     ]
