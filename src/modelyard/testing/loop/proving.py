@@ -129,6 +129,7 @@ class _Stage:
 
     def play(self, tried: Sequence[Sabotage], report: Report) -> None:
         name = self._name
+        self._work.order("")  # what serves at first is sound
         first = self._work.train(self._act.serving.draw(ROWS, self._random), name, model=name, algorithm=ALGORITHM)
         self._work.client.endpoints.deploy(name, first, wait=True, timeout_seconds=120)
         self._make_policy()
