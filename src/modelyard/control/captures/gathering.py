@@ -32,7 +32,9 @@ PLAIN = (
 
 _SIDES = ("inputs", "outputs")
 _DAY_NS = timedelta(days=1) // timedelta(microseconds=1) * 1000
-_place = attrgetter("project", "endpoint")
+_pair = attrgetter("project", "endpoint")
+_plain = attrgetter(*PLAIN)
+_raw = attrgetter("name", "datatype", "shape", "data")
 
 
 class Place(NamedTuple):
@@ -58,17 +60,23 @@ class Gathering:
     def add(self, records: Sequence[CaptureRecord]) -> None:
         """Take some in; they need not be kept."""
         self.count += len(records)
-        places = [Place(*_place(record), record.at_ns // _DAY_NS) for record in records]
-        for place in dict.fromkeys(places):
-            own = records
-            if places.count(place) < len(places):
-                own = [record for record, its in zip(records, places, strict=True) if its == place]
-            self._columns.setdefault(place, _Columns()).add(own)
+        pairs, days = [*map(_pair, records)], [record.at_ns // _DAY_NS for record in records]
+        if len({*pairs}) == len({*days}) == 1:
+            self._at(Place(*pairs[0], days[0])).add(records)
+            return
+        parts: dict[Place, list[CaptureRecord]] = {}
+        for record, pair, day in zip(records, pairs, days, strict=True):
+            parts.setdefault(Place(*pair, day), []).append(record)
+        for place, own in parts.items():
+            self._at(place).add(own)
 
     def tables(self) -> Iterator[tuple[Place, Any]]:
         """All of them, sorted by time; equal records give equal bytes when they are written."""
         for place, columns in self._columns.items():
             yield place, columns.table()
+
+    def _at(self, place: Place) -> "_Columns":
+        return self._columns.setdefault(place, _Columns())
 
 
 class _Columns:
@@ -78,8 +86,8 @@ class _Columns:
         self._sides = {side: _Tensors() for side in _SIDES}
 
     def add(self, records: Sequence[CaptureRecord]) -> None:
-        for name, values in self._plain.items():
-            values.extend(map(attrgetter(name), records))
+        for values, more in zip(self._plain.values(), zip(*map(_plain, records), strict=True), strict=True):
+            values.extend(more)
         self._masked.extend(record.masked for record in records)
         for side, tensors in self._sides.items():
             tensors.add([getattr(record, side) for record in records])
@@ -107,13 +115,15 @@ class _Tensors:
         self._data: list[bytes] = []
 
     def add(self, cells: Sequence[tuple[RawTensor, ...]]) -> None:
-        raws = [*chain.from_iterable(cells)]
         self._counts.extend(map(len, cells))
-        self._names.extend([raw.name for raw in raws])
-        self._datatypes.extend([raw.datatype for raw in raws])
-        self._ranks.extend([len(raw.shape) for raw in raws])
-        self._lengths.extend(chain.from_iterable([raw.shape for raw in raws]))
-        self._data.extend([raw.data for raw in raws])
+        raws = [*map(_raw, chain.from_iterable(cells))]
+        if raws:
+            names, datatypes, shapes, data = zip(*raws, strict=True)
+            self._names.extend(names)
+            self._datatypes.extend(datatypes)
+            self._ranks.extend(map(len, shapes))
+            self._lengths.extend(chain.from_iterable(shapes))
+            self._data.extend(data)
 
     def column(self) -> Any:
         import pyarrow as pa  # noqa: PLC0415 - see above
