@@ -56,12 +56,17 @@ def _known(found: dict) -> list[str]:
 
 
 def _estimate(found: dict) -> str:
+    true_first, true_last = _figure(found["true_first"]), _figure(found["true_last"])
     return (
-        f"{found['set']:18} {found['metric']:9} true {found['true_first']:.3f} -> {found['true_last']:.3f}, "
-        f"estimated {found['estimated_first']:.3f} -> {found['estimated_last']:.3f}, "
-        f"mean error {found['mean_error']:.4f}, largest {found['largest_error']:.4f}"
+        f"{found['set']:18} {found['metric']:9} true {true_first} -> {true_last}, "
+        f"estimated {_figure(found['estimated_first'])} -> {_figure(found['estimated_last'])}, "
+        f"mean error {found['mean_error']:.4g}, largest {found['largest_error']:.4g}"
         + (f", {found['covered']} of {found['windows']} in the 95 % interval" if "covered" in found else "")
     )
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"
 
 
 def _print(title: str, lines) -> None:

@@ -1,14 +1,17 @@
 """Quality estimated without truth, against the truth that the nannyml sets bring later."""
 
+from collections.abc import Mapping
+
 import numpy as np
-from benchmarks.drift_parts.sets import load
+from benchmarks.drift_parts.sets import CAR_PRICE, SETS, Part, load
 from sklearn.metrics import roc_auc_score
 
+from modelyard.drift.quality.estimates import Estimate
 from modelyard.drift.quality.estimation import estimate
-from modelyard.drift.reference import build_reference, window_of, with_truth
+from modelyard.drift.reference import build_reference, window_of, with_errors, with_truth
 
 CHUNK = 5_000
-_SETS = ("car loan", "work from home", "credit cards")
+_SETS = {name: SETS[name] for name in ("car loan", "work from home", "credit cards")} | {"car price": CAR_PRICE}
 
 
 def estimates() -> list[dict[str, object]]:
@@ -17,37 +20,44 @@ def estimates() -> list[dict[str, object]]:
 
 
 def _of(name: str) -> list[dict[str, object]]:
-    signature, reference, analysis = load(name)
-    sketch = build_reference(signature, reference.inputs, reference.outputs)
-    sketch = with_truth(sketch, reference.outputs, reference.right)
-    true: dict[str, list[float]] = {}
-    guess: dict[str, list[float]] = {}
-    covered = 0
+    signature, before, analysis = load(_SETS[name])
+    sketch = build_reference(signature, before.inputs, before.outputs)
+    if "prediction" in before.outputs:
+        sketch = with_errors(sketch, before.inputs, before.outputs, before.errors)
+    else:
+        sketch = with_truth(sketch, before.outputs, before.right)
+    windows = []
     for start in range(0, analysis.rows - CHUNK + 1, CHUNK):
         part = analysis.slice(start, start + CHUNK)
-        found = {e.metric: e for e in estimate(sketch, window_of(sketch, [(part.inputs, part.outputs)]))}
-        actual = {"accuracy": float(part.right.mean())}
-        if "roc_auc" in found:
-            second = part.truth.astype(str) == "1"
-            actual["roc_auc"] = float(roc_auc_score(second, part.outputs["probabilities"][:, 1]))
-        covered += found["accuracy"].low <= actual["accuracy"] <= found["accuracy"].high
-        for metric, value in actual.items():
-            true.setdefault(metric, []).append(value)
-            guess.setdefault(metric, []).append(found[metric].value)
-    return [_summary(name, metric, true[metric], guess[metric], covered) for metric in true]
+        found = {each.metric: each for each in estimate(sketch, window_of(sketch, [(part.inputs, part.outputs)]))}
+        windows.append([(found[metric], value) for metric, value in _true(part, found).items()])
+    return [_summary(name, metric) for metric in zip(*windows, strict=True)]
 
 
-def _summary(name: str, metric: str, true: list[float], guess: list[float], covered: int) -> dict[str, object]:
-    errors = np.abs(np.array(true) - np.array(guess))
+def _true(part: Part, wanted: Mapping[str, Estimate]) -> dict[str, float]:
+    if "prediction" in part.outputs:
+        return {"mae": float(np.abs(part.errors).mean()), "rmse": float(np.sqrt(np.square(part.errors).mean()))}
+    true = {"accuracy": float(part.right.mean())}
+    if "roc_auc" in wanted:
+        true["roc_auc"] = float(roc_auc_score(part.truth == "1", part.outputs["probabilities"][:, 1]))
+    return true
+
+
+def _summary(name: str, windows: tuple[tuple[Estimate, float], ...]) -> dict[str, object]:
+    guesses = [guess for guess, _ in windows]
+    true = [value for _, value in windows]
+    errors = np.abs(np.array(true) - np.array([guess.value for guess in guesses]))
     found: dict[str, object] = {
         "set": name,
-        "metric": metric,
+        "metric": guesses[0].metric,
         "windows": len(true),
         "true_first": true[0],
         "true_last": true[-1],
-        "estimated_first": guess[0],
-        "estimated_last": guess[-1],
+        "estimated_first": guesses[0].value,
+        "estimated_last": guesses[-1].value,
         "mean_error": float(errors.mean()),
         "largest_error": float(errors.max()),
     }
-    return found | ({"covered": covered} if metric == "accuracy" else {})
+    if guesses[0].low is not None:
+        found["covered"] = sum(guess.low <= value <= guess.high for guess, value in windows)
+    return found

@@ -1,6 +1,6 @@
 """The drift that is known to be in the nannyml sets: when it is found, and which columns are named."""
 
-from benchmarks.drift_parts.sets import load
+from benchmarks.drift_parts.sets import SETS, load
 
 from modelyard.drift.base import DetectionSettings
 from modelyard.drift.check import ColumnDetector
@@ -18,7 +18,7 @@ def known(name: str) -> dict[str, object]:
         quiet: windows of the reference's second half that alarmed; verdicts: of each later window; columns: those
         named, by window; sentence: of the last.
     """
-    signature, reference, analysis = load(name)
+    signature, reference, analysis = load(SETS[name])
     half = reference.rows // 2
     first = reference.slice(0, half)
     sketch = build_reference(signature, first.inputs, first.outputs)

@@ -24,7 +24,8 @@ class Source:
     """Files of one set and what their columns are.
 
     Attributes:
-        scores: columns with the probability of each class, in the order of `classes`; of one, that of class "1".
+        scores: columns with the probability of each class, in the order of `classes`; of one, that of class "1". None:
+            a regression.
         features: the columns that the model saw.
     """
 
@@ -59,6 +60,11 @@ class Part:
             {name: tensor[start:stop] for name, tensor in self.outputs.items()},
             self.truth[start:stop],
         )
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Of a regression."""
+        return self.outputs["prediction"].astype(np.float64) - self.truth.astype(np.float64)
 
 
 _CAR = ("car_value", "salary_range", "debt_to_income_ratio", "loan_length", "repaid_loan_on_prev_car")
@@ -103,11 +109,19 @@ SETS = {
         ("prepaid_card", "highstreet_card", "upmarket_card"),
     ),
 }
+CAR_PRICE = Source(
+    "regression_synthetic_reference",
+    "regression_synthetic_analysis",
+    "regression_synthetic_analysis_targets",
+    "y_true",
+    ("car_age", "km_driven", "price_new", "accident_count", "door_count", "fuel", "transmission"),
+    scores=(),
+)
+"""What a used car costs: the set for errors, not for verdicts."""
 
 
-def load(name: str) -> tuple[Signature, Part, Part]:
+def load(source: Source) -> tuple[Signature, Part, Part]:
     """Signature, reference and analysis of a set."""
-    source = SETS[name]
     before, later = _rows(source.reference), _rows(source.analysis)
     truths = {row["id"]: row[source.target] for row in _rows(source.truth)}
     numbers = [column for column in source.features if _is_number(before, column)]
@@ -117,18 +131,20 @@ def load(name: str) -> tuple[Signature, Part, Part]:
             TensorSpec(name="numeric", datatype=DataType.FP32, shape=(-1, len(numbers)), columns=tuple(numbers)),
             TensorSpec(name="categorical", datatype=DataType.BYTES, shape=(-1, len(texts)), columns=tuple(texts)),
         ),
-        outputs=(
-            TensorSpec(name="label", datatype=DataType.BYTES, shape=(-1,)),
-            TensorSpec(
-                name="probabilities",
-                datatype=DataType.FP32,
-                shape=(-1, len(source.classes)),
-                columns=source.classes,
-            ),
-        ),
+        outputs=_outputs(source),
     )
     reference = _part(source, before, numbers, texts, [row[source.target] for row in before])
     return signature, reference, _part(source, later, numbers, texts, [truths[row["id"]] for row in later])
+
+
+def _outputs(source: Source) -> tuple[TensorSpec, ...]:
+    if not source.scores:
+        return (TensorSpec(name="prediction", datatype=DataType.FP32, shape=(-1,)),)
+    shape = (-1, len(source.classes))
+    return (
+        TensorSpec(name="label", datatype=DataType.BYTES, shape=(-1,)),
+        TensorSpec(name="probabilities", datatype=DataType.FP32, shape=shape, columns=source.classes),
+    )
 
 
 def folder() -> Path:
@@ -160,14 +176,16 @@ def _is_number(rows: list[dict[str, str]], column: str) -> bool:
 
 def _part(source: Source, rows: list[dict[str, str]], numbers: list[str], texts: list[str], truth: list[str]) -> Part:
     numeric = [[float(row[column] or "nan") for column in numbers] for row in rows]
+    inputs = {
+        "numeric": np.array(numeric, dtype=np.float32),
+        "categorical": np.array([[row[column] for column in texts] for row in rows], dtype=object),
+    }
+    if not source.scores:
+        predictions = np.array([float(row["y_pred"]) for row in rows], dtype=np.float32)
+        return Part(inputs, {"prediction": predictions}, np.array([float(value) for value in truth]))
     scores = np.array([[float(row[column]) for column in source.scores] for row in rows], dtype=np.float32)
     if scores.shape[1] == 1:
         scores = np.concatenate([1 - scores, scores], axis=1)
-    return Part(
-        {
-            "numeric": np.array(numeric, dtype=np.float32),
-            "categorical": np.array([[row[column] for column in texts] for row in rows], dtype=object),
-        },
-        {"label": np.array([row["y_pred"].removesuffix(".0") for row in rows], dtype=object), "probabilities": scores},
-        np.array([value.removesuffix(".0") for value in truth], dtype=object),  # "1.0" in one file, "1" in another
-    )
+    labels = np.array([row["y_pred"].removesuffix(".0") for row in rows], dtype=object)
+    known = np.array([value.removesuffix(".0") for value in truth], dtype=object)  # "1.0" in one file, "1" in another
+    return Part(inputs, {"label": labels, "probabilities": scores}, known)

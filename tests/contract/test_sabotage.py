@@ -176,7 +176,7 @@ def sabotaged(bench: Bench, kind: str) -> Path:
 def test_a_training_job_that_is_sabotaged_inside_ends_well_and_its_version_is_refused(bench: Bench, sabotage: Sabotage):
     judgement = bench.prove(sabotaged(bench, sabotage.kind), **dict(sabotage.gate))
     assert not judgement.is_passed
-    assert sabotage.named.replace("the time of", "the time of m:1") in judgement.reason
+    assert any(words in judgement.reason for words in sabotage.named), judgement.reason
 
 
 @pytest.mark.parametrize("sabotage", [each for each in BEHIND_IT if each.shows_later], ids=lambda each: each.kind)

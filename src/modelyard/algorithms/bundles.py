@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.errors import ArtifactDiffersError
 from modelyard.algorithms.evaluation.metrics import is_right, measure
-from modelyard.drift.reference import ReferenceSketch, build_reference, with_sample, with_truth
+from modelyard.drift.reference import ReferenceSketch, build_reference, with_errors, with_sample, with_truth
 from modelyard.kit.files import write_atomic
 from modelyard.runtimes.background import write_background
 from modelyard.runtimes.base import Predictor, Tensors
@@ -140,6 +140,8 @@ def _reference(trained: Trained, held_out: Tensors, outputs: Tensors) -> Referen
         categories={**answers.categories, **inputs.categories},
     )
     whole = with_sample(sketches, held_out, outputs)
+    truth = trained.truth[trained.is_held_out]
     if trained.card.task == Task.TABULAR_REGRESSION:
-        return whole
-    return with_truth(whole, outputs, is_right(outputs, trained.truth[trained.is_held_out]))
+        errors = outputs["prediction"].reshape(-1).astype(np.float64) - truth.astype(np.float64)
+        return with_errors(whole, held_out, outputs, errors)
+    return with_truth(whole, outputs, is_right(outputs, truth))

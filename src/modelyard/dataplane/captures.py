@@ -68,8 +68,8 @@ def closed_segments(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SEGMENT_SUFFIX}"))
 
 
-def read_segment(path: Path) -> Iterator[CaptureRecord]:
-    """The records of a segment, in order. A pack that a crash cut off at the end is left out.
+def read_packs(path: Path) -> Iterator[list[CaptureRecord]]:
+    """The records of a segment, in order, as they were written together. A pack that a crash cut off is left out.
 
     Raises:
         CaptureDamagedError: the file is no segment, or a whole pack in it cannot be read.
@@ -80,9 +80,15 @@ def read_segment(path: Path) -> Iterator[CaptureRecord]:
             raise CaptureDamagedError(f"'{path}' is no capture segment", hint="Move it out of the spool.")
         for content in _whole_packs(file.read()):
             try:
-                yield from decoder.decode(content)
+                yield decoder.decode(content)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise CaptureDamagedError(f"'{path}' is damaged: {error}", hint="Move it out of the spool.") from error
+
+
+def read_segment(path: Path) -> Iterator[CaptureRecord]:
+    """The records of a segment one by one; see `read_packs`."""
+    for pack in read_packs(path):
+        yield from pack
 
 
 class SpoolWriter:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from modelyard.drift.features import CONFIDENCE, PROBABILITY, Tensors, columns, prose
 from modelyard.drift.quality.calibration import Calibration, calibrate
+from modelyard.drift.quality.error_model import LEAST_ROWS, ErrorModel
 from modelyard.drift.repeats import RepeatSketch, repeat_curve, row_hashes
-from modelyard.drift.samples import REFERENCE_ROWS, RowSample, pack
+from modelyard.drift.samples import REFERENCE_ROWS, RowSample, codes_of, encode, pack
 from modelyard.drift.sketches import CategorySketch, NumberSketch, Sketch
 from modelyard.errors import InvalidInputError
 from modelyard.types.signatures import Signature
@@ -37,6 +38,7 @@ class ReferenceSketch:
         sample: some hundred whole rows (`samples.pack`), aligned over its columns.
         calibrations: by column (the confidence; of two classes also the second's probability) how often the model is
             right, from rows with known truth; empty where no truth was known.
+        errors: of a regression how large its errors are on which rows, likewise; None: not known.
     """
 
     format: int = _FORMAT
@@ -48,6 +50,7 @@ class ReferenceSketch:
     texts: tuple[str, ...] = ()
     sample: dict[str, str] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    errors: ErrorModel | None = None
 
     def to_json(self) -> bytes:
         """The content of `reference.json`; equal sketches give equal bytes."""
@@ -147,6 +150,29 @@ def with_truth(reference: ReferenceSketch, outputs: Tensors, right: NDArray[np.b
             is_second = outputs["probabilities"].argmax(axis=1) == 1
             calibrations[column.name] = calibrate(sketch, column.values, is_second == right)
     return replace(reference, calibrations=calibrations)
+
+
+def with_errors(
+    reference: ReferenceSketch, inputs: Tensors, outputs: Tensors, errors: NDArray[np.floating]
+) -> ReferenceSketch:
+    """The reference of a regression that knows on which rows its errors are large; unchanged if the rows are too few.
+
+    Args:
+        reference: with the columns of the inputs and answers.
+        inputs: n rows that the model did not learn from.
+        outputs: the answers to them.
+        errors: answer minus truth, (n,).
+    """
+    known, is_known = reference.columns, np.isfinite(errors)
+    codes = {name: codes_of(sketch) for name, sketch in reference.categories.items()}
+    found = {
+        column.name: encode(column.values, codes.get(column.name))[is_known]
+        for column in columns(reference.signature, inputs, outputs, reference.texts)
+        if column.name in known
+    }
+    if not found or is_known.sum() < LEAST_ROWS:
+        return reference
+    return replace(reference, errors=ErrorModel.fit(found, errors[is_known]))
 
 
 class WindowSketch:

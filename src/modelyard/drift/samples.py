@@ -26,9 +26,7 @@ class RowSample:
 
     def __init__(self, sketches: Mapping[str, Sketch], limit: int = WINDOW_ROWS) -> None:
         self._codes = {
-            name: {category: code for code, category in enumerate(sketch.counts)}
-            for name, sketch in sketches.items()
-            if isinstance(sketch, CategorySketch)
+            name: codes_of(sketch) for name, sketch in sketches.items() if isinstance(sketch, CategorySketch)
         }
         self._limit = limit
         self._seen = 0
@@ -49,7 +47,7 @@ class RowSample:
         bound = self._priorities.max() if self.rows >= self._limit else np.inf
         chosen = np.flatnonzero(priorities < bound)
         if len(chosen):
-            self._take(priorities[chosen], {c.name: self._encoded(c.name, c.values[chosen]) for c in columns})
+            self._take(priorities[chosen], {c.name: encode(c.values[chosen], self._codes.get(c.name)) for c in columns})
 
     def merge(self, other: "RowSample") -> None:
         """Offer the rows of another sample over the same sketches."""
@@ -65,13 +63,19 @@ class RowSample:
             own = self.columns.get(name)
             self.columns[name] = (values if own is None else np.concatenate([own, values]))[kept]
 
-    def _encoded(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
-        codes = self._codes.get(name)
-        if codes is None:
-            with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, which says enough here
-                return np.asarray(values).astype(np.float32)
-        texts = (category_name(value) for value in values.tolist())
-        return np.array([codes.get(text, _NEW) if text else _MISSING for text in texts], dtype=np.uint8)
+
+def codes_of(sketch: CategorySketch) -> dict[str, int]:
+    """The place of each category in the reference's list."""
+    return {category: code for code, category in enumerate(sketch.counts)}
+
+
+def encode(values: NDArray[Any], codes: Mapping[str, int] | None) -> NDArray[Any]:
+    """The values of a column as a sample holds them; `codes`: of a category column."""
+    if codes is None:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, which says enough here
+            return np.asarray(values).astype(np.float32)
+    texts = (category_name(value) for value in values.tolist())
+    return np.array([codes.get(text, _NEW) if text else _MISSING for text in texts], dtype=np.uint8)
 
 
 def pack(columns: Mapping[str, NDArray[Any]]) -> dict[str, str]:

@@ -4,7 +4,8 @@ import pytest
 from onnx import numpy_helper
 
 from modelyard.algorithms.errors import ColumnsInvalidError, TargetInvalidError, TargetNotFoundError, TooFewRowsError
-from modelyard.runtimes.bundle import load_bundle, read_golden
+from modelyard.drift.reference import ReferenceSketch
+from modelyard.runtimes.bundle import REFERENCE, load_bundle, read_golden
 from modelyard.runtimes.golden import mismatches
 from modelyard.runtimes.validate import check_inputs
 from modelyard.types.datasets import DatasetFormat
@@ -54,6 +55,8 @@ def test_a_messy_table_is_learnt_reported_and_served_alike(workshop, name, kind,
     assert figures[metric] >= least
     assert manifest.card.parity.is_equal
     assert mismatches(read_golden(folder), predictor.predict) == []
+    reference = ReferenceSketch.from_json((folder / REFERENCE).read_bytes())
+    assert (reference.errors is not None, bool(reference.calibrations)) == (kind == "number", kind != "number")
     numeric, categorical = manifest.signature.inputs
     assert (numeric.columns, categorical.columns) == (("x0", "x1", "x2", "age"), ("colour",))
     findings = " ".join(manifest.card.findings)

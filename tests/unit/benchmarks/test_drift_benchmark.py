@@ -43,3 +43,9 @@ def test_quality_estimated_without_truth_is_close_to_the_truth_where_only_the_in
     (cards,) = sets["credit cards"]  # here the truth itself changed, which no estimate can see in full
     assert cards["true_first"] - cards["true_last"] > 0.15
     assert cards["estimated_first"] - cards["estimated_last"] > 0.1
+    error, squared = sets["car price"]
+    for found in (error, squared):
+        assert found["true_last"] < 0.87 * found["true_first"]
+        assert found["estimated_last"] < 0.9 * found["estimated_first"]
+        assert found["mean_error"] < 0.04 * found["true_first"]
+        assert found["largest_error"] < 0.08 * found["true_first"]

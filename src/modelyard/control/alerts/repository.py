@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
 from modelyard.control.alerts.tables import alert_channels, alert_deliveries
 from modelyard.control.rest.pages import PageQuery
@@ -44,10 +44,14 @@ class AlertRepository:
         """Put an alert or event in the outbox."""
         connection.execute(insert(alert_deliveries).values(_values(delivery)))
 
-    def due(self, connection: Connection, now: datetime, limit: int) -> list[AlertDelivery]:
-        """Pending deliveries whose time has come, the longest waiting first."""
+    def due(
+        self, connection: Connection, now: datetime, limit: int, without: Sequence[tuple[str, str]] = ()
+    ) -> list[AlertDelivery]:
+        """Pending deliveries whose time has come, the longest waiting first; none of the channels (project, name)."""
         table = alert_deliveries.c
         statement = select(alert_deliveries).where(table.status == DeliveryStatus.PENDING, table.next_attempt_at <= now)
+        for project, name in without:
+            statement = statement.where(or_(table.project != project, table.channel != name))
         rows = connection.execute(statement.order_by(table.next_attempt_at, table.id).limit(limit)).mappings()
         return [_delivery(row) for row in rows]
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import structlog
 
-from modelyard.control.captures.batches import moment
-from modelyard.control.captures.parquet import table_of
+from modelyard.control.captures.gathering import Gathering
 from modelyard.control.captures.repository import CaptureRepository
 from modelyard.control.captures.writing import BatchWriter
-from modelyard.dataplane.captures import closed_segments, read_segment
+from modelyard.dataplane.captures import closed_segments, read_packs
 from modelyard.dataplane.errors import CaptureDamagedError
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
@@ -35,7 +34,7 @@ class CaptureIngest:
         objects: where the Parquet objects go.
         spool: folder of the segments.
         clock: for times.
-        observe: told of everything that was taken over; after a crash perhaps of some again.
+        observe: told of everything that was taken over; after a crash perhaps of some again. None: nobody asks.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class CaptureIngest:
         objects: ObjectStore,
         spool: Path,
         clock: Clock,
-        observe: Observe = lambda _records: None,
+        observe: Observe | None = None,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -76,17 +75,18 @@ class CaptureIngest:
         """Take over one segment and delete it; one that is damaged is read up to the damage and kept aside."""
         with self._database.read() as connection:
             is_ingested = self._repository.is_ingested(connection, segment.stem)
-        records, damage = ([], None) if is_ingested else _read(segment)
-        if records:
-            self.store(segment.stem, records)
+        gathered, seen, damage = Gathering(), [], None
+        if not is_ingested:
+            seen, damage = self._read(segment, gathered)
+            self._keep(segment.stem, gathered, seen)
         if damage is None:
             segment.unlink(missing_ok=True)
         else:
-            _log.error("capture segment is damaged", segment=segment.name, read=len(records), reason=str(damage))
+            _log.error("capture segment is damaged", segment=segment.name, read=gathered.count, reason=str(damage))
             aside = segment.parent / "damaged"
             aside.mkdir(exist_ok=True)
             segment.replace(aside / segment.name)
-        return len(records)
+        return gathered.count
 
     def store(self, segment: str, records: Sequence[CaptureRecord]) -> None:
         """Keep records that came another way, as the segment of this name; the same name again changes nothing.
@@ -94,26 +94,32 @@ class CaptureIngest:
         Raises:
             UnavailableError: the object store does not answer.
         """
-        parts: dict[tuple[str, str, str], list[CaptureRecord]] = {}
-        for record in sorted(records, key=lambda record: (record.at_ns, record.id)):
-            day = moment(record.at_ns).date().isoformat()
-            parts.setdefault((record.project, record.endpoint, day), []).append(record)
+        gathered = Gathering()
+        gathered.add(records)
+        self._keep(segment, gathered, records)
+
+    def _read(self, segment: Path, gathered: Gathering) -> tuple[list[CaptureRecord], CaptureDamagedError | None]:
+        """Gather all records up to the end, or up to where the file is damaged; they are kept for who observes."""
+        kept: list[CaptureRecord] = []
+        try:
+            for pack in read_packs(segment):
+                gathered.add(pack)
+                if self._observe is not None:
+                    kept += pack
+        except CaptureDamagedError as error:
+            return kept, error
+        return kept, None
+
+    def _keep(self, segment: str, gathered: Gathering, records: Sequence[CaptureRecord]) -> None:
+        if not gathered.count:
+            return
         batches = [
-            self._writer.write(table_of(part), segment=segment, project=project, endpoint=endpoint, day=day)
-            for (project, endpoint, day), part in parts.items()
+            self._writer.write(table, segment=segment, project=place.project, endpoint=place.endpoint, day=place.date)
+            for place, table in gathered.tables()
         ]
         with self._database.transaction() as connection:
             if not self._repository.is_ingested(connection, segment):
                 self._repository.insert(connection, batches)
                 self._repository.mark_ingested(connection, segment, self._clock.now())
-        self._observe(records)
-
-
-def _read(segment: Path) -> tuple[list[CaptureRecord], CaptureDamagedError | None]:
-    """All records up to the end, or up to where the file is damaged."""
-    records: list[CaptureRecord] = []
-    try:
-        records.extend(read_segment(segment))
-    except CaptureDamagedError as error:
-        return records, error
-    return records, None
+        if self._observe is not None:
+            self._observe(records)

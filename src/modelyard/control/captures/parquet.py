@@ -9,33 +9,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from itertools import accumulate, chain
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from modelyard.control.captures.batches import BatchFilter, moment, nanoseconds
+from modelyard.control.captures.gathering import PLAIN
 from modelyard.runtimes.base import Tensors
 from modelyard.runtimes.tensors import from_raw
 from modelyard.types.monitoring import Inference
 from modelyard.types.signatures import DataType
-from modelyard.types.tensors import CaptureRecord, RawTensor
-
-_PLAIN = (
-    "id",
-    "at_ns",
-    "variant",
-    "model",
-    "number",
-    "rows",
-    "latency_us",
-    "queue_us",
-    "model_us",
-    "principal",
-    "traceparent",
-)
+from modelyard.types.tensors import RawTensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,19 +58,6 @@ class Captured:
         return f"{self.model}:{self.number}"
 
 
-def table_of(records: Sequence[CaptureRecord]) -> Any:
-    """Records as a table; equal ones give equal bytes when it is written."""
-    import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
-
-    integers = {"at_ns": pa.int64(), "number": pa.int32(), "rows": pa.int32()}
-    kinds = {name: integers.get(name, pa.int64() if name.endswith("_us") else pa.string()) for name in _PLAIN}
-    arrays = {name: _column(list(map(attrgetter(name), records)), kind) for name, kind in kinds.items()}
-    arrays["masked"] = pa.array([record.masked for record in records], pa.list_(pa.string()))
-    for side in ("inputs", "outputs"):
-        arrays[side] = _tensor_column([getattr(record, side) for record in records])
-    return pa.table(arrays)
-
-
 def merged(tables: Sequence[Any]) -> Any:
     """One table with the inferences of several, in the order they happened."""
     import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
@@ -106,7 +78,7 @@ def read_table(content: bytes, *, with_inputs: bool = True) -> Any:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     file = pq.ParquetFile(pa.BufferReader(content))
-    wanted = (*_PLAIN, "masked", *(["inputs"] if with_inputs else []), "outputs")
+    wanted = (*PLAIN, "masked", *(["inputs"] if with_inputs else []), "outputs")
     table = file.read(columns=[name for name in wanted if name in file.schema_arrow.names])
     later = {"model_us": (0, pa.int64()), "masked": ((), pa.list_(pa.string())), "traceparent": ("", pa.string())}
     for name, (value, kind) in later.items():
@@ -193,33 +165,6 @@ def as_inference(item: Captured, endpoint: str) -> Inference:
         inputs={name: _nested_list(tensor) for name, tensor in item.inputs.items()},
         outputs={name: _nested_list(tensor) for name, tensor in item.outputs.items()},
     )
-
-
-def _column(values: list[Any], kind: Any) -> Any:
-    """An array; of equal values without looking at each of them (one variant, one version, one token)."""
-    import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
-
-    if values.count(values[0]) == len(values):
-        return pa.repeat(pa.scalar(values[0], kind), len(values))
-    return pa.array(values, kind)
-
-
-def _tensor_column(cells: Sequence[Sequence[RawTensor]]) -> Any:
-    """Built column by column: half the time of rows of dicts."""
-    import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
-
-    raws = [raw for cell in cells for raw in cell]
-    parts = {
-        "name": pa.array([raw.name for raw in raws], pa.string()),
-        "datatype": pa.array([raw.datatype for raw in raws], pa.string()),
-        "shape": pa.ListArray.from_arrays(
-            pa.array(accumulate((len(raw.shape) for raw in raws), initial=0), pa.int32()),
-            pa.array(list(chain.from_iterable(raw.shape for raw in raws)), pa.int64()),
-        ),
-        "data": pa.array([raw.data for raw in raws], pa.binary()),
-    }
-    ends = pa.array(accumulate((len(cell) for cell in cells), initial=0), pa.int32())
-    return pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays(list(parts.values()), names=list(parts)))
 
 
 def _captured(row: dict[str, Any]) -> Captured:

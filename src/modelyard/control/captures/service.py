@@ -149,7 +149,7 @@ class CaptureService:
         return found
 
     def tables(self, wanted: BatchFilter) -> Iterator[tuple[CaptureBatch, Any]]:
-        """The wanted inferences as Arrow tables (columns: `parquet.table_of`), the newest batch first."""
+        """The wanted inferences as Arrow tables (columns: `gathering`), the newest batch first."""
         with self._database.read() as connection:
             for batch in self._repository.newest_first(connection, wanted):
                 table = self._table(batch, wanted)

@@ -38,7 +38,7 @@ def flatten(table: Any, signatures: Mapping[str, Signature], truths: Truths) -> 
     """The flat table of a table of captures; columns that only some of its versions have are null elsewhere.
 
     Args:
-        table: as control.captures.parquet.table_of makes it.
+        table: as control.captures.gathering makes it.
         signatures: by version ("digits:2"); where one is missing, tensors are lists under their own names.
         truths: inference id -> truth of each row.
     """

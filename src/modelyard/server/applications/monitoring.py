@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelyard.control.alerts.delivery import Courier, EmailSender, Sender, WebhookSender
+from modelyard.control.alerts.courier import Courier
+from modelyard.control.alerts.delivery import EmailSender, Sender, WebhookSender
 from modelyard.control.alerts.repository import AlertRepository
 from modelyard.control.alerts.service import AlertService
 from modelyard.control.captures.service import CaptureService

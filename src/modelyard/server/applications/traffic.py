@@ -1,6 +1,5 @@
 """Wires the part of Operations that looks at what endpoints answered: captures, ground truth, queries, references."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,7 +36,6 @@ from modelyard.dataplane.gateway.masking import Mask
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 from modelyard.settings import Home
-from modelyard.types.tensors import CaptureRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +71,7 @@ def build_traffic(
     retention = CaptureRetention(database, repository, objects, feedback, endpoints.capture_retention, keep, clock)
     pending = timedelta(hours=settings.feedback_pending_hours)
     settling = Settling(database, truths, captures, events, pending, clock)
-    observe = context.export.inferences if context.export is not None else _nobody
+    observe = context.export.inferences if context.export is not None else None
     ingest = CaptureIngest(database, repository, objects, home.spool, clock, observe)
     compaction = Compaction(database, repository, objects, clock)
     context.figures.add(SpoolFigures(home.spool))
@@ -103,10 +101,6 @@ def build_traffic(
             Duty(name="feedback.settle", interval_seconds=2.0, run=settling.run_once, is_shared=True),
         ),
     )
-
-
-def _nobody(_records: Sequence[CaptureRecord]) -> None:
-    """Wants to know what was captured."""
 
 
 def _mask_key(home: Home) -> bytes:

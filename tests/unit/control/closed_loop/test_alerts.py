@@ -5,15 +5,18 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from modelyard.control.alerts.delivery import Courier, EmailSender
+from modelyard.control.alerts.courier import Courier
+from modelyard.control.alerts.delivery import EmailSender
 from modelyard.control.alerts.errors import ChannelExistsError, ChannelNotFoundError, ChannelTargetInvalidError
 from modelyard.control.alerts.repository import AlertRepository
 from modelyard.control.alerts.schemas import ChannelCreate
@@ -30,6 +33,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.codes = list(codes)
         self.received: list[tuple[dict[str, str], bytes]] = []
+        self.drops = 0
 
     @property
     def url(self) -> str:
@@ -42,6 +46,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.received.append((dict(self.headers.items()), body))
         self.send_response(self.server.codes.pop(0) if self.server.codes else 200)
         self.end_headers()
+        with suppress(OSError):  # nobody reads it
+            for _ in range(self.server.drops):
+                self.wfile.write(b".")
+                time.sleep(0.1)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -286,3 +294,34 @@ def test_channels_have_names_of_their_own_and_monitors_name_those_that_are_there
     with pytest.raises(ChannelNotFoundError):
         watch(world, "nobody")
     assert [each.name for each in world.monitoring.alerts.channels("default", PageQuery()).items] == ["team"]
+
+
+def test_a_receiver_that_hangs_delays_nobody_else(world):
+    with receiver() as server, socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"  # takes connections and never answers
+        for name, target in (("dead", url), ("app", server.url)):
+            body = ChannelCreate(name=name, kind=ChannelKind.WEBHOOK, target=target, events=[f"{name}_*"])
+            world.monitoring.alerts.create("default", body, None)
+        for number in range(60):  # more than are looked at together
+            world.events.append("default", "endpoint/points", "dead_letter", f"Nobody reads it ({number})", {})
+        for number in range(3):
+            world.events.append("default", "endpoint/points", "app_news", f"It is worse ({number})", {})
+        began = time.monotonic()
+        while len(server.received) < 3 and time.monotonic() - began < 9:
+            world.monitoring.courier.run_once()
+        assert len(server.received) == 3
+        assert time.monotonic() - began < 9  # one attempt at the dead one takes ten seconds
+        world.monitoring.courier.run_once()
+    told = world.monitoring.alerts.deliveries("default", PageQuery(limit=100)).items
+    channels = [each.channel for each in told if each.status is DeliveryStatus.DELIVERED]
+    assert channels == ["app"] * 3
+
+
+def test_a_receiver_that_answers_drop_by_drop_has_taken_what_it_says_it_has(world):
+    with receiver() as server:
+        server.drops = 40
+        body = ChannelCreate(name="slow", kind=ChannelKind.WEBHOOK, target=server.url, events=["retraining_*"])
+        world.monitoring.alerts.create("default", body, None)
+        world.events.append("default", "endpoint/points", "retraining_rejected", "It is worse", {})
+        assert world.monitoring.courier.run_once() == 1
+    assert deliveries(world)[0].status is DeliveryStatus.DELIVERED

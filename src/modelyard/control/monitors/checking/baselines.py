@@ -89,7 +89,7 @@ class Baselines:
 
 def unmasked(reference: ReferenceSketch, personal: Collection[str]) -> ReferenceSketch:
     """The reference without columns whose captures are masked: what was hashed or dropped says nothing of drift."""
-    hidden = masked_columns(reference.signature, personal)
+    hidden, errors = masked_columns(reference.signature, personal), reference.errors
 
     def is_kept(name: str) -> bool:
         return not is_masked(name, hidden)
@@ -100,6 +100,7 @@ def unmasked(reference: ReferenceSketch, personal: Collection[str]) -> Reference
         categories={name: sketch for name, sketch in reference.categories.items() if is_kept(name)},
         texts=tuple(name for name in reference.texts if is_kept(name)),
         sample={name: rows for name, rows in reference.sample.items() if is_kept(name)},
+        errors=errors if errors is not None and all(map(is_kept, errors.columns)) else None,
     )
 
 
