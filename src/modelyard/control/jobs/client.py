@@ -1,13 +1,16 @@
 """The Jobs API for a caller in the same process (clients.contracts.JobsClient)."""
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
 from modelyard.control.jobs.service import JobService
+from modelyard.control.metering.service import CostService
 from modelyard.errors import InvalidStateError
 from modelyard.settings import Settings
 from modelyard.storage.creations import Creation
+from modelyard.types.compute.costs import Budget
 from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
 
@@ -17,8 +20,9 @@ CALLER = "operations"
 class InProcessJobsClient:
     """Calls the service directly; the same answers and errors as the HTTP client."""
 
-    def __init__(self, service: JobService, settings: Settings) -> None:
+    def __init__(self, service: JobService, costs: CostService, settings: Settings) -> None:
         self._service = service
+        self._costs = costs
         self._resources = Resources(
             cpus=1.0, memory_bytes=settings.job_memory_bytes, time_limit_seconds=settings.job_time_limit_seconds
         )
@@ -48,6 +52,10 @@ class InProcessJobsClient:
             self._service.stop(project, job_id)
         except InvalidStateError:
             return
+
+    def budgets(self) -> Sequence[Budget]:
+        """Every project's budget."""
+        return self._costs.budgets(None)
 
     def _compare(self, project: str, kind: JobKind, recipe: JobRecipe, idempotency_key: str) -> Job:
         creation = _creation(idempotency_key, (project, recipe))

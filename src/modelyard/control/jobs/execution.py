@@ -177,7 +177,10 @@ class JobExecution:
     def _labels(self, job: Job) -> dict[str, str]:
         """Whose process it is, and what it is metered as."""
         entry = self._scheduling.entry(job.id)
-        more = {} if entry is None else {"spot": "yes" if entry.is_spot else "", "gpus": str(entry.gpus)}
+        more = {}
+        if entry is not None:
+            spot = "yes" if entry.is_spot else ""
+            more = {"spot": spot, "gpus": str(entry.gpus), "reservation": entry.reservation or ""}
         return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
     def _complete(self, job: Job, end: ProcessEnd) -> None:

@@ -18,7 +18,7 @@ from modelyard.control.scheduling.schemas import (
 )
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.types.access import Action, Principal
-from modelyard.types.compute.scheduling import HostCapacity, Queue, QueuedJob, Reservation, Schedule
+from modelyard.types.compute.scheduling import HostCapacity, Queue, QueuedJob, QuotaUse, Reservation, Schedule
 
 
 def queues_router(queues: QueueService, service: SchedulingService, guard: Guard) -> APIRouter:
@@ -77,6 +77,11 @@ def waiting_router(queues: QueueService, service: SchedulingService, guard: Guar
     """A project's waiting jobs and its reservations."""
     routes = APIRouter(prefix="/projects/{project}", tags=["queues"])
     writes = Depends(guard.require(Action.WRITE))
+
+    @routes.get("/usage", summary="Show what a project's jobs hold", dependencies=[Depends(guard.require(Action.READ))])
+    def get_usage(project: str) -> Page[QuotaUse]:
+        """Running jobs and open reservations, beside what its quota allows."""
+        return Page(items=service.usage(project), next_cursor=None)
 
     @routes.post("/jobs/{job_id}/hold", summary="Keep a waiting job from starting", dependencies=[writes])
     def hold_job(project: str, job_id: str) -> Schedule:

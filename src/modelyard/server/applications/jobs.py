@@ -1,5 +1,6 @@
 """Wires the Jobs application."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI
@@ -18,7 +19,7 @@ from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
-from modelyard.control.jobs.metering import job_subjects
+from modelyard.control.jobs.metering import KINDS, JobSubjects, ReservationMeter
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
@@ -33,6 +34,7 @@ from modelyard.control.rest.guard import Guard
 from modelyard.control.scheduling.api import queues_router, waiting_router
 from modelyard.control.scheduling.assembly import assemble as assemble_scheduling
 from modelyard.control.scheduling.capacity import offered
+from modelyard.control.scheduling.queues import QueueService
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.control.telemetry.api import figures_router
 from modelyard.server.applications.application import Application
@@ -58,6 +60,7 @@ class Jobs:
 
 
 METERING_SECONDS = 5.0
+STORAGE_SECONDS = 60.0
 MOST_ADMITTED = 100
 """Jobs whose workflows run at the same time, whatever capacity says: each has a thread.
 
@@ -68,9 +71,6 @@ Where several control processes may share the database, each takes as many as it
 def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
     carrier, references, parallel_jobs = _Carrier(), _references(context, registry), context.settings.max_parallel_jobs
-    metering = assemble_metering(
-        database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
-    )
     scheduling = assemble_scheduling(
         database=context.database,
         clock=context.clock,
@@ -78,6 +78,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         quota=registry.quota,
         carry=carrier.carry,
     )
+    metering = _metering(context, scheduling.queues)
+    reserved = ReservationMeter(scheduling.queues.begun_reservations, metering.ledger, context.clock)
     service, workflow = _jobs(context, registry, scheduling.service, metering, references)
     carrier.workflow = workflow
     routers = [
@@ -118,11 +120,30 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         Duty(name="jobs.resume", interval_seconds=5.0, run=resume),
         Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
         Duty(name="jobs.metering", interval_seconds=METERING_SECONDS, run=metering.look),
+        Duty(name="jobs.reserved", interval_seconds=METERING_SECONDS, run=reserved.look, is_shared=True),
+        Duty(name="jobs.storage", interval_seconds=STORAGE_SECONDS, run=metering.storage.look, is_shared=True),
         Duty(name="jobs.budgets", interval_seconds=METERING_SECONDS, run=keep_budgets, is_shared=True),
     )
     return Jobs(
         application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
-        client=InProcessJobsClient(service, context.settings),
+        client=InProcessJobsClient(service, metering.costs, context.settings),
+    )
+
+
+def _metering(context: Context, queues: QueueService) -> Metering:
+    clock, repository = context.clock, JobRepository()
+
+    def log_bytes() -> Mapping[tuple[str, str], int]:
+        with context.database.read() as connection:
+            return repository.log_bytes(connection)
+
+    return assemble_metering(
+        database=context.database,
+        engine=context.engine,
+        clock=clock,
+        subjects=JobSubjects(lambda: {each.id for each in queues.begun_reservations(clock.now())}),
+        kinds=KINDS,
+        stored={"log": log_bytes},
     )
 
 
