@@ -11,6 +11,7 @@ from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.environments.repository import EnvironmentRepository
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
@@ -84,7 +85,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     carrier.workflow = workflow
     routers = [
         algorithms_router(guard),
-        environments_router(EnvironmentService(), guard),
+        environments_router(_environments(context), guard),
         jobs_router(service, guard, context.settings),
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         queues_router(scheduling.queues, scheduling.service, guard),
@@ -128,6 +129,11 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
         client=InProcessJobsClient(service, metering.costs, context.settings),
     )
+
+
+def _environments(context: Context) -> EnvironmentService:
+    builder = EnvironmentBuilder(context.engine, context.home.environments)
+    return EnvironmentService(context.database, EnvironmentRepository(), builder, context.clock)
 
 
 def _metering(context: Context, queues: QueueService) -> Metering:
