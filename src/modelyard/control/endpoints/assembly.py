@@ -70,15 +70,18 @@ def assemble(
         saturation: why this machine can take no further replica, or "".
         concern: see StageInspector.
         hosting: which models share processes, and how many wait; None: each replica has a worker of its own.
-        keeps: whether the replicas are this process's and not another one's on the same database.
+        keeps: whether the replicas are this process's, of those on the same database.
         idle_policy: after how long endpoints rest; None: never.
     """
-    timing, awake = timing or Timing(), threading.Event()
+    timing, awake, endpoints, replicas = (
+        timing or Timing(),
+        threading.Event(),
+        EndpointRepository(),
+        ReplicaRepository(),
+    )
     tasks = Tasks(clock, awake.set)
-    hosts = None if hosting is None else _hosts(database, engine, home, hosting, timing)
-    processes = ReplicaProcesses(engine, hosts, home.sockets)
+    processes, hosts = _processes(database, engine, home, hosting, timing)
     inspector = StageInspector(StageWatch(DemandFollower(home.demand)), concern, clock)
-    endpoints, replicas = EndpointRepository(), ReplicaRepository()
     rollouts = Rollouts(database, endpoints, events, clock, inspector)
     reconciler = Reconciler(
         database=database,
@@ -100,6 +103,13 @@ def assemble(
     )
     views = EndpointViews(endpoints, replicas, processes, inspector, keeps)
     return make_service(database, views, rollouts, registry, events, clock, awake.set, capture_share), reconciler
+
+
+def _processes(
+    database: Database, engine: Engine, home: Home, policy: HostingPolicy | None, timing: Timing
+) -> tuple[ReplicaProcesses, Hosts | None]:
+    hosts = None if policy is None else _hosts(database, engine, home, policy, timing)
+    return ReplicaProcesses(engine, hosts, home.sockets), hosts
 
 
 def _keeper(

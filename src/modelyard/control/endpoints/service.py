@@ -108,23 +108,14 @@ class EndpointService:
         check_name(name)
         resolved, versions = self._resolve(project, variants)
         most = self._registry.quota(project).endpoints
-        now = self._clock.now()
-        record = EndpointRecord(
-            project=project,
-            name=name,
-            variants=check_variants(resolved if scaling is None else fitted(resolved, scaling, ())),
+        record = self._new(
+            project,
+            name,
+            check_variants(resolved if scaling is None else fitted(resolved, scaling, ())),
             capture_share=self._default_capture_share if capture_share is None else capture_share,
             capture=capture,
             scaling=scaling,
             stays_warm=stays_warm,
-            is_stopped=False,
-            is_deleting=False,
-            status=EndpointStatus.CREATING,
-            reason="",
-            deployed=(),
-            created_at=now,
-            updated_at=now,
-            version=1,
         )
         with self._writing() as connection:
             made = self._creations.replay(connection, creation)
@@ -342,6 +333,36 @@ class EndpointService:
             records = page.page(self._repository.list(connection, project, page), lambda record: (record.name,))
             items = [self._views.view(connection, record) for record in records.items]
             return Page(items=items, next_cursor=records.next_cursor)
+
+    def _new(
+        self,
+        project: str,
+        name: str,
+        variants: tuple[Variant, ...],
+        *,
+        capture_share: float,
+        capture: CaptureRules | None,
+        scaling: Scaling | None,
+        stays_warm: bool,
+    ) -> EndpointRecord:
+        now = self._clock.now()
+        return EndpointRecord(
+            project=project,
+            name=name,
+            variants=variants,
+            capture_share=capture_share,
+            capture=capture,
+            scaling=scaling,
+            stays_warm=stays_warm,
+            is_stopped=False,
+            is_deleting=False,
+            status=EndpointStatus.CREATING,
+            reason="",
+            deployed=(),
+            created_at=now,
+            updated_at=now,
+            version=1,
+        )
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

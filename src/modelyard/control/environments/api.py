@@ -27,7 +27,7 @@ def router(service: EnvironmentService, guard: Guard) -> APIRouter:
 
     @routes.post("", status_code=201, summary="Build an environment")
     def build_environment(
-        body: EnvironmentCreate, principal: Annotated[Principal, Depends(guard.require(Action.OPERATE))]
+        body: EnvironmentCreate, principal: Annotated[Principal, Depends(guard.require(Action.WRITE))]
     ) -> Environment:
         """Answers once it is locked and built, which may take minutes; the same request again finds it there.
 

@@ -1,29 +1,29 @@
 """Environments that need no more than their name: the frameworks in the versions that this installation has.
 
-A framework that is not installed here is left to the package index, in whatever version it gives.
+TensorFlow is never part of an installation: its versions are the package index's to say. Torch is offered where it is
+installed only, in just that build: what an index has under its bare name may bring gigabytes for GPUs.
 """
 
-import re
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, version
 
 _FRAMEWORKS = {
     "sklearn": ("numpy", "scikit-learn", "skops", "pandas"),
     "xgboost": ("numpy", "xgboost-cpu"),
     "lightgbm": ("numpy", "lightgbm"),
     "torch": ("numpy", "torch"),
-    "tensorflow": ("numpy", "tensorflow-cpu"),
 }
+_FROM_INDEX = {"tensorflow": "numpy\ntensorflow-cpu\n"}
 
 
 def ready_made() -> dict[str, str]:
     """Name -> requirements."""
-    return {name: "".join(f"{_pinned(each)}\n" for each in packages) for name, packages in _FRAMEWORKS.items()}
+    found = {name: _pinned(packages) for name, packages in _FRAMEWORKS.items()}
+    return {name: requirements for name, requirements in found.items() if requirements} | _FROM_INDEX
 
 
-def _pinned(package: str) -> str:
-    """With the version that is installed. A local part ("2.5.1+cpu") names a build that indexes may not have."""
+def _pinned(packages: tuple[str, ...]) -> str:
+    """With the versions that are installed; "" if one is not."""
     try:
-        version = distribution(package).version
+        return "".join(f"{package}=={version(package)}\n" for package in packages)
     except PackageNotFoundError:
-        return package
-    return f"{package}=={re.sub(r'[+].*', '', version)}"
+        return ""

@@ -78,14 +78,17 @@ class EnvironmentService:
             EnvironmentBuildFailedError: its packages cannot be had, or do not go together.
         """
         check_name(wanted.name)
+        if wanted.name == BUILTIN:
+            raise EnvironmentExistsError(
+                f"'{BUILTIN}' is this installation's own environment", hint="Choose another name.", field="name"
+            )
         requirements = _requirements(wanted)
         with self._database.read() as connection:
             known = self._repository.get(connection, wanted.name)
-        if known is None:
-            lock = wanted.lock or self._builder.lock(requirements)
-            known = self._name(wanted.name, requirements, lock, created_by)
+        lock = known.lock if known is not None else wanted.lock or self._builder.lock(requirements)
+        self._builder.ensure(lock)
+        known = known or self._name(wanted.name, requirements, lock, created_by)  # what cannot be built takes no name
         _check_same(known, requirements, wanted.lock)
-        self._builder.ensure(known.lock)
         return _shown(known)
 
     def _name(self, name: str, requirements: str, lock: str, created_by: str) -> NamedEnvironment:

@@ -78,11 +78,6 @@ def waiting_router(queues: QueueService, service: SchedulingService, guard: Guar
     routes = APIRouter(prefix="/projects/{project}", tags=["queues"])
     writes = Depends(guard.require(Action.WRITE))
 
-    @routes.get("/usage", summary="Show what a project's jobs hold", dependencies=[Depends(guard.require(Action.READ))])
-    def get_usage(project: str) -> Page[QuotaUse]:
-        """Running jobs and open reservations, beside what its quota allows."""
-        return Page(items=service.usage(project), next_cursor=None)
-
     @routes.post("/jobs/{job_id}/hold", summary="Keep a waiting job from starting", dependencies=[writes])
     def hold_job(project: str, job_id: str) -> Schedule:
         """It keeps its place."""
@@ -135,4 +130,12 @@ def waiting_router(queues: QueueService, service: SchedulingService, guard: Guar
         """Jobs that run in it go on."""
         queues.cancel_reservation(project, reservation)
 
+    _usage_route(routes, service, guard)
     return routes
+
+
+def _usage_route(routes: APIRouter, service: SchedulingService, guard: Guard) -> None:
+    @routes.get("/usage", summary="Show what a project's jobs hold", dependencies=[Depends(guard.require(Action.READ))])
+    def get_usage(project: str) -> Page[QuotaUse]:
+        """Running jobs and open reservations, beside what its quota allows."""
+        return Page(items=service.usage(project), next_cursor=None)
