@@ -73,13 +73,8 @@ def assemble(
         keeps: whether the replicas are this process's, of those on the same database.
         idle_policy: after how long endpoints rest; None: never.
     """
-    timing, awake, endpoints, replicas = (
-        timing or Timing(),
-        threading.Event(),
-        EndpointRepository(),
-        ReplicaRepository(),
-    )
-    tasks = Tasks(clock, awake.set)
+    timing, awake = timing or Timing(), threading.Event()
+    endpoints, replicas, tasks = EndpointRepository(), ReplicaRepository(), Tasks(clock, awake.set)
     processes, hosts = _processes(database, engine, home, hosting, timing)
     inspector = StageInspector(StageWatch(DemandFollower(home.demand)), concern, clock)
     rollouts = Rollouts(database, endpoints, events, clock, inspector)
