@@ -97,6 +97,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Warm worker processes that wait while anything is deployed, about 40 MB each; 0: none.",
     )
+    idle_after_hours: float = Field(
+        default=0.0,
+        ge=0,
+        description="Endpoints end their replicas after so many hours without a request, unless their project says "
+        "otherwise or they stay warm; the next request brings them back. 0: never.",
+    )
     capture_share: float = Field(default=1.0, ge=0, le=1, description="Share of requests captured on new endpoints.")
     capture_retention_days: float = Field(
         default=90.0, gt=0, description="Captured inferences older than this are deleted."
@@ -184,6 +190,7 @@ class Home:
         self.demand = self.gateways / "demand"
         self.figures = self.gateways / "figures"
         self.rates = self.gateways / "rates"
+        self.traffic = self.gateways / "traffic"
         self.cluster = self.run / "cluster"
         self.cluster_token = self.root / "cluster.token"
         self.control_id = self.root / "control.id"
@@ -203,5 +210,5 @@ class Home:
     def create(self) -> None:
         """Make the folders, private to the user."""
         folders = (self.objects, self.spool, self.logs, self.cache, self.processes, self.sockets)
-        for folder in (self.root, *folders, self.demand, self.figures, self.rates):
+        for folder in (self.root, *folders, self.demand, self.figures, self.rates, self.traffic):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

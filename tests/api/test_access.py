@@ -65,7 +65,7 @@ def admin(registry: Registry, connect: Connect) -> TestClient:
 
 
 def test_every_route_is_protected(database: Database, stub_guard: Guard, assert_protected):
-    assert assert_protected(Registry(database, stub_guard).application) == 15
+    assert assert_protected(Registry(database, stub_guard).application) == 17
 
 
 def test_a_project_lives_through_create_change_and_delete(admin: TestClient):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelyard.control.jobs.metering import job_subjects
+from modelyard.control.jobs.metering import JobSubjects
 from modelyard.control.metering.api import router
 from modelyard.control.metering.assembly import assemble
 from modelyard.control.rest.application import create_application
@@ -13,7 +13,7 @@ from modelyard.types.processes import ProcessState, ProcessStatus, ProcessUsage
 @pytest.fixture
 def metering(database):
     clock = SystemClock()
-    return assemble(database=database, engine=Nothing(), clock=clock, subjects=job_subjects, kinds=("job",))
+    return assemble(database=database, engine=Nothing(), clock=clock, subjects=JobSubjects(tuple), kinds=("job",))
 
 
 class Nothing:

@@ -1,9 +1,13 @@
 """The Jobs API: who may call what, what it answers, how it refuses."""
 
+import hashlib
 import io
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
@@ -15,6 +19,8 @@ from modelyard.control.autoscaling.repository import NodeRepository
 from modelyard.control.autoscaling.service import AutoscalingService
 from modelyard.control.clients.http_jobs import HttpJobsClient
 from modelyard.control.environments.api import router as environments_router
+from modelyard.control.environments.errors import EnvironmentBuildFailedError
+from modelyard.control.environments.repository import EnvironmentRepository
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
@@ -119,6 +125,21 @@ class OneDataset:
         )
 
 
+LOCK = "numpy==2.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
+
+
+class Builder:
+    """Locks everything to the same, and installs nothing."""
+
+    def lock(self, requirements):
+        if "broken" in requirements:
+            raise EnvironmentBuildFailedError("resolving the requirements failed: broken")
+        return LOCK
+
+    def ensure(self, lock):
+        return Path("python")
+
+
 @pytest.fixture
 def service(database, scheduling):
     engine = NoProcesses()
@@ -186,10 +207,14 @@ def autoscaling(database):
 
 
 @pytest.fixture
-def application(service, batches, tunings, scripts, results, scheduling, autoscaling, stub_guard, list_audit, tmp_path):
+def application(
+    service, batches, tunings, scripts, results, scheduling, autoscaling, stub_guard, list_audit, tmp_path, database
+):
     routers = [
         algorithms_router(stub_guard),
-        environments_router(EnvironmentService(), stub_guard),
+        environments_router(
+            EnvironmentService(database, EnvironmentRepository(), Builder(), SystemClock()), stub_guard
+        ),
         jobs_router(service, stub_guard, Settings(home=tmp_path)),
         batch_router(batches, stub_guard, Settings(home=tmp_path)),
         tuning_router(tunings, stub_guard, Settings(home=tmp_path)),
@@ -208,7 +233,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 45
+    assert assert_protected(application) == 47
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):
@@ -395,9 +420,48 @@ def test_algorithms_and_environments_are_described(client):
     assert "image-classification" in names
     assert client.get("/algorithms/image-classification").json()["hyperparameters"]
     assert client.get("/algorithms/nonsense").json()["code"] == "algorithm_not_found"
-    (environment,) = client.get("/environments").json()["items"]
-    assert any(line.startswith("numpy==") for line in environment["packages"])
+    listed = {each["name"]: each for each in client.get("/environments").json()["items"]}
+    builtin = listed["builtin"]
+    assert any(line.startswith("numpy==") for line in builtin["packages"])
+    shown = client.get("/environments/builtin").json()
+    assert hashlib.sha256(shown["lock"].encode()).hexdigest() == builtin["digest"]
+    assert {"sklearn", "xgboost", "lightgbm", "tensorflow"} <= listed.keys()
+    assert ("torch" in listed) == (find_spec("torch") is not None)
+    assert listed["sklearn"]["digest"] is None
+    assert f"scikit-learn=={version('scikit-learn')}" in listed["sklearn"]["requirements"]
     assert client.get("/environments/other").json()["code"] == "environment_not_found"
+
+
+def test_an_environment_is_locked_once_and_its_name_means_it_for_good(client, connect, application):
+    wish = {"name": "scoring", "requirements": "numpy\n"}
+    made = client.post("/environments", json=wish)
+    assert (made.status_code, made.json()["packages"]) == (201, ["numpy==2.0"])
+    assert made.json()["digest"] == hashlib.sha256(made.json()["lock"].encode()).hexdigest()
+    assert client.post("/environments", json=wish).json() == made.json()
+    assert client.post("/environments", json={"name": "sklearn"}).json()["digest"]
+    listed = {each["name"]: each["digest"] for each in client.get("/environments").json()["items"]}
+    assert listed["scoring"] == made.json()["digest"]
+    assert listed["sklearn"] is not None
+    locked = client.post("/environments", json={"name": "again", "lock": made.json()["lock"]}).json()
+    assert locked["digest"] == made.json()["digest"]
+    assert connect(application, "viewer").post("/environments", json=wish).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [
+        ({"name": "taken", "requirements": "other\n"}, "environment_exists"),
+        ({"name": "nothing"}, "environment_invalid"),
+        ({"name": "both", "requirements": "numpy", "lock": LOCK}, "environment_invalid"),
+        ({"name": "loose", "lock": "numpy>=2\n"}, "environment_invalid"),
+        ({"name": "old", "requirements": "numpy", "python": "2.7"}, "environment_invalid"),
+        ({"name": "broken", "requirements": "broken\n"}, "environment_build_failed"),
+        ({"name": "A Name", "requirements": "numpy"}, "name_invalid"),
+    ],
+)
+def test_an_environment_that_cannot_be_is_refused_with_the_reason(client, wish, code):
+    client.post("/environments", json={"name": "taken", "requirements": "numpy\n"})
+    assert client.post("/environments", json=wish).json()["code"] == code
 
 
 @pytest.fixture

@@ -147,6 +147,29 @@ def test_tokens_of_the_first_release_are_there_after_an_upgrade(any_database: Da
     assert tuple(row) == ("ci", None)
 
 
+def test_what_was_used_before_tariffs_came_keeps_its_part_of_the_price(any_database: Database):
+    with any_database.transaction() as connection:
+        command.upgrade(branch_config(connection, "common"), "0002")
+        for name, is_spot in (("job-1", True), ("job-2", False)):
+            connection.execute(
+                text(
+                    "INSERT INTO usage_records (process, kind, name, version, day, price_list, project, is_spot, "
+                    "cpu_seconds, memory_gib_seconds, gpu_seconds) VALUES (:name, 'job', :name, '', '2026-01-01', 1, "
+                    "'default', :is_spot, 5, 6, 7)"
+                ),
+                {"name": name, "is_spot": is_spot},
+            )
+    any_database.upgrade("common")
+    columns = "name, tariff, cpu_seconds, predictions, bytes_in"
+    with any_database.read() as connection:
+        rows = connection.execute(text(f"SELECT {columns} FROM usage_records ORDER BY name")).all()
+    assert [tuple(row) for row in rows] == [("job-1", "spot", 5, 0, 0), ("job-2", "on-demand", 5, 0, 0)]
+    with any_database.transaction() as connection:
+        command.downgrade(branch_config(connection, "common"), "0002")
+        back = connection.execute(text("SELECT name, is_spot FROM usage_records ORDER BY name")).all()
+    assert [(name, bool(is_spot)) for name, is_spot in back] == [("job-1", True), ("job-2", False)]
+
+
 def test_monitors_of_an_earlier_release_keep_their_detector_and_their_reports(any_database: Database):
     report = (
         '{"id": "report-1", "monitor": "watch", "endpoint": "digits", "model_version": "digits:1", '

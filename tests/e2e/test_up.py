@@ -7,6 +7,8 @@ import socket
 import ssl
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -18,7 +20,9 @@ from modelyard.errors import UnavailableError
 from modelyard.sdk.client import Client
 from modelyard.testing.programs import Program, processes_of, until
 from modelyard.types.access import Role
+from modelyard.types.compute.scheduling import Placement
 from modelyard.types.endpoints import EndpointStatus
+from modelyard.types.jobs import JobStatus
 
 pytestmark = pytest.mark.slow
 UP, SERVE = "modelyard.server.up", "modelyard.server.serve"
@@ -135,6 +139,44 @@ def test_models_answer_while_control_is_frozen_and_while_it_is_started_again(run
     with running.client() as client:
         assert client.endpoints.get("sum").status is EndpointStatus.READY
     assert "control ended with code -9; starting it again" in running.program.output()
+
+
+def test_a_kill_of_control_loses_no_waiting_job_runs_none_twice_and_keeps_their_order(running: Running, tmp_path: Path):
+    table = tmp_path / "houses.csv"
+    table.write_text("rooms,price\n" + "".join(f"{number % 7},{number % 7 * 3}\n" for number in range(200)))
+    with running.client() as client:
+        client.datasets.upload("houses", table)
+        host = next(iter(client.queues.hosts()))
+        client.queues.set_host(replace(host, jobs=1))
+
+        def train(**placement: object) -> str:
+            job = client.jobs.train(
+                "linear-regression", "houses", target="price", model="houses", placement=Placement(**placement)
+            )
+            return str(job.id)
+
+        first, held, second, third = train(), train(is_held=True), train(), train()
+        urgent, moved = train(priority=5), train()
+        client.jobs.move(moved, before=third)
+        order = [first, urgent, second, moved, third]
+        until(lambda: client.jobs.get(first).status is JobStatus.RUNNING, "the first job to run", 60)
+        line = [each.job for each in client.queues.jobs("default")]
+        assert [each for each in line if each != held] == order
+
+        control = running.pid("control")
+        assert control is not None
+        os.kill(control, signal.SIGKILL)
+        until(lambda: running.pid("control") not in (control, None) and running.has_control(), "another control")
+        assert client.jobs.get(held).schedule.is_held
+        until(lambda: client.jobs.get(third).ended_at is not None, "the last job to end", 180)
+        assert client.jobs.get(held).started_at is None
+        client.jobs.release(held)
+        done = [*[client.jobs.get(each) for each in order], client.jobs.wait(held, timeout_seconds=60)]
+        client.queues.set_host(host)
+    assert [job.status for job in done] == [JobStatus.COMPLETED] * 6
+    assert [job.attempt for job in done] == [1] * 6
+    for before, after in pairwise(done):
+        assert before.started_at < before.ended_at <= after.started_at, "one at a time, in the order of the queue"
 
 
 def test_a_killed_gateway_comes_back_at_the_same_address(running: Running):

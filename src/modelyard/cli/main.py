@@ -16,7 +16,7 @@ from modelyard.cli.commands import (
     state,
     training,
 )
-from modelyard.cli.commands.compute import cluster, costs, queues, tuning
+from modelyard.cli.commands.compute import cluster, costs, environments, queues, tuning
 
 
 def build() -> typer.Typer:
@@ -30,7 +30,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    work = (datasets, models, training, tuning, queues, costs, serving, captures)
+    work = (datasets, models, training, tuning, queues, costs, environments, serving, captures)
     for module in (platform, cluster, state, *work, monitoring, alerting, retraining, access):
         module.declare(app)
     return app

@@ -67,6 +67,7 @@ def _config(settings: "Settings", name: str) -> GatewayConfig:
         control_socket=str(home.sockets / "control.sock"),
         routing=str(home.routing),
         demand=str(home.demand / name),
+        traffic=str(home.traffic),
         gateways=number,
         spool=str(home.spool),
         address_file=str(address_file(home.root, name)),

@@ -100,6 +100,8 @@ class RegistryClientConformance:
     def test_a_project_has_no_limits_until_somebody_sets_them(self, case: RegistryCase) -> None:
         assert case.client.quota(PROJECT) == Quota()
         assert case.client.quota("no-such-project") == Quota()
+        assert case.client.idle_after_hours(PROJECT) is None
+        assert case.client.idle_after_hours("no-such-project") is None
 
     def test_a_dataset_version_comes_back_as_it_was_sent(self, case: RegistryCase, table: Path, tmp_path: Path) -> None:
         version = self.new_dataset(case, table)

@@ -35,7 +35,8 @@ class Project:
     """A tenant: everything else belongs to one project. `version` grows with each update and is the ETag.
 
     `code_permission` is the written reason for which models that are programs may be registered; empty: they may not.
-    `quota` is the most that it may have at the same time.
+    `quota` is the most that it may have at the same time. `idle_after_hours`: its endpoints end their
+    replicas after so long without a request; 0: never, None: as the platform has it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Project:
     version: int
     code_permission: str = ""
     quota: Quota = field(default_factory=Quota)
+    idle_after_hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

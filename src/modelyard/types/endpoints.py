@@ -207,7 +207,7 @@ class Endpoint:
 
     `url` is relative to the platform's address: a proxy in front of it has one of its own. `version` is the ETag.
     `capture_share` is the share of requests that are recorded (0 to 1), by the rules in `capture`. `scaling` None:
-    replicas are a fixed number.
+    replicas are a fixed number. `stays_warm`: no policy ends its replicas when nobody asks.
     """
 
     project: str
@@ -220,6 +220,7 @@ class Endpoint:
     capture_share: float = 1.0
     capture: CaptureRules = field(default_factory=CaptureRules)
     scaling: Scaling | None = None
+    stays_warm: bool = False
     url: str = ""
     created_at: datetime
     updated_at: datetime

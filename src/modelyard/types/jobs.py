@@ -173,9 +173,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Packages that jobs and replicas run with: `digest` is the SHA-256 of the lock (sorted `name==version` lines)."""
+    """Packages that jobs and replicas run with.
+
+    Attributes:
+        digest: SHA-256 of `lock`; None: its versions are not locked yet.
+        packages: sorted `name==version` lines.
+        requirements: what it was made from; empty for one that was made from a lock.
+        lock: exact versions with hashes; left out of lists.
+    """
 
     name: str
-    digest: str
+    digest: str | None
     python: str
     packages: tuple[str, ...]
+    description: str = ""
+    requirements: str = ""
+    lock: str = ""

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import httpx
 from stage import Stage
 
+import modelyard
 from modelyard.algorithms.batch.batch import check_answered
 from provokers.registration import provokes
 
@@ -28,6 +29,24 @@ def algorithm_not_found(stage: Stage) -> httpx.Response:
 @provokes("environment_not_found")
 def environment_not_found(stage: Stage) -> httpx.Response:
     return stage.call("GET", "/jobs/v1/environments/gpu")
+
+
+@provokes("environment_exists")
+def environment_exists(stage: Stage) -> httpx.Response:
+    return stage.call("POST", "/jobs/v1/environments", json={"name": "builtin", "requirements": "numpy"})
+
+
+@provokes("environment_invalid")
+def environment_invalid(stage: Stage) -> httpx.Response:
+    return stage.call("POST", "/jobs/v1/environments", json={"name": "nothing-in-it"})
+
+
+@provokes("environment_not_built")
+def environment_not_built(stage: Stage) -> None:
+    folder = stage.folder()
+    (folder / "model.py").write_text("def predict(inputs):\n    return inputs\n")
+    with modelyard.Client(stage.url, stage.token) as client:
+        client.models.register(stage.name(), folder, environment="tensorflow")
 
 
 @provokes("hyperparameter_invalid")

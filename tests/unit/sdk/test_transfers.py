@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from modelyard import Client
+from modelyard.errors import InvalidInputError
 from modelyard.sdk.packing import pack_arrays, pack_folder
 from modelyard.sdk.resources import uploads as uploads_module
 from modelyard.sdk.resources.uploads import FileMissingError
 from modelyard.sdk.transfers import ContentDamagedError
-from modelyard.testing.fake_platform import Answer, FakePlatform
+from modelyard.testing.fake_platform import Answer, FakePlatform, SentRequest
 from modelyard.types.datasets import DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.jobs import Environment
 from modelyard.types.uploads import Upload
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -138,3 +140,41 @@ def test_packed_arrays_and_folders_are_the_same_bytes_each_time(tmp_path):
     import zipfile
 
     assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == ["cat/1.png"]
+
+
+def test_a_program_is_sent_with_the_lock_of_the_environment_that_it_names(platform, client, tmp_path):
+    contents: dict[str, bytes] = {}
+
+    def append(request: SentRequest) -> Answer:
+        return kept(request.path.rpartition("/")[2], request.body)
+
+    for name in ("model.py", "environment.lock", "requirements.txt"):
+        platform.prepare(
+            "PATCH", f"{UPLOADS}/{name}", lambda request: kept(request.path.rpartition("/")[2], request.body)
+        )
+        (tmp_path / name).write_text(f"the folder's own {name}")
+
+    def kept(name: str, body: bytes = b"") -> Answer:
+        contents[name] = contents.get(name, b"") + body
+        state = Upload(
+            project="default", id=name, filename=name, size_bytes=None, offset=len(contents[name]),
+            created_at=NOW, expires_at=NOW, created_by="me",
+        )  # fmt: skip
+        return Answer(body=state)
+
+    environment = Environment(
+        name="scoring", digest="d", python="3.11.7", packages=("numpy==2.0",), requirements="numpy\n", lock="numpy==2.0"
+    )
+    platform.prepare("GET", "/jobs/v1/environments/scoring", Answer(body=environment))
+    platform.prepare("POST", UPLOADS, lambda request: kept(request.json()["filename"]))
+    versions = "/registry/v1/projects/default/models/scorer/versions"
+    platform.prepare("POST", versions, Answer(status=400, body={"code": "artifact_invalid", "message": "enough"}))
+    with pytest.raises(InvalidInputError, match="enough"):
+        client.models.register("scorer", tmp_path, environment="scoring")
+    assert contents == {
+        "model.py": b"the folder's own model.py",
+        "requirements.txt": b"# environment: scoring\nnumpy\n",
+        "environment.lock": b"numpy==2.0",
+    }
+    (sent,) = platform.sent("POST", versions)
+    assert sent.json()["files"] == {name: name for name in contents}

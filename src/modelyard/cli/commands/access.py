@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.command import command
+from modelyard.cli.commands.compute.idle import idle_policy, idle_words
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import since, when
 from modelyard.cli.session import Session
@@ -39,6 +40,8 @@ def _declare_project(group: typer.Typer) -> None:
     command(group, "allow-code")(allow_code)
     command(group, "forbid-code")(forbid_code)
     command(group, "quota")(set_quota)
+    command(group, "idle-policy")(idle_policy)
+    command(group, "usage")(show_usage)
     command(group, "delete")(delete_project)
 
 
@@ -137,6 +140,7 @@ def show_project(session: Session, name: Name) -> None:
             "Description": project.description,
             "Code": f"permitted: {project.code_permission}" if project.code_permission else "not permitted",
             "Quota": _limits(project.quota),
+            "Idle": idle_words(project.idle_after_hours),
             "Made": when(project.created_at),
         },
     )
@@ -166,6 +170,22 @@ def set_quota(
     with did_you_mean("project", name, lambda: _names(session)):
         changed = session.client.projects.set_quota(name, quota)
     session.out.done(changed, f"Project {name}: {_limits(changed.quota)}.")
+
+
+def show_usage(session: Session, name: Name) -> None:
+    """What a project has of what its quota allows."""
+    client = session.client
+    with did_you_mean("project", name, lambda: _names(session)):
+        usage = client.projects.usage(name)
+    session.out.table(
+        usage,
+        {
+            "What": lambda each: each.name,
+            "Used": lambda each: _amount(each.name, each.used),
+            "Limit": lambda each: "no limit" if each.limit is None else _amount(each.name, each.limit),
+        },
+        empty="",
+    )
 
 
 def allow_code(
@@ -206,6 +226,10 @@ def _limits(quota: Quota) -> str:
         elif value is not None:
             found.append(f"{field.name.replace('_', ' ')} {value:g}")
     return ", ".join(found)
+
+
+def _amount(name: str, value: float) -> str:
+    return f"{value / 2**30:.4g} GiB" if name.endswith("_bytes") else f"{value:g}"
 
 
 def _state(token: Token) -> str:

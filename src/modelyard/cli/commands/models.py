@@ -51,6 +51,9 @@ def register(
     signature: Annotated[
         Path | None, typer.Option(help="A program's signature.json, if it is not in its folder.", exists=True)
     ] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Named environment of a program, in the place of its requirements.txt.")
+    ] = None,
     task: Annotated[str | None, typer.Option(help="What the model does, if it cannot be told.")] = None,
     description: Annotated[str | None, typer.Option(help="What the model is.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX name of the licence.")] = None,
@@ -60,7 +63,9 @@ def register(
     given = {"task": task, "description": description, "licence": licence, "tags": tag or None}
     card = {key: value for key, value in given.items() if value is not None}
     with session.out.progress(f"Uploading {artifact.name}") as progress:
-        version = session.client.models.register(name, artifact, signature=signature, card=card, progress=progress)
+        version = session.client.models.register(
+            name, artifact, signature=signature, environment=environment, card=card, progress=progress
+        )
     session.out.note(f"Registered {version.ref}. Deploy it: modelyard deploy {version.ref} --endpoint {name} --wait")
     _show(session, version)
 
@@ -234,6 +239,7 @@ def _show(session: Session, version: ModelVersion) -> None:
         "Job": version.lineage.job,
         "Parent": version.lineage.parent,
         "Size": size(version.size_bytes),
+        "Environment": next((file.digest for file in version.files if file.path == "environment.lock"), ""),
         "Digest": version.digest,
         "Made": f"{when(version.created_at)} by {version.lineage.created_by}".removesuffix(" by "),
     }

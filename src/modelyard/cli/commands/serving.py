@@ -7,6 +7,7 @@ import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.commands.compute.batch import batch
+from modelyard.cli.commands.compute.idle import idle, warm
 from modelyard.cli.commands.evaluation import declare as declare_evaluation
 from modelyard.cli.commands.rollouts import (
     Approval,
@@ -56,6 +57,8 @@ def _declare_endpoints(group: typer.Typer) -> None:
     command(group, "show")(show)
     command(group, "plan")(plan)
     command(group, "scale")(scale)
+    command(group, "idle")(idle)
+    command(group, "warm")(warm)
     command(group, "stop")(stop)
     command(group, "start")(start)
     command(group, "delete")(delete)

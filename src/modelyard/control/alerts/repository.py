@@ -5,11 +5,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, delete, insert, or_, select, update
 
-from modelyard.control.alerts.tables import alert_channels, alert_deliveries
+from modelyard.control.alerts.tables import alert_channels, alert_deliveries, budget_notices
 from modelyard.control.rest.pages import PageQuery
 from modelyard.storage.keyset import keyset
+from modelyard.types.compute.costs import Budget
 from modelyard.types.monitoring import AlertChannel, AlertDelivery, ChannelKind, DeliveryStatus
 
 
@@ -73,6 +74,14 @@ class AlertRepository:
         statement = keyset(statement, [table.created_at, table.id], page.after, page.limit, descending=True)
         return [_delivery(row) for row in connection.execute(statement).mappings()]
 
+    def was_told(self, connection: Connection, budget: Budget) -> bool:
+        """True if the budget's present state was told in its month."""
+        return connection.execute(select(budget_notices).where(*_notice(budget))).first() is not None
+
+    def note_told(self, connection: Connection, budget: Budget) -> None:
+        """It is told in this transaction."""
+        connection.execute(insert(budget_notices).values({column.name: value for column, value in _told(budget)}))
+
     def delete_older(self, connection: Connection, moment: datetime) -> None:
         """Forget what ended before `moment`."""
         table = alert_deliveries.c
@@ -85,6 +94,14 @@ def _values(delivery: AlertDelivery) -> dict[str, Any]:
 
 def _key(project: str, name: str) -> tuple[Any, Any]:
     return alert_channels.c.project == project, alert_channels.c.name == name
+
+
+def _told(budget: Budget) -> list[tuple[Column[Any], Any]]:
+    return [(column, getattr(budget, column.name)) for column in budget_notices.c]
+
+
+def _notice(budget: Budget) -> list[ColumnElement[bool]]:
+    return [column == value for column, value in _told(budget)]
 
 
 def _channel(row: RowMapping) -> AlertChannel:

@@ -1,6 +1,6 @@
 """Tables of alert channels and deliveries."""
 
-from sqlalchemy import Column, Index, Integer, String, Table, Text
+from sqlalchemy import Column, Date, Float, Index, Integer, String, Table, Text
 
 from modelyard.storage.columns import DataclassJson, StringTuple, UtcDateTime
 from modelyard.storage.metadata import operations_metadata
@@ -40,3 +40,13 @@ alert_deliveries = Table(
     Index("ix_alert_deliveries_history", "project", "created_at", "id"),
 )
 """The outbox: a row is written in the transaction of the report or event that it tells, one of `alert` and `event`."""
+
+budget_notices = Table(
+    "budget_notices",
+    operations_metadata,
+    Column("project", String(63), primary_key=True),
+    Column("month", Date, primary_key=True),
+    Column("state", String(16), primary_key=True),
+    Column("amount", Float, primary_key=True),
+)
+"""Budgets whose state was told: once in a month, unless the budget is another one since."""

@@ -155,6 +155,12 @@ class CaptureRepository:
         rows = connection.execute(statement.order_by(table.last_at).limit(_MERGE_LIMIT)).mappings()
         return [CaptureBatch(**row) for row in rows]
 
+    def stored(self, connection: Connection) -> dict[tuple[str, str], int]:
+        """(project, endpoint) -> bytes of its captures."""
+        of, size = (capture_batches.c.project, capture_batches.c.endpoint), func.sum(capture_batches.c.size_bytes)
+        rows = connection.execute(select(*of, size).group_by(*of))
+        return {(project, endpoint): int(total) for project, endpoint, total in rows}
+
     @staticmethod
     def _delete(connection: Connection, batch: CaptureBatch) -> bool:
         statement = delete(capture_batches).where(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from modelyard.types.access import Principal
+from modelyard.types.compute.costs import Budget
 from modelyard.types.compute.scheduling import Quota
 from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.jobs import Job, JobRecipe
@@ -36,6 +37,9 @@ class RegistryClient(Protocol):
 
     def quota(self, project: str) -> Quota:
         """What the project may have; no limit at all if there is no such project."""
+
+    def idle_after_hours(self, project: str) -> float | None:
+        """After how long without a request its endpoints rest; None: it says nothing, or there is no such project."""
 
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """A dataset version, the newest if `number` is None. Raises NotFoundError."""
@@ -108,3 +112,6 @@ class JobsClient(Protocol):
 
     def stop_job(self, project: str, job_id: str) -> None:
         """Ask a job to stop; no effect if it has ended."""
+
+    def budgets(self) -> Sequence[Budget]:
+        """Every project's budget with what is spent of it in this month."""

@@ -1,13 +1,20 @@
 """The Jobs application in another process, over its REST API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
+
+import msgspec
 
 from modelyard.control.clients.http import HttpApplication
 from modelyard.errors import ConflictError
+from modelyard.types.compute.costs import Budget
 from modelyard.types.jobs import Job, JobRecipe
 from modelyard.types.tuning.jobs import TuningJob
 from modelyard.types.tuning.searches import Range, TuningRules
+
+
+class _Budgets(msgspec.Struct):
+    items: list[Budget]
 
 
 class HttpJobsClient:
@@ -74,6 +81,10 @@ class HttpJobsClient:
             self._jobs.call("POST", f"{_job(project, job_id)}/stop", Job)
         except ConflictError:
             return  # it has ended
+
+    def budgets(self) -> Sequence[Budget]:
+        """See JobsClient."""
+        return self._jobs.call("GET", "/budgets", _Budgets).items
 
     def _create(self, project: str, kind: str, body: Mapping[str, object], key: str) -> Job:
         return self._jobs.call("POST", f"{_project(project)}/{kind}", Job, body=body, headers={"Idempotency-Key": key})

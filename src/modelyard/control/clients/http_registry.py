@@ -66,6 +66,13 @@ class HttpRegistryClient:
         except NotFoundError:
             return Quota()
 
+    def idle_after_hours(self, project: str) -> float | None:
+        """See RegistryClient."""
+        try:
+            return self._registry.call("GET", _path("projects", project), Project).idle_after_hours
+        except NotFoundError:
+            return None
+
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """See RegistryClient."""
         return self._registry.call("GET", _dataset(project, dataset, number), DatasetVersion)

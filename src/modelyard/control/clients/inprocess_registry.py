@@ -61,6 +61,10 @@ class InProcessRegistryClient:
         """See RegistryClient."""
         return self._projects.quota(project)
 
+    def idle_after_hours(self, project: str) -> float | None:
+        """See RegistryClient."""
+        return self._projects.idle_after_hours(project)
+
     def dataset_version(self, project: str, dataset: str, number: int | None = None) -> DatasetVersion:
         """See RegistryClient."""
         return self._dataset_versions.get(project, dataset, number)

@@ -119,6 +119,12 @@ class DatasetRepository:
         statement = select(func.coalesce(func.sum(dataset_versions.c.size_bytes), 0)).join(datasets)
         return int(connection.execute(statement.where(datasets.c.project == project)).scalar_one())
 
+    def stored_by_project(self, connection: Connection) -> dict[str, int]:
+        """The same for every project that stores something."""
+        size = func.sum(dataset_versions.c.size_bytes)
+        statement = select(datasets.c.project, size).join_from(dataset_versions, datasets).group_by(datasets.c.project)
+        return {project: int(stored) for project, stored in connection.execute(statement)}
+
     def hold_content(self, connection: Connection, digest: str, size_bytes: int) -> None:
         """Register a content and lock its row, so that nobody deletes it before this transaction ends."""
         is_held = False

@@ -96,6 +96,11 @@ class DatasetService:
         with self._database.read() as connection:
             return self._repository.stored_bytes(connection, project)
 
+    def stored(self) -> dict[tuple[str, str], int]:
+        """Bytes of all versions, by project (and no name); what metering asks for."""
+        with self._database.read() as connection:
+            return {(project, ""): size for project, size in self._repository.stored_by_project(connection).items()}
+
     def is_empty(self, project: str) -> bool:
         """True if the project has no datasets."""
         with self._database.read() as connection:

@@ -40,7 +40,9 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
         """
         scaling = body.scaling.to_scaling() if body.scaling else None
         rules = body.capture.to_rules() if body.capture else None
-        endpoint = service.create(project, body.name, body.variants, body.capture_share, creation, scaling, rules)
+        endpoint = service.create(
+            project, body.name, body.variants, body.capture_share, creation, scaling, rules, stays_warm=body.stays_warm
+        )
         set_etag(response, endpoint.version)
         return endpoint
 
@@ -68,6 +70,7 @@ def router(service: EndpointService, guard: Guard) -> APIRouter:
             capture_share=body.capture_share,
             capture=body.capture.to_rules() if body.capture else None,
             scaling=body.scaling.to_scaling() if body.scaling else None,
+            stays_warm=body.stays_warm,
             expected_version=expected_version,
             plan=body.rollout.to_plan() if body.rollout else None,
         )

@@ -21,7 +21,9 @@ from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRe
 from modelyard.control.endpoints.rollouts.lifecycle import Rollouts
 from modelyard.control.endpoints.rollouts.stages import Concern, StageInspector
 from modelyard.control.endpoints.rollouts.watching import StageWatch
+from modelyard.control.endpoints.scaling.activity import Activity
 from modelyard.control.endpoints.scaling.autoscaler import Autoscaler
+from modelyard.control.endpoints.scaling.resting import IdlePolicy, Rest
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.endpoints.views import EndpointViews
 from modelyard.control.environments.building import EnvironmentBuilder
@@ -51,6 +53,7 @@ def assemble(
     concern: Concern = lambda _record, _rollout: "",
     hosting: HostingPolicy | None = None,
     keeps: Callable[[], bool] = lambda: True,
+    idle_policy: IdlePolicy | None = None,
 ) -> tuple[EndpointService, Reconciler]:
     """The service for routes and other capabilities, and the reconciler, whose `tick` is to be called again and again.
 
@@ -67,14 +70,13 @@ def assemble(
         saturation: why this machine can take no further replica, or "".
         concern: see StageInspector.
         hosting: which models share processes, and how many wait; None: each replica has a worker of its own.
-        keeps: whether the replicas are this process's and not another one's on the same database.
+        keeps: whether the replicas are this process's, of those on the same database.
+        idle_policy: after how long endpoints rest; None: never.
     """
     timing, awake = timing or Timing(), threading.Event()
-    tasks = Tasks(clock, awake.set)
-    hosts = None if hosting is None else _hosts(database, engine, home, hosting, timing)
-    processes = ReplicaProcesses(engine, hosts, home.sockets)
+    endpoints, replicas, tasks = EndpointRepository(), ReplicaRepository(), Tasks(clock, awake.set)
+    processes, hosts = _processes(database, engine, home, hosting, timing)
     inspector = StageInspector(StageWatch(DemandFollower(home.demand)), concern, clock)
-    endpoints, replicas = EndpointRepository(), ReplicaRepository()
     rollouts = Rollouts(database, endpoints, events, clock, inspector)
     reconciler = Reconciler(
         database=database,
@@ -82,7 +84,7 @@ def assemble(
         replicas=replicas,
         keeper=_keeper(database, registry, engine, processes, home, events, tasks, clock, timing),
         rollouts=rollouts,
-        autoscaler=_autoscaler(database, home, saturation, events, clock),
+        autoscaler=_autoscaler(database, home, saturation, events, clock, idle_policy),
         deployments=Deployments(database, endpoints, registry, tasks, timing),
         routing=RoutingFile(home.routing, tokens, clock, timing.token_seconds),
         address=processes.address,
@@ -96,6 +98,13 @@ def assemble(
     )
     views = EndpointViews(endpoints, replicas, processes, inspector, keeps)
     return make_service(database, views, rollouts, registry, events, clock, awake.set, capture_share), reconciler
+
+
+def _processes(
+    database: Database, engine: Engine, home: Home, policy: HostingPolicy | None, timing: Timing
+) -> tuple[ReplicaProcesses, Hosts | None]:
+    hosts = None if policy is None else _hosts(database, engine, home, policy, timing)
+    return ReplicaProcesses(engine, hosts, home.sockets), hosts
 
 
 def _keeper(
@@ -135,11 +144,28 @@ def _hosts(database: Database, engine: Engine, home: Home, policy: HostingPolicy
 
 
 def _autoscaler(
-    database: Database, home: Home, saturation: Callable[[], str], events: EventService, clock: Clock
+    database: Database,
+    home: Home,
+    saturation: Callable[[], str],
+    events: EventService,
+    clock: Clock,
+    policy: IdlePolicy | None,
 ) -> Autoscaler:
+    repository = EndpointRepository()
+    activity = Activity(database, repository, clock)
+    rest = Rest(
+        database=database,
+        repository=repository,
+        activity=activity,
+        policy=policy or IdlePolicy(lambda _project: None, 0.0, clock),
+        events=events,
+        clock=clock,
+    )
     return Autoscaler(
         database=database,
-        repository=EndpointRepository(),
+        activity=activity,
+        rest=rest,
+        repository=repository,
         demand=DemandFollower(home.demand),
         saturation=saturation,
         events=events,

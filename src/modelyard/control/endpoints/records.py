@@ -1,6 +1,6 @@
 """What the tables of endpoints hold: wishes (endpoints), attempts to fulfil them (replicas), and what they serve."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from modelyard.types.endpoints import CaptureRules, EndpointStatus, ReplicaStatus, Scaling, Variant
@@ -16,6 +16,9 @@ class EndpointRecord:
         variants: what takes the traffic. A rollout replaces them at its end, scaling changes their replicas.
         capture: rules for what is recorded; None: the usual ones.
         scaling: between which numbers the replicas of each variant change by themselves; None: they do not.
+        stays_warm: no policy lets it rest.
+        resting: it rests because nobody asked for long: how many replicas each variant gets when somebody does; set
+            until the first of them is ready. None: it does not.
         is_stopped: wanted without replicas.
         is_deleting: wanted gone; the row goes when the last replica is gone.
         status: as last announced in an event; what is true now is computed from the replicas.
@@ -30,6 +33,8 @@ class EndpointRecord:
     capture_share: float
     capture: CaptureRules | None = None
     scaling: Scaling | None = None
+    stays_warm: bool = False
+    resting: dict[str, int] | None = None
     is_stopped: bool
     is_deleting: bool
     status: EndpointStatus
@@ -38,6 +43,12 @@ class EndpointRecord:
     created_at: datetime
     updated_at: datetime
     version: int
+
+    def awake(self) -> "EndpointRecord":
+        """With the replicas that it had before it rested."""
+        counts = self.resting or {}
+        variants = tuple(replace(each, replicas=counts.get(each.name, each.replicas)) for each in self.variants)
+        return replace(self, variants=variants, resting=None)
 
     @property
     def subject(self) -> str:

@@ -1,13 +1,21 @@
 """All SQL of endpoints, their rollouts and replicas, and the versions that they serve."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from math import ceil
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from modelyard.control.endpoints.records import EndpointRecord, ReplicaRecord, ServedVersion, Slot
-from modelyard.control.endpoints.tables import endpoints, measurements, replicas, rollouts, served_versions
+from modelyard.control.endpoints.tables import (
+    endpoint_activity,
+    endpoints,
+    measurements,
+    replicas,
+    rollouts,
+    served_versions,
+)
 from modelyard.control.rest.pages import PageQuery
 from modelyard.storage.keyset import keyset
 from modelyard.types.endpoints import EndpointStatus, ReplicaStatus, Rollout, RolloutStatus, Variant
@@ -44,8 +52,32 @@ class EndpointRepository:
         is_same = and_(_is(record.project, record.name), endpoints.c.version == record.version)
         return connection.execute(update(endpoints).where(is_same).values(variants=variants)).rowcount == 1
 
+    def set_resting(self, connection: Connection, record: EndpointRecord, wanted: EndpointRecord) -> bool:
+        """Let it rest or wake, unless the wish has changed since `record` was read; True if it does."""
+        is_same = and_(_is(record.project, record.name), endpoints.c.version == record.version)
+        changed = update(endpoints).where(is_same).values(variants=wanted.variants, resting=wanted.resting)
+        return connection.execute(changed).rowcount == 1
+
+    def activity(self, connection: Connection) -> dict[tuple[str, str], datetime]:
+        """(project, endpoint) -> when it was asked last."""
+        rows = connection.execute(select(endpoint_activity))
+        return {(row.project, row.endpoint): row.last_request_at for row in rows}
+
+    def note_activity(self, connection: Connection, project: str, name: str, at: datetime) -> None:
+        """It was asked at that moment, if not later."""
+        table = endpoint_activity.c
+        key = and_(table.project == project, table.endpoint == name)
+        if connection.execute(select(endpoint_activity).where(key)).first() is None:
+            values = {"project": project, "endpoint": name, "last_request_at": at}
+            connection.execute(insert(endpoint_activity).values(values))
+        else:
+            is_later = and_(key, table.last_request_at < at)
+            connection.execute(update(endpoint_activity).where(is_later).values(last_request_at=at))
+
     def delete(self, connection: Connection, project: str, name: str) -> None:
         """Remove an endpoint and its rollouts."""
+        asked = and_(endpoint_activity.c.project == project, endpoint_activity.c.endpoint == name)
+        connection.execute(delete(endpoint_activity).where(asked))
         connection.execute(delete(rollouts).where(rollouts.c.project == project, rollouts.c.endpoint == name))
         connection.execute(delete(endpoints).where(_is(project, name)))
 

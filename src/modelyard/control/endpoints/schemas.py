@@ -102,6 +102,7 @@ class CaptureSpec(BaseModel):
 
 
 _CAPTURE = "Rules for what is recorded, all of them together; null"
+_WARM = "Keep its replicas however long nobody asks, whatever the idle policy of the project or the platform says."
 _SCALING = "Let the number of replicas follow the requests; null"
 
 
@@ -117,6 +118,7 @@ class EndpointCreate(BaseModel):
     )
     capture: CaptureSpec | None = Field(default=None, description=f"{_CAPTURE}: nothing is personal.")
     scaling: ScalingSpec | None = Field(default=None, description=f"{_SCALING}: each variant's number is fixed.")
+    stays_warm: bool = Field(default=False, description=_WARM)
 
 
 class EndpointUpdate(BaseModel):
@@ -137,6 +139,7 @@ class EndpointUpdate(BaseModel):
     capture_share: float | None = Field(default=None, ge=0, le=1, description=_SHARE, examples=[0.1])
     capture: CaptureSpec | None = Field(default=None, description=f"{_CAPTURE}: as they were.")
     scaling: ScalingSpec | None = Field(default=None, description=f"{_SCALING}: as it was. `scale` fixes it again.")
+    stays_warm: bool | None = Field(default=None, description=f"{_WARM} Null: as it was.")
     rollout: RolloutSpec | None = Field(
         default=None, description="How other variants take over; null: all at once, as soon as they are ready."
     )

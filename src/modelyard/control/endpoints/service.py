@@ -30,6 +30,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
+from modelyard.types.compute.scheduling import QuotaUse
 from modelyard.types.endpoints import (
     CaptureRules,
     Endpoint,
@@ -92,6 +93,8 @@ class EndpointService:
         creation: Creation | None,
         scaling: Scaling | None = None,
         capture: CaptureRules | None = None,
+        *,
+        stays_warm: bool = False,
     ) -> Endpoint:
         """A new endpoint; its replicas start in a moment.
 
@@ -105,22 +108,14 @@ class EndpointService:
         check_name(name)
         resolved, versions = self._resolve(project, variants)
         most = self._registry.quota(project).endpoints
-        now = self._clock.now()
-        record = EndpointRecord(
-            project=project,
-            name=name,
-            variants=check_variants(resolved if scaling is None else fitted(resolved, scaling, ())),
+        record = self._new(
+            project,
+            name,
+            check_variants(resolved if scaling is None else fitted(resolved, scaling, ())),
             capture_share=self._default_capture_share if capture_share is None else capture_share,
             capture=capture,
             scaling=scaling,
-            is_stopped=False,
-            is_deleting=False,
-            status=EndpointStatus.CREATING,
-            reason="",
-            deployed=(),
-            created_at=now,
-            updated_at=now,
-            version=1,
+            stays_warm=stays_warm,
         )
         with self._writing() as connection:
             made = self._creations.replay(connection, creation)
@@ -154,6 +149,7 @@ class EndpointService:
         expected_version: int | None,
         scaling: Scaling | None = None,
         capture: CaptureRules | None = None,
+        stays_warm: bool | None = None,
         plan: RolloutPlan | None = None,
     ) -> Endpoint:
         """Change variants, weights, scaling or what is captured.
@@ -175,6 +171,7 @@ class EndpointService:
             target = wanted if resolved is None else resolved
             target = reweighted(target, weights or {})
             record = replace(record, scaling=scaling or record.scaling, capture=capture or record.capture)
+            record = replace(record, stays_warm=record.stays_warm if stays_warm is None else stays_warm)
             if record.scaling is not None:
                 target = fitted(target, record.scaling, wanted)
             if target != wanted:
@@ -186,7 +183,7 @@ class EndpointService:
             elif target != wanted:
                 self._begin(connection, record, target, plan or RolloutPlan())
                 begun = self._found(connection, project, name)
-                kept = {name: getattr(record, name) for name in ("capture_share", "capture", "scaling")}
+                kept = {name: getattr(record, name) for name in ("capture_share", "capture", "scaling", "stays_warm")}
                 record = replace(begun, **kept)
             return self._save(connection, record, "endpoint_updated", f"Endpoint '{name}' was changed")
 
@@ -319,6 +316,12 @@ class EndpointService:
             views = [self._views.view(connection, record) for record in self._repository.all(connection)]
         return [(view.project, view.name, replica) for view in views for replica in view.replicas if replica.pid]
 
+    def usage(self, project: str) -> QuotaUse:
+        """How many endpoints a project has, beside how many it may."""
+        most = self._registry.quota(project).endpoints
+        with self._database.read() as connection:
+            return QuotaUse(name="endpoints", used=self._repository.count(connection, project), limit=most)
+
     def is_empty(self, project: str) -> bool:
         """True if the project has no endpoint."""
         with self._database.read() as connection:
@@ -330,6 +333,36 @@ class EndpointService:
             records = page.page(self._repository.list(connection, project, page), lambda record: (record.name,))
             items = [self._views.view(connection, record) for record in records.items]
             return Page(items=items, next_cursor=records.next_cursor)
+
+    def _new(
+        self,
+        project: str,
+        name: str,
+        variants: tuple[Variant, ...],
+        *,
+        capture_share: float,
+        capture: CaptureRules | None,
+        scaling: Scaling | None,
+        stays_warm: bool,
+    ) -> EndpointRecord:
+        now = self._clock.now()
+        return EndpointRecord(
+            project=project,
+            name=name,
+            variants=variants,
+            capture_share=capture_share,
+            capture=capture,
+            scaling=scaling,
+            stays_warm=stays_warm,
+            is_stopped=False,
+            is_deleting=False,
+            status=EndpointStatus.CREATING,
+            reason="",
+            deployed=(),
+            created_at=now,
+            updated_at=now,
+            version=1,
+        )
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -400,6 +433,7 @@ class EndpointService:
             capture_share=saved.capture_share,
             capture=saved.capture,
             scaling=saved.scaling,
+            stays_warm=saved.stays_warm,
             is_stopped=saved.is_stopped,
             is_deleting=saved.is_deleting,
             status=saved.status,
@@ -421,6 +455,10 @@ class EndpointService:
                 f"Endpoint '{name}' is being deleted", hint="Wait until it is gone, then create it anew."
             )
         check_version(f"endpoint '{name}'", record.version, expected_version)
+        if record.resting is not None:  # whoever changes it finds it as it was before it rested
+            awake = record.awake()
+            self._repository.update(connection, project, name, variants=awake.variants, resting=None)
+            return awake
         return record
 
     def _found(self, connection: Connection, project: str, name: str) -> EndpointRecord:

@@ -95,7 +95,7 @@ def _serving_status(record: EndpointRecord, replicas: Sequence[ReplicaRecord]) -
         return EndpointStatus.DEGRADED, missing
     if failed_for_good(replicas, slots) is not None:
         return EndpointStatus.FAILED, missing
-    if record.status is EndpointStatus.IDLE and record.scaling is not None:
+    if record.status is EndpointStatus.IDLE and (record.scaling is not None or record.resting is not None):
         return EndpointStatus.IDLE, f"a request brings it back from zero: {missing}"
     is_new = record.status in (EndpointStatus.CREATING, EndpointStatus.STOPPED, EndpointStatus.IDLE)
     return (EndpointStatus.CREATING if is_new else EndpointStatus.DEGRADED), missing

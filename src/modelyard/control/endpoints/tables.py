@@ -18,6 +18,8 @@ endpoints = Table(
     Column("capture_share", Float, nullable=False),
     Column("capture", DataclassJson(CaptureRules)),
     Column("scaling", DataclassJson(Scaling)),
+    Column("stays_warm", Boolean, nullable=False, server_default=false()),
+    Column("resting", DataclassJson(dict[str, int])),
     Column("is_stopped", Boolean, nullable=False),
     Column("is_deleting", Boolean, nullable=False),
     Column("status", String(20), nullable=False),
@@ -27,6 +29,15 @@ endpoints = Table(
     Column("updated_at", UtcDateTime(), nullable=False),
     Column("version", Integer, nullable=False),
 )
+
+endpoint_activity = Table(
+    "endpoint_activity",
+    operations_metadata,
+    Column("project", String(63), primary_key=True),
+    Column("endpoint", String(63), primary_key=True),
+    Column("last_request_at", UtcDateTime(), nullable=False),
+)
+"""When each endpoint was asked last, within a few seconds."""
 
 rollouts = Table(
     "rollouts",

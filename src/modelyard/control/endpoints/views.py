@@ -57,6 +57,7 @@ class EndpointViews:
             capture_share=record.capture_share,
             capture=record.capture or CaptureRules(),
             scaling=record.scaling,
+            stays_warm=record.stays_warm,
             url=f"/v2/models/{record.name}",
             created_at=record.created_at,
             updated_at=record.updated_at,

@@ -1,6 +1,6 @@
 """Errors of environments."""
 
-from modelyard.errors import InvalidInputError, UnavailableError
+from modelyard.errors import AlreadyExistsError, InvalidInputError, NotFoundError, UnavailableError
 
 
 class EnvironmentBuildFailedError(InvalidInputError):
@@ -13,3 +13,21 @@ class EnvironmentToolMissingError(UnavailableError):
     """There is no uv on this machine."""
 
     code = "environment_tool_missing"
+
+
+class EnvironmentNotFoundError(NotFoundError):
+    """No environment of that name."""
+
+    code = "environment_not_found"
+
+
+class EnvironmentExistsError(AlreadyExistsError):
+    """The name means another environment."""
+
+    code = "environment_exists"
+
+
+class EnvironmentInvalidError(InvalidInputError):
+    """Nothing, too much, or a Python that is not here was asked for."""
+
+    code = "environment_invalid"

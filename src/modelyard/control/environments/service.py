@@ -1,47 +1,193 @@
-"""The environment that this installation offers: its own packages, locked and named by their digest."""
+"""Environments by name: the one of this installation, ready-made ones, and those that somebody has made."""
 
 import hashlib
-import importlib.metadata
 import platform
+import re
+from dataclasses import replace
+from importlib.metadata import distributions
 
-from modelyard.errors import NotFoundError
+from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.environments.errors import (
+    EnvironmentExistsError,
+    EnvironmentInvalidError,
+    EnvironmentNotFoundError,
+)
+from modelyard.control.environments.ready_made import ready_made
+from modelyard.control.environments.repository import EnvironmentRepository, NamedEnvironment
+from modelyard.control.environments.schemas import EnvironmentCreate
+from modelyard.kit.clock import Clock
+from modelyard.kit.ids import check_name
+from modelyard.storage.database import Connection, Database
 from modelyard.types.jobs import Environment
 
-
-class EnvironmentNotFoundError(NotFoundError):
-    """No environment of that name."""
-
-    code = "environment_not_found"
+BUILTIN = "builtin"
+_PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*(?:\[[^]]*\])?==[^\s;\\]+)", re.MULTILINE)
 
 
 class EnvironmentService:
-    """Lists environments. There is one so far: "builtin", in which the built-in algorithms run."""
+    """Lists, shows and makes environments. Safe from any thread.
+
+    The digest of an environment is that of its lock: of the file `environment.lock` in every model version that was
+    made with it, and of what the replicas of a program run with.
+
+    Args:
+        builder: locks and builds them.
+    """
+
+    def __init__(
+        self, database: Database, repository: EnvironmentRepository, builder: EnvironmentBuilder, clock: Clock
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._builder = builder
+        self._clock = clock
 
     def list(self) -> list[Environment]:
-        """All environments."""
-        return [builtin_environment()]
+        """The installation's own, then all others by name, without their locks."""
+        with self._database.read() as connection:
+            named = {row.name: _shown(row) for row in self._repository.all(connection)}
+        every = {name: _unlocked(name, wish) for name, wish in ready_made().items()} | named
+        found = [builtin_environment(), *(every[name] for name in sorted(every))]
+        return [replace(each, lock="") for each in found]
 
     def get(self, name: str) -> Environment:
-        """One environment.
+        """One environment with its lock.
 
         Raises:
             EnvironmentNotFoundError: no such name.
         """
-        for environment in self.list():
-            if environment.name == name:
-                return environment
-        raise EnvironmentNotFoundError(
-            f"There is no environment '{name}'", hint="GET /jobs/v1/environments lists them."
+        if name == BUILTIN:
+            return builtin_environment()
+        with self._database.read() as connection:
+            row = self._repository.get(connection, name)
+        if row is not None:
+            return _shown(row)
+        wish = ready_made().get(name)
+        if wish is None:
+            raise EnvironmentNotFoundError(
+                f"There is no environment '{name[:80]}'", hint="GET /jobs/v1/environments lists them.", field="name"
+            )
+        return _unlocked(name, wish)
+
+    def build(self, wanted: EnvironmentCreate, created_by: str) -> Environment:
+        """Lock an environment, build it on this machine, and give it a name; the same again changes nothing.
+
+        Raises:
+            NameInvalidError, EnvironmentInvalidError: the request is wrong.
+            EnvironmentExistsError: the name means another environment.
+            EnvironmentBuildFailedError: its packages cannot be had, or do not go together.
+        """
+        check_name(wanted.name)
+        if wanted.name == BUILTIN:
+            raise EnvironmentExistsError(
+                f"'{BUILTIN}' is this installation's own environment", hint="Choose another name.", field="name"
+            )
+        requirements = _requirements(wanted)
+        with self._database.read() as connection:
+            known = self._repository.get(connection, wanted.name)
+        lock = known.lock if known is not None else wanted.lock or self._builder.lock(requirements)
+        self._builder.ensure(lock)
+        known = known or self._name(wanted.name, requirements, lock, created_by)  # what cannot be built takes no name
+        _check_same(known, requirements, wanted.lock)
+        return _shown(known)
+
+    def _name(self, name: str, requirements: str, lock: str, created_by: str) -> NamedEnvironment:
+        made = NamedEnvironment(
+            name=name,
+            requirements=requirements,
+            lock=lock,
+            python=platform.python_version(),
+            created_at=self._clock.now(),
+            created_by=created_by,
         )
+        with self._database.transaction() as connection:
+            return self._first(connection, made)
+
+    def _first(self, connection: Connection, made: NamedEnvironment) -> NamedEnvironment:
+        """`made`, or what somebody else gave the name to meanwhile."""
+        known = self._repository.get(connection, made.name)
+        if known is None:
+            self._repository.insert(connection, made)
+        return known or made
 
 
 def builtin_environment() -> Environment:
-    """The packages installed beside this one, as sorted `name==version` lines."""
-    installed = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in importlib.metadata.distributions()}
-    packages = tuple(f"{name}=={version}" for name, version in sorted(installed.items()))
+    """The packages installed beside this one, in which the built-in algorithms run."""
+    lines = sorted({f"{each.metadata['Name'].lower().replace('_', '-')}=={each.version}" for each in distributions()})
+    lock = "\n".join(lines) + "\n"
     return Environment(
-        name="builtin",
-        digest=hashlib.sha256("\n".join(packages).encode()).hexdigest(),
+        name=BUILTIN,
+        digest=_digest(lock),
         python=platform.python_version(),
-        packages=packages,
+        packages=tuple(lines),
+        lock=lock,
+        description="What this installation runs with: built-in algorithms, and models that are data.",
     )
+
+
+def _requirements(wanted: EnvironmentCreate) -> str:
+    here = ".".join(platform.python_version_tuple()[:2])
+    if wanted.python not in (None, here):
+        raise EnvironmentInvalidError(
+            f"environments have Python {here} here, not {wanted.python}",
+            hint=f"Leave it out, or install the platform with Python {wanted.python}.",
+            field="python",
+        )
+    if wanted.requirements is not None and wanted.lock is not None:
+        raise EnvironmentInvalidError("give requirements or a lock, not both", hint="Leave one out.", field="lock")
+    if wanted.lock is not None:
+        if not _packages(wanted.lock) or "--hash" not in wanted.lock:
+            raise EnvironmentInvalidError(
+                "a lock has exact versions with hashes, this one has not",
+                hint="Write it with `uv pip compile --generate-hashes`, or give `requirements`.",
+                field="lock",
+            )
+        return ""
+    requirements = wanted.requirements if wanted.requirements is not None else ready_made().get(wanted.name, "")
+    if not requirements.strip():
+        raise EnvironmentInvalidError(
+            f"nothing says which packages '{wanted.name}' has",
+            hint=f"Give `requirements` or `lock`. By their names alone there are: {', '.join(ready_made())}.",
+            field="requirements",
+        )
+    return requirements
+
+
+def _check_same(known: NamedEnvironment, requirements: str, lock: str | None) -> None:
+    is_same = known.lock == lock if lock is not None else known.requirements == requirements
+    if not is_same:
+        raise EnvironmentExistsError(
+            f"'{known.name}' is another environment",
+            hint="A name means one environment for good: choose another one.",
+            field="name",
+        )
+
+
+def _shown(row: NamedEnvironment) -> Environment:
+    return Environment(
+        name=row.name,
+        digest=_digest(row.lock),
+        python=row.python,
+        packages=_packages(row.lock),
+        requirements=row.requirements,
+        lock=row.lock,
+    )
+
+
+def _unlocked(name: str, requirements: str) -> Environment:
+    return Environment(
+        name=name,
+        digest=None,
+        python=platform.python_version(),
+        packages=(),
+        requirements=requirements,
+        description="Ready-made: its versions are locked when it is built.",
+    )
+
+
+def _packages(lock: str) -> tuple[str, ...]:
+    return tuple(sorted(_PINNED.findall(lock)))
+
+
+def _digest(lock: str) -> str:
+    return hashlib.sha256(lock.encode()).hexdigest()

@@ -1,14 +1,17 @@
 """The Jobs API for a caller in the same process (clients.contracts.JobsClient)."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from modelyard.control.jobs.service import JobService
+from modelyard.control.metering.service import CostService
 from modelyard.errors import InvalidStateError
 from modelyard.settings import Settings
 from modelyard.storage.creations import Creation
+from modelyard.types.compute.costs import Budget
 from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
 from modelyard.types.tuning.jobs import TuningJob
@@ -30,8 +33,9 @@ class Tunings(Protocol):
 class InProcessJobsClient:
     """Calls the services directly; the same answers and errors as the HTTP client."""
 
-    def __init__(self, service: JobService, tunings: Tunings, settings: Settings) -> None:
+    def __init__(self, service: JobService, costs: CostService, tunings: Tunings, settings: Settings) -> None:
         self._service = service
+        self._costs = costs
         self._tunings = tunings
         self._resources = Resources(
             cpus=1.0, memory_bytes=settings.job_memory_bytes, time_limit_seconds=settings.job_time_limit_seconds
@@ -84,6 +88,10 @@ class InProcessJobsClient:
             self._service.stop(project, job_id)
         except InvalidStateError:
             return
+
+    def budgets(self) -> Sequence[Budget]:
+        """Every project's budget."""
+        return self._costs.budgets(None)
 
     def _compare(self, project: str, kind: JobKind, recipe: JobRecipe, idempotency_key: str) -> Job:
         creation = _creation(idempotency_key, (project, recipe))

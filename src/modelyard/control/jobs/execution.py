@@ -330,7 +330,8 @@ class JobExecution:
 
 def _labels(job: Job, entry: Entry) -> dict[str, str]:
     """Whose process it is, and what it is metered as."""
-    more = {"spot": "yes" if entry.is_spot else "", "gpus": f"{entry.gpus * entry.hosts:g}"}
+    gpus = f"{entry.gpus * entry.hosts:g}"
+    more = {"spot": "yes" if entry.is_spot else "", "gpus": gpus, "reservation": entry.reservation or ""}
     return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
 

@@ -82,6 +82,11 @@ class JobRepository:
         """Move it, in the same transaction as the points."""
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(log_offset=offset))
 
+    def log_bytes(self, connection: Connection) -> dict[tuple[str, str], int]:
+        """Bytes of output of all jobs, by project (and no name)."""
+        statement = select(jobs.c.project, func.sum(jobs.c.log_offset)).group_by(jobs.c.project)
+        return {(project, ""): int(size) for project, size in connection.execute(statement)}
+
     def add_points(self, connection: Connection, job_id: str, points: Iterable[MetricPoint]) -> None:
         """Append metric values; a step below 0 becomes the number of values of that name that came before it."""
         counts: dict[str, int] = {}

@@ -15,7 +15,7 @@ from modelyard.types.compute.costs import Budget, Cost, CostGroup, PriceList
 
 
 def router(service: CostService, guard: Guard) -> APIRouter:
-    """/costs, /prices and /projects/{project}/budget."""
+    """/costs, /prices, /budgets and /projects/{project}/budget."""
     routes = APIRouter(tags=["costs"])
 
     @routes.get("/costs", summary="What was used and what it cost")
@@ -47,6 +47,11 @@ def router(service: CostService, guard: Guard) -> APIRouter:
     ) -> PriceList:
         """What was used before stays at the prices of its time."""
         return service.set_prices(body.prices(), principal.name)
+
+    @routes.get("/budgets", summary="List budgets")
+    def list_budgets(principal: Annotated[Principal, Depends(guard.require(Action.READ))]) -> Page[Budget]:
+        """With what is spent of each in this month. A token of one project sees that project's."""
+        return Page(items=service.budgets(principal.project), next_cursor=None)
 
     @routes.get(
         "/projects/{project}/budget", summary="Show a budget", dependencies=[Depends(guard.require(Action.READ))]

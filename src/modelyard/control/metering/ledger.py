@@ -6,7 +6,7 @@ So a round that is repeated, late or killed changes nothing: the rows of a proce
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from modelyard.control.metering.records import Subject, Used
+from modelyard.control.metering.records import GIB, Subject, Used
 from modelyard.control.metering.repository import PriceRepository, UsageRepository
 from modelyard.engines.base import Engine
 from modelyard.kit.clock import Clock
@@ -16,8 +16,6 @@ from modelyard.types.processes import ProcessState
 
 Subjects = Callable[[ProcessState], Sequence[Subject]]
 """Tells for whom a process works; nobody: it is not metered here."""
-
-_GIB = float(1 << 30)
 
 
 class Ledger:
@@ -39,6 +37,20 @@ class Ledger:
     def write(self, state: ProcessState) -> None:
         """Write down what a process has used so far."""
         self._write([state])
+
+    def reach(self, process: str, totals: Sequence[tuple[Subject, Used]]) -> None:
+        """Write down what something has used for each of several subjects so far."""
+        if not totals:
+            return
+        now = self._clock.now()
+        with self._database.transaction() as connection:
+            self._usage.lock(connection, process)
+            written = self._usage.totals(connection, process)
+            price_list = in_force(connection, self._prices, now).number
+            for subject, used in totals:
+                new = used.minus(written.get((subject.kind, subject.name, subject.version), Used()))
+                if new != Used():
+                    self._usage.add(connection, process, subject, now.date(), price_list, new)
 
     def _write(self, states: Sequence[ProcessState]) -> None:
         metered = [(state, self._subjects(state)) for state in states if state.usage is not None]
@@ -83,6 +95,6 @@ def _used(state: ProcessState, now: datetime, gpus: float) -> Used:
     seconds = (ended - state.started_at).total_seconds() if state.started_at else 0.0
     return Used(
         cpu_seconds=usage.cpu_seconds if usage else 0.0,
-        memory_gib_seconds=(usage.memory_byte_seconds if usage else 0) / _GIB,
+        memory_gib_seconds=(usage.memory_byte_seconds if usage else 0) / GIB,
         gpu_seconds=gpus * max(0.0, seconds),
     )

@@ -1,17 +1,19 @@
 """All SQL of metering."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
-from modelyard.control.metering.records import Subject, UsageRow, Used
-from modelyard.control.metering.tables import budgets, price_lists, usage_records
+from modelyard.control.metering.records import AMOUNTS, Holding, Subject, UsageRow, Used
+from modelyard.control.metering.tables import budgets, price_lists, storage_readings, usage_records
 from modelyard.control.rest.pages import PageQuery
 from modelyard.storage.keyset import keyset
-from modelyard.types.compute.costs import PriceList, Prices
+from modelyard.types.compute.costs import PriceList, Prices, Tariff
 
-_AMOUNTS = ("cpu_seconds", "memory_gib_seconds", "gpu_seconds")
+_SUMS = [func.coalesce(func.sum(usage_records.c[name]), 0.0).label(name) for name in AMOUNTS]
+_SUBJECT = ("kind", "name", "version")
 
 
 class UsageRepository:
@@ -24,14 +26,19 @@ class UsageRepository:
 
     def total(self, connection: Connection, process: str) -> Used:
         """What is written of a process."""
-        sums = [func.coalesce(func.sum(usage_records.c[name]), 0.0) for name in _AMOUNTS]
-        row = connection.execute(select(*sums).where(usage_records.c.process == process)).one()
-        return Used(**dict(zip(_AMOUNTS, map(float, row), strict=True)))
+        return _used(connection.execute(select(*_SUMS).where(usage_records.c.process == process)).mappings().one())
+
+    def totals(self, connection: Connection, process: str) -> dict[tuple[str, str, str], Used]:
+        """(kind, name, version) -> what is written of a process that works for several."""
+        of = [usage_records.c[name] for name in _SUBJECT]
+        statement = select(*of, *_SUMS).where(usage_records.c.process == process).group_by(*of)
+        rows = connection.execute(statement).mappings()
+        return {(row["kind"], row["name"], row["version"]): _used(row) for row in rows}
 
     def add(
         self, connection: Connection, process: str, subject: Subject, day: date, price_list: int, used: Used
     ) -> None:
-        """Add to the row of this process, subject, day and price list."""
+        """Add to the row of this process, subject, day and prices."""
         key = {
             "process": process,
             "kind": subject.kind,
@@ -39,35 +46,55 @@ class UsageRepository:
             "version": subject.version,
             "day": day,
             "price_list": price_list,
+            "tariff": subject.tariff,
         }
         amounts = asdict(used)
         same = [usage_records.c[name] == value for name, value in key.items()]
         grown = {name: usage_records.c[name] + value for name, value in amounts.items()}
         if connection.execute(update(usage_records).where(*same).values(**grown)).rowcount == 0:
-            more = {"project": subject.project, "is_spot": subject.is_spot}
-            connection.execute(insert(usage_records).values(**key, **more, **amounts))
+            connection.execute(insert(usage_records).values(**key, **amounts, project=subject.project))
 
     def rows(
-        self, connection: Connection, project: str | None, since: date, until: date, kinds: tuple[str, ...]
+        self, connection: Connection, project: str | None, since: date, until: date, kinds: Sequence[str] | None
     ) -> list[UsageRow]:
-        """Rows of the days from `since` to `until`; of every project if none is given."""
+        """Rows of the days from `since` to `until`; of every project and kind if none is given."""
         table = usage_records.c
-        statement = select(usage_records).where(table.day >= since, table.day <= until, table.kind.in_(kinds))
+        statement = select(usage_records).where(table.day >= since, table.day <= until)
+        if kinds is not None:
+            statement = statement.where(table.kind.in_(kinds))
         if project is not None:
             statement = statement.where(table.project == project)
         return [
             UsageRow(
-                project=row.project,
-                kind=row.kind,
-                name=row.name,
-                version=row.version,
-                day=row.day,
-                price_list=row.price_list,
-                is_spot=row.is_spot,
-                used=Used(**{name: getattr(row, name) for name in _AMOUNTS}),
+                project=row["project"],
+                kind=row["kind"],
+                name=row["name"],
+                version=row["version"],
+                day=row["day"],
+                price_list=row["price_list"],
+                tariff=Tariff(row["tariff"]),
+                used=_used(row),
             )
-            for row in connection.execute(statement)
+            for row in connection.execute(statement).mappings()
         ]
+
+
+class StorageRepository:
+    """What was stored at the last look."""
+
+    def readings(self, connection: Connection, kinds: Sequence[str]) -> dict[Holding, tuple[int, datetime]]:
+        """Holding -> its bytes, and when they were counted."""
+        rows = connection.execute(select(storage_readings).where(storage_readings.c.kind.in_(kinds)))
+        return {Holding(row.project, row.kind, row.name): (row.size_bytes, row.read_at) for row in rows}
+
+    def replace(
+        self, connection: Connection, kinds: Sequence[str], stored: Mapping[Holding, int], read_at: datetime
+    ) -> None:
+        """Put what is there now in the place of all that is known of these kinds."""
+        connection.execute(delete(storage_readings).where(storage_readings.c.kind.in_(kinds)))
+        rows = [each._asdict() | {"size_bytes": size, "read_at": read_at} for each, size in stored.items()]
+        if rows:
+            connection.execute(insert(storage_readings), rows)
 
 
 class PriceRepository:
@@ -113,3 +140,7 @@ class BudgetRepository:
     def delete(self, connection: Connection, project: str) -> bool:
         """Remove it; False if there is none."""
         return connection.execute(delete(budgets).where(budgets.c.project == project)).rowcount > 0
+
+
+def _used(row: RowMapping) -> Used:
+    return Used(**{name: float(row[name]) for name in AMOUNTS})

@@ -15,6 +15,15 @@ class PricesRequest(BaseModel):
     memory_gib_hour: float = Field(default=Prices().memory_gib_hour, ge=0, description="Of one GiB that is held.")
     gpu_hour: float = Field(default=Prices().gpu_hour, ge=0, description="Of one GPU that is held.")
     spot_factor: float = Field(default=Prices().spot_factor, ge=0, le=1, description="Spot jobs cost this part of it.")
+    reserved_factor: float = Field(
+        default=Prices().reserved_factor, ge=0, description="Reserved capacity costs this part of it, used or not."
+    )
+    storage_gib_month: float = Field(
+        default=Prices().storage_gib_month, ge=0, description="Of one GiB that is stored for 730 hours."
+    )
+    traffic_gib: float = Field(
+        default=Prices().traffic_gib, ge=0, description="Of one GiB of requests and answers at the gateway."
+    )
     watts_per_core: float = Field(default=Prices().watts_per_core, ge=0, description="Of one computing core.")
     watts_per_gib: float = Field(default=Prices().watts_per_gib, ge=0, description="Of one GiB that is held.")
 

@@ -1,6 +1,5 @@
 """Costs: price lists, reports, and budgets with what follows when they are spent."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,7 +7,7 @@ import structlog
 
 from modelyard.control.metering.errors import BudgetExhaustedError, BudgetNotFoundError, PeriodInvalidError
 from modelyard.control.metering.ledger import in_force
-from modelyard.control.metering.records import UsageRow, Used, cost_of, energy_of
+from modelyard.control.metering.reports import added, report
 from modelyard.control.metering.repository import BudgetRepository, PriceRepository, UsageRepository
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.kit.clock import Clock
@@ -16,7 +15,6 @@ from modelyard.storage.database import Connection, Database
 from modelyard.types.compute.costs import Budget, BudgetState, Cost, CostGroup, PriceList, Prices
 
 _log = structlog.get_logger(__name__)
-KINDS = ("job", "endpoint", "platform")
 
 
 class CostService:
@@ -33,7 +31,7 @@ class CostService:
         prices: PriceRepository,
         budgets: BudgetRepository,
         clock: Clock,
-        kinds: tuple[str, ...] = KINDS,
+        kinds: tuple[str, ...],
     ) -> None:
         self._database = database
         self._usage = usage
@@ -55,13 +53,7 @@ class CostService:
         with self._database.read() as connection:
             rows = self._usage.rows(connection, project, first, last, self._kinds)
             prices = self._prices.all(connection)
-        groups: dict[str, list[UsageRow]] = defaultdict(list)
-        for row in rows:
-            name = _name(row, group)
-            if name is not None:
-                groups[name].append(row)
-        found = [_added(name, each, prices) for name, each in groups.items()]
-        return sorted(found, key=lambda each: (-each.cost, each.name))
+        return report(rows, prices, group)
 
     def price_lists(self, page: PageQuery) -> Page[PriceList]:
         """Every list there was, newest first; the first is the one in force."""
@@ -90,6 +82,13 @@ class CostService:
                 f"Project '{project}' has no budget", hint="Set one: modelyard budgets set AMOUNT."
             )
         return found
+
+    def budgets(self, project: str | None) -> list[Budget]:
+        """Every budget, or the one of `project` if it has one, by project."""
+        with self._database.read() as connection:
+            projects = sorted(self._budgets.projects(connection))
+            found = [self._budget(connection, each) for each in projects if project in (None, each)]
+        return [each for each in found if each is not None]
 
     def set_budget(self, project: str, *, amount: float, alert_share: float, stops: bool) -> Budget:
         """Limit what a project may spend in a month."""
@@ -157,8 +156,8 @@ class CostService:
         if row is None:
             return None
         month = self._month()
-        rows = self._usage.rows(connection, project, month, month + timedelta(days=31), KINDS)
-        spent = _added("", rows, self._prices.all(connection)).cost
+        rows = self._usage.rows(connection, project, month, month + timedelta(days=31), None)
+        spent = added("", rows, self._prices.all(connection)).cost
         amount, alert_share = float(str(row["amount"])), float(str(row["alert_share"]))
         state = BudgetState.OK
         if spent >= amount:
@@ -179,34 +178,3 @@ class CostService:
 
     def _month(self) -> date:
         return self._clock.now().astimezone(UTC).date().replace(day=1)
-
-
-def _name(row: UsageRow, group: CostGroup) -> str | None:
-    """The group that a row belongs to; None: to none."""
-    match group:
-        case CostGroup.PROJECT:
-            return row.project or "(the platform itself)"
-        case CostGroup.DAY:
-            return row.day.isoformat()
-        case CostGroup.VERSION:
-            return row.version or None
-        case CostGroup.JOB | CostGroup.ENDPOINT:
-            return row.name if row.kind == group else None
-
-
-def _added(name: str, rows: list[UsageRow], prices: dict[int, Prices]) -> Cost:
-    used = Used(
-        cpu_seconds=sum(row.used.cpu_seconds for row in rows),
-        memory_gib_seconds=sum(row.used.memory_gib_seconds for row in rows),
-        gpu_seconds=sum(row.used.gpu_seconds for row in rows),
-    )
-    newest = prices[max(prices)] if prices else Prices()
-    return Cost(
-        name=name,
-        cpu_seconds=used.cpu_seconds,
-        memory_gib_seconds=used.memory_gib_seconds,
-        gpu_seconds=used.gpu_seconds,
-        energy_kwh=sum(energy_of(row.used, prices[row.price_list]) for row in rows),
-        cost=sum(cost_of(row.used, prices[row.price_list], is_spot=row.is_spot) for row in rows),
-        currency=newest.currency,
-    )

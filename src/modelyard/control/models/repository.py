@@ -96,6 +96,12 @@ class ModelRepository:
         statement = select(func.coalesce(func.sum(model_versions.c.size_bytes), 0)).join(models)
         return int(connection.execute(statement.where(models.c.project == project)).scalar_one())
 
+    def stored_by_project(self, connection: Connection) -> dict[str, int]:
+        """The same for every project that stores something."""
+        size = func.sum(model_versions.c.size_bytes)
+        statement = select(models.c.project, size).join_from(model_versions, models).group_by(models.c.project)
+        return {project: int(stored) for project, stored in connection.execute(statement)}
+
     def insert_version(self, connection: Connection, model_id: str, version: ModelVersion) -> str:
         """Add a version with its files and facts, and make it the model's newest; returns its id."""
         version_id = new_id("version")

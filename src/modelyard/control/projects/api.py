@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
 
-from modelyard.control.projects.schemas import CodePermission, ProjectCreate, ProjectUpdate, QuotaRequest
+from modelyard.control.projects.schemas import CodePermission, IdlePolicy, ProjectCreate, ProjectUpdate, QuotaRequest
 from modelyard.control.projects.service import ProjectService
 from modelyard.control.rest.dependencies import Idempotency, IfMatch, PageParameters, set_etag
 from modelyard.control.rest.guard import Guard
 from modelyard.control.rest.pages import Page
 from modelyard.types.access import Action, Principal, Project
+from modelyard.types.compute.scheduling import QuotaUse
 
 
 def router(service: ProjectService, guard: Guard) -> APIRouter:
@@ -72,6 +73,21 @@ def router(service: ProjectService, guard: Guard) -> APIRouter:
         """Nothing new is registered. Versions that are there stay, and endpoints go on."""
         service.permit_code(project, "")
 
+    @routes.delete(
+        "/projects/{project}",
+        summary="Delete an empty project",
+        status_code=status.HTTP_204_NO_CONTENT,
+        dependencies=[Depends(guard.require(Action.ADMINISTER))],
+    )
+    def delete_project(project: str, expected_version: IfMatch) -> None:
+        """Refused with `project_not_empty` while it holds anything."""
+        service.delete(project, expected_version)
+
+    _limits(routes, service, guard)
+    return routes
+
+
+def _limits(routes: APIRouter, service: ProjectService, guard: Guard) -> None:
     @routes.put("/projects/{project}/quota", summary="Limit what a project may have")
     def set_quota(
         project: str,
@@ -85,14 +101,22 @@ def router(service: ProjectService, guard: Guard) -> APIRouter:
         set_etag(response, changed.version)
         return changed
 
-    @routes.delete(
-        "/projects/{project}",
-        summary="Delete an empty project",
-        status_code=status.HTTP_204_NO_CONTENT,
+    @routes.get(
+        "/projects/{project}/usage",
+        summary="Show what a project stores",
+        dependencies=[Depends(guard.require(Action.READ))],
+    )
+    def get_usage(project: str) -> Page[QuotaUse]:
+        """Beside what its quota allows. Every dataset and model version counts with its full size."""
+        return Page(items=[*service.usage(project)], next_cursor=None)
+
+    @routes.put(
+        "/projects/{project}/idle-policy",
+        summary="Say when endpoints rest",
         dependencies=[Depends(guard.require(Action.ADMINISTER))],
     )
-    def delete_project(project: str, expected_version: IfMatch) -> None:
-        """Refused with `project_not_empty` while it holds anything."""
-        service.delete(project, expected_version)
-
-    return routes
+    def set_idle_policy(project: str, body: IdlePolicy, response: Response) -> Project:
+        """Endpoints without a request for so long end their replicas; the next request brings them back."""
+        changed = service.set_idle_after(project, body.after_hours)
+        set_etag(response, changed.version)
+        return changed

@@ -40,6 +40,16 @@ class ProjectUpdate(BaseModel):
     description: str = Field(max_length=10_000, description="What the project is for.", examples=["Card fraud models"])
 
 
+class IdlePolicy(BaseModel):
+    """When endpoints that nobody asks end their replicas."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after_hours: float | None = Field(
+        ge=0, description="Hours without a request; 0: never, null: as the platform has it.", examples=[12]
+    )
+
+
 class QuotaRequest(BaseModel):
     """The whole quota; what is left out has no limit."""
 

@@ -13,7 +13,7 @@ from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Database
 from modelyard.types.access import Principal, Project
-from modelyard.types.compute.scheduling import Quota
+from modelyard.types.compute.scheduling import Quota, QuotaUse
 
 DEFAULT_PROJECT = "default"
 
@@ -140,6 +140,35 @@ class ProjectService:
             self._repository.update(connection, changed)
             return changed
 
+    def set_idle_after(self, name: str, hours: float | None) -> Project:
+        """Let endpoints rest that nobody has asked for so long; 0: never, None: as the platform has it.
+
+        Raises:
+            ProjectNotFoundError: there is none.
+        """
+        with self._database.transaction() as connection:
+            project = self._found(self._repository.get(connection, name), name)
+            changed = replace(
+                project, idle_after_hours=hours, updated_at=self._clock.now(), version=project.version + 1
+            )
+            self._repository.update(connection, changed)
+            return changed
+
+    def idle_after_hours(self, name: str) -> float | None:
+        """What the project says of it; None also if there is no such project."""
+        with self._database.read() as connection:
+            project = self._repository.get(connection, name)
+        return None if project is None else project.idle_after_hours
+
+    def usage(self, name: str) -> Sequence[QuotaUse]:
+        """What a project stores, beside what it may.
+
+        Raises:
+            ProjectNotFoundError: there is none.
+        """
+        limit = self.get(name).quota.storage_bytes
+        return [QuotaUse(name="storage_bytes", used=self._stored(name), limit=limit)]
+
     def quota(self, name: str) -> Quota:
         """A project's quota; no limit at all if there is no such project."""
         with self._database.read() as connection:
@@ -155,7 +184,7 @@ class ProjectService:
         limit = self.quota(name).storage_bytes
         if limit is None:
             return
-        stored = sum(measure(name) for measure in self._stored_bytes)
+        stored = self._stored(name)
         if stored + more_bytes > limit:
             raise QuotaExceededError(
                 f"Project '{name}' may store {limit} bytes, has {stored} and would have {stored + more_bytes}",
@@ -179,6 +208,9 @@ class ProjectService:
                     f"Project '{name}' still holds {', '.join(held)}", hint="Delete them first, then the project."
                 )
             self._repository.delete(connection, name)
+
+    def _stored(self, name: str) -> int:
+        return sum(measure(name) for measure in self._stored_bytes)
 
     def _new(self, name: str, description: str) -> Project:
         now = self._clock.now()

@@ -1,6 +1,6 @@
 """The table of projects."""
 
-from sqlalchemy import Column, Integer, String, Table, Text
+from sqlalchemy import Column, Float, Integer, String, Table, Text
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import registry_metadata
@@ -15,5 +15,6 @@ projects = Table(
     Column("updated_at", UtcDateTime(), nullable=False),
     Column("version", Integer, nullable=False),
     Column("code_permission", Text, nullable=False, server_default=""),
+    Column("idle_after_hours", Float),
     Column("quota", DataclassJson(Quota), nullable=False, server_default="{}"),
 )

@@ -18,7 +18,7 @@ from modelyard.control.scheduling.schemas import (
 )
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.types.access import Action, Principal
-from modelyard.types.compute.scheduling import HostCapacity, Queue, QueuedJob, Reservation, Schedule
+from modelyard.types.compute.scheduling import HostCapacity, Queue, QueuedJob, QuotaUse, Reservation, Schedule
 
 
 def queues_router(queues: QueueService, service: SchedulingService, guard: Guard) -> APIRouter:
@@ -130,4 +130,12 @@ def waiting_router(queues: QueueService, service: SchedulingService, guard: Guar
         """Jobs that run in it go on."""
         queues.cancel_reservation(project, reservation)
 
+    _usage_route(routes, service, guard)
     return routes
+
+
+def _usage_route(routes: APIRouter, service: SchedulingService, guard: Guard) -> None:
+    @routes.get("/usage", summary="Show what a project's jobs hold", dependencies=[Depends(guard.require(Action.READ))])
+    def get_usage(project: str) -> Page[QuotaUse]:
+        """Running jobs and open reservations, beside what its quota allows."""
+        return Page(items=service.usage(project), next_cursor=None)

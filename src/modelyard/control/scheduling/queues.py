@@ -179,6 +179,11 @@ class QueueService:
         with self._database.read() as connection:
             return page.page(self._board.reservations.list(connection, project, page), lambda each: (each.id,))
 
+    def begun_reservations(self, now: datetime) -> Sequence[Reservation]:
+        """Those of every project whose window has begun, ended or not; a cancelled one is gone."""
+        with self._database.read() as connection:
+            return self._board.reservations.begun(connection, now)
+
     def cancel_reservation(self, project: str, identifier: str) -> None:
         """Give reserved capacity back; jobs that run in it go on, jobs that wait for it say so.
 

@@ -110,6 +110,11 @@ class ReservationRepository:
         statement = select(reservations).where(reservations.c.ends_at > now)
         return [Reservation(**row) for row in connection.execute(statement).mappings()]
 
+    def begun(self, connection: Connection, now: datetime) -> Sequence[Reservation]:
+        """Those whose window has begun, ended or not."""
+        statement = select(reservations).where(reservations.c.starts_at <= now)
+        return [Reservation(**row) for row in connection.execute(statement).mappings()]
+
     def get(self, connection: Connection, project: str, identifier: str) -> Reservation | None:
         """One of a project."""
         found = reservations.c.project == project, reservations.c.id == identifier

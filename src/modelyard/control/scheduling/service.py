@@ -14,7 +14,16 @@ from modelyard.control.scheduling.rule.state import State
 from modelyard.engines.checking import check_gpus
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Connection, Database
-from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, HostCapacity, Placement, QueuedJob, Schedule
+from modelyard.types.compute.scheduling import (
+    DEFAULT_QUEUE,
+    EntryState,
+    HostCapacity,
+    Placement,
+    QueuedJob,
+    QuotaUse,
+    Reservation,
+    Schedule,
+)
 from modelyard.types.processes import Resources
 
 _NO_LIMIT_SECONDS = 365 * 86_400.0
@@ -182,6 +191,23 @@ class SchedulingService:
             moved = self._waiting(connection, project, job)
         self.awake.set()
         return moved.schedule()
+
+    def usage(self, project: str) -> list[QuotaUse]:
+        """What a project's running jobs and its open reservations hold, beside what they may."""
+        now = self._clock.now()
+        with self._database.read() as connection:
+            entries = [each for each in self._entries.all(connection) if each.project == project]
+            reservations = self._board.reservations.open(connection, now)
+        running = [each for each in entries if each.holds_capacity]
+        held: list[Entry | Reservation] = [each for each in running if each.reservation is None]
+        held += [each for each in reservations if each.project == project and each.starts_at <= now]
+        quota = self._board.quotas.of(project)
+        return [
+            QuotaUse(name="running_jobs", used=len(running), limit=quota.running_jobs),
+            QuotaUse(name="cpus", used=sum(each.cpus for each in held), limit=quota.cpus),
+            QuotaUse(name="memory_bytes", used=sum(each.memory_bytes for each in held), limit=quota.memory_bytes),
+            QuotaUse(name="gpus", used=sum(each.gpus for each in held), limit=quota.gpus),
+        ]
 
     def line(self, queue: str, project: str | None) -> list[QueuedJob]:
         """Jobs of a queue, those that run first, then in the order of their turn; only `project`'s if it is given.

@@ -76,7 +76,7 @@ async def parts(
     request: StreamRequest | None = None
     try:
         endpoint, pool = _admitted(inference, asked)
-        reading = _Reading(inference, endpoint, asked.holder, asked.traceparent)
+        reading = _Reading(inference, endpoint, asked)
         with _refusals_counted(inference):
             request = inference.submit_stream(parse(pool.signature), endpoint, pool, reading, asked.holder)
         while (written := await reading.written.get()) is not None:
@@ -94,7 +94,7 @@ def _submit(
     inference: Inference, asked: Asked, parse: Callable[[Signature], InferenceCall]
 ) -> tuple["_Waiting", PendingRequest]:
     endpoint, pool = _admitted(inference, asked)
-    caller = _Waiting(inference, endpoint, asked.holder, asked.traceparent)
+    caller = _Waiting(inference, endpoint, asked)
     with _refusals_counted(inference):
         return caller, inference.submit(parse(pool.signature), endpoint, pool, caller, asked.holder)
 
@@ -123,11 +123,11 @@ def _refusals_counted(inference: Inference) -> Iterator[None]:
 class _Waiting:
     """Someone who awaits the answer; see requests.Caller."""
 
-    def __init__(self, inference: Inference, endpoint: Endpoint, holder: TokenHolder, traceparent: bytes) -> None:
+    def __init__(self, inference: Inference, endpoint: Endpoint, asked: Asked) -> None:
         self._inference = inference
         self._endpoint = endpoint
-        self._holder = holder
-        self.traceparent = traceparent
+        self._asked = asked
+        self.traceparent = asked.traceparent
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def answered(self, request: PendingRequest, outputs: Sequence[OutputRows], served: Served) -> None:
@@ -135,7 +135,8 @@ class _Waiting:
         if self.answer.done():
             return
         try:
-            answer = self._inference.answer(self._endpoint, self._holder, request, outputs, served)
+            asked = self._asked
+            answer = self._inference.answer(self._endpoint, asked.holder, request, outputs, served, asked.size_bytes)
             self.answer.set_result(Answer(*answer))
         except ModelyardError as error:
             self.failed(request, error)
@@ -154,11 +155,11 @@ class _Reading:
         written: parts that nobody has taken yet, as many as a replica may make at most; None: the end.
     """
 
-    def __init__(self, inference: Inference, endpoint: Endpoint, holder: TokenHolder, traceparent: bytes) -> None:
+    def __init__(self, inference: Inference, endpoint: Endpoint, asked: Asked) -> None:
         self._inference = inference
         self._endpoint = endpoint
-        self._holder = holder
-        self.traceparent = traceparent
+        self._asked = asked
+        self.traceparent = asked.traceparent
         self._answer: StreamedAnswer | None = None
         self.written: asyncio.Queue[bytes | ModelyardError | None] = asyncio.Queue()
 
@@ -182,7 +183,10 @@ class _Reading:
     def _write(self, request: StreamRequest, served: Served, write: Callable[[StreamedAnswer], bytes]) -> None:
         try:
             if self._answer is None:
-                self._answer = StreamedAnswer(self._inference, self._endpoint, self._holder, request, served)
+                asked = self._asked
+                self._answer = StreamedAnswer(
+                    self._inference, self._endpoint, asked.holder, request, served, asked.size_bytes
+                )
             self.written.put_nowait(write(self._answer))
         except InternalError as error:
             request.cancel()

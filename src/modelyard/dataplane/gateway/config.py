@@ -70,6 +70,7 @@ class GatewayConfig:
         demand: what every variant is asked for is written here, for whoever scales; empty: it is not.
         gateways: how many share the port. Each has files of its own; `spool` and `rates` are all theirs.
         figures: several gateways tell each other their figures in files beside this one.
+        traffic: folder for files that say what was answered, for whoever meters it; empty: there are none.
         rates: folder in which several gateways share how far tokens have used up their rates.
         mask_key: hex of the secret with which personal columns are hashed; empty: they are dropped instead.
         is_insecure_allowed: listen beyond loopback without TLS.
@@ -85,6 +86,7 @@ class GatewayConfig:
     demand: str = ""
     gateways: int = 1
     figures: str = ""
+    traffic: str = ""
     rates: str = ""
     spool_limit_bytes: int = 1 << 30
     mask_key: str = ""

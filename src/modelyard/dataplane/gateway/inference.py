@@ -21,6 +21,7 @@ from modelyard.dataplane.gateway.pools.mirroring import mirror
 from modelyard.dataplane.gateway.pools.pool import VariantPool
 from modelyard.dataplane.gateway.rates import RateLevels
 from modelyard.dataplane.gateway.reports.metrics import Metrics, VariantFigures
+from modelyard.dataplane.gateway.reports.traffic import TrafficMeters, VersionKey, VersionMeter
 from modelyard.dataplane.gateway.requests import Caller, PendingRequest, Served, StreamReader, StreamRequest
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, TooLargeError
@@ -37,6 +38,7 @@ class View(NamedTuple):
     """What is the same for all answers of a variant. `label` is it in words: `digits:2`."""
 
     figures: VariantFigures
+    traffic: VersionMeter
     variant: str
     label: str
     headers: bytes
@@ -71,6 +73,7 @@ class Inference:
         self.limits = limits
         self.access = Access(levels)
         self.metrics = Metrics()
+        self.traffic = TrafficMeters()
         self.fleet = Fleet(limits, self._fleet_changed)
         self.spool = spool
         self._mask = mask or Mask(b"")
@@ -91,6 +94,14 @@ class Inference:
         self.now = time.monotonic()
         self.fleet.sweep()
         self.spool.flush()
+
+    def served(self) -> set[VersionKey]:
+        """Every version that the routing table names."""
+        return {
+            VersionKey(endpoint.project, endpoint.name, pool.model, pool.number)
+            for endpoint in self.fleet
+            for pool in endpoint.pools.values()
+        }
 
     def find(self, holder: TokenHolder, project: bytes | None, name: str) -> Endpoint:
         """The endpoint that a request is about; `project` is what its X-Modelyard-Project says.
@@ -139,8 +150,11 @@ class Inference:
         request: PendingRequest,
         outputs: Sequence[OutputRows],
         served: Served,
+        received_bytes: int,
     ) -> tuple[Reply, str, View]:
         """Write, count and capture an answer: the fields of an Answer, as a plain tuple for the hot path.
+
+        `received_bytes` is the size of the request's body as it was sent.
 
         Raises:
             InternalError: it could not be written; a fault in one answer must not touch the others of its batch.
@@ -155,6 +169,7 @@ class Inference:
             raise InternalError("the model's answer could not be written", hint="See the gateway's log.") from error
         seconds = time.monotonic() - request.arrived_at
         view.figures.answered(seconds, call.rows)
+        view.traffic.answered(call.rows, received_bytes, len(reply.body))
         if endpoint.shadow is not None and random.random() < endpoint.shadow_share:  # noqa: S311 - a sample
             mirror(call, outputs, served, endpoint.shadow, self.limits.deadline_seconds)
         if endpoint.capture_share > 0.0 and is_sampled(endpoint.capture_share):
@@ -229,7 +244,8 @@ class Inference:
         headers = f"x-modelyard-variant: {served.name}\r\nx-modelyard-model: {label}\r\n"
         context = AnswerContext(endpoint.name, served.model, str(served.number), served.signature)
         figures = self.metrics.of(endpoint.project, endpoint.name, served.name)
-        view = View(figures, served.name, label, headers.encode(), context)
+        traffic = self.traffic.of(VersionKey(endpoint.project, endpoint.name, served.model, served.number))
+        view = View(figures, traffic, served.name, label, headers.encode(), context)
         self._views[served] = view
         return view
 

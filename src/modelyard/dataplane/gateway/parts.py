@@ -32,7 +32,13 @@ class StreamedAnswer:
     """
 
     def __init__(
-        self, inference: Inference, endpoint: Endpoint, holder: TokenHolder, request: StreamRequest, served: Served
+        self,
+        inference: Inference,
+        endpoint: Endpoint,
+        holder: TokenHolder,
+        request: StreamRequest,
+        served: Served,
+        received_bytes: int,
     ) -> None:
         self.inference_id = inference.new_id()
         self.view = inference.view(endpoint, served)
@@ -45,6 +51,7 @@ class StreamedAnswer:
         is_kept = is_text and endpoint.capture_share > 0.0 and is_sampled(endpoint.capture_share)
         self._kept: list[Sequence[OutputRows]] | None = [] if is_kept else None
         self._kept_bytes = 0
+        self.view.traffic.answered(0, received_bytes, 0)
 
     def part(self, outputs: Sequence[OutputRows]) -> bytes:
         """A part, written.
@@ -57,7 +64,7 @@ class StreamedAnswer:
             self._kept_bytes += sum(len(rows.data) for rows in outputs)
             if self._kept_bytes > self._inference.limits.max_request_bytes:
                 self._kept = None
-        return _written(lambda: self.writer.part(outputs))
+        return self._sent(_written(lambda: self.writer.part(outputs)))
 
     def end(self, ending: Ending) -> bytes:
         """The end, written; the answer is counted and captured.
@@ -69,11 +76,16 @@ class StreamedAnswer:
         request = self._request
         seconds = time.monotonic() - request.arrived_at
         self.view.figures.answered(seconds, request.call.rows)
+        self.view.traffic.answered(request.call.rows, 0, 0)
         if self._kept:
             outputs = [whole(joined_texts(column)) for column in zip(*self._kept, strict=True)]
             self._inference.capture(
                 self._endpoint, self._holder, request, outputs, self._served, self.inference_id, seconds
             )
+        return self._sent(content)
+
+    def _sent(self, content: bytes) -> bytes:
+        self.view.traffic.answered(0, 0, len(content))
         return content
 
 

@@ -28,6 +28,7 @@ from modelyard.dataplane.gateway.masking import Mask
 from modelyard.dataplane.gateway.rates import RateLevels
 from modelyard.dataplane.gateway.reports.demand import DemandReporter
 from modelyard.dataplane.gateway.reports.siblings import Siblings
+from modelyard.dataplane.gateway.reports.traffic import TrafficReporter
 from modelyard.dataplane.routing import POLL_SECONDS, TableFollower
 from modelyard.errors import ModelyardError
 from modelyard.kit.addresses import bound_socket, local_url
@@ -104,7 +105,8 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     reporter = DemandReporter(Path(config.demand) if config.demand else None, service.fleet)
-    clock = loop.create_task(_tick(service, server, TableFollower(Path(config.routing)), reporter))
+    traffic = TrafficReporter(Path(config.traffic) if config.traffic else None, service.traffic)
+    clock = loop.create_task(_tick(service, server, TableFollower(Path(config.routing)), reporter, traffic))
     try:
         if config.is_port_shared:
             await _catch_up(service, Path(config.routing))
@@ -114,6 +116,7 @@ async def _serve(
     finally:
         clock.cancel()
         reporter.close()
+        traffic.close()
         if siblings is not None:
             siblings.close()
         service.fleet.close()
@@ -149,9 +152,13 @@ def _is_behind(service: InferenceService, routing: Path) -> bool:
 
 
 async def _tick(
-    service: InferenceService, server: "_Server", follower: TableFollower, reporter: DemandReporter
+    service: InferenceService,
+    server: "_Server",
+    follower: TableFollower,
+    reporter: DemandReporter,
+    traffic: TrafficReporter,
 ) -> None:
-    """The gateway's clock: the routing table, deadlines, captures, demand, and idle connections."""
+    """The gateway's clock: the routing table, deadlines, captures, demand, traffic, and idle connections."""
     count = 0
     duties: tuple[Callable[[], object], ...] = (lambda: _follow(service, follower), service.tick, reporter.tick)
     while True:
@@ -164,6 +171,7 @@ async def _tick(
                 _logger.exception("the gateway's clock goes on after a fault")
         count += 1
         if count % _TICKS_PER_SWEEP == 0:
+            traffic.tick(service.served())
             for connection in list(server.server_state.connections):
                 if isinstance(connection, GatewayProtocol):
                     connection.sweep()

@@ -1,11 +1,15 @@
 """Projects, tokens, the audit log, and who one is."""
 
+import builtins
 from dataclasses import dataclass
 from datetime import datetime
 
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.resource import (
+    JOBS,
+    OPERATIONS,
     REGISTRY,
+    PageOf,
     Resource,
     at,
     create,
@@ -20,7 +24,7 @@ from modelyard.sdk.resource import (
 )
 from modelyard.sdk.steps import Flow, Request
 from modelyard.types.access import AuditEntry, Principal, Project, Role, Token
-from modelyard.types.compute.scheduling import Quota
+from modelyard.types.compute.scheduling import Quota, QuotaUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,20 @@ class Projects(Resource[Mode]):
     def allow_code(self, name: str, reason: str) -> Flow[Project]:
         """Permit models that are programs (scripts, MLflow models, servers) in a project, for a written reason."""
         return put(Project, at(REGISTRY, "projects", name, "code-permission"), {"reason": reason})
+
+    @call
+    def usage(self, name: str) -> Flow[builtins.list[QuotaUse]]:
+        """What a project has of everything that its quota may limit."""
+        found: builtins.list[QuotaUse] = []
+        for application in (REGISTRY, JOBS, OPERATIONS):
+            page: PageOf[QuotaUse] = yield from read(PageOf[QuotaUse], at(application, "projects", name, "usage"))
+            found += page.items
+        return found
+
+    @call
+    def set_idle_after(self, name: str, hours: float | None) -> Flow[Project]:
+        """Let endpoints rest that had no request for so long; 0: never, None: as the platform has it."""
+        return put(Project, at(REGISTRY, "projects", name, "idle-policy"), {"after_hours": hours})
 
     @call
     def set_quota(self, name: str, quota: Quota) -> Flow[Project]:

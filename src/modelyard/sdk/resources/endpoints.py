@@ -1,5 +1,6 @@
 """Endpoints: deploying models, and what happened at their addresses."""
 
+import builtins
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -7,8 +8,9 @@ from datetime import datetime
 from modelyard.errors import NotFoundError
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.errors import WaitFailedError
-from modelyard.sdk.resource import OPERATIONS, Resource, act, create, delete, pages, read, update, wait_for
+from modelyard.sdk.resource import OPERATIONS, PageOf, Resource, act, create, delete, pages, read, update, wait_for
 from modelyard.sdk.steps import Flow
+from modelyard.types.compute.idleness import IdleEndpoint
 from modelyard.types.endpoints import CaptureRules, Endpoint, EndpointStatus, Rollout, RolloutStatus, Scaling, Variant
 from modelyard.types.monitoring import FeedbackReceipt, Inference, LiveMetrics, QualityPoint
 from modelyard.types.planning import Plan
@@ -97,10 +99,13 @@ class Endpoints(Resource[Mode]):
         capture_share: float | None = None,
         capture: CaptureRules | None = None,
         scaling: Scaling | None = None,
+        stays_warm: bool | None = None,
         rollout: Mapping[str, object] | str | None = None,
         version: int | None = None,
     ) -> Flow[Endpoint]:
         """Change variants, their traffic weights, what is recorded or how it scales; what is left out stays.
+
+        `stays_warm`: no idle policy ends its replicas.
 
         `rollout` says how other variants take over: see `deploy`.
         `version` is that of the endpoint you read: the change is refused if somebody else came first.
@@ -111,6 +116,7 @@ class Endpoints(Resource[Mode]):
             "capture_share": capture_share,
             "capture": None if capture is None else asdict(capture),
             "scaling": None if scaling is None else asdict(scaling),
+            "stays_warm": stays_warm,
             "rollout": _strategy(rollout),
         }
         return update(Endpoint, self._path(OPERATIONS, "endpoints", name), changes, version)
@@ -268,6 +274,13 @@ class Endpoints(Resource[Mode]):
         """Every metric over time on the rows whose truth is known, in so many stretches, with 95 % intervals."""
         path = self._path(OPERATIONS, "endpoints", name, "metrics", "history")
         return read(tuple[QualityPoint, ...], path, {"window": window, "points": str(points)})
+
+    @call
+    def idle(self, *, hours: float = 24.0) -> Flow[builtins.list[IdleEndpoint]]:
+        """Endpoints without a request for so long, and what they cost a day meanwhile, the dearest first."""
+        path = self._path(OPERATIONS, "idle-endpoints")
+        page: PageOf[IdleEndpoint] = yield from read(PageOf[IdleEndpoint], path, {"hours": str(hours)})
+        return page.items
 
     @listing
     def list(self) -> Pages[Endpoint]:

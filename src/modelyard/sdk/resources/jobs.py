@@ -30,17 +30,35 @@ class Algorithms(Resource[Mode]):
         return pages(AlgorithmDescription, at(JOBS, "algorithms"))
 
 
+_BUILD_SECONDS = 3600.0  # packages are fetched and installed
+
+
 class Environments(Resource[Mode]):
-    """Locked sets of packages that jobs run with."""
+    """Locked sets of packages that jobs and models run with. Every project shares them, and none ever changes."""
 
     @call
     def get(self, name: str) -> Flow[Environment]:
-        """An environment with its packages."""
+        """An environment with its packages and its lock."""
         return read(Environment, at(JOBS, "environments", name))
+
+    @call
+    def build(
+        self, name: str, *, requirements: str | None = None, lock: str | None = None, python: str | None = None
+    ) -> Flow[Environment]:
+        """Lock an environment, build it, and give it a name. A ready-made one needs no more than its name.
+
+        Args:
+            name: what models name it by.
+            requirements: the content of a requirements.txt.
+            lock: the content of a lock with hashes, in its place.
+            python: "3.11"; the platform's own.
+        """
+        body = {"name": name, "requirements": requirements, "lock": lock, "python": python}
+        return act(Environment, at(JOBS, "environments"), body, timeout_seconds=_BUILD_SECONDS)
 
     @listing
     def list(self) -> Pages[Environment]:
-        """All of them."""
+        """The installation's own (`builtin`), ready-made ones, and those that somebody has made."""
         return pages(Environment, at(JOBS, "environments"))
 
 

@@ -1,17 +1,21 @@
 """Models: registering, finding, downloading."""
 
 import io
+import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from modelyard.errors import InvalidInputError
 from modelyard.kit.files import inside
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.resource import (
+    JOBS,
     REGISTRY,
     Resource,
+    at,
     create,
     decode,
     delete,
@@ -28,6 +32,7 @@ from modelyard.sdk.steps import Download, Flow, Progress, Request, Work
 from modelyard.sdk.transfers import download
 from modelyard.types.compilation import Build
 from modelyard.types.discovery import SearchHit, SearchPage
+from modelyard.types.jobs import Environment
 from modelyard.types.models import Lineage, LineageGraph, Model, ModelVersion
 
 _REGISTER_SECONDS = 2400.0  # a bare artifact is inspected and converted first, a program's packages are installed
@@ -46,6 +51,16 @@ _MARKS = (
 _BUILD = "build.json"
 
 
+_Entry = tuple[str, Path, int]
+"""Path in the bundle, local file, its size."""
+
+
+class EnvironmentNotBuiltError(InvalidInputError):
+    """A ready-made environment whose versions nobody has locked yet."""
+
+    code = "environment_not_built"
+
+
 class Models(Resource[Mode]):
     """Named lines of immutable versions. A ref is "digits" (newest), "digits:2" or "digits@champion"."""
 
@@ -56,6 +71,7 @@ class Models(Resource[Mode]):
         artifact: str | Path,
         *,
         signature: str | Path | None = None,
+        environment: str | None = None,
         card: Mapping[str, Any] | None = None,
         lineage: Lineage | None = None,
         progress: Progress | None = None,
@@ -68,6 +84,7 @@ class Models(Resource[Mode]):
                 are inferred), the folder of a whole bundle, or that of a program ("Serve code of your own" in the
                 documentation).
             signature: a program's `signature.json`, if it does not lie in its folder.
+            environment: name of the one that a program runs in, in the place of its `requirements.txt`.
             card: fields of the model card to set (task, description, licence, metrics, tags, ...).
             lineage: where the version came from.
             progress: called with (bytes sent, bytes in all).
@@ -80,13 +97,10 @@ class Models(Resource[Mode]):
             written = Path(signature)
             files = [entry for entry in files if entry[0] != "signature.json"]
             files.append(("signature.json", written, written.stat().st_size))
-        total = sum(size for _, _, size in files)
-        sent: dict[str, str] = {}
-        done = 0
-        for relative, file, size in files:
-            uploads = self._path(REGISTRY, "uploads")
-            state = yield from upload(uploads, file, progress=_shifted(progress, done, total))
-            sent[relative], done = state.id, done + size
+        with tempfile.TemporaryDirectory() as folder:
+            if environment is not None:
+                files = yield from _in_environment(files, environment, Path(folder))
+            sent = yield from _sent(files, self._path(REGISTRY, "uploads"), progress)
         body: dict[str, object] = {"files": sent, "card": dict(card or {})}
         if lineage is not None:
             body["lineage"] = lineage
@@ -248,6 +262,31 @@ def _files(path: Path) -> list[tuple[str, Path, int]]:
     files = (file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink())
     found = [file for file in files if "__pycache__" not in file.parts]
     return [(file.relative_to(path).as_posix(), file, file.stat().st_size) for file in found]
+
+
+def _sent(files: Sequence[_Entry], uploads: str, progress: Progress | None) -> Flow[dict[str, str]]:
+    """Upload all files; path in the bundle -> id of the upload."""
+    total, done = sum(size for _, _, size in files), 0
+    sent: dict[str, str] = {}
+    for relative, file, size in files:
+        state = yield from upload(uploads, file, progress=_shifted(progress, done, total))
+        sent[relative], done = state.id, done + size
+    return sent
+
+
+def _in_environment(files: Sequence[_Entry], name: str, folder: Path) -> Flow[list[_Entry]]:
+    """The files of a program with the packages of a named environment in the place of its own."""
+    found: Environment = yield from read(Environment, at(JOBS, "environments", name))
+    if not found.lock:
+        raise EnvironmentNotBuiltError(
+            f"the environment '{name}' is not built yet", hint=f"modelyard environments build {name}"
+        )
+    packages = {"requirements.txt": f"# environment: {name}\n{found.requirements}", "environment.lock": found.lock}
+    kept = [entry for entry in files if entry[0] not in packages]
+    for path, text in packages.items():
+        (folder / path).write_text(text, encoding="utf-8")
+        kept.append((path, folder / path, len(text.encode())))
+    return kept
 
 
 def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:

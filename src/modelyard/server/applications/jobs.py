@@ -1,6 +1,6 @@
 """Wires the Jobs application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI
@@ -12,6 +12,7 @@ from modelyard.control.autoscaling.api import router as autoscaling_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.environments.repository import EnvironmentRepository
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
@@ -20,7 +21,7 @@ from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
-from modelyard.control.jobs.metering import job_subjects
+from modelyard.control.jobs.metering import KINDS, JobSubjects, ReservationMeter
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.reruns.api import router as reruns_router
@@ -41,6 +42,7 @@ from modelyard.control.scheduling.api import queues_router, waiting_router
 from modelyard.control.scheduling.assembly import Scheduling
 from modelyard.control.scheduling.assembly import assemble as assemble_scheduling
 from modelyard.control.scheduling.capacity import offered
+from modelyard.control.scheduling.queues import QueueService
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.control.telemetry.api import figures_router
 from modelyard.control.tuning.api import router as tuning_router
@@ -74,6 +76,7 @@ class Jobs:
 
 
 METERING_SECONDS = 5.0
+STORAGE_SECONDS = 60.0
 MOST_ADMITTED = 100
 """Jobs whose workflows run at the same time, whatever capacity says: each has a thread.
 
@@ -84,16 +87,16 @@ Where several control processes may share the database, each takes as many as it
 def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
     carrier, references, parallel_jobs = _Carrier(), _references(context, registry), context.settings.max_parallel_jobs
-    metering = _metering(context)
     autoscaling = Autoscaling(context)
     scheduling = _scheduling(context, registry, carrier, autoscaling)
+    metering = _metering(context, scheduling.queues)
     parts = _parts(context, registry, metering.engine, references)
     service, workflow = _jobs(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
     tunings, tuning = _tuning(context, service)
     routers = [
         algorithms_router(guard),
-        environments_router(EnvironmentService(), guard),
+        environments_router(_environments(context), guard),
         jobs_router(service, guard, context.settings),
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         tuning_router(tunings, guard, context.settings),
@@ -118,14 +121,15 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         service.adopt()
         resume()
 
-    duties = _duties(scheduling, metering, service, tuning, autoscaling, resume)
+    duties = _duties(context, scheduling, metering, service, tuning, autoscaling, resume)
     return Jobs(
         application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
-        client=InProcessJobsClient(service, tunings, context.settings),
+        client=InProcessJobsClient(service, metering.costs, tunings, context.settings),
     )
 
 
 def _duties(
+    context: Context,
     scheduling: Scheduling,
     metering: Metering,
     service: JobService,
@@ -133,6 +137,8 @@ def _duties(
     autoscaling: Autoscaling,
     resume: Callable[[], None],
 ) -> tuple[Duty, ...]:
+    reserved = ReservationMeter(scheduling.queues.begun_reservations, metering.ledger, context.clock)
+
     def keep_budgets() -> None:
         metering.costs.look(service.stop_all)
 
@@ -149,14 +155,32 @@ def _duties(
         Duty(name="jobs.tune", interval_seconds=1.0, run=tuning.sweep),
         Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
         Duty(name="jobs.metering", interval_seconds=METERING_SECONDS, run=metering.look),
+        Duty(name="jobs.reserved", interval_seconds=METERING_SECONDS, run=reserved.look, is_shared=True),
+        Duty(name="jobs.storage", interval_seconds=STORAGE_SECONDS, run=metering.storage.look, is_shared=True),
         Duty(name="jobs.budgets", interval_seconds=METERING_SECONDS, run=keep_budgets, is_shared=True),
         *autoscaling.duties(scheduling),
     )
 
 
-def _metering(context: Context) -> Metering:
+def _environments(context: Context) -> EnvironmentService:
+    builder = EnvironmentBuilder(context.engine, context.home.environments)
+    return EnvironmentService(context.database, EnvironmentRepository(), builder, context.clock)
+
+
+def _metering(context: Context, queues: QueueService) -> Metering:
+    clock, repository = context.clock, JobRepository()
+
+    def log_bytes() -> Mapping[tuple[str, str], int]:
+        with context.database.read() as connection:
+            return repository.log_bytes(connection)
+
     return assemble_metering(
-        database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
+        database=context.database,
+        engine=context.engine,
+        clock=clock,
+        subjects=JobSubjects(lambda: {each.id for each in queues.begun_reservations(clock.now())}),
+        kinds=KINDS,
+        stored={"log": log_bytes},
     )
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from modelyard import __version__
 from modelyard.control.alerts.api import router as alerts_router
+from modelyard.control.alerts.budgets import BudgetHerald
 from modelyard.control.alerts.delivery import EmailSender
 from modelyard.control.alerts.repository import AlertRepository
 from modelyard.control.alerts.subscriptions import EventSubscriptions
@@ -19,8 +20,11 @@ from modelyard.control.endpoints.hosting.tenants import KIND, PLATFORM, Tenants
 from modelyard.control.endpoints.planning.api import plans_router
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.endpoints.reconciliation.reconciler import Reconciler
-from modelyard.control.endpoints.repository import ReplicaRepository
+from modelyard.control.endpoints.repository import EndpointRepository, ReplicaRepository
+from modelyard.control.endpoints.scaling.api import economy_router
 from modelyard.control.endpoints.scaling.autoscaler import DemandWatch
+from modelyard.control.endpoints.scaling.idle_report import IdleReport
+from modelyard.control.endpoints.scaling.resting import IdlePolicy
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.evaluation.api import router as evaluation_router
 from modelyard.control.evaluation.asking import RunningModels
@@ -40,6 +44,7 @@ from modelyard.control.feedback.rollout_quality import RolloutQuality
 from modelyard.control.metering.api import router as costs_router
 from modelyard.control.metering.assembly import Metering
 from modelyard.control.metering.assembly import assemble as assemble_metering
+from modelyard.control.metering.traffic import TrafficMeter
 from modelyard.control.monitors.api import router as monitors_router
 from modelyard.control.monitors.checking.counting import LabelCounter
 from modelyard.control.monitors.workflows import MonitorWorkflow
@@ -64,7 +69,7 @@ from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.applications.monitoring import Monitoring
 from modelyard.server.applications.monitoring import assemble as assemble_monitoring
-from modelyard.server.applications.traffic import Traffic, build_traffic
+from modelyard.server.applications.traffic import Traffic, build_traffic, stored_captures
 from modelyard.server.duties import Duty
 from modelyard.settings import Home
 
@@ -75,6 +80,7 @@ switch to a better version. The inference calls themselves go to the gateway and
 """
 
 METERING_SECONDS = 5.0
+STORAGE_SECONDS = 60.0
 
 
 def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
@@ -82,10 +88,12 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     database, clock, home = context.database, context.clock, context.home
     events, trial = _events(context), RolloutQuality()
     metering = _metering(context)
+    gateways = TrafficMeter(home.traffic, metering.ledger)
     endpoints, reconciler = _endpoints(context, registry, events, trial, metering)
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     traffic = build_traffic(context, registry, endpoints, events, guard)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
+    budgets = BudgetHerald(database, AlertRepository(), events, jobs.budgets)
     repository = RetrainingRepository()
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)
@@ -105,6 +113,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     routers = [
         endpoints_router(endpoints, guard),
         plans_router(planning, guard),
+        economy_router(IdleReport(database, EndpointRepository(), endpoints, metering.costs, clock), endpoints, guard),
         *traffic.routers,
         *_evaluation(context, registry, endpoints, traffic, guard),
         *_monitoring_routers(monitoring, guard),
@@ -121,10 +130,13 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         *_endpoint_duties(reconciler, home, trial, traffic.quality),
         *traffic.duties,
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep, is_shared=True),
+        Duty(name="alerts.budgets", interval_seconds=METERING_SECONDS, run=budgets.look, is_shared=True),
         Duty(name="alerts.deliver", interval_seconds=1.0, run=monitoring.courier.run_once, is_shared=True),
         Duty(name="alerts.forget", interval_seconds=3600.0, run=monitoring.courier.forget, is_shared=True),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),
         Duty(name="endpoints.metering", interval_seconds=METERING_SECONDS, run=metering.look),
+        Duty(name="endpoints.traffic", interval_seconds=METERING_SECONDS, run=gateways.look),
+        Duty(name="captures.storage", interval_seconds=STORAGE_SECONDS, run=metering.storage.look, is_shared=True),
     )
     return Application(name="operations", asgi=asgi, duties=duties)
 
@@ -150,6 +162,7 @@ def _endpoints(
         saturation=(lambda: "") if context.engine.has_nodes else HostWatch().saturation,
         concern=trial.concern,
         hosting=_hosting(context),
+        idle_policy=IdlePolicy(registry.idle_after_hours, context.settings.idle_after_hours, context.clock),
         keeps=lambda: context.presence.has_duties,
     )
 
@@ -163,6 +176,7 @@ def _metering(context: Context) -> Metering:
         clock=context.clock,
         subjects=tenants.subjects,
         kinds=(KIND, PLATFORM),
+        stored={"capture": stored_captures(context)},
     )
 
 

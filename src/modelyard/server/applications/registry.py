@@ -19,6 +19,8 @@ from modelyard.control.datasets.repository import DatasetRepository
 from modelyard.control.datasets.service import DatasetService
 from modelyard.control.datasets.versions import DatasetVersionService
 from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.metering.api import router as costs_router
+from modelyard.control.metering.assembly import assemble_storage
 from modelyard.control.models.api import router as models_router
 from modelyard.control.models.builds import BuildService
 from modelyard.control.models.contents import BundleContents
@@ -47,6 +49,8 @@ from modelyard.server.duties import Duty
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.storage.objects import ObjectStore
+
+STORAGE_SECONDS = 60.0
 
 DESCRIPTION = """
 What there is: **projects**, **datasets** and **models** with their immutable versions, and who may use them.
@@ -120,6 +124,9 @@ class RegistryServices:
             "models": self.models.is_empty,
             "tokens": self.access.is_empty,
         }
+        self.costs, self.storage = assemble_storage(
+            database=database, clock=clock, stored={"dataset": self.datasets.stored, "model": self.models.stored}
+        )
         stored = (self.datasets.stored_bytes, self.models.stored_bytes)
         self.projects = ProjectService(database, ProjectRepository(), creations, probes, clock, stored)
 
@@ -149,6 +156,7 @@ class RegistryServices:
             datasets_router(self.datasets, self.dataset_versions, guard),
             models_router(self.models, self.registration, self.builds, guard, self.clock),
             discovery_router(self.discovery, guard),
+            costs_router(self.costs, guard),
             audit_router(self.audit, guard),
             figures_router(figures or ControlFigures(), guard),
         ]
@@ -207,6 +215,12 @@ def build_registry(context: Context) -> Registry:
         asgi=services.application(guard, context.figures),
         duties=(
             Duty(name="uploads.expire", interval_seconds=3600.0, run=services.uploads.expire_abandoned, is_shared=True),
+            Duty(
+                name="registry.storage",
+                interval_seconds=STORAGE_SECONDS,
+                run=services.storage.look,
+                is_shared=True,
+            ),
         ),
         on_start=on_start,
     )

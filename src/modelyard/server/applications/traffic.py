@@ -1,5 +1,6 @@
 """Wires the part of Operations that looks at what endpoints answered: captures, ground truth, queries, references."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -101,6 +102,17 @@ def build_traffic(
             Duty(name="feedback.settle", interval_seconds=2.0, run=settling.run_once, is_shared=True),
         ),
     )
+
+
+def stored_captures(context: Context) -> Callable[[], Mapping[tuple[str, str], int]]:
+    """What tells how many bytes of captures each endpoint has."""
+    repository = CaptureRepository()
+
+    def stored() -> Mapping[tuple[str, str], int]:
+        with context.database.read() as connection:
+            return repository.stored(connection)
+
+    return stored
 
 
 def _mask_key(home: Home) -> bytes:

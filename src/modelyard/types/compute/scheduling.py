@@ -46,6 +46,15 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaUse:
+    """What a project has of one thing in its quota. `limit` None: no limit."""
+
+    name: str
+    used: float
+    limit: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """What a job asks of the scheduler.
 

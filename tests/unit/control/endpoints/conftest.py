@@ -12,6 +12,7 @@ import pytest
 from modelyard.control.endpoints.assembly import assemble
 from modelyard.control.endpoints.reconciliation.launch import Launcher
 from modelyard.control.endpoints.reconciliation.timing import Timing
+from modelyard.control.endpoints.scaling.resting import IdlePolicy
 from modelyard.control.endpoints.schemas import VariantSpec
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
@@ -151,7 +152,8 @@ class FakeRegistry:
 
 @dataclass
 class Platform:
-    """Everything a test turns and looks at. `golden` maps a model number to its wrong answers."""
+    """Everything a test turns and looks at. `golden` maps a model number to its wrong answers,
+    `idle_hours` is when the project lets its endpoints rest."""
 
     database: Database
     home: Home
@@ -161,6 +163,7 @@ class Platform:
     tokens: list[RouteToken] = field(default_factory=list)
     golden: dict[int, list[str]] = field(default_factory=dict)
     is_mute: bool = False
+    idle_hours: float | None = None
 
     def __post_init__(self) -> None:
         self.events = EventService(self.database, EventRepository(), self.clock)
@@ -182,6 +185,7 @@ class Platform:
             home=self.home,
             clock=self.clock,
             timing=Timing(),
+            idle_policy=IdlePolicy(lambda _project: self.idle_hours, 0.0, self.clock),
         )
 
     def create(self, *refs: str, **options: object) -> Endpoint:

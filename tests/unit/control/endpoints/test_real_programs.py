@@ -12,6 +12,10 @@ import pytest
 from modelyard.control.endpoints.assembly import assemble
 from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.schemas import VariantSpec
+from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.environments.repository import EnvironmentRepository
+from modelyard.control.environments.schemas import EnvironmentCreate
+from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.events.repository import EventRepository
 from modelyard.control.events.service import EventService
 from modelyard.control.models.bundles import bundle_files
@@ -71,6 +75,7 @@ def write_script(folder: Path, largest: int = 1_000_000, factor: float = 2.0) ->
 class Platform:
     def __init__(self, database: Database, home: Home) -> None:
         self.home = home
+        self.database = database
         self.engine = LocalEngine(home)
         clock = SystemClock()
         self.registry = LocalRegistry(database, home.run, self.engine)
@@ -163,3 +168,36 @@ def test_a_script_that_fails_on_large_batches_never_gets_traffic(platform: Platf
     platform.until(platform.failures)
     assert "in a batch of 256" in platform.failures()[0]
     assert "too many rows" in platform.failures()[0]
+
+
+WHERE = """
+import os, sys
+
+def load(folder):
+    pass
+
+def predict(inputs):
+    import inflection
+    return {"y": inputs["x"].sum(axis=1) * 0 + int(os.path.basename(sys.prefix)[:4], 16)}
+"""
+
+
+@pytest.mark.slow
+def test_a_program_is_served_in_the_very_environment_that_it_was_registered_with(platform: Platform, tmp_path: Path):
+    builder = EnvironmentBuilder(platform.engine, platform.home.environments)
+    named = EnvironmentService(platform.database, EnvironmentRepository(), builder, SystemClock())
+    made = named.build(EnvironmentCreate(name="scoring", requirements="inflection\nnumpy>=2\n"), "ann")
+    assert any(line.startswith("inflection==") for line in made.packages)
+    folder = tmp_path / "where"
+    folder.mkdir()
+    texts = {"model.py": WHERE, "signature.json": json.dumps(SIGNATURE), "requirements.txt": made.requirements}
+    for name, text in {**texts, "environment.lock": made.lock}.items():
+        (folder / name).write_text(text)
+    platform.register(folder)
+    version = platform.registry.models.version("default", "program", "1")
+    assert {file.path: file.digest for file in version.files}["environment.lock"] == made.digest
+    platform.deploy()
+    platform.until_ready()
+    built = builder.ensure(made.lock).parent.parent
+    assert platform.ask(0.0) == int(built.name[:4], 16)
+    assert named.build(EnvironmentCreate(name="scoring", requirements="inflection\nnumpy>=2\n"), "bob") == made

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from modelyard.control.jobs.metering import job_subjects
+from modelyard.control.jobs.metering import KINDS, JobSubjects, ReservationMeter
 from modelyard.control.metering.assembly import assemble
 from modelyard.control.metering.engine import MeteredEngine
 from modelyard.control.metering.errors import BudgetExhaustedError, PeriodInvalidError
@@ -17,6 +17,7 @@ from modelyard.engines.base import Engine
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.settings import Home
 from modelyard.types.compute.costs import BudgetState, CostGroup, Prices
+from modelyard.types.compute.scheduling import Reservation
 from modelyard.types.processes import ProcessSpec, ProcessState, ProcessStatus, ProcessUsage
 
 AT = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -68,7 +69,7 @@ def state(job="job-1", cpu=0.0, gib_seconds=0.0, **labels) -> ProcessState:
 
 @pytest.fixture
 def metering(database, clock):
-    return assemble(database=database, engine=NoEngine(), clock=clock, subjects=job_subjects, kinds=("job",))
+    return assemble(database=database, engine=NoEngine(), clock=clock, subjects=JobSubjects(tuple), kinds=("job",))
 
 
 def spent(metering, by=CostGroup.PROJECT, **days):
@@ -79,7 +80,9 @@ def spent(metering, by=CostGroup.PROJECT, **days):
 def test_what_a_process_says_of_itself_and_what_is_metered_agree_within_two_per_cent(database, tmp_path, clock):
     home = Home(tmp_path / "home")
     home.create()
-    metering = assemble(database=database, engine=LocalEngine(home), clock=clock, subjects=job_subjects, kinds=("job",))
+    metering = assemble(
+        database=database, engine=LocalEngine(home), clock=clock, subjects=JobSubjects(tuple), kinds=("job",)
+    )
     engine, work = metering.engine, tmp_path / "work"
     work.mkdir()
     labels = {"job": "job-1", "project": "default", "model": "digits"}
@@ -169,6 +172,75 @@ def test_spot_costs_less_gpus_cost_by_the_second_and_energy_follows_the_stated_m
     assert found.gpu_seconds == pytest.approx(7200)
     assert found.cost == pytest.approx(0.5 * (1.0 + 2 * 3.0))
     assert found.energy_kwh == pytest.approx(3600 * 10 / 3.6e6)
+
+
+def test_what_is_stored_costs_by_the_time_for_which_it_is_there_whoever_looks_however_often(database, clock):
+    sizes = {("default", "digits"): 2 << 30, ("default", ""): 0, ("other", "digits"): 1 << 30}
+    metering = assemble(
+        database=database,
+        engine=NoEngine(),
+        clock=clock,
+        subjects=JobSubjects(tuple),
+        kinds=(),
+        stored={"capture": lambda: sizes},
+    )
+    metering.costs.set_prices(Prices(storage_gib_month=7.3), "ann")
+    restarted = assemble(
+        database=database,
+        engine=NoEngine(),
+        clock=clock,
+        subjects=JobSubjects(tuple),
+        kinds=(),
+        stored={"capture": lambda: sizes},
+    )
+    for meter, hours in ((metering, 0), (metering, 1), (metering, 0), (restarted, 0), (restarted, 2)):
+        clock.moment += timedelta(hours=hours)
+        meter.storage.look()
+    found = spent(metering, CostGroup.PROJECT)
+    assert found["default"].storage_gib_hours == pytest.approx(2 * 3)
+    assert found["other"].storage_gib_hours == pytest.approx(3)
+    assert found["default"].cost == pytest.approx(6 * 7.3 / 730)
+    assert spent(metering, CostGroup.ENDPOINT)["digits"].storage_gib_hours == pytest.approx(9)
+    sizes.clear()
+    restarted.storage.look()
+    clock.moment += timedelta(hours=5)
+    restarted.storage.look()
+    assert spent(metering)["other"].storage_gib_hours == pytest.approx(3), "what is gone costs nothing any more"
+
+
+def test_reserved_capacity_costs_its_part_used_or_not_and_what_runs_on_it_nothing_more(database, clock):
+    hour, window = timedelta(hours=1), {"starts_at": AT + timedelta(hours=1), "ends_at": AT + timedelta(hours=3)}
+    made = {"memory_bytes": 0, "gpus": 1, "created_at": AT, "created_by": "ann", "host": "local", "project": "default"}
+    reservations = [Reservation(id="reservation-1", cpus=4.0, **made, **window)]
+    metering = assemble(
+        database=database,
+        engine=NoEngine(),
+        clock=clock,
+        subjects=JobSubjects(lambda: {each.id for each in reservations}),
+        kinds=KINDS,
+    )
+    prices = Prices(cpu_hour=1.0, gpu_hour=10.0, memory_gib_hour=0.0, reserved_factor=0.5, watts_per_core=10)
+    metering.costs.set_prices(prices, "ann")
+    for _ in range(2):  # the second one is a process that was started again
+        meter = ReservationMeter(
+            lambda now: [each for each in reservations if each.starts_at <= now], metering.ledger, clock
+        )
+        meter.look()
+        clock.moment += hour
+        meter.look()
+    meter.look()
+    metering.ledger.write(state("job-1", 3600, reservation="reservation-1"))
+    found = spent(metering, CostGroup.KIND)
+    assert found["reservation"].cost == pytest.approx(0.5 * (4 * 1.0 + 1 * 10.0))
+    assert (found["job"].cost, found["job"].cpu_seconds) == (0, 3600)
+    whole = spent(metering)["default"]
+    assert (whole.cpu_seconds, whole.energy_kwh) == (3600, pytest.approx(3600 * 10 / 3.6e6)), "nothing is used twice"
+    clock.moment += 5 * hour
+    meter.look()
+    assert spent(metering, CostGroup.KIND)["reservation"].cost == pytest.approx(2 * 0.5 * 14)
+    reservations.clear()
+    metering.ledger.write(state("job-1", 5400, reservation="reservation-1"))
+    assert spent(metering, CostGroup.JOB)["job-1"].cost == pytest.approx(0.5), "from its cancellation on it costs again"
 
 
 def test_a_process_that_several_endpoints_share_is_divided_among_them(database, clock):

@@ -18,7 +18,7 @@ _DAY = ["%Y-%m-%d"]
 
 def declare(app: typer.Typer) -> None:
     """Add the groups."""
-    add_group(app, "costs", _declare_costs, help="What jobs and endpoints use and cost.", panel=PANEL)
+    add_group(app, "costs", _declare_costs, help="What jobs, endpoints and stored data use and cost.", panel=PANEL)
     add_group(app, "budgets", _declare_budgets, help="What a project may spend in a month.", panel=PANEL)
 
 
@@ -29,6 +29,7 @@ def _declare_costs(group: typer.Typer) -> None:
 
 
 def _declare_budgets(group: typer.Typer) -> None:
+    command(group, "list")(list_budgets)
     command(group, "show")(show_budget)
     command(group, "set")(set_budget)
     command(group, "delete")(delete_budget)
@@ -55,8 +56,12 @@ def list_costs(
             "CPU s": lambda each: f"{each.cpu_seconds:.2f}",
             "GiB h": lambda each: f"{each.memory_gib_seconds / 3600:.4f}",
             "GPU s": lambda each: f"{each.gpu_seconds:.0f}",
+            "Stored GiB h": lambda each: f"{each.storage_gib_hours:.4f}",
+            "Traffic MiB": lambda each: f"{(each.bytes_in + each.bytes_out) / (1 << 20):.2f}",
+            "Predictions": lambda each: each.predictions or "",
             "kWh (estimate)": lambda each: f"{each.energy_kwh:.5f}",
             "Cost": lambda each: f"{each.cost:.5f} {each.currency}",
+            "per 1,000": lambda each: "" if each.cost_per_thousand is None else f"{each.cost_per_thousand:.5f}",
         },
         empty="Nothing was used in this time.",
     )
@@ -72,6 +77,9 @@ def list_prices(session: Session) -> None:
             "GiB hour": lambda each: each.prices.memory_gib_hour,
             "GPU hour": lambda each: each.prices.gpu_hour,
             "Spot": lambda each: f"x {each.prices.spot_factor:g}",
+            "Reserved": lambda each: f"x {each.prices.reserved_factor:g}",
+            "Stored GiB month": lambda each: each.prices.storage_gib_month,
+            "Traffic GiB": lambda each: each.prices.traffic_gib,
             "Currency": lambda each: each.prices.currency,
             "By": lambda each: each.created_by,
         },
@@ -85,6 +93,11 @@ def set_prices(
     memory_gib_hour: Annotated[float | None, typer.Option(help="Of one GiB that is held.")] = None,
     gpu_hour: Annotated[float | None, typer.Option(help="Of one GPU that is held.")] = None,
     spot_factor: Annotated[float | None, typer.Option(help="Spot jobs cost this part of it.")] = None,
+    reserved_factor: Annotated[
+        float | None, typer.Option(help="Reserved capacity costs this part, used or not.")
+    ] = None,
+    storage_gib_month: Annotated[float | None, typer.Option(help="Of one GiB that is stored.")] = None,
+    traffic_gib: Annotated[float | None, typer.Option(help="Of one GiB through the gateway.")] = None,
     currency: Annotated[str | None, typer.Option(help="For people; nothing is converted.")] = None,
     watts_per_core: Annotated[float | None, typer.Option(help="Of one computing core.")] = None,
     watts_per_gib: Annotated[float | None, typer.Option(help="Of one GiB that is held.")] = None,
@@ -95,6 +108,9 @@ def set_prices(
         "memory_gib_hour": memory_gib_hour,
         "gpu_hour": gpu_hour,
         "spot_factor": spot_factor,
+        "reserved_factor": reserved_factor,
+        "storage_gib_month": storage_gib_month,
+        "traffic_gib": traffic_gib,
         "currency": currency,
         "watts_per_core": watts_per_core,
         "watts_per_gib": watts_per_gib,
@@ -104,6 +120,20 @@ def set_prices(
     wanted = Prices(**known)
     made = session.client.costs.set_prices(wanted)
     session.out.done(made, f"Prices from now on: {_words(made.prices)}.")
+
+
+def list_budgets(session: Session) -> None:
+    """Every project's budget, and what is spent of it in this month."""
+    session.out.table(
+        session.client.costs.budgets(),
+        {
+            "Project": lambda each: each.project,
+            "State": lambda each: each.state,
+            "Spent": lambda each: f"{each.spent:.5f}",
+            "Of": lambda each: f"{each.amount:g}",
+        },
+        empty="No project has a budget.",
+    )
 
 
 def show_budget(session: Session) -> None:

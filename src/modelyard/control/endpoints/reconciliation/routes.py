@@ -97,7 +97,7 @@ def route(
     replicas = list(replicas)
     ready = ready_in(replicas, slots)
     traffic = traffic_of(record.variants, rollout)
-    may_be_zero = record.scaling is not None and record.scaling.minimum_replicas == 0
+    may_be_zero = record.resting is not None or (record.scaling is not None and record.scaling.minimum_replicas == 0)
     return RouteEndpoint(
         project=record.project,
         name=record.name,

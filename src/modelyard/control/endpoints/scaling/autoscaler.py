@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from modelyard.control.endpoints.records import EndpointRecord
 from modelyard.control.endpoints.repository import EndpointRepository
+from modelyard.control.endpoints.scaling.activity import Activity
 from modelyard.control.endpoints.scaling.decisions import (
     Decision,
     Situation,
@@ -15,6 +16,7 @@ from modelyard.control.endpoints.scaling.decisions import (
     more,
     noted,
 )
+from modelyard.control.endpoints.scaling.resting import Rest
 from modelyard.control.events.service import EventService
 from modelyard.dataplane.demand import DemandFollower
 from modelyard.dataplane.planning.prediction import Predictor
@@ -49,6 +51,8 @@ class Autoscaler:
         saturation: why this machine can take no further replica, or "".
         events: receive each change with its reason.
         clock: the time.
+        activity: remembers when endpoints were asked.
+        rest: lets those rest that nobody asks.
     """
 
     def __init__(
@@ -60,9 +64,13 @@ class Autoscaler:
         saturation: Callable[[], str],
         events: EventService,
         clock: Clock,
+        activity: Activity,
+        rest: Rest,
     ) -> None:
         self._database = database
         self._repository = repository
+        self._activity = activity
+        self._rest = rest
         self._follower = demand
         self._saturation = saturation
         self._events = events
@@ -73,8 +81,10 @@ class Autoscaler:
 
     def look(self) -> None:
         """Read what the gateways saw; once a round."""
+        self._activity.settle()
         if not self._follower.poll():
             return
+        self._activity.note(self._follower.variants)
         self._seen = {
             (each.project, each.endpoint, each.variant, each.model, each.number): each
             for each in self._follower.variants
@@ -88,7 +98,11 @@ class Autoscaler:
 
         While a rollout runs only an endpoint without any replica gets some: the rollout has numbers of its own.
         """
-        if record.scaling is None or record.is_stopped or record.is_deleting:
+        if record.is_stopped or record.is_deleting:
+            return record
+        if not is_rolling_out:
+            record = self._rest.settle(record, self._seen_of(record))
+        if record.scaling is None or record.resting is not None:
             return record
         if is_rolling_out and any(variant.replicas for variant in record.variants):
             return record
@@ -148,6 +162,10 @@ class Autoscaler:
             self._events.append(record.project, record.subject, "endpoint_scaling_held", message, {"variant": variant})
         memory.is_held = bool(why)
         return not why
+
+    def _seen_of(self, record: EndpointRecord) -> list[VariantDemand]:
+        found = [self._demand_of((record.project, record.name, variant.name), variant) for variant in record.variants]
+        return [each for each in found if each is not None]
 
     def _demand_of(self, key: _Key, variant: Variant) -> VariantDemand | None:
         return self._seen.get((*key, variant.model, variant.number))

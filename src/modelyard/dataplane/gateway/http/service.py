@@ -204,7 +204,7 @@ class InferenceService(Inference):
         endpoint, holder = exchange.endpoint, exchange.caller
         assert endpoint is not None and holder is not None  # noqa: S101, PT018 - set before it was submitted
         try:
-            reply, inference_id, view = self.answer(endpoint, holder, request, outputs, served)
+            reply, inference_id, view = self.answer(endpoint, holder, request, outputs, served, exchange.received_bytes)
         except InternalError as error:
             self.fail(exchange, error, request)
             return
@@ -294,7 +294,7 @@ class InferenceService(Inference):
     def _begin_stream(self, exchange: Exchange, request: StreamRequest, served: Served) -> HttpStream:
         endpoint, holder = exchange.endpoint, exchange.caller
         assert endpoint is not None and holder is not None  # noqa: S101, PT018 - set before it was submitted
-        answer = StreamedAnswer(self, endpoint, holder, request, served)
+        answer = StreamedAnswer(self, endpoint, holder, request, served, exchange.received_bytes)
         exchange.is_last = exchange.is_last or exchange.connection.is_closing_soon or not exchange.takes_chunks
         lines = (
             _HEAD % (self.date_line, answer.view.headers) + answer.inference_id.encode() + b"\r\n",

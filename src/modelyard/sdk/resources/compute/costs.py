@@ -4,13 +4,13 @@ import builtins
 from datetime import date
 
 from modelyard.sdk.calls import Mode, Pages, call, listing
-from modelyard.sdk.resource import JOBS, OPERATIONS, PageOf, Resource, act, at, delete, pages, put, read
+from modelyard.sdk.resource import JOBS, OPERATIONS, REGISTRY, PageOf, Resource, act, at, delete, pages, put, read
 from modelyard.sdk.steps import Flow
 from modelyard.types.compute.costs import Budget, Cost, CostGroup, PriceList, Prices
 
 
 class Costs(Resource[Mode]):
-    """What jobs and endpoints have used and cost."""
+    """What jobs, endpoints and everything that is stored have used and cost."""
 
     @call
     def list(
@@ -24,7 +24,7 @@ class Costs(Resource[Mode]):
         """What was used in these days (UTC), the dearest first; in this month if no days are given.
 
         Args:
-            by: "project", "job", "endpoint", "version" or "day".
+            by: "project", "kind", "job", "endpoint", "version" or "day".
             since: first day.
             until: last day.
             every_project: of all projects, not of the client's only.
@@ -36,10 +36,10 @@ class Costs(Resource[Mode]):
             "until": until.isoformat() if until else None,
         }
         found: dict[str, Cost] = {}
-        for application in (JOBS, OPERATIONS):
+        for application in (REGISTRY, JOBS, OPERATIONS):
             page: PageOf[Cost] = yield from read(PageOf[Cost], at(application, "costs"), query)
             for each in page.items:
-                found[each.name] = _sum(found[each.name], each) if each.name in found else each
+                found[each.name] = found[each.name].plus(each) if each.name in found else each
         return sorted(found.values(), key=lambda each: (-each.cost, each.name))
 
     @listing
@@ -58,6 +58,12 @@ class Costs(Resource[Mode]):
         return read(Budget, self._path(JOBS, "budget"))
 
     @call
+    def budgets(self) -> Flow[builtins.list[Budget]]:
+        """Every budget that the token may see."""
+        page: PageOf[Budget] = yield from read(PageOf[Budget], at(JOBS, "budgets"))
+        return page.items
+
+    @call
     def set_budget(self, amount: float, *, alert_share: float = 0.8, stops: bool = False) -> Flow[Budget]:
         """Limit what the project may spend in a month; with `stops` its jobs are stopped when it is spent."""
         body = {"amount": amount, "alert_share": alert_share, "stops": stops}
@@ -67,15 +73,3 @@ class Costs(Resource[Mode]):
     def delete_budget(self) -> Flow[None]:
         """Let the project spend without limit."""
         return delete(self._path(JOBS, "budget"))
-
-
-def _sum(one: Cost, other: Cost) -> Cost:
-    return Cost(
-        name=one.name,
-        cpu_seconds=one.cpu_seconds + other.cpu_seconds,
-        memory_gib_seconds=one.memory_gib_seconds + other.memory_gib_seconds,
-        gpu_seconds=one.gpu_seconds + other.gpu_seconds,
-        energy_kwh=one.energy_kwh + other.energy_kwh,
-        cost=one.cost + other.cost,
-        currency=one.currency,
-    )
