@@ -32,18 +32,6 @@ from modelyard.types.processes import (
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def case(podman: Podman, tmp_path: Path) -> EngineCase:
-    home = Home(tmp_path / "home")
-    home.create()
-    (tmp_path / "work").mkdir()
-    return EngineCase(
-        open=lambda: ContainerEngine(home, socket=podman.socket, may_pull=False),
-        kill_supervisor=lambda _: None,
-        folder=tmp_path / "work",
-    )
-
-
 def names(podman: Podman) -> list[str]:
     with closing(open_client(podman.socket)) as client:
         return [str(container.name) for container in client.containers.list(all=True)]

@@ -62,11 +62,11 @@ class ContainerEngine(SupervisedEngine):
         check_unplaced(spec)
         url = find_socket(self._socket)
         with closing(open_client(url)) as client:
-            daemon = look_at(client)
+            daemon = look_at(client, url)
             _check_daemon(daemon)
             own = self._image(client, spec.image) if spec.image else images.empty_image(client)
             found = [own, *([self._image(client, spec.sidecar.image)] if spec.sidecar else [])]
-        ownership.grant(spec, ownership.user_of(process_id), self._home.root)
+        ownership.grant(spec, ownership.user_of(process_id), self._home)
         plan = make_plan(
             process_id,
             spec,
@@ -108,8 +108,9 @@ class ContainerEngine(SupervisedEngine):
         Raises:
             ContainersUnavailableError: nothing does.
         """
-        with closing(open_client(find_socket(self._socket))) as client:
-            return look_at(client)
+        url = find_socket(self._socket)
+        with closing(open_client(url)) as client:
+            return look_at(client, url)
 
     def _image(self, client: "DockerClient", reference: str) -> str:
         return images.resolve(client, reference, may_pull=self._may_pull)
@@ -151,7 +152,7 @@ def _remove_container(client: "DockerClient", name: str) -> bool:
 
 
 def _check_daemon(daemon: Daemon) -> None:
-    if daemon.is_rootless and not daemon.is_podman:
+    if not daemon.is_usable:
         raise ContainersUnavailableError(
             "Docker without root maps users in a way in which a container has no user that owns the platform's files",
             hint="Use Podman without root, or Docker as a service of the system.",
