@@ -334,6 +334,9 @@ def test_detectors_are_listed_kept_and_deleted(client: TestClient):
     assert client.post(f"{BASE}/monitors", json=MONITOR | {"detectors": ["drift", "mine"]}).status_code == 201
     bad = client.put(f"{BASE}/detectors/mine", json={"source": "x = 1"})
     assert (bad.status_code, bad.json()["code"]) == (400, "detector_invalid")
+    for body in ({}, {"source": source, "image": "scorer:3"}, {"source": source, "command": ["serve"]}):
+        assert client.put(f"{BASE}/detectors/mine", json=body).status_code == 400, body
+    assert client.get(f"{BASE}/detectors/mine").json()["image"] is None
     assert client.delete(f"{BASE}/detectors/mine").status_code == 204
 
 

@@ -84,6 +84,10 @@ class ChosenEngine(Engine):
         """That of the engine of processes that do not say."""
         return self._engines[self._default].capacity()
 
+    def preparing(self, process_id: str) -> str:
+        """See `Engine.preparing`."""
+        return next((words for engine in self._engines.values() if (words := engine.preparing(process_id))), "")
+
     def resolve_image(self, reference: str) -> str:
         """See `Engine.resolve_image`."""
         return self._engines[EngineKind.CONTAINER].resolve_image(reference)
@@ -105,7 +109,12 @@ def open_engine(settings: Settings) -> ChosenEngine:
     home = settings.layout
     engines: dict[EngineKind, Engine] = {
         EngineKind.LOCAL: LocalEngine(home),
-        EngineKind.CONTAINER: ContainerEngine(home, socket=settings.container_socket, may_pull=settings.container_pull),
+        EngineKind.CONTAINER: ContainerEngine(
+            home,
+            socket=settings.container_socket,
+            may_pull=settings.container_pull,
+            pull_seconds=settings.container_pull_seconds,
+        ),
     }
     if settings.engine is EngineKind.RAY:
         from modelyard.engines.ray.engine import RayEngine  # noqa: PLC0415 - Ray is an extra

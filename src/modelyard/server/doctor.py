@@ -197,7 +197,7 @@ def _state_directory(settings: Settings) -> Finding:
     if not os.access(root, os.W_OK | os.X_OK):
         advice = "Choose another with --home, or take it over with chown."
         return Finding("state directory", FindingStatus.FAIL, f"{root} is not writable", advice)
-    for path in (root, settings.layout.token):
+    for path in (root, settings.layout.token, settings.layout.registries):
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & _GROUP_OR_OTHERS:
             advice = f"chmod go-rwx {path}"
             return Finding("state directory", FindingStatus.WARN, f"Other users can read {path}", advice)

@@ -65,6 +65,10 @@ class MeteredEngine(Engine):
         """See `Engine.capacity`."""
         return self._engine.capacity()
 
+    def preparing(self, process_id: str) -> str:
+        """See `Engine.preparing`."""
+        return self._engine.preparing(process_id)
+
     def resolve_image(self, reference: str) -> str:
         """See `Engine.resolve_image`."""
         return self._engine.resolve_image(reference)

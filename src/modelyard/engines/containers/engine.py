@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from modelyard.engines.base import ProcessNotFoundError
@@ -9,6 +10,8 @@ from modelyard.engines.checking import check_spec, check_unplaced
 from modelyard.engines.containers import images, ownership
 from modelyard.engines.containers.groups import ParentGroup, parent_groups
 from modelyard.engines.containers.planning import HOME_LABEL, LABEL, bootstrap, make_plan
+from modelyard.engines.containers.pulling import Puller, Report
+from modelyard.engines.containers.registries import Registries
 from modelyard.engines.containers.sockets import ContainersUnavailableError, Daemon, find_socket, look_at, open_client
 from modelyard.engines.local.records import Records
 from modelyard.engines.local.supervised import SupervisedEngine
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 
+_PULL_SECONDS = 1800.0
+
+
 class ContainerEngine(SupervisedEngine):
     """Hardened containers of one Docker or Podman. Thread-safe; keeps its state in `<home>/run/containers` only.
 
@@ -29,6 +35,7 @@ class ContainerEngine(SupervisedEngine):
         home: the state directory.
         socket: URL of the API; empty: DOCKER_HOST, or the usual places.
         may_pull: whether images that are not here are fetched from their registries.
+        pull_seconds: how long one may take.
     """
 
     name = "container"
@@ -39,8 +46,12 @@ class ContainerEngine(SupervisedEngine):
         bootstrap("shim.main", "main()"),
     )
 
-    def __init__(self, home: Home, *, socket: str = "", may_pull: bool = True) -> None:
+    def __init__(
+        self, home: Home, *, socket: str = "", may_pull: bool = True, pull_seconds: float = _PULL_SECONDS
+    ) -> None:
         super().__init__(Records(home.containers))
+        self._puller = Puller(Registries(home.registries), pull_seconds)
+        self._preparing: dict[str, str] = {}
         self._home = home
         self._socket = socket
         self._may_pull = may_pull
@@ -53,7 +64,9 @@ class ContainerEngine(SupervisedEngine):
             NoSuchNodeError: it asks for accelerators or for a machine by its labels.
             ContainersUnavailableError: no Docker or Podman answers.
             ImageNotFoundError: an image is neither here nor in its registry.
-            ImagePullFailedError: a registry does not answer.
+            ImageArchitectureError: it is for other processors.
+            RegistryRefusedError: a registry does not let us have an image.
+            ImagePullFailedError: a registry does not answer, or not in time.
             SupervisorFailedError: nothing was started; try again.
         """
         if self._records.exists(process_id):
@@ -64,8 +77,12 @@ class ContainerEngine(SupervisedEngine):
         with closing(open_client(url)) as client:
             daemon = look_at(client, url)
             _check_daemon(daemon)
-            own = self._image(client, spec.image) if spec.image else images.empty_image(client)
-            found = [own, *([self._image(client, spec.sidecar.image)] if spec.sidecar else [])]
+            report = partial(self._preparing.__setitem__, process_id)
+            try:
+                own = self._image(client, daemon, spec.image, report) if spec.image else images.empty_image(client)
+                beside = [self._image(client, daemon, spec.sidecar.image, report)] if spec.sidecar else []
+            finally:
+                self._preparing.pop(process_id, None)
         ownership.grant(spec, ownership.user_of(process_id), self._home)
         plan = make_plan(
             process_id,
@@ -73,7 +90,7 @@ class ContainerEngine(SupervisedEngine):
             folder=str(self._records.path(process_id)),
             socket=url,
             daemon=daemon,
-            images=found,
+            images=[own, *beside],
             group=self._cgroup_name(process_id),
         )
         self._start(process_id, spec, SandboxLevel.CONTAINER, plan)
@@ -82,10 +99,15 @@ class ContainerEngine(SupervisedEngine):
         """See `Engine.resolve_image`: `repository@sha256:...` where it has one, else the image's id.
 
         Raises:
-            ContainersUnavailableError, ImageNotFoundError, ImagePullFailedError: as for `submit`.
+            ModelyardError: as for `submit`.
         """
-        with closing(open_client(find_socket(self._socket))) as client:
-            return images.pinned(client, self._image(client, reference))
+        url = find_socket(self._socket)
+        with closing(open_client(url)) as client:
+            return images.pinned(client, self._image(client, look_at(client, url), reference, _say_nothing))
+
+    def preparing(self, process_id: str) -> str:
+        """See `Engine.preparing`."""
+        return self._preparing.get(process_id, "")
 
     def reap(self) -> Sequence[str]:
         """See `Engine.reap`."""
@@ -112,8 +134,13 @@ class ContainerEngine(SupervisedEngine):
         with closing(open_client(url)) as client:
             return look_at(client, url)
 
-    def _image(self, client: "DockerClient", reference: str) -> str:
-        return images.resolve(client, reference, may_pull=self._may_pull)
+    def _image(self, client: "DockerClient", daemon: Daemon, reference: str, report: Report) -> str:
+        def pull(wanted: str) -> None:
+            self._puller.pull(daemon.url, wanted, report)
+
+        return images.resolve(
+            client, reference, architecture=daemon.architecture, pull=pull if self._may_pull else None
+        )
 
     def _end_remains(self, process_id: str) -> None:
         name = self._cgroup_name(process_id)
@@ -138,6 +165,10 @@ class ContainerEngine(SupervisedEngine):
             return self._records.holder(process_id) is not None
         except (ProcessNotFoundError, ProcessIdInvalidError):
             return False
+
+
+def _say_nothing(_words: str) -> None:
+    """Nobody waits for words."""
 
 
 def _remove_container(client: "DockerClient", name: str) -> bool:

@@ -31,7 +31,7 @@ class Daemon:
         is_rootless: an ordinary user runs it, so that it maps user ids.
         has_plain_groups: control groups are made in folders that anybody with the right may make, not by systemd.
         has_limits: limits of memory and processors are held, and what is used is counted.
-        architecture: of the machine that it runs on, as it names it ("amd64", "x86_64").
+        architecture: of the machine that it runs on, by Go's name ("amd64", "arm64").
     """
 
     name: str
@@ -128,5 +128,5 @@ def look_at(client: "DockerClient", url: str) -> Daemon:
         is_rootless=is_rootless,
         has_plain_groups=info.get("CgroupDriver") == "cgroupfs",
         has_limits=bool(info.get("MemoryLimit")) and not (is_rootless and info.get("CgroupVersion") == "1"),
-        architecture=str(info.get("Architecture", "")),
+        architecture=str(version.get("Arch", "")),
     )

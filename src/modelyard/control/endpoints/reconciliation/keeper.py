@@ -174,7 +174,8 @@ class ReplicaKeeper:
             return self._take_start_error(replica, error, key)
         if state is None:
             self._tasks.start(key, lambda: self._launcher.submit(replica, digest))
-            return replica
+            words = self._engine.preparing(replica.id)
+            return self._change(replica, reason=words) if words else replica
         if state.pid is not None and replica.pid != state.pid:
             replica = self._change(replica, pid=state.pid, sandbox=state.sandbox, started_at=state.started_at)
         if self._launcher.is_listening(replica):
