@@ -76,7 +76,10 @@ def test_an_operator_logs_in_and_a_private_image_is_pulled_by_tag_and_by_digest(
         case.engine.resolve_image(reference)
     assert f"modelyard registries login {registry.host}" in refused.value.hint
 
-    home, words = case.folder.parent / "home", ("login", registry.host, "--username", USER, "--password-stdin")
+    home, words = (
+        case.folder.parent / "home",
+        ("login", f"http://{registry.host}", "--username", USER, "--password-stdin"),
+    )
     wrong = modelyard(home, podman, "registries", *words, password="guessed")
     assert (wrong.returncode != 0, "does not accept" in wrong.stderr) == (True, True), wrong
     assert not credentials.users()

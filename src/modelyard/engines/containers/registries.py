@@ -7,16 +7,21 @@ named there is asked as `docker login` says, by the library.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from modelyard.engines.containers.sockets import find_socket, open_client
 from modelyard.errors import InvalidInputError, ModelyardError, PermissionDeniedError
 from modelyard.kit.files import write_atomic
 
 _DOCKER_HUB = "docker.io"
+_PLAIN = "http://"
+_ANSWER_SECONDS = 30.0
 _DOCKER_HUB_NAMES = (_DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "")
 
 
@@ -103,7 +108,13 @@ class Registries:
 
 
 def check_login(socket: str, host: str, username: str, password: str) -> None:
-    """Nothing if the registry knows this name and password. The daemon asks it, as it will when it pulls.
+    """Nothing if the registry knows this name and password. By TLS the daemon asks, with the certificates it trusts.
+
+    Args:
+        socket: the setting of where the daemon listens.
+        host: of the registry; with `http://` in front, the password may travel in clear text.
+        username: there.
+        password: there.
 
     Raises:
         ContainersUnavailableError: no Docker or Podman is there to ask.
@@ -111,14 +122,39 @@ def check_login(socket: str, host: str, username: str, password: str) -> None:
     """
     import docker  # noqa: PLC0415 - an extra
 
+    if host.startswith(_PLAIN):  # Podman's daemon asks by TLS only, whatever it pulls by
+        fault = _plain_fault(_registry(host), username, password)
+        if fault:
+            raise _refused(host, username, fault)
+        return
     with closing(open_client(find_socket(socket))) as client:
         try:
             client.login(username=username, password=password, registry=_registry(host), reauth=True)
         except docker.errors.APIError as error:
-            raise RegistryRefusedError(
-                f"The registry '{host}' does not accept '{username}': {error.explanation or error}",
-                hint="Check the name of the registry, the user's and the password.",
-            ) from error
+            raise _refused(host, username, str(error.explanation or error)) from error
+
+
+def _plain_fault(host: str, username: str, password: str) -> str:
+    """Why a registry without TLS does not accept this name and password; empty if it does.
+
+    Source: OCI distribution specification, "Determining Support" (`/v2/`); Docker's token authentication.
+    """
+    try:
+        answer = httpx.get(f"{_PLAIN}{host}/v2/", auth=(username, password), timeout=_ANSWER_SECONDS)
+        challenge = dict(re.findall(r'(\w+)="([^"]*)"', answer.headers.get("WWW-Authenticate", "")))
+        if answer.headers.get("WWW-Authenticate", "").startswith("Bearer ") and "realm" in challenge:
+            service = {"service": challenge.get("service", "")}
+            answer = httpx.get(challenge["realm"], params=service, auth=(username, password), timeout=_ANSWER_SECONDS)
+    except httpx.HTTPError as error:
+        return f"it does not answer: {error}"
+    return "" if answer.is_success else f"HTTP {answer.status_code} {answer.reason_phrase}"
+
+
+def _refused(host: str, username: str, why: str) -> RegistryRefusedError:
+    return RegistryRefusedError(
+        f"The registry '{host}' does not accept '{username}': {why}",
+        hint=f"Check the user's name and the password. A registry without TLS is named {_PLAIN}HOST.",
+    )
 
 
 def registry_of(reference: str) -> str:
@@ -134,7 +170,7 @@ def _registry(host: str) -> str:
     Raises:
         InvalidInputError: it is not the name of a host.
     """
-    name = host.strip().removeprefix("https://").removeprefix("http://").rstrip("/")
+    name = host.strip().removeprefix("https://").removeprefix(_PLAIN).rstrip("/")
     if "/" in name or any(sign.isspace() for sign in name):
         raise InvalidInputError(f"'{host}' is not a registry", hint="Give its host: registry.example.com:5000.")
     return _DOCKER_HUB if name in _DOCKER_HUB_NAMES else name

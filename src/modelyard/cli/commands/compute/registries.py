@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 PANEL = "Platform"
 
-Host = Annotated[str, typer.Argument(help="The registry: registry.example.com, or with a port; docker.io is Docker's.")]
+Host = Annotated[
+    str, typer.Argument(help="The registry; docker.io is Docker's own. With http:// in front if it has no TLS.")
+]
 
 
 def declare(app: typer.Typer) -> None:
