@@ -59,7 +59,7 @@ def credentials(case: EngineCase) -> Registries:
 
 def modelyard(home: Path, podman: Podman, *words: str, password: str = "") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "modelyard.cli.main", "--home", str(home), *words],
+        [sys.executable, "-m", "modelyard.cli.main", *words, "--home", str(home)],
         env={"MODELYARD_CONTAINER_SOCKET": podman.socket, "PATH": "/usr/bin:/bin"},
         input=password,
         capture_output=True,

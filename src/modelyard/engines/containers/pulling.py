@@ -114,8 +114,6 @@ def _lines(
     client: "DockerClient", reference: str, credentials: Mapping[str, str] | None, limit_seconds: float
 ) -> Iterator[Mapping[str, Any]]:
     """What the daemon says during a pull. Read in a thread: a daemon that says nothing cannot be interrupted."""
-    import docker  # noqa: PLC0415 - an extra
-
     answers: queue.SimpleQueue[Mapping[str, Any] | Exception | None] = queue.SimpleQueue()
     repository, tag = split(reference)
 
@@ -124,7 +122,7 @@ def _lines(
             for line in client.api.pull(repository, tag=tag, auth_config=credentials, stream=True, decode=True):
                 answers.put(line)
             answers.put(None)
-        except (docker.errors.DockerException, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - of three libraries; whoever waits says what it means
             answers.put(error)
 
     threading.Thread(target=read, name="pull", daemon=True).start()
