@@ -10,7 +10,7 @@ import pytest
 
 from modelyard.engines.choice import open_engine
 from modelyard.engines.containers.engine import ContainerEngine
-from modelyard.engines.containers.images import ImageNotFoundError, ImagePullFailedError
+from modelyard.engines.containers.pulling import ImageNotFoundError, ImagePullFailedError
 from modelyard.engines.containers.sockets import ContainersUnavailableError, open_client
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import InvalidInputError
