@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     container_pull: bool = Field(
         default=True, description="Pull images that are not here; false: only images that are here are run."
     )
+    container_pull_seconds: float = Field(default=1800.0, gt=0, description="Pulling one image may take this long.")
     job_memory_bytes: int = Field(default=4 << 30, description="Memory limit of a job that names none.")
     job_time_limit_seconds: float = Field(default=24 * 3600.0, description="Time limit of a job that names none.")
     shared_model_bytes: int = Field(
@@ -197,6 +198,7 @@ class Home:
         self.duties = self.run / "duties"
         self.token = self.root / "admin.token"
         self.mask_key = self.root / "mask.key"
+        self.registries = self.root / "registries.json"
 
     @property
     def sockets(self) -> Path:

@@ -117,7 +117,7 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
         creations=creations,
         endpoints=endpoints,
         registry=registry,
-        engine=SimpleNamespace(),
+        engine=SimpleNamespace(resolve_image=lambda reference: f"{reference.partition(':')[0]}@sha256:{'0' * 64}"),
         captures=captures,
         feedback=feedback,
         labelled=labelled,
@@ -334,6 +334,18 @@ def test_detectors_are_listed_kept_and_deleted(client: TestClient):
     assert client.post(f"{BASE}/monitors", json=MONITOR | {"detectors": ["drift", "mine"]}).status_code == 201
     bad = client.put(f"{BASE}/detectors/mine", json={"source": "x = 1"})
     assert (bad.status_code, bad.json()["code"]) == (400, "detector_invalid")
+    for body in ({}, {"source": source, "image": "scorer:3"}, {"source": source, "command": ["serve"]}):
+        assert client.put(f"{BASE}/detectors/mine", json=body).status_code == 400, body
+    assert client.get(f"{BASE}/detectors/mine").json()["image"] is None
+    image = {"image": "example.com/night:2", "command": ["python3", "/night.py"]}
+    assert client.put(f"{BASE}/detectors/mine", json=image).headers["ETag"] == '"2"'
+    found = client.get(f"{BASE}/detectors/mine").json()
+    assert found["source"] is None
+    assert found["image"] == {
+        "reference": "example.com/night:2",
+        "digest": f"example.com/night@sha256:{'0' * 64}",
+        "command": ["python3", "/night.py"],
+    }
     assert client.delete(f"{BASE}/detectors/mine").status_code == 204
 
 

@@ -51,6 +51,7 @@ from modelyard.storage.objects import open_objects
 from modelyard.types.compute.scheduling import HostCapacity, Quota
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe, JobStatus, MetricPoint
+from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 from modelyard.types.tuning.searches import Range, TuningRules
 
@@ -106,7 +107,9 @@ class OneDataset:
         image = TensorSpec(name="images", datatype=DataType.FP32, shape=(-1, 8, 8))
         answer = TensorSpec(name="prediction", datatype=DataType.FP32, shape=(-1,))
         signature = Signature(inputs=(image if ref.startswith("images") else spec,), outputs=(answer,))
-        return SimpleNamespace(ref=ref if ":" in ref else f"{ref}:7", manifest=SimpleNamespace(signature=signature))
+        form = ArtifactFormat.IMAGE if ref.startswith("container") else ArtifactFormat.ONNX
+        manifest = SimpleNamespace(signature=signature, artifact_format=form)
+        return SimpleNamespace(ref=ref if ":" in ref else f"{ref}:7", manifest=manifest)
 
     def dataset_version(self, project, dataset, number=None):
         if dataset not in ("digits", *TABLES):
@@ -276,6 +279,9 @@ def test_two_versions_are_compared_on_labelled_rows_or_on_captured_requests(clie
     assert replay["recipe"]["candidates"] == ["digits:1", "digits:7"]
     alone = client.post("/projects/default/replay-jobs", json=body | {"candidates": ["digits:1"]})
     assert (alone.status_code, alone.json()["field"]) == (400, "candidates")
+    image = client.post("/projects/default/replay-jobs", json=body | {"candidates": ["digits:1", "container"]})
+    assert (image.status_code, image.json()["code"]) == (400, "job_invalid")
+    assert "'container:7' is a container image" in image.json()["message"]
     evaluation = client.post("/projects/default/evaluation-jobs", json=body | {"slice_bound": 0.1}).json()
     assert (evaluation["kind"], evaluation["recipe"]["hyperparameters"]) == ("evaluation", {"slice_bound": 0.1})
     assert [job["id"] for job in client.get(f"{JOBS}?kind=replay").json()["items"]] == [replay["id"]]

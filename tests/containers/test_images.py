@@ -10,7 +10,7 @@ import pytest
 
 from modelyard.engines.choice import open_engine
 from modelyard.engines.containers.engine import ContainerEngine
-from modelyard.engines.containers.images import ImageNotFoundError, ImagePullFailedError
+from modelyard.engines.containers.pulling import ImageNotFoundError, ImagePullFailedError
 from modelyard.engines.containers.sockets import ContainersUnavailableError, open_client
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import InvalidInputError
@@ -30,18 +30,6 @@ from modelyard.types.processes import (
 )
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def case(podman: Podman, tmp_path: Path) -> EngineCase:
-    home = Home(tmp_path / "home")
-    home.create()
-    (tmp_path / "work").mkdir()
-    return EngineCase(
-        open=lambda: ContainerEngine(home, socket=podman.socket, may_pull=False),
-        kill_supervisor=lambda _: None,
-        folder=tmp_path / "work",
-    )
 
 
 def names(podman: Podman) -> list[str]:

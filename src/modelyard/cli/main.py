@@ -16,7 +16,7 @@ from modelyard.cli.commands import (
     state,
     training,
 )
-from modelyard.cli.commands.compute import cluster, costs, environments, queues, tuning
+from modelyard.cli.commands.compute import cluster, costs, environments, queues, registries, tuning
 
 
 def build() -> typer.Typer:
@@ -31,7 +31,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_options)
     work = (datasets, models, training, tuning, queues, costs, environments, serving, captures)
-    for module in (platform, cluster, state, *work, monitoring, alerting, retraining, access):
+    for module in (platform, cluster, registries, state, *work, monitoring, alerting, retraining, access):
         module.declare(app)
     return app
 

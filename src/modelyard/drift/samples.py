@@ -12,7 +12,7 @@ from modelyard.drift.sketches import CategorySketch, Sketch, category_name
 
 REFERENCE_ROWS = 500
 WINDOW_ROWS = 2_000
-_NEW, _MISSING = 254, 255
+_NEW, MISSING = 254, 255
 _SEED = 20_260_101
 
 
@@ -75,7 +75,7 @@ def encode(values: NDArray[Any], codes: Mapping[str, int] | None) -> NDArray[Any
         with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, which says enough here
             return np.asarray(values).astype(np.float32)
     texts = (category_name(value) for value in values.tolist())
-    return np.array([codes.get(text, _NEW) if text else _MISSING for text in texts], dtype=np.uint8)
+    return np.array([codes.get(text, _NEW) if text else MISSING for text in texts], dtype=np.uint8)
 
 
 def pack(columns: Mapping[str, NDArray[Any]]) -> dict[str, str]:

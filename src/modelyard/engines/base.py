@@ -116,6 +116,10 @@ class Engine(ABC):
         del node
         return False
 
+    def preparing(self, process_id: str) -> str:  # noqa: ARG002 - most have nothing to prepare
+        """What a `submit` under way in this object does before there is a record, in words; empty: nothing to tell."""
+        return ""
+
     def resolve_image(self, reference: str) -> str:
         """What a reference of an image means now, for good: by the digest of its content.
 

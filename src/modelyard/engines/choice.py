@@ -93,6 +93,10 @@ class ChosenEngine(Engine):
         """See `Engine.drain`; of those."""
         return self._engines[self._default].drain(node)
 
+    def preparing(self, process_id: str) -> str:
+        """See `Engine.preparing`."""
+        return next((words for engine in self._engines.values() if (words := engine.preparing(process_id))), "")
+
     def resolve_image(self, reference: str) -> str:
         """See `Engine.resolve_image`."""
         return self._engines[EngineKind.CONTAINER].resolve_image(reference)
@@ -114,7 +118,13 @@ def open_engine(settings: Settings) -> ChosenEngine:
     """
     home, is_cluster = settings.layout, settings.engine is EngineKind.RAY
     gpus = find_gpus(settings.gpus or (NO_GPUS if is_cluster else ""))  # there the cluster hands them out
-    containers = ContainerEngine(home, socket=settings.container_socket, may_pull=settings.container_pull, gpus=gpus)
+    containers = ContainerEngine(
+        home,
+        socket=settings.container_socket,
+        may_pull=settings.container_pull,
+        pull_seconds=settings.container_pull_seconds,
+        gpus=gpus,
+    )
     engines: dict[EngineKind, Engine] = {
         EngineKind.LOCAL: LocalEngine(home, gpus=gpus),
         EngineKind.CONTAINER: containers,

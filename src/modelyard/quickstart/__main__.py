@@ -21,6 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="modelyard quickstart", description=__doc__)
     parser.add_argument("--home", type=Path, default=Path.home() / ".modelyard-quickstart", help="state directory")
     parser.add_argument("--engine", choices=[*map(str, EngineKind)], help="where processes run; local if not given")
+    parser.add_argument("--container-socket", help="API of Docker or Podman, for --engine container")
     parser.add_argument("--ray-address", help="host:port of the cluster's head, for --engine ray")
     parser.add_argument("--stop", action="store_true", help="end the platform afterwards instead of leaving it running")
     arguments = parser.parse_args()
@@ -40,7 +41,8 @@ def main() -> int:
 
 def _options(arguments: argparse.Namespace) -> list[str]:
     """For `modelyard up`."""
-    given = {"--engine": arguments.engine, "--ray-address": arguments.ray_address}
+    names = ("engine", "container_socket", "ray_address")
+    given = {f"--{name.replace('_', '-')}": getattr(arguments, name) for name in names}
     return [word for option, value in given.items() if value for word in (option, value)]
 
 

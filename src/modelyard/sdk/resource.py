@@ -76,10 +76,11 @@ def act(type: type[T], path: str, body: object = None, *, timeout_seconds: float
     return decode(response.content, type)
 
 
-def put(type: type[T], path: str, body: object) -> Flow[T]:
+def put(type: type[T], path: str, body: object, *, timeout_seconds: float | None = None) -> Flow[T]:
     """PUT."""
     headers = {"Content-Type": "application/json"}
-    response = yield from send(Request(method="PUT", path=path, headers=headers, content=encode(body)))
+    request = Request(method="PUT", path=path, headers=headers, content=encode(body), timeout_seconds=timeout_seconds)
+    response = yield from send(request)
     return decode(response.content, type)
 
 

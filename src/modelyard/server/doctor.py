@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from modelyard.engines.containers.engine import ContainerEngine
+from modelyard.engines.containers.sockets import ContainersUnavailableError
 from modelyard.engines.local import cgroups
 from modelyard.engines.local.sandbox import confine, levels
 from modelyard.settings import Settings
-from modelyard.types.processes import SandboxLevel
+from modelyard.types.processes import EngineKind, SandboxLevel
 
 GIB = 1 << 30
 _LEAST_PYTHON = (3, 11)
@@ -67,6 +69,7 @@ def examine(settings: Settings) -> list[Finding]:
         _sandbox,
         _landlock,
         _control_groups,
+        _containers,
         _state_directory,
         _file_locks,
         _disk,
@@ -160,6 +163,28 @@ def _control_groups(_settings: Settings) -> Finding:
     return Finding("control groups", FindingStatus.OK, message)
 
 
+def _containers(settings: Settings) -> Finding:
+    is_needed = settings.engine is EngineKind.CONTAINER
+    try:
+        daemon = ContainerEngine(settings.layout, socket=settings.container_socket).daemon()
+    except ContainersUnavailableError as error:
+        if is_needed:
+            return Finding("containers", FindingStatus.FAIL, error.message, error.hint)
+        message = f"{error.message}, which is fine as long as nothing is to run from an image"
+        return Finding("containers", FindingStatus.OK, message, error.hint)
+    user = "without root" if daemon.is_rootless else "as root"
+    found = f"{daemon.name} {user} at {daemon.url}"
+    if not daemon.is_usable:
+        advice = "Use Podman without root, or Docker as a service of the system."
+        status = FindingStatus.FAIL if is_needed else FindingStatus.WARN
+        return Finding("containers", status, f"{found}: it maps users so that no container can use our files", advice)
+    if daemon.has_limits:
+        return Finding("containers", FindingStatus.OK, f"{found}; it holds limits of memory and processors")
+    message = f"{found}; it holds no limits of memory and processors, and does not count what is used"
+    advice = "Boot with control groups of version 2 (systemd.unified_cgroup_hierarchy=1), or run it as root."
+    return Finding("containers", FindingStatus.WARN, message, advice)
+
+
 def _state_directory(settings: Settings) -> Finding:
     root = settings.layout.root
     if not root.exists():
@@ -172,7 +197,7 @@ def _state_directory(settings: Settings) -> Finding:
     if not os.access(root, os.W_OK | os.X_OK):
         advice = "Choose another with --home, or take it over with chown."
         return Finding("state directory", FindingStatus.FAIL, f"{root} is not writable", advice)
-    for path in (root, settings.layout.token):
+    for path in (root, settings.layout.token, settings.layout.registries):
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & _GROUP_OR_OTHERS:
             advice = f"chmod go-rwx {path}"
             return Finding("state directory", FindingStatus.WARN, f"Other users can read {path}", advice)

@@ -22,12 +22,16 @@ def check_engine(settings: Settings) -> None:
     Raises:
         EngineNotReadyError: it is not, with the reason and what to do.
     """
-    if settings.engine is not EngineKind.RAY:
+    checks = {
+        EngineKind.RAY: ("modelyard.engines.ray.check", "--address", settings.ray_address),
+        EngineKind.CONTAINER: ("modelyard.engines.containers.check", "--socket", settings.container_socket),
+    }
+    if settings.engine not in checks:
         return
-    words = ["--home", str(settings.layout.root), "--address", settings.ray_address]
+    module, *words = checks[settings.engine]
     try:
         answer = subprocess.run(
-            [sys.executable, "-m", "modelyard.engines.ray.check", *words],
+            [sys.executable, "-m", module, "--home", str(settings.layout.root), *words],
             capture_output=True,
             text=True,
             timeout=_CHECK_SECONDS,
@@ -35,8 +39,8 @@ def check_engine(settings: Settings) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise EngineNotReadyError(
-            f"The cluster's nodes did not answer within {_CHECK_SECONDS:.0f} s",
-            hint="`modelyard cluster status` shows them.",
+            f"The engine '{settings.engine}' did not answer within {_CHECK_SECONDS:.0f} s",
+            hint="`modelyard doctor` looks at containers, `modelyard cluster status` at a cluster's nodes.",
         ) from error
     if answer.returncode != 0:
         lines = answer.stdout.splitlines() or [(answer.stderr.strip().splitlines() or ["it failed"])[-1]]

@@ -282,6 +282,7 @@ def main() -> None:
     add_listen_options(parser)
     parser.add_argument("--grpc-port", type=int, help="port for gRPC; 0 lets the system choose, -1: none")
     parser.add_argument("--engine", choices=[*map(str, EngineKind)], help="where processes run; local if not given")
+    parser.add_argument("--container-socket", help="API of Docker or Podman, for --engine container")
     parser.add_argument("--ray-address", help="host:port of a Ray cluster's head, for --engine ray")
     parser.add_argument("--gateways", type=int, help="gateway processes that share the port; 1 if not given")
     arguments = vars(parser.parse_args())

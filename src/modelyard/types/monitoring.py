@@ -258,8 +258,23 @@ class Monitor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorImage:
+    """A program in an image that answers as a detector.
+
+    Attributes:
+        reference: of the image, as it was given.
+        digest: what the reference meant then, which is what runs.
+        command: program and arguments; empty: what the image says.
+    """
+
+    reference: str
+    digest: str
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorDescription:
-    """A detector that monitors can name. `source` is the Python file of one's own, None for those that are built in.
+    """A detector that monitors can name. One's own has a `source`, a Python file, or an `image`; no other has either.
 
     `version` is the ETag of one's own.
     """
@@ -267,6 +282,7 @@ class DetectorDescription:
     name: str
     description: str
     source: str | None = None
+    image: DetectorImage | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     version: int = 0

@@ -14,8 +14,9 @@ from modelyard.control.queries.service import check_answer
 from modelyard.control.references.fetching import Fetcher
 from modelyard.control.telemetry.exporting import OtlpExport
 from modelyard.engines.base import check_fence
-from modelyard.engines.containers import images
+from modelyard.engines.containers import images, pulling
 from modelyard.engines.containers.engine import ContainerEngine
+from modelyard.engines.containers.registries import Registries
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.files import inside
 from modelyard.kit.locks import FileLock
@@ -29,6 +30,8 @@ from modelyard.storage.objects import content_key, open_objects
 from modelyard.testing.serving import Serving
 from modelyard.types.processes import ProcessSpec, SandboxLevel
 from provokers.registration import provokes
+
+SCORER = "registry.example.com/scorer:3"
 
 
 @provokes("sandbox_too_weak")
@@ -106,14 +109,30 @@ def containers_unavailable(stage: Stage) -> None:
 @provokes("image_not_found")
 def image_not_found(_stage: Stage) -> None:
     client = mock.Mock(**{"images.get.side_effect": docker.errors.ImageNotFound("no such image")})
-    images.resolve(client, "registry.example.com/scorer:3", may_pull=False)
+    images.resolve(client, SCORER, architecture="amd64", pull=None)
+
+
+@provokes("image_architecture")
+def image_architecture(_stage: Stage) -> None:
+    client = mock.Mock(**{"images.get.return_value": mock.Mock(attrs={"Architecture": "s390x"})})
+    images.resolve(client, SCORER, architecture="amd64", pull=None)
 
 
 @provokes("image_pull_failed")
 def image_pull_failed(_stage: Stage) -> None:
-    client = mock.Mock(**{"images.get.side_effect": docker.errors.ImageNotFound("no such image")})
-    client.api.pull.return_value = iter([{"error": "dial tcp: lookup registry.example.com: no such host"}])
-    images.resolve(client, "registry.example.com/scorer:3", may_pull=True)
+    raise pulling.refusal(SCORER, "dial tcp: lookup registry.example.com: no such host", is_known=False)
+
+
+@provokes("registry_refused")
+def registry_refused(_stage: Stage) -> None:
+    raise pulling.refusal(SCORER, "unauthorized: authentication required", is_known=False)
+
+
+@provokes("registry_credentials_damaged")
+def registry_credentials_damaged(stage: Stage) -> None:
+    path = stage.folder() / "registries.json"
+    path.write_text("user:password")
+    Registries(path).users()
 
 
 @provokes("internal")

@@ -38,6 +38,7 @@ def _declare_alerts(group: typer.Typer) -> None:
 
 def _declare_detectors(group: typer.Typer) -> None:
     command(group, "upload")(upload_detector)
+    command(group, "use-image")(use_image)
     command(group, "list")(list_detectors)
     command(group, "show")(show_detector)
     command(group, "delete")(delete_detector)
@@ -134,6 +135,20 @@ def upload_detector(
     session.out.done(kept, f"Kept {name}. Use it: modelyard monitors create NAME --endpoint ENDPOINT --detector {name}")
 
 
+def use_image(
+    session: Session,
+    name: Detector,
+    image: Annotated[str, typer.Argument(help="Its reference; what it means now is what will run.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND]...", help="What it runs.")] = None,
+    description: Annotated[str, typer.Option(help="What it looks for.")] = "",
+) -> None:
+    """Have a container image be a detector of your own; the project must permit code."""
+    with session.out.waiting("Looking for the image"):
+        kept = session.client.detectors.use_image(name, image, command=words or (), description=description)
+    digest = kept.image.digest if kept.image else ""
+    session.out.done(kept, f"Kept {name}, which runs {digest}.")
+
+
 def list_detectors(session: Session) -> None:
     """All that monitors can look for."""
     session.out.table(
@@ -148,9 +163,16 @@ def list_detectors(session: Session) -> None:
 
 
 def show_detector(session: Session, name: Detector) -> None:
-    """A detector of your own, with its source."""
+    """A detector of your own, with its source or its image."""
     detector = session.client.detectors.get(name)
-    fields = {"Detector": detector.name, "Looks for": detector.description, "Source": detector.source}
+    fields = {
+        "Detector": detector.name,
+        "Looks for": detector.description,
+        "Image": detector.image.reference if detector.image else None,
+        "Digest": detector.image.digest if detector.image else None,
+        "Command": " ".join(detector.image.command) if detector.image else None,
+        "Source": detector.source,
+    }
     session.out.record(detector, fields)
 
 

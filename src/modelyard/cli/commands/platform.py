@@ -62,6 +62,9 @@ def up(
     engine: Annotated[
         str | None, typer.Option(help="Where processes run: local, container, or ray (a cluster).")
     ] = None,
+    container_socket: Annotated[
+        str | None, typer.Option(help="API of Docker or Podman; DOCKER_HOST or the usual places if left out.")
+    ] = None,
     ray_address: Annotated[
         str | None, typer.Option(help="host:port of the cluster's head; that of `modelyard cluster start` if left out.")
     ] = None,
@@ -77,6 +80,7 @@ def up(
         "--grpc-port": grpc_port,
         "--gateways": gateways,
         "--engine": engine,
+        "--container-socket": container_socket,
         "--ray-address": ray_address,
         "--tls-certificate": tls_certificate,
         "--tls-key": tls_key,

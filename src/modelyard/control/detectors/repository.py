@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from modelyard.control.detectors.tables import own_detectors
-from modelyard.types.monitoring import DetectorDescription
+from modelyard.types.monitoring import DetectorDescription, DetectorImage
 
 
 class DetectorRepository:
@@ -39,4 +39,8 @@ def _key(project: str, name: str) -> tuple[Any, Any]:
 
 
 def _detector(row: RowMapping) -> DetectorDescription:
-    return DetectorDescription(**{key: value for key, value in row.items() if key != "project"})
+    values = {key: value for key, value in row.items() if key != "project"}
+    image = values.pop("image")
+    if image is not None:
+        image = DetectorImage(**{**image, "command": tuple(image["command"])})
+    return DetectorDescription(**values, image=image)

@@ -9,8 +9,10 @@ import msgspec
 from modelyard.control.detectors.errors import DetectorFailedError
 from modelyard.drift.base import Detection, DetectionSettings
 from modelyard.drift.own.exchange import write_window
+from modelyard.drift.own.plain import sample_csv
 from modelyard.drift.own.program import PROGRAM, REFERENCE, RESULT, SETTINGS, WINDOW, OwnResult
 from modelyard.drift.reference import ReferenceSketch, WindowSketch
+from modelyard.drift.samples import unpack
 from modelyard.engines.base import Engine, check_fence
 from modelyard.kit.ids import new_id
 from modelyard.types.monitoring import DetectorDescription
@@ -20,6 +22,7 @@ _SECONDS = 120.0
 _PATIENCE_SECONDS = 10.0
 _LIMITS = Resources(cpus=1.0, memory_bytes=2 << 30, disk_bytes=256 << 20, time_limit_seconds=_SECONDS, max_processes=64)
 _MAX_RESULT_BYTES = 16 << 20
+REFERENCE_ROWS, WINDOW_ROWS = "reference.csv", "window.csv"
 
 
 class DetectorRunner:
@@ -48,16 +51,25 @@ class DetectorRunner:
             DetectorFailedError: it gave none; the message has its reason.
             SandboxTooWeakError: this machine cannot fence it in.
         """
-        check_fence(self._engine)
+        if detector.image is None:  # a container fences in by itself
+            check_fence(self._engine)
         process = new_id("detector")
         folder = self._folder / process
         folder.mkdir(parents=True, mode=0o700)
         try:
-            (folder / PROGRAM).write_text(detector.source or "", encoding="utf-8")
+            if detector.image is None:
+                (folder / PROGRAM).write_text(detector.source or "", encoding="utf-8")
+            else:
+                samples = {
+                    REFERENCE_ROWS: unpack(reference.sample, reference.columns),
+                    WINDOW_ROWS: window.sample.columns,
+                }
+                for name, columns in samples.items():
+                    (folder / name).write_text(sample_csv(reference.columns, columns), encoding="utf-8")
             (folder / REFERENCE).write_bytes(reference.to_json())
             (folder / WINDOW).write_bytes(write_window(window))
             (folder / SETTINGS).write_bytes(msgspec.json.encode(settings))
-            self._engine.submit(process, self._spec(folder, project, detector.name))
+            self._engine.submit(process, self._spec(folder, project, detector))
             state = self._engine.wait(process, _SECONDS + _PATIENCE_SECONDS)
             return _answer(detector.name, state, folder / RESULT)
         finally:
@@ -65,12 +77,14 @@ class DetectorRunner:
             shutil.rmtree(folder, ignore_errors=True)
 
     @staticmethod
-    def _spec(folder: Path, project: str, name: str) -> ProcessSpec:
+    def _spec(folder: Path, project: str, detector: DetectorDescription) -> ProcessSpec:
+        own = (sys.executable, "-m", "modelyard.drift.own.program", str(folder))
         return ProcessSpec(
-            command=(sys.executable, "-m", "modelyard.drift.own.program", str(folder)),
+            command=own if detector.image is None else detector.image.command,
+            image="" if detector.image is None else detector.image.digest,
             work_directory=str(folder),
             resources=_LIMITS,
-            labels={"detector": name, "project": project},
+            labels={"detector": detector.name, "project": project},
         )
 
 
@@ -87,8 +101,9 @@ def _answer(name: str, state: ProcessState, file: Path) -> Detection:
         result = msgspec.json.decode(file.read_bytes(), type=OwnResult)
     except (OSError, msgspec.DecodeError) as error:
         raise DetectorFailedError(
-            f"Detector '{name}' left no readable answer: {error}", hint="detect() must return a Detection."
+            f"Detector '{name}' left no readable answer: {error}",
+            hint="detect() must return a Detection; an image must write it as JSON to result.json.",
         ) from error
     if result.detection is None:
-        raise DetectorFailedError(f"Detector '{name}' gave no verdict: {result.failure}", hint="Correct its file.")
+        raise DetectorFailedError(f"Detector '{name}' gave no verdict: {result.failure}", hint="Correct it.")
     return result.detection

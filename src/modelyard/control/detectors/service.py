@@ -15,7 +15,7 @@ from modelyard.drift.catalog import DETECTORS
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name
 from modelyard.storage.database import Database
-from modelyard.types.monitoring import DetectorDescription
+from modelyard.types.monitoring import DetectorDescription, DetectorImage
 
 QUALITY = DetectorDescription(
     name="quality",
@@ -31,15 +31,22 @@ class DetectorService:
         database: of Operations.
         repository: the SQL.
         permits_code: whether a project permits code in writing.
+        resolve_image: what a reference of an image means now, by the digest of its content.
         clock: for times.
     """
 
     def __init__(
-        self, database: Database, repository: DetectorRepository, permits_code: Callable[[str], bool], clock: Clock
+        self,
+        database: Database,
+        repository: DetectorRepository,
+        permits_code: Callable[[str], bool],
+        resolve_image: Callable[[str], str],
+        clock: Clock,
     ) -> None:
         self._database = database
         self._repository = repository
         self._permits_code = permits_code
+        self._resolve_image = resolve_image
         self._clock = clock
 
     def list(self, project: str) -> Sequence[DetectorDescription]:
@@ -74,6 +81,8 @@ class DetectorService:
         Raises:
             NameInvalidError, DetectorInvalidError: the request is wrong.
             DetectorCodeForbiddenError: the project does not permit code.
+            ContainersUnavailableError: nothing here runs images.
+            ImageNotFoundError, RegistryRefusedError, ImagePullFailedError: the image is not to be had.
         """
         check_name(name)
         self._check_permitted(project)
@@ -81,7 +90,13 @@ class DetectorService:
             raise DetectorInvalidError(
                 f"'{name}' is a detector that is built in", hint="Choose another name.", field="name"
             )
-        _check_source(body.source)
+        image = None
+        if body.image is not None:
+            image = DetectorImage(
+                reference=body.image, digest=self._resolve_image(body.image), command=tuple(body.command)
+            )
+        else:
+            _check_source(body.source or "")
         now = self._clock.now()
         with self._database.transaction() as connection:
             before = self._repository.get(connection, project, name)
@@ -89,6 +104,7 @@ class DetectorService:
                 name=name,
                 description=body.description,
                 source=body.source,
+                image=image,
                 created_at=before.created_at if before else now,
                 updated_at=now,
                 version=before.version + 1 if before else 1,

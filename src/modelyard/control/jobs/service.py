@@ -23,7 +23,7 @@ from modelyard.types.batch.metrics import EXPECTED_END, FAILED_ROWS, ROWS, ROWS_
 from modelyard.types.batch.recipes import JobProgress
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import DatasetRef, Job, JobKind, JobRecipe, JobStatus, MetricPoint
-from modelyard.types.models import Task
+from modelyard.types.models import ArtifactFormat, ModelVersion, Task
 from modelyard.types.processes import LogChunk, Resources
 
 _ANYWHERE = Placement()
@@ -111,9 +111,12 @@ class JobService:
 
         Raises:
             NotFoundError: a dataset or model version, or the queue, does not exist.
+            JobInvalidError: a candidate is a container image.
             JobNeverFitsError: it could not start even on an empty machine.
         """
-        refs = tuple(self._registry.model_version(project, ref).ref for ref in recipe.candidates)
+        versions = [self._registry.model_version(project, ref) for ref in recipe.candidates]
+        _check_comparable(versions)
+        refs = tuple(version.ref for version in versions)
         complete = replace(recipe, channels=self.pinned(project, recipe.channels), candidates=refs)
         return self.submit(
             project, kind, complete, None, resources, created_by=created_by, creation=creation, placement=placement
@@ -350,3 +353,14 @@ def progress_of(job: Job) -> JobProgress | None:
 def process_id(job: Job) -> str:
     """The engine's name for the present attempt of a job."""
     return f"{job.id}-{job.attempt}"
+
+
+def _check_comparable(versions: Sequence[ModelVersion]) -> None:
+    """An image runs beside a process, and two of them would listen at one port of its one loopback."""
+    for version in versions:
+        if version.manifest.artifact_format is ArtifactFormat.IMAGE:
+            raise JobInvalidError(
+                f"'{version.ref}' is a container image, which no job can load to compare it",
+                hint="Deploy it as a shadow of the running version: a rollout compares their answers.",
+                field="candidates",
+            )

@@ -70,6 +70,10 @@ class MeteredEngine(Engine):
         """See `Engine.drain`."""
         return self._engine.drain(node)
 
+    def preparing(self, process_id: str) -> str:
+        """See `Engine.preparing`."""
+        return self._engine.preparing(process_id)
+
     def resolve_image(self, reference: str) -> str:
         """See `Engine.resolve_image`."""
         return self._engine.resolve_image(reference)

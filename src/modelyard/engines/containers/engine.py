@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from modelyard.engines.base import ProcessNotFoundError
@@ -9,6 +10,8 @@ from modelyard.engines.checking import check_placed, check_spec
 from modelyard.engines.containers import images, ownership
 from modelyard.engines.containers.groups import ParentGroup, parent_groups
 from modelyard.engines.containers.planning import HOME_LABEL, LABEL, bootstrap, make_plan
+from modelyard.engines.containers.pulling import Puller, Report
+from modelyard.engines.containers.registries import Registries
 from modelyard.engines.containers.sockets import ContainersUnavailableError, Daemon, find_socket, look_at, open_client
 from modelyard.engines.local.accelerators import GpuPool
 from modelyard.engines.local.records import Records
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 
+_PULL_SECONDS = 1800.0
+
+
 class ContainerEngine(SupervisedEngine):
     """Hardened containers of one Docker or Podman. Thread-safe; keeps its state in `<home>/run/containers` only.
 
@@ -32,6 +38,7 @@ class ContainerEngine(SupervisedEngine):
         home: the state directory.
         socket: URL of the API; empty: DOCKER_HOST, or the usual places.
         may_pull: whether images that are not here are fetched from their registries.
+        pull_seconds: how long one may take.
         gpus: accelerators to hand out; None: all of this machine.
     """
 
@@ -44,10 +51,18 @@ class ContainerEngine(SupervisedEngine):
     )
 
     def __init__(
-        self, home: Home, *, socket: str = "", may_pull: bool = True, gpus: Sequence[Gpu] | None = None
+        self,
+        home: Home,
+        *,
+        socket: str = "",
+        may_pull: bool = True,
+        pull_seconds: float = _PULL_SECONDS,
+        gpus: Sequence[Gpu] | None = None,
     ) -> None:
         super().__init__(Records(home.containers))
         self._pool = GpuPool(home, gpus)
+        self._puller = Puller(Registries(home.registries), pull_seconds)
+        self._preparing: dict[str, str] = {}
         self._home = home
         self._socket = socket
         self._may_pull = may_pull
@@ -61,7 +76,9 @@ class ContainerEngine(SupervisedEngine):
             GpusBusyError: others have the accelerators that it asks for.
             ContainersUnavailableError: no Docker or Podman answers.
             ImageNotFoundError: an image is neither here nor in its registry.
-            ImagePullFailedError: a registry does not answer.
+            ImageArchitectureError: it is for other processors.
+            RegistryRefusedError: a registry does not let us have an image.
+            ImagePullFailedError: a registry does not answer, or not in time.
             SupervisorFailedError: nothing was started; try again.
         """
         if self._records.exists(process_id):
@@ -70,11 +87,15 @@ class ContainerEngine(SupervisedEngine):
         check_placed(spec, self._pool.machine)
         url = find_socket(self._socket)
         with closing(open_client(url)) as client:
-            daemon = look_at(client)
+            daemon = look_at(client, url)
             _check_daemon(daemon)
-            own = self._image(client, spec.image) if spec.image else images.empty_image(client)
-            found = [own, *([self._image(client, spec.sidecar.image)] if spec.sidecar else [])]
-        ownership.grant(spec, ownership.user_of(process_id), self._home.root)
+            report = partial(self._preparing.__setitem__, process_id)
+            try:
+                own = self._image(client, daemon, spec.image, report) if spec.image else images.empty_image(client)
+                beside = [self._image(client, daemon, spec.sidecar.image, report)] if spec.sidecar else []
+            finally:
+                self._preparing.pop(process_id, None)
+        ownership.grant(spec, ownership.user_of(process_id), self._home)
         with self._pool.lend(spec) as gpus:
             plan = make_plan(
                 process_id,
@@ -82,7 +103,7 @@ class ContainerEngine(SupervisedEngine):
                 folder=str(self._records.path(process_id)),
                 socket=url,
                 daemon=daemon,
-                images=found,
+                images=[own, *beside],
                 group=self._cgroup_name(process_id),
                 gpus=gpus,
             )
@@ -92,10 +113,15 @@ class ContainerEngine(SupervisedEngine):
         """See `Engine.resolve_image`: `repository@sha256:...` where it has one, else the image's id.
 
         Raises:
-            ContainersUnavailableError, ImageNotFoundError, ImagePullFailedError: as for `submit`.
+            ModelyardError: as for `submit`.
         """
-        with closing(open_client(find_socket(self._socket))) as client:
-            return images.pinned(client, self._image(client, reference))
+        url = find_socket(self._socket)
+        with closing(open_client(url)) as client:
+            return images.pinned(client, self._image(client, look_at(client, url), reference, _say_nothing))
+
+    def preparing(self, process_id: str) -> str:
+        """See `Engine.preparing`."""
+        return self._preparing.get(process_id, "")
 
     def reap(self) -> Sequence[str]:
         """See `Engine.reap`."""
@@ -122,11 +148,17 @@ class ContainerEngine(SupervisedEngine):
         Raises:
             ContainersUnavailableError: nothing does.
         """
-        with closing(open_client(find_socket(self._socket))) as client:
-            return look_at(client)
+        url = find_socket(self._socket)
+        with closing(open_client(url)) as client:
+            return look_at(client, url)
 
-    def _image(self, client: "DockerClient", reference: str) -> str:
-        return images.resolve(client, reference, may_pull=self._may_pull)
+    def _image(self, client: "DockerClient", daemon: Daemon, reference: str, report: Report) -> str:
+        def pull(wanted: str) -> None:
+            self._puller.pull(daemon.url, wanted, report)
+
+        return images.resolve(
+            client, reference, architecture=daemon.architecture, pull=pull if self._may_pull else None
+        )
 
     def _end_remains(self, process_id: str) -> None:
         name = self._cgroup_name(process_id)
@@ -153,6 +185,10 @@ class ContainerEngine(SupervisedEngine):
             return False
 
 
+def _say_nothing(_words: str) -> None:
+    """Nobody waits for words."""
+
+
 def _remove_container(client: "DockerClient", name: str) -> bool:
     """End and forget a container; whether there was one."""
     import docker  # noqa: PLC0415
@@ -165,7 +201,7 @@ def _remove_container(client: "DockerClient", name: str) -> bool:
 
 
 def _check_daemon(daemon: Daemon) -> None:
-    if daemon.is_rootless and not daemon.is_podman:
+    if not daemon.is_usable:
         raise ContainersUnavailableError(
             "Docker without root maps users in a way in which a container has no user that owns the platform's files",
             hint="Use Podman without root, or Docker as a service of the system.",

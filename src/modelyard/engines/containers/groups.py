@@ -36,6 +36,15 @@ class ParentGroup:
         """The most memory that everything inside had at one time."""
         return self._number("memory.peak", "memory.max_usage_in_bytes")
 
+    def anonymous_bytes(self) -> int | None:
+        """Memory inside that no file backs, now; None where nobody counts it."""
+        names = ("anon ", "shmem ") if cgroups.version_in_use() == _VERSION_2 else ("total_rss ", "total_shmem ")
+        for folder in self._folders():
+            lines = _read(folder / "memory.stat").splitlines()
+            if lines:
+                return sum(int(line.split()[1]) for line in lines if line.startswith(names))
+        return None
+
     def cpu_seconds(self) -> float | None:
         """Processor time of everything inside."""
         for folder in self._folders():

@@ -2,51 +2,55 @@
 
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelyard.engines.containers.pulling import ImageArchitectureError, ImageNotFoundError
 from modelyard.engines.local.sandbox import visible
-from modelyard.errors import ModelyardError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_WORDS_OF_REFUSAL = ("denied", "unauthorized", "authentication", "not found", "manifest unknown")
+_EMULATED_AS = {"amd64": "x86_64", "arm64": "aarch64"}
 EMPTY = "localhost/modelyard/empty-1"  # no registry is asked for it
 _EMPTY_TAG = "latest"  # Podman gives no other to what it imports
 
 
-class ImageNotFoundError(NotFoundError):
-    """The image is neither here nor in its registry, or the registry does not show it to us."""
-
-    code = "image_not_found"
-
-
-class ImagePullFailedError(UnavailableError):
-    """The registry of the image does not answer, or broke off."""
-
-    code = "image_pull_failed"
-
-
-def resolve(client: "DockerClient", reference: str, *, may_pull: bool) -> str:
+def resolve(client: "DockerClient", reference: str, *, architecture: str, pull: Callable[[str], None] | None) -> str:
     """The id of the image (`sha256:...`), which is here afterwards.
+
+    Args:
+        client: of the daemon.
+        reference: of the image.
+        architecture: of the daemon's machine.
+        pull: fetches what is not here; None: nothing is fetched.
 
     Raises:
         ImageNotFoundError: it is not here and cannot be had.
-        ImagePullFailedError: its registry does not answer; try again.
+        ImageArchitectureError: it is for other processors.
+        ModelyardError: whatever `pull` raises.
     """
     import docker  # noqa: PLC0415
 
     try:
-        return str(client.images.get(reference).id)
+        image = client.images.get(reference)
     except docker.errors.ImageNotFound:
-        pass
-    if not may_pull or reference.startswith("sha256:"):
-        raise ImageNotFoundError(
-            f"The image '{reference}' is not on this machine",
-            hint="Build or load it here, or name it with its registry and let MODELYARD_CONTAINER_PULL be true.",
+        if pull is None or reference.startswith("sha256:"):
+            raise ImageNotFoundError(
+                f"The image '{reference}' is not on this machine",
+                hint="Build or load it here, or name it with its registry and let MODELYARD_CONTAINER_PULL be true.",
+            ) from None
+        pull(reference)
+        image = client.images.get(reference)
+    made_for = str(image.attrs.get("Architecture") or architecture)
+    if made_for != architecture and not _is_emulated(made_for):
+        raise ImageArchitectureError(
+            f"The image '{reference}' is for {made_for} processors, this machine has {architecture}",
+            hint=f"Build it for {architecture}, or run it on another machine.",
+            field="image",
         )
-    return _pull(client, reference)
+    return str(image.id)
 
 
 def pinned(client: "DockerClient", image_id: str) -> str:
@@ -66,42 +70,9 @@ def empty_image(client: "DockerClient") -> str:
         return str(client.images.get(f"{EMPTY}:{_EMPTY_TAG}").id)
 
 
-def _pull(client: "DockerClient", reference: str) -> str:
-    """Credentials are those of `docker login` (DOCKER_CONFIG)."""
-    import docker  # noqa: PLC0415
-
-    repository, tag = _split(reference)
-    try:
-        # Docker refuses with a status, Podman in the middle of the answer.
-        for line in client.api.pull(repository, tag=tag, stream=True, decode=True):
-            if line.get("error"):
-                raise _refusal(reference, str(line["error"]))
-        return str(client.images.get(reference).id)
-    except docker.errors.APIError as error:
-        raise _refusal(reference, str(error.explanation or error)) from error
-    except (docker.errors.DockerException, OSError) as error:
-        raise _refusal(reference, str(error)) from error
-
-
-def _refusal(reference: str, words: str) -> ModelyardError:
-    if any(word in words for word in _WORDS_OF_REFUSAL):
-        return ImageNotFoundError(
-            f"The registry does not give the image '{reference}': {words}",
-            hint="Check its name, and `docker login` as the user that runs the platform, if it is private.",
-        )
-    return ImagePullFailedError(
-        f"The image '{reference}' could not be pulled: {words}", hint="See whether its registry is there; try again."
-    )
-
-
-def _split(reference: str) -> tuple[str, str]:
-    """Repository and tag or digest: a colon after the last slash begins the tag."""
-    if "@" in reference:
-        repository, _, digest = reference.partition("@")
-        return repository, digest
-    head, slash, last = reference.rpartition("/")
-    name, _, tag = last.partition(":")
-    return f"{head}{slash}{name}", tag or "latest"
+def _is_emulated(architecture: str) -> bool:
+    """Whether the kernel was told of a program that runs those of another processor."""
+    return Path("/proc/sys/fs/binfmt_misc", f"qemu-{_EMULATED_AS.get(architecture, architecture)}").exists()
 
 
 def _root() -> bytes:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from modelyard.settings import Home
 from modelyard.types.processes import ProcessSpec
 
 _FIRST_OWN_USER, _OWN_USERS = 20_000, 40_000
@@ -23,10 +24,11 @@ def user_of(process_id: str) -> int:
     return _FIRST_OWN_USER + int.from_bytes(digest[:4], "big") % _OWN_USERS
 
 
-def grant(spec: ProcessSpec, user: int, home: Path) -> None:
+def grant(spec: ProcessSpec, user: int, home: Home) -> None:
     """Let `user` use what it is given: writable folders become its own, and what it may read is opened to readers.
 
-    Only root has to, and only inside the state directory, whose own door stays shut to all others.
+    Only root has to, and only inside the state directory and the folder of sockets, whose own doors stay shut to all
+    others.
     """
     if os.getuid() != 0:
         return
@@ -34,9 +36,10 @@ def grant(spec: ProcessSpec, user: int, home: Path) -> None:
     for folder in {spec.work_directory, *(mount.path for mount in mounts if mount.is_writable)}:
         for each in _tree(Path(folder)):
             os.chown(each, user, user, follow_symlinks=False)
+    own = [folder.resolve() for folder in (home.root, home.sockets)]
     for mount in mounts:
         path = Path(mount.path).resolve()
-        if not mount.is_writable and path.is_relative_to(home.resolve()):
+        if not mount.is_writable and any(path.is_relative_to(folder) for folder in own):
             _open(_tree(path))
 
 

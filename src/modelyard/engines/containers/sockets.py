@@ -27,18 +27,34 @@ class Daemon:
 
     Attributes:
         name: "docker" or "podman", with its version.
+        url: of its API.
         is_rootless: an ordinary user runs it, so that it maps user ids.
         has_plain_groups: control groups are made in folders that anybody with the right may make, not by systemd.
+        has_limits: limits of memory and processors are held, and what is used is counted.
+        architecture: of the machine that it runs on, by Go's name ("amd64", "arm64").
     """
 
     name: str
+    url: str
     is_rootless: bool
     has_plain_groups: bool
+    has_limits: bool
+    architecture: str
 
     @property
     def is_podman(self) -> bool:
         """Whether it is Podman."""
         return self.name.startswith("podman")
+
+    @property
+    def is_usable(self) -> bool:
+        """False of Docker without root: its users are mapped so that none in a container owns the platform's files."""
+        return self.is_podman or not self.is_rootless
+
+    @property
+    def command(self) -> str:
+        """The program of its command line."""
+        return "podman" if self.is_podman else "docker"
 
 
 def find_socket(setting: str = "") -> str:
@@ -91,8 +107,8 @@ def _knock(url: str) -> None:
             probe.connect(url.removeprefix("unix://"))
 
 
-def look_at(client: "DockerClient") -> Daemon:
-    """What answers there.
+def look_at(client: "DockerClient", url: str) -> Daemon:
+    """What answers at `url`.
 
     Raises:
         ContainersUnavailableError: it does not answer any more.
@@ -105,8 +121,12 @@ def look_at(client: "DockerClient") -> Daemon:
         raise ContainersUnavailableError(f"Docker or Podman stopped to answer: {error}", hint="Try again.") from error
     components = {part.get("Name", ""): part.get("Version", "") for part in version.get("Components", [])}
     podman = components.get("Podman Engine")
+    is_rootless = "name=rootless" in (info.get("SecurityOptions") or [])
     return Daemon(
         name=f"podman {podman}" if podman else f"docker {version.get('Version', '')}",
-        is_rootless="name=rootless" in (info.get("SecurityOptions") or []),
+        url=url,
+        is_rootless=is_rootless,
         has_plain_groups=info.get("CgroupDriver") == "cgroupfs",
+        has_limits=bool(info.get("MemoryLimit")) and not (is_rootless and info.get("CgroupVersion") == "1"),
+        architecture=str(version.get("Arch", "")),
     )

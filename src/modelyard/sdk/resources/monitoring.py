@@ -11,6 +11,7 @@ from modelyard.types.endpoints import Event
 from modelyard.types.monitoring import DetectorDescription, DriftReport, Monitor
 
 _CHECK_SECONDS = 300.0
+_PULL_SECONDS = 3600.0  # what the platform may take for an image, and more
 
 
 class Monitors(Resource[Mode]):
@@ -137,7 +138,7 @@ class Monitors(Resource[Mode]):
 
 
 class Detectors(Resource[Mode]):
-    """What monitors can look for: what is built in, and Python files of your own."""
+    """What monitors can look for: what is built in, and Python files and images of your own."""
 
     @call
     def upload(self, name: str, file: str | Path, *, description: str = "") -> Flow[DetectorDescription]:
@@ -149,8 +150,24 @@ class Detectors(Resource[Mode]):
         return put(DetectorDescription, self._path(OPERATIONS, "detectors", name), body)
 
     @call
+    def use_image(
+        self, name: str, image: str, *, command: Sequence[str] = (), description: str = ""
+    ) -> Flow[DetectorDescription]:
+        """Have an image be a detector; the project must permit code. What its reference means now is what will run.
+
+        Args:
+            name: what monitors call it.
+            image: its reference; it reads the files of a check in its working directory and writes `result.json`.
+            command: what it runs; what the image says if left out.
+            description: what it looks for.
+        """
+        body = {"image": image, "command": list(command), "description": description}
+        path = self._path(OPERATIONS, "detectors", name)
+        return put(DetectorDescription, path, body, timeout_seconds=_PULL_SECONDS)
+
+    @call
     def get(self, name: str) -> Flow[DetectorDescription]:
-        """A detector of your own, with its source."""
+        """A detector of your own, with its source or its image."""
         return read(DetectorDescription, self._path(OPERATIONS, "detectors", name))
 
     @call

@@ -63,7 +63,7 @@ def assemble(
     """
     repository = MonitorRepository()
     known = References(registry, references)
-    detectors = DetectorService(database, DetectorRepository(), registry.permits_code, clock)
+    detectors = DetectorService(database, DetectorRepository(), registry.permits_code, engine.resolve_image, clock)
     alerts = AlertService(database, AlertRepository(), creations, clock)
     check = MonitorCheck(
         endpoints=endpoints,

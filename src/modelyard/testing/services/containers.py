@@ -91,10 +91,18 @@ class Podman:
 
 
 @contextmanager
-def podman_service(folder: Path) -> Iterator[Podman]:
-    """A service that is gone after the block, with all its containers. `folder` is made; its path is short, please."""
+def podman_service(folder: Path, *, plain_registry: str = "") -> Iterator[Podman]:
+    """A service that is gone after the block, with all its containers. `folder` is made; its path is short, please.
+
+    Args:
+        folder: everything that it keeps.
+        plain_registry: host and port of a registry without TLS that it may speak with.
+    """
     folder.mkdir(parents=True)
     (folder / "containers.conf").write_text(_CONFIGURATION)
+    plain = f'[[registry]]\nlocation = "{plain_registry}"\ninsecure = true\n' if plain_registry else ""
+    (folder / "registries.conf").write_text(plain)
+    (folder / "auth.json").write_text("{}")
     podman = Podman(socket=f"unix://{folder / 'api.sock'}", folder=folder)
     try:
         podman.start()
@@ -152,7 +160,12 @@ def _podman(folder: Path) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")}
+    files = {
+        "CONTAINERS_CONF": folder / "containers.conf",
+        "CONTAINERS_REGISTRIES_CONF": folder / "registries.conf",
+        "REGISTRY_AUTH_FILE": folder / "auth.json",  # not that of whoever runs the tests
+    }
+    return {**os.environ, **{name: str(path) for name, path in files.items()}}
 
 
 def _wait_for(socket: Path, process: "subprocess.Popen[bytes]") -> None:

@@ -17,6 +17,7 @@ from modelyard.control.tuning.schemas import RangeRequest
 from modelyard.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from modelyard.storage.creations import Creation
 from modelyard.types.endpoints import EndpointStatus, RolloutPlan, RolloutStatus, StageKind
+from modelyard.types.models import ArtifactFormat
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun, RetrainingStatus
 
 WORSE = {"new/points:2/accuracy": 0.5, "new/paired/gained": 0.0, "new/paired/lost": 4.0}
@@ -114,6 +115,17 @@ def test_a_worse_version_is_rejected_with_the_gates_reason_and_the_labels_stay_f
     assert ready.event_kinds()[-1] == "retraining_rejected"
     ready.jobs.favour_new()
     assert carry(ready, start(ready).id).figures["new_labels"] == 50
+
+
+def test_beside_a_version_that_is_an_image_nothing_is_proven_and_the_reason_says_so(ready):
+    version = ready.registry.models["points:1"]
+    image = replace(version.manifest, artifact_format=ArtifactFormat.IMAGE)
+    ready.registry.models["points:1"] = replace(version, manifest=image)
+    run = carry(ready, start(ready).id)
+    assert run.status is RetrainingStatus.REJECTED
+    assert "points:1 is a container image" in run.reason
+    assert not ready.registry.evaluations["points:2"].is_passed
+    assert {job.recipe.algorithm for job in ready.jobs.known.values()} == {"linear"}
 
 
 def test_promoted_labels_are_not_learnt_twice(ready):

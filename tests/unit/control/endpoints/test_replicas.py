@@ -1,5 +1,6 @@
 """How replicas come, prove themselves, fail, come again and go."""
 
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -31,6 +32,24 @@ def test_an_endpoint_is_ready_only_after_its_replicas_answered_their_golden_requ
     assert set(platform.registry.downloads) == {1}
     assert platform.kinds()[0] == "endpoint_created"
     platform.until(lambda: platform.registry.deployments == {"digits": ("digits:1",)})
+
+
+def test_a_replica_says_how_far_the_pull_of_its_image_is_until_it_has_a_process(platform, monkeypatch):
+    is_here, submit = threading.Event(), platform.engine.submit
+
+    def pull_and_submit(process_id, spec):
+        is_here.wait(30)
+        submit(process_id, spec)
+
+    monkeypatch.setattr(platform.engine, "submit", pull_and_submit)
+    monkeypatch.setattr(platform.engine, "preparing", lambda _: "" if is_here.is_set() else "it pulls 'a:1': 2 of 3")
+    platform.is_mute = True
+    platform.create()
+    platform.until(lambda: "it pulls 'a:1': 2 of 3" in platform.endpoint().reason)
+    is_here.set()
+    platform.until(lambda: platform.engine.alive() and "it pulls" not in platform.endpoint().reason)
+    platform.is_mute = False
+    platform.until_status("READY")
 
 
 def test_a_worker_gets_its_bundle_a_short_private_socket_and_its_limits(platform):

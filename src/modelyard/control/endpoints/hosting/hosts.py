@@ -271,16 +271,21 @@ def place_of(identifier: str) -> str:
 
 
 def _copy(bundle: Path, target: Path) -> None:
-    """What a host needs of a bundle; appears whole. Copies, so that it sees nothing but what it serves."""
+    """What a host needs of a bundle; appears whole. Copies, so that it sees nothing but what it serves.
+
+    Readable to every user: a host in a container is one of its own. The folder above is shut to all others.
+    """
     if target.is_dir():
         return
     _, artifact, _ = served_file(bundle)
     temporary = target.with_name(f"{target.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True, mode=0o700)
+    temporary.mkdir(parents=True)
     for source in (bundle / MANIFEST, bundle / COMPILATION, bundle / GOLDEN, artifact):
         if source.is_file():
             destination = temporary / source.relative_to(bundle.resolve() if source is artifact else bundle)
             destination.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, destination)
+    for each in (temporary, *temporary.rglob("*")):
+        each.chmod(0o755 if each.is_dir() else 0o644)
     temporary.rename(target)

@@ -59,6 +59,7 @@ class ReplicaKeeper:
         self._watch = ReplicaWatch(clock, timing.silence_seconds)
         self._out_of_table_since: dict[str, float] = {}
         self._told_to_stop: set[str] = set()
+        self._reasons_before: dict[str, str] = {}
 
     def observe(self, replica: ReplicaRecord, digest: str) -> ReplicaRecord:
         """Take note of what became of a replica and do its next step.
@@ -134,6 +135,7 @@ class ReplicaKeeper:
         self._launcher.discard(replica)
         self._out_of_table_since.pop(replica.id, None)
         self._told_to_stop.discard(replica.id)
+        self._reasons_before.pop(replica.id, None)
         self._watch.forget(replica.id)
         if is_forgotten:
             with self._database.transaction() as connection:
@@ -174,7 +176,8 @@ class ReplicaKeeper:
             return self._take_start_error(replica, error, key)
         if state is None:
             self._tasks.start(key, lambda: self._launcher.submit(replica, digest))
-            return replica
+            return self._tell_preparation(replica)
+        replica = self._change(replica, reason=self._reasons_before.pop(replica.id, replica.reason))
         if state.pid is not None and replica.pid != state.pid:
             replica = self._change(replica, pid=state.pid, sandbox=state.sandbox, started_at=state.started_at)
         if self._launcher.is_listening(replica):
@@ -182,6 +185,14 @@ class ReplicaKeeper:
         if self._is_overdue(replica):
             return self._fail(replica, f"its worker did not listen after {self._timing.start_seconds:.0f} s")
         return replica
+
+    def _tell_preparation(self, replica: ReplicaRecord) -> ReplicaRecord:
+        """Say what its start is busy with, such as a pull, until it has a process."""
+        words = self._engine.preparing(replica.id)
+        if not words:
+            return replica
+        self._reasons_before.setdefault(replica.id, replica.reason)
+        return self._change(replica, reason=words)
 
     def _take_start_error(self, replica: ReplicaRecord, error: BaseException, key: tuple[str, str]) -> ReplicaRecord:
         """It was not submitted, or not loaded; what passes is tried again and counts nothing."""

@@ -13,7 +13,7 @@ from modelyard.control.retraining.proof.signatures import breaks
 from modelyard.kit.clock import Clock
 from modelyard.types.datasets import DatasetVersion
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, Job, JobRecipe
-from modelyard.types.models import Evaluation, ModelVersion
+from modelyard.types.models import ArtifactFormat, Evaluation, ModelVersion
 from modelyard.types.monitoring import RetrainingPolicy, RetrainingRun
 
 GATE, REPLAY = "retraining-gate", "replay"
@@ -57,7 +57,7 @@ class Prover:
         """
         running = self._registry.model_version(run.project, run.old_version)
         version = self._registry.model_version(run.project, candidate)
-        broken = breaks(running.manifest.signature, version.manifest.signature)
+        broken = breaks(running.manifest.signature, version.manifest.signature) or _unproven(running, version)
         if broken:
             judgement = Judgement(candidate=candidate, approval=candidate, refusals=tuple(broken))
             self._record(version, GATE, judgement)
@@ -139,3 +139,13 @@ class Prover:
 def _replay_recipe(requests: DatasetVersion, running: ModelVersion, version: ModelVersion) -> JobRecipe:
     channel = DatasetRef(dataset=requests.dataset, number=requests.number)
     return JobRecipe(algorithm="replay", channels={"requests": channel}, candidates=(running.ref, version.ref))
+
+
+def _unproven(running: ModelVersion, version: ModelVersion) -> list[str]:
+    """Why no job can compare them. Two images would listen at one port of the one loopback that a job has."""
+    images = [each.ref for each in (running, version) if each.manifest.artifact_format is ArtifactFormat.IMAGE]
+    if not images:
+        return []
+    verb = "is a container image" if len(images) == 1 else "are container images"
+    told = f"nothing is proven of it: {' and '.join(images)} {verb}, which no job can load to compare them"
+    return [f"{told}; a rollout that begins as a shadow compares their answers on live requests"]

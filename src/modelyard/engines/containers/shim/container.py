@@ -89,6 +89,16 @@ class RunningContainer:
             return bool(self._container.attrs["State"].get("OOMKilled"))
         return False
 
+    def usage(self) -> tuple[float, int] | None:
+        """Processor seconds so far and bytes of memory now, as the daemon says; None if it does not know."""
+        with contextlib.suppress(*_RAISED, KeyError):
+            answer = self._client.api.stats(self._container.id, stream=False, one_shot=True)
+            memory = answer["memory_stats"]
+            cached = memory.get("stats", {})
+            inactive = cached.get("inactive_file", cached.get("total_inactive_file", 0))
+            return answer["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, max(0, memory["usage"] - inactive)
+        return None
+
     def finish(self, patience_seconds: float) -> None:
         """Wait for its end and the rest of its output."""
         self._waiter.join(patience_seconds)

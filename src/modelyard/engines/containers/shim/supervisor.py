@@ -15,6 +15,7 @@ from modelyard.engines.containers.plan import ContainerPlan, Plan
 from modelyard.engines.containers.shim.container import RunningContainer
 from modelyard.engines.containers.shim.first import FAILED_CODE
 from modelyard.engines.containers.shim.limits import Broken, Limits
+from modelyard.engines.containers.shim.meter import Meter
 from modelyard.engines.containers.sockets import ContainersUnavailableError, open_client
 from modelyard.engines.local import layout
 from modelyard.engines.local.shim.account import account
@@ -43,6 +44,7 @@ class Supervisor:
         self._group = ParentGroup(plan["group"]) if plan["group"] else None
         self._limits = Limits(plan, self._group)
         self._containers: list[RunningContainer] = []
+        self._meter = Meter(self._group, self._containers)
         self._verdict: Broken | None = None
         self._kill_at: float | None = None
 
@@ -89,10 +91,12 @@ class Supervisor:
             drain(self._doorbell)
             self._look_at_stop()
             self._look_at_limits()
+            self._look_at_usage()
 
     def _sleep_ms(self) -> float:
         moments = [self._kill_at] if self._verdict is not None else [self._limits.next_look()]
         left = [moment - time.monotonic() for moment in moments if moment is not None]
+        left.append(self._meter.next_look - time.monotonic())
         return 1000 * max(0.0, min([_LONGEST_SLEEP_SECONDS, *left])) + 1
 
     def _look_at_stop(self) -> None:
@@ -110,6 +114,11 @@ class Supervisor:
             self._end(broken, grace_seconds=_LIMIT_GRACE_SECONDS if broken[0] == "TIMEOUT" else 0)
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._kill()
+
+    def _look_at_usage(self) -> None:
+        used = self._meter.look()
+        if used is not None:
+            write_json(layout.USAGE, used, is_durable=False)
 
     def _end(self, verdict: Broken, *, grace_seconds: float) -> None:
         """Bring about the end; a later call may only shorten the grace."""
@@ -142,8 +151,9 @@ class Supervisor:
         end = self._account(first, found)
         for container in reversed(self._containers):
             container.remove()
+        end |= self._meter.total()
         if self._group is not None:
-            end["max_rss_bytes"], end["cpu_seconds"] = self._group.peak_bytes(), self._group.cpu_seconds()
+            end["max_rss_bytes"] = self._group.peak_bytes()
             self._group.end()
         return {**end, "ended_at": timestamp()}
 
