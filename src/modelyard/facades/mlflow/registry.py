@@ -215,10 +215,10 @@ class RegistryStore(AbstractStore):  # type: ignore[misc] # MLflow is not instal
         _refuse(f"'{name}' version {version} cannot lose the tag '{key}': versions do not change")
 
 
-def _named(filter_string: str | None) -> list[str]:
-    """The one model that a filter is about, if it names one."""
+def _named(filter_string: str | None) -> str | None:
+    """The one model that a filter is about, if it names one: the versions of others need not be read then."""
     parts = SearchModelVersionUtils.parse_search_filter(filter_string) if filter_string else []
-    return [part["value"] for part in parts if part["key"] == "name" and part["comparator"] == "="]
+    return next((part["value"] for part in parts if part["key"] == "name" and part["comparator"] == "="), None)
 
 
 def _page(found: Sequence[Any], max_results: int | None, page_token: str | None) -> PagedList[Any]:

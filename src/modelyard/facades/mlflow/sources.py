@@ -5,7 +5,6 @@ from urllib.parse import unquote, urlparse
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from mlflow.server import handlers
 from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 
 from modelyard.errors import InvalidInputError
@@ -19,6 +18,8 @@ def location_of(source: str) -> str:
     Raises:
         MlflowException: it is of another kind; the server reads nothing from elsewhere for anybody.
     """
+    from mlflow.server import handlers  # noqa: PLC0415 - which loads the plug-ins while it is imported itself
+
     store = handlers._get_tracking_store()  # noqa: SLF001 - MLflow's own handlers do it so
     parsed = urlparse(source)
     if parsed.scheme == "models" and (model_id := _parse_model_id_if_present(source)):
@@ -42,6 +43,8 @@ def download_source(location: str, folder: Path) -> None:
         InvalidInputError: there are none, or it is no model.
         MlflowException: it lies in another workspace.
     """
+    from mlflow.server import handlers  # noqa: PLC0415 - as above
+
     path = handlers._get_workspace_scoped_repo_path_if_enabled(unquote(urlparse(location).path))  # noqa: SLF001
     artifacts = handlers._get_artifact_repo_mlflow_artifacts()  # noqa: SLF001
     artifacts.copy_folder(path, folder)
