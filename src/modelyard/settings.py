@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     smtp_from: str = Field(default="modelyard@localhost", description="Sender of alerts by mail.")
     experiments: bool = Field(
         default=True,
-        description="With the extra `mlflow`: MLflow's server at /mlflow, and a run in it for each job. False: neither.",
+        description="With the extra `mlflow`: MLflow's server at /mlflow, and a run in it for each job.",
     )
     experiments_idle_seconds: float = Field(
         default=1800.0, gt=0, description="MLflow's server is ended when nobody has asked it for this long."

@@ -1,5 +1,9 @@
-"""KServe's client runs where it is installed, since it lowers the pins of other packages: `make test-kserve`."""
+"""Clients that are too heavy for everybody's environment, or lower the pins of other packages, run where they are.
+
+`make test-kserve` and `make test-mlflow` make such environments.
+"""
 
 import importlib.util
 
-collect_ignore = [] if importlib.util.find_spec("kserve") else ["test_kserve.py"]
+CLIENTS = {"kserve": "test_kserve.py", "mlflow": "test_mlflow.py"}
+collect_ignore = [file for package, file in CLIENTS.items() if importlib.util.find_spec(package) is None]

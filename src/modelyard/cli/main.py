@@ -8,6 +8,7 @@ from modelyard.cli.commands import (
     alerting,
     captures,
     datasets,
+    experiments,
     models,
     monitoring,
     platform,
@@ -30,7 +31,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    work = (datasets, models, training, queues, costs, serving, captures)
+    work = (datasets, models, training, experiments, queues, costs, serving, captures)
     for module in (platform, cluster, state, *work, monitoring, alerting, retraining, access):
         module.declare(app)
     return app

@@ -187,7 +187,7 @@ async def _refuse(send: ASGISendCallable, error: BaseException) -> None:
 def _answer(error: ModelyardError) -> Response:
     """In MLflow's form, so that its client shows the words; a browser without a password is asked for one."""
     code = next(_ERROR_CODES[kind] for kind in (*type(error).__mro__, TemporaryError) if kind in _ERROR_CODES)
-    body = {"error_code": code, "message": f"{error.message}. {error.hint}".strip()}
+    body = {"error_code": code, "message": f"{error.message}. {error.hint}".strip(), "code": error.code}
     status = _NOT_IMPLEMENTED if isinstance(error, ExperimentsOffError) else status_of(error)
     headers = {}
     if isinstance(error, UnauthenticatedError):

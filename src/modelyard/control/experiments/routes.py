@@ -40,7 +40,11 @@ def action_of(method: str, path: str) -> Action:
         return Action.READ
     if path == "/graphql" and method in (*_READING, "POST"):
         return Action.READ  # its one mutation echoes
-    if not _FAMILIES.fullmatch(rest) or (rest.startswith("mlflow/workspaces") and method not in _READING):
+    if (
+        ".." in rest.split("/")
+        or not _FAMILIES.fullmatch(rest)
+        or (rest.startswith("mlflow/workspaces") and method not in _READING)
+    ):
         raise TrackingRouteError(
             f"MLflow's {method} {path[:200]} is not offered here",
             hint="Offered are experiments, runs, metrics, artifacts, models, traces and datasets. Workspaces are "

@@ -66,10 +66,8 @@ class ObjectStoreArtifacts(ArtifactRepository):  # type: ignore[misc] # MLflow i
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Remove a file, or a folder with all that is in it."""
         base = _key(artifact_path)
-        for key in [info.key for info in self._objects.list(base)]:
+        for key in [info.key for info in self._objects.list(base)] or [base]:
             self._objects.delete(key)
-        if artifact_path:
-            self._objects.delete(base)
 
 
 def _key(*parts: str | None) -> str:

@@ -40,3 +40,32 @@ class TrackingServerState:
     start_seconds: float | None = None
     memory_bytes: int | None = None
     restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """An experiment of MLflow's: runs that belong together."""
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run of MLflow's, with the newest value of each metric. Jobs of the platform are runs too."""
+
+    id: str
+    name: str
+    status: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    metrics: dict[str, float]
+    params: dict[str, str]
+    tags: dict[str, str]
+
+    @property
+    def job(self) -> str | None:
+        """Id of the job."""
+        return self.tags.get("modelyard.job")
