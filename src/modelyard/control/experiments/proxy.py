@@ -100,6 +100,10 @@ class TrackingProxy:
         except ModelyardError as error:
             await _answer(error)(scope, receive, send)
 
+    async def close(self) -> None:
+        """Close the connections to the server."""
+        await self._relay.close()
+
     def _admit(self, request: Request, path: str) -> _Caller:
         """Who calls, and in which project.
 
@@ -187,7 +191,8 @@ async def _refuse(send: ASGISendCallable, error: BaseException) -> None:
 def _answer(error: ModelyardError) -> Response:
     """In MLflow's form, so that its client shows the words; a browser without a password is asked for one."""
     code = next(_ERROR_CODES[kind] for kind in (*type(error).__mro__, TemporaryError) if kind in _ERROR_CODES)
-    body = {"error_code": code, "message": f"{error.message}. {error.hint}".strip(), "code": error.code}
+    words = f"{error.message}. {error.hint}".strip()  # MLflow's client shows the message alone
+    body = {"error_code": code, "message": words, "code": error.code, "hint": error.hint}
     status = _NOT_IMPLEMENTED if isinstance(error, ExperimentsOffError) else status_of(error)
     headers = {}
     if isinstance(error, UnauthenticatedError):

@@ -23,7 +23,7 @@ from modelyard.types.experiments.tracking import TrackingServerState, TrackingSt
 
 _log = structlog.get_logger(__name__)
 
-PROGRAM = "modelyard.server.tracking.program"
+COMMAND = (sys.executable, "-m", "modelyard.server.tracking.program")
 LOOK_SECONDS = 0.25
 IDLE_LOOK_SECONDS = 5.0
 START_SECONDS = 180.0
@@ -48,13 +48,15 @@ class TrackingSupervisor:
     Args:
         settings: whether there is to be one, and where its data lie.
         clock: for what is shown; patience is measured by the machine's own clock.
+        command: starts the server, with `--home` and `--parent` after it.
 
     Attributes:
         awake: set when the next look is wanted now.
         socket: where it answers.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, command: tuple[str, ...] = COMMAND) -> None:
+        self._command = command
         self._home = settings.layout
         self._idle_seconds = settings.experiments_idle_seconds
         self._clock = clock
@@ -149,7 +151,7 @@ class TrackingSupervisor:
         self.socket.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             popen = subprocess.Popen(
-                [sys.executable, "-m", PROGRAM, "--home", str(self._home.root), "--parent", str(os.getpid())],
+                [*self._command, "--home", str(self._home.root), "--parent", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
