@@ -43,7 +43,7 @@ test-kserve: $(VENV)/.dev ## Run the tests with KServe's client, in an environme
 
 test-mlflow: $(VENV)/.dev ## Run the tests with MLflow's client and server, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-mlflow $(UV) sync --quiet --frozen --extra mlflow
-	@.venv-mlflow/bin/python -m pytest -q -n 0 -W default tests/compat/test_mlflow.py tests/compat/test_mlflow_tutorial.py
+	@.venv-mlflow/bin/python -m pytest -q -n 0 -W default tests/compat/test_mlflow*.py
 
 test-ray: $(VENV)/.dev ## Run the tests on Ray clusters, in an environment of their own; one of three nodes needs root
 	@UV_PROJECT_ENVIRONMENT=.venv-ray $(UV) sync --quiet --frozen --extra ray

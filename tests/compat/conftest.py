@@ -5,5 +5,10 @@
 
 import importlib.util
 
-CLIENTS = {"test_kserve.py": "kserve", "test_mlflow.py": "mlflow", "test_mlflow_tutorial.py": "mlflow"}
+CLIENTS = {
+    "test_kserve.py": "kserve",
+    "test_mlflow.py": "mlflow",
+    "test_mlflow_stores.py": "mlflow",
+    "test_mlflow_tutorial.py": "mlflow",
+}
 collect_ignore = [file for file, package in CLIENTS.items() if importlib.util.find_spec(package) is None]

@@ -18,6 +18,6 @@ def router(server: TrackingServer, guard: Guard) -> APIRouter:
     @routes.get("/server", summary="How MLflow's server stands")
     def get_server(_: Annotated[Principal, Depends(reads)]) -> TrackingServerState:
         """`running` only while its process was proven alive. Asking does not start it; a request to `/mlflow` does."""
-        return server.state()
+        return server.measured()
 
     return routes

@@ -19,5 +19,8 @@ class TrackingServer(Protocol):
     def state(self) -> TrackingServerState:
         """How it stands; RUNNING only if its process lives."""
 
+    def measured(self) -> TrackingServerState:
+        """The same with its memory; takes milliseconds."""
+
     def demand(self) -> AbstractContextManager[None]:
         """It is wanted from now on: started if it does not run, and not ended while the context is open."""

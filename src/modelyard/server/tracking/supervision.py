@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -73,6 +73,11 @@ class TrackingSupervisor:
         self.socket = self._home.sockets / "mlflow.sock"
         self.log = self._home.logs / "mlflow.log"
 
+    def measured(self) -> TrackingServerState:
+        """How it stands, with what it takes of memory: the kernel needs milliseconds to add that up."""
+        state = self.state()
+        return state if state.pid is None else replace(state, memory_bytes=_memory_bytes(state.pid))
+
     def state(self) -> TrackingServerState:
         """How it stands; looks at its process."""
         if self._absence is not None:
@@ -93,7 +98,6 @@ class TrackingSupervisor:
             pid=process.popen.pid,
             started_at=process.started_at,
             start_seconds=process.start_seconds,
-            memory_bytes=_memory_bytes(process.popen.pid),
             restarts=restarts,
         )
 

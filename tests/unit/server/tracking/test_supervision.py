@@ -86,7 +86,7 @@ def test_it_is_started_when_somebody_asks_and_again_when_it_dies(keep: Callable[
     assert kept.supervisor.state().status is TrackingStatus.STOPPED
     with kept.supervisor.demand():
         kept.until(kept.is_(TrackingStatus.RUNNING))
-    first = kept.supervisor.state()
+    first = kept.supervisor.measured()
     assert first.memory_bytes > 0
     assert first.start_seconds is not None
     os.kill(first.pid, signal.SIGKILL)
