@@ -8,7 +8,6 @@ from modelyard.cli.commands import (
     alerting,
     captures,
     datasets,
-    experiments,
     models,
     monitoring,
     platform,
@@ -18,6 +17,7 @@ from modelyard.cli.commands import (
     training,
 )
 from modelyard.cli.commands.compute import cluster, costs, queues
+from modelyard.cli.commands.mlflow import experiments
 
 
 def build() -> typer.Typer:

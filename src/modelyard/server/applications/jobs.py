@@ -12,9 +12,6 @@ from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.experiments.api import router as experiments_router
-from modelyard.control.experiments.job_runs import JobRuns
-from modelyard.control.experiments.proxy import TrackingProxy
-from modelyard.control.experiments.repository import JobRunRepository
 from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
@@ -42,7 +39,7 @@ from modelyard.control.telemetry.api import figures_router
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
-from modelyard.server.tracking.supervision import LOOK_SECONDS, TrackingSupervisor
+from modelyard.server.tracking.assembly import assemble as assemble_tracking
 
 _FETCH_SECONDS = 4 * 3600.0
 
@@ -63,7 +60,6 @@ class Jobs:
 
 
 METERING_SECONDS = 5.0
-EXPERIMENTS_SECONDS = 3.0
 MOST_ADMITTED = 100
 """Jobs whose workflows run at the same time, whatever capacity says: each has a thread.
 
@@ -86,9 +82,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     )
     service, workflow = _jobs(context, registry, scheduling.service, metering, references)
     carrier.workflow = workflow
-    tracking = TrackingSupervisor(context.settings, context.clock)
-    proxy = TrackingProxy(tracking, guard, context.audit, context.clock)
-    runs = JobRuns(context.database, JobRunRepository(), registry, tracking)
+    tracking = assemble_tracking(context, registry, guard)
     routers = [
         algorithms_router(guard),
         environments_router(EnvironmentService(), guard),
@@ -97,7 +91,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
         costs_router(metering.costs, guard),
-        experiments_router(tracking, guard),
+        experiments_router(tracking.server, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
     ]
@@ -129,18 +123,15 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         Duty(name="jobs.reap", interval_seconds=5.0, run=service.reap),
         Duty(name="jobs.metering", interval_seconds=METERING_SECONDS, run=metering.look),
         Duty(name="jobs.budgets", interval_seconds=METERING_SECONDS, run=keep_budgets, is_shared=True),
-        Duty(
-            name="experiments.server",
-            interval_seconds=LOOK_SECONDS,
-            run=tracking.look,
-            pause=tracking.pause_seconds,
-            awake=tracking.awake,
-        ),
-        Duty(name="experiments.jobs", interval_seconds=EXPERIMENTS_SECONDS, run=runs.look, is_shared=True),
+        *tracking.duties,
     )
     return Jobs(
         application=Application(
-            name="jobs", asgi=_asgi(context, routers), duties=duties, mounts=(("/mlflow", proxy),), on_start=on_start
+            name="jobs",
+            asgi=_asgi(context, routers),
+            duties=duties,
+            mounts=(("/mlflow", tracking.proxy),),
+            on_start=on_start,
         ),
         client=InProcessJobsClient(service, context.settings),
     )

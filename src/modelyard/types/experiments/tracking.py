@@ -69,3 +69,22 @@ class Run:
     def job(self) -> str | None:
         """Id of the job."""
         return self.tags.get("modelyard.job")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """What MLflow has been told of an attempt of a job.
+
+    Attributes:
+        job: its id.
+        attempt: which one.
+        run: id of the run in MLflow.
+        sequence: of the last metric point.
+        is_done: all was told, for good.
+    """
+
+    job: str
+    attempt: int
+    run: str
+    sequence: int = 0
+    is_done: bool = False

@@ -9,8 +9,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from modelyard.control.experiments.errors import TrackingUnavailableError
-from modelyard.control.experiments.job_runs import JobRuns
-from modelyard.control.experiments.repository import JobRunRepository
+from modelyard.control.jobs.job_runs import JobRuns
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.storage.database import Database
 from modelyard.types.experiments.tracking import TrackingStatus
@@ -86,7 +85,7 @@ def mlflow(path: str, body):
 @pytest.fixture
 def runs(database: Database, standing) -> JobRuns:
     standing.answer = mlflow
-    return JobRuns(database, JobRunRepository(), Registry(), standing)
+    return JobRuns(database, JobRepository(), Registry(), standing)
 
 
 def asked(standing, end: str) -> list:

@@ -17,11 +17,11 @@ import structlog
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.experiments.contracts import TrackingServer
 from modelyard.control.experiments.errors import TrackingRefusedError, TrackingUnavailableError
-from modelyard.control.experiments.repository import JobRun, JobRunRepository
 from modelyard.control.experiments.tracking_client import TrackingClient
+from modelyard.control.jobs.repository import JobRepository
 from modelyard.errors import NotFoundError
 from modelyard.storage.database import Database
-from modelyard.types.experiments.tracking import TrackingStatus
+from modelyard.types.experiments.tracking import JobRun, TrackingStatus
 from modelyard.types.jobs import Job, JobStatus
 
 _log = structlog.get_logger(__name__)
@@ -42,13 +42,13 @@ class JobRuns:
 
     Args:
         database: of jobs.
-        repository: what was told, and what was not.
+        repository: jobs, and what was told of them.
         registry: knows the digests of data.
         server: MLflow's; started when there is something to tell.
     """
 
     def __init__(
-        self, database: Database, repository: JobRunRepository, registry: RegistryClient, server: TrackingServer
+        self, database: Database, repository: JobRepository, registry: RegistryClient, server: TrackingServer
     ) -> None:
         self._database = database
         self._repository = repository
@@ -64,7 +64,7 @@ class JobRuns:
         if self._server.state().status in (TrackingStatus.OFF, TrackingStatus.MISSING):
             return
         with self._database.read() as connection:
-            due = self._repository.due(connection, _JOBS_A_ROUND)
+            due = self._repository.untold(connection, _JOBS_A_ROUND)
         if not due:
             return
         with self._server.demand():
@@ -155,7 +155,7 @@ class JobRuns:
 
     def _save(self, run: JobRun) -> None:
         with self._database.transaction() as connection:
-            self._repository.save(connection, run)
+            self._repository.save_run(connection, run)
 
 
 def _figures(job: Job) -> dict[str, float]:
