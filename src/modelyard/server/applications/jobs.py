@@ -125,14 +125,9 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         Duty(name="jobs.budgets", interval_seconds=METERING_SECONDS, run=keep_budgets, is_shared=True),
         *tracking.duties,
     )
+    asgi = _asgi(context, routers)
     return Jobs(
-        application=Application(
-            name="jobs",
-            asgi=_asgi(context, routers),
-            duties=duties,
-            mounts=(("/mlflow", tracking.proxy),),
-            on_start=on_start,
-        ),
+        application=Application(name="jobs", asgi=asgi, duties=duties, mounts=tracking.mounts, on_start=on_start),
         client=InProcessJobsClient(service, context.settings),
     )
 

@@ -16,10 +16,10 @@ JOBS_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracking:
-    """The parts. `proxy` answers at `/mlflow`."""
+    """The parts; `mounts` says what answers where."""
 
     server: TrackingSupervisor
-    proxy: TrackingProxy
+    mounts: tuple[tuple[str, TrackingProxy], ...]
     duties: tuple[Duty, ...]
 
 
@@ -37,4 +37,5 @@ def assemble(context: Context, registry: RegistryClient, guard: Guard) -> Tracki
         ),
         Duty(name="experiments.jobs", interval_seconds=JOBS_SECONDS, run=runs.look, is_shared=True),
     )
-    return Tracking(server=server, proxy=TrackingProxy(server, guard, context.audit, context.clock), duties=duties)
+    proxy = TrackingProxy(server, guard, context.audit, context.clock)
+    return Tracking(server=server, mounts=(("/mlflow", proxy),), duties=duties)
