@@ -32,6 +32,7 @@ from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.scheduling.api import queues_router, waiting_router
+from modelyard.control.scheduling.assembly import Scheduling
 from modelyard.control.scheduling.assembly import assemble as assemble_scheduling
 from modelyard.control.scheduling.capacity import offered
 from modelyard.control.scheduling.service import SchedulingService
@@ -73,13 +74,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     metering = assemble_metering(
         database=context.database, engine=context.engine, clock=context.clock, subjects=job_subjects, kinds=("job",)
     )
-    scheduling = assemble_scheduling(
-        database=context.database,
-        clock=context.clock,
-        machine=lambda: offered(context.engine.capacity(), parallel_jobs),
-        quota=registry.quota,
-        carry=carrier.carry,
-    )
+    scheduling = _scheduling(context, registry, carrier)
     service, workflow = _jobs(context, registry, scheduling.service, metering, references)
     carrier.workflow = workflow
     tracking = assemble_tracking(context, registry, guard)
@@ -153,6 +148,18 @@ class _Carrier:
     def carry(self, ticket: str) -> None:
         """Carry an admitted job, once."""
         self.workflow.enqueue(ticket)
+
+
+def _scheduling(context: Context, registry: RegistryClient, carrier: _Carrier) -> Scheduling:
+    """Jobs run when the machines and the projects' quotas have room for them."""
+    parallel_jobs = context.settings.max_parallel_jobs
+    return assemble_scheduling(
+        database=context.database,
+        clock=context.clock,
+        machine=lambda: offered(context.engine.capacity(), parallel_jobs),
+        quota=registry.quota,
+        carry=carrier.carry,
+    )
 
 
 def _jobs(

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from modelyard.errors import ModelyardError
+from modelyard.kit.clock import SystemClock
 from modelyard.server.tracking.surroundings import SCHEMA, environment
 from modelyard.settings import Settings
 from modelyard.storage.database import Database
@@ -86,7 +87,7 @@ def _upgrade(settings: Settings) -> None:
         file = settings.layout.tracking_database
         if file.exists():
             settings.layout.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _copy(file, settings.layout.backups / f"mlflow-{found}.db")
+            _copy(file, settings.layout.backups / f"{SystemClock().now():%Y%m%dT%H%M%S%f}-mlflow.db")
         utils._upgrade_db(engine)  # noqa: SLF001
     finally:
         engine.dispose()
