@@ -128,7 +128,10 @@ def test_nothing_runs_until_somebody_asks(yard: Yard):
     assert not any("tracking.program" in words for words in processes_of(yard.program.home).values())
     assert yard.get("/mlflow/version", "my_nobody").status_code == 401
     assert yard.server()["status"] == "stopped"
+    info = "/mlflow/api/3.0/mlflow/server-info"
+    early = yard.get(info, yard.tokens["red-viewer"]).json()
     assert yard.get("/mlflow/version", yard.tokens["red-viewer"]).text == mlflow.__version__
+    assert early.items() <= yard.get(info, yard.tokens["red-viewer"]).json().items()
     state = yard.server()
     assert state["status"] == "running"
     assert state["pid"] in processes_of(yard.program.home)

@@ -21,7 +21,7 @@ from uvicorn._types import ASGISendCallable
 from modelyard.control.experiments.contracts import TrackingServer
 from modelyard.control.experiments.credentials import check_same_site, secret_of
 from modelyard.control.experiments.errors import ExperimentsOffError, TrackingUnavailableError
-from modelyard.control.experiments.routes import action_of, is_removal
+from modelyard.control.experiments.routes import SERVER_INFO, action_of, is_removal, is_server_info
 from modelyard.control.experiments.workspaces import HEADER, workspace_of
 from modelyard.control.rest.audit_log import AuditLog
 from modelyard.control.rest.errors import status_of
@@ -93,6 +93,9 @@ class TrackingProxy:
         try:
             caller = await run_in_threadpool(self._admit, Request(scope), path)
             with self._server.demand():
+                if is_server_info(path) and self._server.state().status is TrackingStatus.STARTING:
+                    await Response(json.dumps(SERVER_INFO), media_type="application/json")(scope, receive, send)
+                    return
                 await self._ready()
                 if is_removal(scope["method"], path):
                     await run_in_threadpool(self._audit.record, self._entry(scope, caller))

@@ -26,6 +26,8 @@ _READING_POSTS = re.compile(
 )
 _PAGES = re.compile(r"/|/static-files/.+|/get-artifact|/model-versions/get-artifact|/version|/health")
 _READING = ("GET", "HEAD")
+SERVER_INFO = {"store_type": "SqlStore", "workspaces_enabled": True, "trace_archival_enabled": False}
+"""What MLflow's server says of itself, as it is run here."""
 
 
 def action_of(method: str, path: str) -> Action:
@@ -53,6 +55,12 @@ def action_of(method: str, path: str) -> Action:
     if method in _READING or (method == "POST" and _READING_POSTS.fullmatch(rest)):
         return Action.READ
     return Action.WRITE
+
+
+def is_server_info(path: str) -> bool:
+    """Whether a request asks what the server can do, for which MLflow's client waits 3 s only: less than a start takes."""
+    found = _API.fullmatch(path)
+    return found is not None and found["rest"] == "mlflow/server-info"
 
 
 def is_removal(method: str, path: str) -> bool:

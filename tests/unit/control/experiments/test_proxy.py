@@ -121,6 +121,15 @@ def test_a_server_that_is_not_there_is_said_to_be_so_in_mlflow_s_words(call, sta
     assert f"it is {state}" in answer.json()["message"]
 
 
+def test_what_the_server_can_do_is_said_while_it_is_being_started(call, standing):
+    standing.status = TrackingStatus.STARTING
+    answer = call("GET", "/mlflow/api/3.0/mlflow/server-info")
+    assert answer.json()["workspaces_enabled"] is True
+    assert standing.demands == 1
+    assert not standing.requests
+    assert call("GET", "/mlflow/api/3.0/mlflow/server-info", "nobody").status_code == 401
+
+
 def test_a_server_that_dies_is_an_answer_and_not_a_defect(call, standing):
     standing.stop()
     answer = call("GET", f"{RUNS}/get")
