@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-ray test-containers \
+.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-mlflow test-ray test-containers \
 	test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
 
 help: ## Show the targets
@@ -41,6 +41,10 @@ test-kserve: $(VENV)/.dev ## Run the tests with KServe's client, in an environme
 	@UV_PROJECT_ENVIRONMENT=.venv-kserve $(UV) sync --quiet --frozen --inexact
 	@$(UV) pip install --quiet --python .venv-kserve/bin/python "kserve>=0.15"
 	@.venv-kserve/bin/python -m pytest -q -n 0 tests/compat/test_kserve.py
+
+test-mlflow: $(VENV)/.dev ## Run the tests with MLflow's client and server, in an environment of their own
+	@UV_PROJECT_ENVIRONMENT=.venv-mlflow $(UV) sync --quiet --frozen --extra mlflow
+	@.venv-mlflow/bin/python -m pytest -q -n 0 -W default tests/compat/test_mlflow*.py
 
 test-ray: $(VENV)/.dev ## Run the tests on Ray clusters, in an environment of their own; one of three nodes needs root
 	@UV_PROJECT_ENVIRONMENT=.venv-ray $(UV) sync --quiet --frozen --extra ray
@@ -95,7 +99,7 @@ bench-batch: $(VENV)/.dev ## Measure batch jobs beside a bare loop over the same
 	@$(PYTHON) benchmarks/batch.py $(or $(ROWS),500000) $(or $(ROUNDS),5)
 
 clean: ## Remove everything that make has built
-	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .venv-ray .uv build dist
+	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .venv-mlflow .venv-ray .uv build dist
 
 # A stamp is written only after everything is in place, so an interrupted run is simply done again.
 $(VENV)/.core: pyproject.toml uv.lock

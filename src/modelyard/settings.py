@@ -137,6 +137,13 @@ class Settings(BaseSettings):
         description="Mail server for alerts: smtp://user:password@host:587 (STARTTLS where offered) or smtps://host:465.",
     )
     smtp_from: str = Field(default="modelyard@localhost", description="Sender of alerts by mail.")
+    experiments: bool = Field(
+        default=True,
+        description="With the extra `mlflow`: MLflow's server at /mlflow, and a run in it for each job.",
+    )
+    experiments_idle_seconds: float = Field(
+        default=1800.0, gt=0, description="MLflow's server is ended when nobody has asked it for this long."
+    )
     spool_limit_bytes: int = Field(
         default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
     )
@@ -199,6 +206,7 @@ class Home:
         self.token = self.root / "admin.token"
         self.mask_key = self.root / "mask.key"
         self.registries = self.root / "registries.json"
+        self.tracking_database = self.root / "mlflow.db"
 
     @property
     def sockets(self) -> Path:

@@ -17,12 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("contributing/*.md")])
 _NOT_IMPORTABLE = ("__main__", "migrations.env", "images.cnn")  # programs, alembic's own, needs the torch extra
+_OF_MLFLOW = "modelyard.facades.mlflow."  # run in MLflow's processes
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
 
 
 def import_everything() -> None:
     for module in pkgutil.walk_packages(modelyard.__path__, "modelyard."):
-        if not module.name.endswith(_NOT_IMPORTABLE):
+        if not module.name.endswith(_NOT_IMPORTABLE) and not module.name.startswith(_OF_MLFLOW):
             importlib.import_module(module.name)
 
 

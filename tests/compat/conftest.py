@@ -1,5 +1,14 @@
-"""KServe's client runs where it is installed, since it lowers the pins of other packages: `make test-kserve`."""
+"""Clients that are too heavy for everybody's environment, or lower the pins of other packages, run where they are.
+
+`make test-kserve` and `make test-mlflow` make such environments.
+"""
 
 import importlib.util
 
-collect_ignore = [] if importlib.util.find_spec("kserve") else ["test_kserve.py"]
+CLIENTS = {
+    "test_kserve.py": "kserve",
+    "test_mlflow.py": "mlflow",
+    "test_mlflow_stores.py": "mlflow",
+    "test_mlflow_tutorial.py": "mlflow",
+}
+collect_ignore = [file for file, package in CLIENTS.items() if importlib.util.find_spec(package) is None]

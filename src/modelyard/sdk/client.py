@@ -8,7 +8,7 @@ from typing import Self
 import httpx
 
 from modelyard.sdk.calls import Async, Driver, Mode, Sync
-from modelyard.sdk.connection import find_connection
+from modelyard.sdk.connection import Connection, find_connection
 from modelyard.sdk.drivers import AsyncDriver, SyncDriver
 from modelyard.sdk.inference import Inference
 from modelyard.sdk.resources.access import Audit, Projects, Tokens
@@ -21,6 +21,7 @@ from modelyard.sdk.resources.compute.tuning import Tuning
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.resources.endpoints import Endpoints
 from modelyard.sdk.resources.evaluation import Evaluations
+from modelyard.sdk.resources.experiments import Experiments
 from modelyard.sdk.resources.jobs import Algorithms, Environments, Jobs
 from modelyard.sdk.resources.models import Models
 from modelyard.sdk.resources.monitoring import Detectors, Events, Monitors
@@ -31,14 +32,15 @@ from modelyard.sdk.resources.uploads import Uploads
 class _Nouns(Inference[Mode]):
     """Everything that a client gives access to, in one project."""
 
-    def __init__(self, driver: Driver, url: str, project: str) -> None:
+    def __init__(self, driver: Driver, connection: Connection, project: str) -> None:
         super().__init__(driver, project)
-        self.url = url
+        self.url = connection.url
         self.project = project
         self.datasets: Datasets[Mode] = Datasets(driver, project)
         self.uploads: Uploads[Mode] = Uploads(driver, project)
         self.algorithms: Algorithms[Mode] = Algorithms(driver, project)
         self.jobs: Jobs[Mode] = Jobs(driver, project)
+        self.experiments: Experiments[Mode] = Experiments(driver, project, connection)
         self.costs: Costs[Mode] = Costs(driver, project)
         self.tuning: Tuning[Mode] = Tuning(driver, project)
         self.environments: Environments[Mode] = Environments(driver, project)
@@ -98,7 +100,7 @@ class Client(_Nouns[Sync]):
         alone = {"registry": registry_url, "jobs": jobs_url, "operations": operations_url}
         found = find_connection(url, token, Path(home).expanduser() if home else None, alone)
         self._sync_driver = SyncDriver(found, verify, transport)
-        super().__init__(self._sync_driver, found.url, project)
+        super().__init__(self._sync_driver, found, project)
 
     def close(self) -> None:
         """Close the connections."""
@@ -135,7 +137,7 @@ class AsyncClient(_Nouns[Async]):
         alone = {"registry": registry_url, "jobs": jobs_url, "operations": operations_url}
         found = find_connection(url, token, Path(home).expanduser() if home else None, alone)
         self._async_driver = AsyncDriver(found, verify, transport)
-        super().__init__(self._async_driver, found.url, project)
+        super().__init__(self._async_driver, found, project)
 
     async def close(self) -> None:
         """Close the connections."""

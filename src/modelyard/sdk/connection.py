@@ -33,7 +33,8 @@ class Connection:
 
     def origin(self, path: str) -> str:
         """Who answers this path."""
-        return self.applications.get(path.split("/", 2)[1], self.url)
+        first = path.split("/", 2)[1]
+        return self.applications.get("jobs" if first == "mlflow" else first, self.url)
 
 
 class _Address(msgspec.Struct):

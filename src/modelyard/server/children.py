@@ -11,6 +11,7 @@ from pathlib import Path
 from modelyard.settings import Home
 
 PROGRAMS = {"control": "modelyard.server.control", "gateway": "modelyard.server.gateway"}
+_OF_CONTROL = "modelyard.server.tracking.program"  # ends with control, by itself
 STABLE_SECONDS = 10.0
 _MAX_PAUSE_SECONDS = 5.0
 _END_SECONDS = 10.0
@@ -90,11 +91,15 @@ class Child:
             )
 
 
-def end_left_over(home: Home) -> list[int]:
-    """Kill control and gateway processes of a supervisor that is gone; their pids. Jobs and replicas live on.
+def end_left_over(home: Home, patience_seconds: float = 0.0) -> list[int]:
+    """Kill control, gateway and MLflow's processes of a supervisor that is gone; their pids. Jobs and replicas live on.
 
-    Call it while holding the state directory's lock: then nobody else supervises them.
+    Call it while holding the state directory's lock: then nobody else supervises them. Those that are about to end by
+    themselves get `patience_seconds`.
     """
+    deadline = time.monotonic() + patience_seconds
+    while _left_over(home) and time.monotonic() < deadline:
+        time.sleep(0.02)
     found = _left_over(home)
     for pid in found:
         _kill(pid)
@@ -106,7 +111,7 @@ def end_left_over(home: Home) -> list[int]:
 
 def _left_over(home: Home) -> list[int]:
     root = os.fsencode(home.root)
-    modules = {module.encode() for module in PROGRAMS.values()}
+    modules = {module.encode() for module in (*PROGRAMS.values(), _OF_CONTROL)}
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

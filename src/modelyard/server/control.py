@@ -94,6 +94,7 @@ def mount(applications: list[Application]) -> Starlette:
     """One ASGI application with each of ours at its path, and a page that links to their API pages."""
     paths = [application.path for application in applications]
     routes = [Mount(application.path, application.asgi) for application in applications]
+    routes += [Mount(path, asgi) for application in applications for path, asgi in application.mounts]
     index = index_page(paths)
     root = Starlette(routes=[Route("/", index), Route("/docs", index), Route("/health", _health), *routes])
     errors.install(root)  # a mistyped path is answered like every other mistake

@@ -177,6 +177,7 @@ class Supervisor:
                 child.terminate()
             for child in group:
                 child.wait(STOP_SECONDS)
+        end_left_over(self._home, STOP_SECONDS / 2)
         self._end_processes()
         self._remove_stale()
 

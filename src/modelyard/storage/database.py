@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateSchema
 
 from modelyard.storage.migrate import upgrade_branch
 
@@ -79,6 +80,12 @@ class Database:
             before(connection)
             for branch in branches:
                 upgrade_branch(connection, branch)
+
+    def ensure_schema(self, name: str) -> None:
+        """Make a schema of PostgreSQL's beside that of our tables, if there is none; SQLite has no schemas."""
+        if not self.is_sqlite:
+            with self.migration() as connection:
+                connection.execute(CreateSchema(name, if_not_exists=True))
 
     def close(self) -> None:
         """Close every pooled connection."""

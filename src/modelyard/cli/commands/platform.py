@@ -9,13 +9,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.session import Session
 from modelyard.errors import ModelyardError, NotFoundError, TemporaryError
+from modelyard.types.experiments.tracking import TrackingServerState
+
+if TYPE_CHECKING:
+    from modelyard.sdk.client import Client
 
 PANEL = "Platform"
 T = TypeVar("T")
@@ -149,6 +153,7 @@ def status(session: Session) -> None:
         client.tokens.whoami()  # proves that it answers, and that the token is good
     endpoints = _there(client.endpoints.list())
     jobs = [job for job in _there(client.jobs.list()) if not job.status.is_final]
+    experiments = _experiments(client)
     found = {
         "url": client.url,
         "home": str(home),
@@ -156,6 +161,7 @@ def status(session: Session) -> None:
         "processes": state.processes if state else {},
         "endpoints": {endpoint.name: endpoint.status for endpoint in endpoints},
         "jobs": {job.id: job.status for job in jobs},
+        "experiments": experiments,
     }
     shown = {
         "Address": client.url,
@@ -164,6 +170,7 @@ def status(session: Session) -> None:
         "Processes": [f"{name} {pid}" for name, pid in state.processes.items()] if state else "",
         "Endpoints": [f"{endpoint.name} {endpoint.status}" for endpoint in endpoints] or "none",
         "Jobs under way": [f"{job.id} {job.status}" for job in jobs] or "none",
+        "Experiments": f"MLflow {experiments.status}: {experiments.message}" if experiments else "",
     }
     session.out.record(found, shown)
 
@@ -183,6 +190,13 @@ def doctor(session: Session) -> None:
     session.out.table(findings, columns, empty="Nothing was looked at.")
     if any(finding.status is FindingStatus.FAIL for finding in findings):
         raise typer.Exit(1)
+
+
+def _experiments(client: "Client") -> TrackingServerState | None:
+    try:
+        return client.experiments.server()
+    except NotFoundError:  # Jobs do not run here
+        return None
 
 
 def _there(items: Iterator[T]) -> list[T]:

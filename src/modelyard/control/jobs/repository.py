@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from modelyard.control.jobs.tables import jobs, metric_points
+from modelyard.control.jobs.tables import job_runs, jobs, metric_points
 from modelyard.control.rest.pages import PageQuery
 from modelyard.storage.keyset import keyset
+from modelyard.types.experiments.tracking import JobRun
 from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
 
 
@@ -118,6 +119,49 @@ class JobRepository:
             (row.sequence, MetricPoint(name=row.name, value=float(row.value), step=row.step, at=row.at))
             for row in connection.execute(query)
         ]
+
+    def untold(self, connection: Connection, limit: int) -> Sequence[tuple[Job, JobRun | None]]:
+        """Jobs that have begun or ended and of which MLflow does not know all, oldest first."""
+        newest = select(func.max(metric_points.c.sequence)).where(metric_points.c.job_id == jobs.c.id).scalar_subquery()
+        final = [status for status in JobStatus if status.is_final]
+        has_news = (
+            job_runs.c.job.is_(None) | jobs.c.status.in_(final) | (func.coalesce(newest, 0) > job_runs.c.sequence)
+        )
+        query = (
+            select(jobs.c.record, job_runs)
+            .outerjoin(job_runs, job_runs.c.job == jobs.c.id)
+            .where(func.coalesce(job_runs.c.is_done, 0) == 0, has_news)
+            .where(jobs.c.status.not_in((JobStatus.PENDING, JobStatus.STARTING)))
+            .order_by(jobs.c.created_at, jobs.c.id)
+            .limit(limit)
+        )
+        return [
+            (
+                row.record,
+                None
+                if row.job is None
+                else JobRun(
+                    job=row.job, attempt=row.attempt, run=row.run, sequence=row.sequence, is_done=bool(row.is_done)
+                ),
+            )
+            for row in connection.execute(query)
+        ]
+
+    def points_after(
+        self, connection: Connection, job_id: str, sequence: int, limit: int
+    ) -> Sequence[tuple[int, MetricPoint]]:
+        """Metric points of a job after `sequence`, each with its own, in order."""
+        query = select(metric_points).where(metric_points.c.job_id == job_id, metric_points.c.sequence > sequence)
+        return [
+            (row.sequence, MetricPoint(name=row.name, value=float(row.value), step=row.step, at=row.at))
+            for row in connection.execute(query.order_by(metric_points.c.sequence).limit(limit))
+        ]
+
+    def save_run(self, connection: Connection, run: JobRun) -> None:
+        """Write what is known of a job's run."""
+        connection.execute(delete(job_runs).where(job_runs.c.job == run.job))
+        values = {"attempt": run.attempt, "run": run.run, "sequence": run.sequence, "is_done": int(run.is_done)}
+        connection.execute(insert(job_runs).values(job=run.job, **values))
 
 
 def _columns(job: Job) -> dict[str, object]:

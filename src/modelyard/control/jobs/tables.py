@@ -35,3 +35,14 @@ metric_points = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 """`value` is the shortest text that reads back as the same float, on every database."""
+
+job_runs = Table(
+    "job_runs",
+    jobs_metadata,
+    Column("job", String(64), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("run", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("is_done", Integer, nullable=False),
+)
+"""How far a job's attempt has been told to MLflow: its run there, the last of its metric points, and whether all is."""

@@ -21,7 +21,7 @@ from modelyard.dataplane.captures import SpoolLimits, SpoolWriter
 from modelyard.dataplane.gateway.config import GatewayConfig
 from modelyard.dataplane.gateway.dialect import Dialect
 from modelyard.dataplane.gateway.http.protocol import GatewayProtocol
-from modelyard.dataplane.gateway.http.proxy import ControlProxy
+from modelyard.dataplane.gateway.http.proxy import SocketProxy
 from modelyard.dataplane.gateway.http.service import InferenceService
 from modelyard.dataplane.gateway.inference import Inference
 from modelyard.dataplane.gateway.masking import Mask
@@ -81,7 +81,7 @@ async def _serve(
     siblings = Siblings(Path(config.figures)) if config.figures else None
     levels = RateLevels(Path(config.rates)) if config.rates else None
     service = InferenceService(dialects, config.limits, spool, siblings, levels, Mask(bytes.fromhex(config.mask_key)))
-    proxy = ControlProxy(config.control_socket)
+    proxy = SocketProxy(config.control_socket)
     uvicorn_config = uvicorn.Config(
         proxy,
         http=partial(GatewayProtocol, service),  # type: ignore[arg-type] # it is only ever called

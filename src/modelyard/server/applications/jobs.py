@@ -14,6 +14,7 @@ from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.repository import EnvironmentRepository
 from modelyard.control.environments.service import EnvironmentService
+from modelyard.control.experiments.api import router as experiments_router
 from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
@@ -55,6 +56,7 @@ from modelyard.server.applications.application import Application
 from modelyard.server.applications.autoscaling import Autoscaling
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
+from modelyard.server.tracking.assembly import assemble as assemble_tracking
 
 _FETCH_SECONDS = 4 * 3600.0
 
@@ -94,6 +96,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     service, workflow = _jobs(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
     tunings, tuning = _tuning(context, service)
+    tracking = assemble_tracking(context, registry, guard)
     routers = [
         algorithms_router(guard),
         environments_router(_environments(context), guard),
@@ -106,6 +109,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         waiting_router(scheduling.queues, scheduling.service, guard),
         autoscaling_router(autoscaling.service, guard),
         costs_router(metering.costs, guard),
+        experiments_router(tracking.server, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
     ]
@@ -121,9 +125,10 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         service.adopt()
         resume()
 
-    duties = _duties(context, scheduling, metering, service, tuning, autoscaling, resume)
+    duties = (*_duties(context, scheduling, metering, service, tuning, autoscaling, resume), *tracking.duties)
+    asgi = _asgi(context, routers)
     return Jobs(
-        application=Application(name="jobs", asgi=_asgi(context, routers), duties=duties, on_start=on_start),
+        application=Application(name="jobs", asgi=asgi, duties=duties, mounts=tracking.mounts, on_start=on_start),
         client=InProcessJobsClient(service, metering.costs, tunings, context.settings),
     )
 

@@ -1,17 +1,28 @@
 """What of a state directory is state besides database and objects: all else can be made again, or is the machine's."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from modelyard.settings import Home
 
 
 def state_files(home: Home) -> tuple[Path, ...]:
-    """The key of hashed columns, and captures that control has not taken up yet."""
-    key = [home.mask_key] if home.mask_key.is_file() else []
-    return (*key, *sorted(path for path in home.spool.rglob("*") if path.is_file()))
+    """The key of hashed columns, MLflow's database, and captures that control has not taken up yet."""
+    single = [path for path in (home.mask_key, home.tracking_database) if path.is_file()]
+    if home.tracking_database in single:
+        _settle(home.tracking_database)
+    return (*single, *sorted(path for path in home.spool.rglob("*") if path.is_file()))
 
 
 def is_state_file(home: Home, name: str) -> bool:
     """Whether `name`, a path in the state directory, may come out of an archive."""
     path = home.root / name
-    return ".." not in path.parts and (path == home.mask_key or home.spool in path.parents)
+    return ".." not in path.parts and (path in (home.mask_key, home.tracking_database) or home.spool in path.parents)
+
+
+def _settle(database: Path) -> None:
+    """Bring what a killed process has left beside a SQLite file into it, so that the file is all there is."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

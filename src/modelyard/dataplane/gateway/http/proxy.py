@@ -1,10 +1,10 @@
-"""The ASGI application behind the gateway: streams every request that is not inference to control's Unix socket.
+"""Streams requests to another process's Unix socket: to control, from the gateway, every one that is not inference.
 
 Source: RFC 9110 section 7.6 (what an intermediary must not pass on).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 
 import httpcore
@@ -34,14 +34,27 @@ _MAX_CONNECTIONS = 1000
 _REPEATABLE = (b"GET", b"HEAD")
 
 HeaderList = list[tuple[bytes, bytes]]
+Refuse = Callable[[ASGISendCallable, BaseException], Awaitable[None]]
+"""Answers a request that could not be passed on, or whose answer did not come."""
 
 
-class ControlProxy:
-    """Forwards requests to control. Bodies pass through piece by piece in both directions, none is held."""
+async def refuse_for_control(send: ASGISendCallable, error: BaseException) -> None:
+    """Say that control is away."""
+    await _send_error(send, _unavailable(error))
 
-    def __init__(self, control_socket: str) -> None:
+
+class SocketProxy:
+    """Forwards requests to a socket. Bodies pass through piece by piece in both directions, none is held.
+
+    Args:
+        socket: Unix socket of an HTTP server.
+        refuse: says that it does not answer.
+    """
+
+    def __init__(self, socket: str, refuse: Refuse = refuse_for_control) -> None:
+        self._refuse = refuse
         self._pool = httpcore.AsyncConnectionPool(
-            uds=control_socket, max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS
+            uds=socket, max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS
         )
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -61,14 +74,14 @@ class ControlProxy:
                 await relay
 
     async def close(self) -> None:
-        """Close the connections to control."""
+        """Close the connections."""
         await self._pool.aclose()
 
     async def _relay(self, scope: HTTPScope, body: "_Body", send: ASGISendCallable) -> None:
         try:
             response = await self._request(scope, body)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
-            await _send_error(send, _unavailable(error))
+            await self._refuse(send, error)
             return
         try:
             headers = forwardable(response.headers)
@@ -92,7 +105,7 @@ class ControlProxy:
         try:
             return await self._pool.handle_async_request(request)
         except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
-            # A connection that control closed while it was idle; only a request without effect may be repeated.
+            # A connection that the other side closed while it was idle; only a request without effect may be repeated.
             if method not in _REPEATABLE or body.is_expected:
                 raise
             return await self._pool.handle_async_request(request)

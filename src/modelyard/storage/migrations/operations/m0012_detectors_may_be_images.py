@@ -1,13 +1,13 @@
 """A detector of one's own may be an image instead of a Python file.
 
-Revision: 0011 after 0009
+Revision: 0012 after 0011
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0009"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,1 @@
+"""Commands about what MLflow's server holds."""

@@ -1,0 +1,1 @@
+"""Experiments: MLflow's tracking server behind our authentication, and a run in it for every job."""
