@@ -58,7 +58,7 @@ def action_of(method: str, path: str) -> Action:
 
 
 def is_server_info(path: str) -> bool:
-    """Whether a request asks what the server can do, which MLflow asks with 3 s of patience, less than a start takes."""
+    """Whether a request asks what the server can do, with 3 s of patience: a start takes longer."""
     found = _API.fullmatch(path)
     return found is not None and found["rest"] == "mlflow/server-info"
 
