@@ -1,6 +1,6 @@
 """Wires the Jobs application."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI
@@ -11,54 +11,41 @@ from modelyard.control.audit.api import router as audit_router
 from modelyard.control.autoscaling.api import router as autoscaling_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.environments.api import router as environments_router
-from modelyard.control.environments.building import EnvironmentBuilder
-from modelyard.control.environments.repository import EnvironmentRepository
-from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.experiments.api import router as experiments_router
 from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
-from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.client import InProcessJobsClient
-from modelyard.control.jobs.execution import JobExecution
-from modelyard.control.jobs.inputs import JobInputs
-from modelyard.control.jobs.metering import KINDS, JobSubjects, ReservationMeter
-from modelyard.control.jobs.output import JobOutput
-from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.metering import ReservationMeter
 from modelyard.control.jobs.reruns.api import router as reruns_router
 from modelyard.control.jobs.reruns.service import RerunService
 from modelyard.control.jobs.scripts.api import router as scripts_router
-from modelyard.control.jobs.scripts.assembly import Scripts
-from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
 from modelyard.control.jobs.service import JobService
-from modelyard.control.jobs.workflows import ADMITTED, QUEUE, JobWorkflow
+from modelyard.control.jobs.workflows import ADMITTED, QUEUE
 from modelyard.control.metering.api import router as costs_router
 from modelyard.control.metering.assembly import Metering
-from modelyard.control.metering.assembly import assemble as assemble_metering
-from modelyard.control.references.fetching import Fetcher
-from modelyard.control.references.service import ReferenceService
 from modelyard.control.rest.application import create_application
 from modelyard.control.rest.guard import Guard
 from modelyard.control.scheduling.api import queues_router, waiting_router
 from modelyard.control.scheduling.assembly import Scheduling
-from modelyard.control.scheduling.assembly import assemble as assemble_scheduling
-from modelyard.control.scheduling.capacity import offered
-from modelyard.control.scheduling.queues import QueueService
-from modelyard.control.scheduling.service import SchedulingService
 from modelyard.control.telemetry.api import figures_router
 from modelyard.control.tuning.api import router as tuning_router
-from modelyard.control.tuning.execution import TuningExecution
-from modelyard.control.tuning.repository import TuningRepository
-from modelyard.control.tuning.service import TuningService
 from modelyard.control.tuning.workflows import TuningWorkflow
-from modelyard.engines.base import Engine
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.autoscaling import Autoscaling
+from modelyard.server.applications.carrying import (
+    Carrier,
+    environments_of,
+    jobs_of,
+    metering_of,
+    parts_of,
+    references_of,
+    scheduling_of,
+    tuning_of,
+)
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 from modelyard.server.tracking.assembly import assemble as assemble_tracking
-
-_FETCH_SECONDS = 4 * 3600.0
 
 DESCRIPTION = """
 Work that ends: training, evaluation, batch and script jobs. A training job runs a **built-in algorithm** on a dataset
@@ -88,18 +75,18 @@ Where several control processes may share the database, each takes as many as it
 
 def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
-    carrier, references, parallel_jobs = _Carrier(), _references(context, registry), context.settings.max_parallel_jobs
+    carrier, references, parallel_jobs = Carrier(), references_of(context, registry), context.settings.max_parallel_jobs
     autoscaling = Autoscaling(context)
-    scheduling = _scheduling(context, registry, carrier, autoscaling)
-    metering = _metering(context, scheduling.queues)
-    parts = _parts(context, registry, metering.engine, references)
-    service, workflow = _jobs(context, parts, scheduling.service, metering)
+    scheduling = scheduling_of(context, registry, carrier, autoscaling)
+    metering = metering_of(context, scheduling.queues)
+    parts = parts_of(context, registry, metering.engine, references)
+    service, workflow = jobs_of(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
-    tunings, tuning = _tuning(context, service)
+    tunings, tuning = tuning_of(context, service)
     tracking = assemble_tracking(context, registry, guard)
     routers = [
         algorithms_router(guard),
-        environments_router(_environments(context), guard),
+        environments_router(environments_of(context), guard),
         jobs_router(service, guard, context.settings),
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         tuning_router(tunings, guard, context.settings),
@@ -167,41 +154,6 @@ def _duties(
     )
 
 
-def _environments(context: Context) -> EnvironmentService:
-    builder = EnvironmentBuilder(context.engine, context.home.environments)
-    return EnvironmentService(context.database, EnvironmentRepository(), builder, context.clock)
-
-
-def _metering(context: Context, queues: QueueService) -> Metering:
-    clock, repository = context.clock, JobRepository()
-
-    def log_bytes() -> Mapping[tuple[str, str], int]:
-        with context.database.read() as connection:
-            return repository.log_bytes(connection)
-
-    return assemble_metering(
-        database=context.database,
-        engine=context.engine,
-        clock=clock,
-        subjects=JobSubjects(lambda: {each.id for each in queues.begun_reservations(clock.now())}),
-        kinds=KINDS,
-        stored={"log": log_bytes},
-    )
-
-
-def _scheduling(
-    context: Context, registry: RegistryClient, carrier: "_Carrier", autoscaling: Autoscaling
-) -> Scheduling:
-    return assemble_scheduling(
-        database=context.database,
-        clock=context.clock,
-        machines=lambda: offered(autoscaling.staying(context.engine.nodes()), context.settings.max_parallel_jobs),
-        quota=registry.quota,
-        carry=carrier.carry,
-        possible=autoscaling.service.possible_hosts,
-    )
-
-
 def _most_admitted(context: Context) -> int:
     """See MOST_ADMITTED. What runs on a cluster runs on no control process's own machine."""
     is_one_of_several = bool(context.presence.name) and not context.engine.has_nodes
@@ -212,94 +164,3 @@ def _asgi(context: Context, routers: list[APIRouter]) -> FastAPI:
     return create_application(
         title="Modelyard Jobs", description=DESCRIPTION, routers=routers, audit=context.audit, version=__version__
     )
-
-
-def _references(context: Context, registry: RegistryClient) -> ReferenceService:
-    """What a job reads may be as large as an upload, and may take its time."""
-    settings = context.settings
-    fetcher = Fetcher(settings.reference_hosts.split(","), settings.max_upload_bytes, total_seconds=_FETCH_SECONDS)
-    return ReferenceService(registry, context.objects, fetcher, settings.max_upload_bytes)
-
-
-class _Carrier:
-    """Ties the knot: the scheduler hands tickets to the workflow, whose execution tells the queues of each end."""
-
-    workflow: JobWorkflow
-
-    def carry(self, ticket: str) -> None:
-        """Carry an admitted job, once."""
-        self.workflow.enqueue(ticket)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """What jobs are carried with."""
-
-    registry: RegistryClient
-    engine: Engine
-    inputs: JobInputs
-    batches: BatchWork
-    scripts: Scripts
-
-
-def _parts(context: Context, registry: RegistryClient, engine: Engine, references: ReferenceService) -> _Parts:
-    """`engine` counts what is used; environments are nobody's use."""
-    inputs = JobInputs(registry, context.home)
-    environments = EnvironmentBuilder(context.engine, context.home.environments)
-    scripts = assemble_scripts(
-        registry=registry,
-        inputs=inputs,
-        environments=environments,
-        engine=engine,
-        objects=context.objects,
-        home=context.home,
-        is_shared=bool(context.presence.name),
-    )
-    batches = BatchWork(registry, inputs, references, environments, context.engine, context.home)
-    return _Parts(registry=registry, engine=engine, inputs=inputs, batches=batches, scripts=scripts)
-
-
-def _jobs(
-    context: Context, parts: _Parts, scheduling: SchedulingService, metering: Metering
-) -> tuple[JobService, JobWorkflow]:
-    repository = JobRepository()
-    output = JobOutput(parts.engine, context.objects)
-    execution = JobExecution(
-        database=context.database,
-        repository=repository,
-        registry=parts.registry,
-        inputs=parts.inputs,
-        batches=parts.batches,
-        scripts=parts.scripts.work,
-        engine=parts.engine,
-        output=output,
-        home=context.home,
-        clock=context.clock,
-        scheduling=scheduling,
-        control=context.presence.name,
-    )
-    service = JobService(
-        database=context.database,
-        repository=repository,
-        creations=context.creations,
-        registry=parts.registry,
-        engine=parts.engine,
-        output=output,
-        clock=context.clock,
-        scheduling=scheduling,
-        check_budget=metering.costs.check_budget,
-        control=context.presence.name,
-        lives=context.presence.lives,
-    )
-    return service, JobWorkflow(execution)
-
-
-def _tuning(context: Context, jobs: JobService) -> tuple[TuningService, TuningWorkflow]:
-    repository = TuningRepository()
-    service = TuningService(
-        database=context.database, repository=repository, creations=context.creations, jobs=jobs, clock=context.clock
-    )
-    execution = TuningExecution(
-        database=context.database, repository=repository, service=service, jobs=jobs, clock=context.clock
-    )
-    return service, TuningWorkflow(service, execution)
