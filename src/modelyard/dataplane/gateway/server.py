@@ -153,8 +153,9 @@ async def _tick(
 ) -> None:
     """The gateway's clock: the routing table, deadlines, captures, demand, and idle connections."""
     count = 0
+    duties: tuple[Callable[[], None], ...] = (lambda: _follow(service, follower), service.tick, reporter.tick)
     while True:
-        for duty in (lambda: _follow(service, follower), service.tick, reporter.tick):
+        for duty in duties:
             try:
                 duty()
             except ModelyardError as error:
