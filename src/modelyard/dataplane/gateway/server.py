@@ -159,23 +159,25 @@ async def _tick(
     traffic: TrafficReporter,
 ) -> None:
     """The gateway's clock: the routing table, deadlines, captures, demand, traffic, and idle connections."""
+    often: tuple[Callable[[], None], ...] = (lambda: _follow(service, follower), service.tick, reporter.tick)
+    seldom: tuple[Callable[[], None], ...] = (lambda: traffic.tick(service.served()), lambda: _sweep(server))
     count = 0
-    duties: tuple[Callable[[], object], ...] = (lambda: _follow(service, follower), service.tick, reporter.tick)
     while True:
-        for duty in duties:
+        count += 1
+        for duty in often if count % _TICKS_PER_SWEEP else (*often, *seldom):
             try:
                 duty()
             except ModelyardError as error:
                 _logger.warning("%s", error.message)
             except Exception:  # without the clock no deadline would hold any more, and no new table come into force
                 _logger.exception("the gateway's clock goes on after a fault")
-        count += 1
-        if count % _TICKS_PER_SWEEP == 0:
-            traffic.tick(service.served())
-            for connection in list(server.server_state.connections):
-                if isinstance(connection, GatewayProtocol):
-                    connection.sweep()
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _sweep(server: "_Server") -> None:
+    for connection in list(server.server_state.connections):
+        if isinstance(connection, GatewayProtocol):
+            connection.sweep()
 
 
 def _follow(service: InferenceService, follower: TableFollower) -> None:
