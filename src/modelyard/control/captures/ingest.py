@@ -75,8 +75,8 @@ class CaptureIngest:
         """Take over one segment and delete it; one that is damaged is read up to the damage and kept aside."""
         with self._database.read() as connection:
             is_ingested = self._repository.is_ingested(connection, segment.stem)
-        gathered, damage = Gathering(), None
-        seen: list[CaptureRecord] = []
+        gathered = Gathering()
+        damage = None
         if not is_ingested:
             seen, damage = self._read(segment, gathered)
             self._keep(segment.stem, gathered, seen)
