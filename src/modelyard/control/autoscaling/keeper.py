@@ -4,8 +4,11 @@ A kill at any line leaves no machine behind: a node has its row before anybody i
 that it ends before it is ended.
 """
 
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import takewhile
 
 import structlog
 
@@ -13,6 +16,7 @@ from modelyard.control.autoscaling.deciding import Kind, Standing, decide
 from modelyard.control.autoscaling.provider import NodeProvider
 from modelyard.control.autoscaling.repository import NodeRepository
 from modelyard.control.autoscaling.service import offer
+from modelyard.control.rest.pages import PageQuery
 from modelyard.control.scheduling.board import Board
 from modelyard.control.scheduling.records import host_of
 from modelyard.control.scheduling.rule.state import State
@@ -24,6 +28,8 @@ from modelyard.types.compute.autoscaling import ManagedNode, ManagedNodeState, N
 
 _log = structlog.get_logger()
 _LOST = "it was lost"
+_REMEMBERED = 50
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 10.0, 600.0
 
 
 class NodeKeeper:
@@ -75,6 +81,7 @@ class NodeKeeper:
         with self._database.read() as connection:
             kinds = self._repository.kinds(connection)
             known = self._repository.open(connection)
+            recent = self._repository.list(connection, PageQuery(limit=_REMEMBERED))
             entries = self._board.entries.all(connection)
             state = self._board.state(connection, now, entries, {entry.project for entry in entries})
         self._leaving |= {node.name for node in known if node.state is ManagedNodeState.ENDING}
@@ -84,7 +91,9 @@ class NodeKeeper:
         nodes = [self._look(node, by_name.get(node.kind), alive, busy) for node in known]
         hosts = {host.name for host in state.hosts}
         standing = [self._standing(node, hosts) for node in nodes]
-        changes = decide(state, [self._kind(kind) for kind in kinds], standing)
+        count = Counter(node.kind for node in nodes)
+        most = {kind.name: count[kind.name] if _is_paused(kind.name, recent, now) else kind.max_nodes for kind in kinds}
+        changes = decide(state, [self._kind(kind, most[kind.name]) for kind in kinds], standing)
         for coming in changes.coming:
             self._begin(by_name[coming.kind], coming.reason)
         for going in changes.going:
@@ -178,11 +187,11 @@ class NodeKeeper:
             _log.info("node_changed", node=node.name, kind=node.kind, state=node.state, reason=why)
             self._wake()
 
-    def _kind(self, kind: NodeKind) -> Kind:
+    def _kind(self, kind: NodeKind, most: int) -> Kind:
         return Kind(
             name=kind.name,
-            least=kind.min_nodes,
-            most=kind.max_nodes,
+            least=min(kind.min_nodes, most),
+            most=most,
             host=host_of(offer(kind, kind.name, self._parallel_jobs)),
             idle_seconds=kind.idle_seconds,
         )
@@ -196,6 +205,14 @@ class NodeKeeper:
             is_up=is_up,
             idle_seconds=idle if node.state is ManagedNodeState.RUNNING else 0.0,
         )
+
+
+def _is_paused(kind: str, recent: Sequence[ManagedNode], now: datetime) -> bool:
+    """Whether so many nodes of a kind have failed one after the other that the next is not to come yet."""
+    own = (node for node in recent if node.kind == kind and not node.is_open)
+    failed = [*takewhile(lambda node: node.state is ManagedNodeState.FAILED, own)]
+    pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** (len(failed) - 1))
+    return bool(failed) and (now - failed[0].changed_at).total_seconds() < pause
 
 
 def _busy(state: State) -> set[str]:

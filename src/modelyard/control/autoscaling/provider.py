@@ -1,6 +1,7 @@
 """The contract of what starts and ends machines, and the one implementation: a program of the operator's."""
 
 import os
+import re
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -116,7 +117,7 @@ def start_options(name: str, kind: NodeKind) -> str:
         "cpus": int(kind.cpus),
         "memory": kind.memory_bytes >> 20,
         "gpus": kind.gpus,
-        "gpu-kind": kind.traits.gpu_kind,
+        "gpu-kind": re.sub(r"[^A-Za-z0-9]+", "-", kind.traits.gpu_kind),  # a shell parts words at spaces
         "gpu-memory": kind.traits.gpu_memory_bytes >> 20,
     }
     words = [f"--{option} {value}" for option, value in options.items() if value != ""]

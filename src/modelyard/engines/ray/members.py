@@ -19,7 +19,8 @@ def members(ray: ModuleType, records: Records) -> list[Node]:
     named = traits.names(ray.nodes())
     planned = _planned(records, named)
     return [
-        _node(name, each, available.get(each["NodeID"], {}), planned.get(name, _NOTHING))
+        # Nothing is known yet of one that has just come: nothing can be in use there.
+        _node(name, each, available.get(each["NodeID"], each["Resources"]), planned.get(name, _NOTHING))
         for name, each in sorted(named.items())
     ]
 

@@ -197,6 +197,26 @@ def test_a_node_that_does_not_come_is_given_up_with_the_reason_and_ended(bench, 
     assert [call.split()[0] for call in bench.calls()] == ["start", "end"]
 
 
+def test_after_each_failure_the_next_node_is_waited_for_twice_as_long(bench):
+    bench.service.set_kind(KIND)
+    (bench.folder / "fails").touch()
+    bench.submit("job", 4)
+    starts = []
+    for pause in (0, 10, 20, 40):
+        bench.round(later=pause - 1 if pause else 0)
+        starts.append(sum(call.startswith("start") for call in bench.calls()))
+        bench.round(later=1.5 if pause else 0)
+        deadline = time.monotonic() + 30
+        while bench.service.nodes(PageQuery()).items[0].state is not ManagedNodeState.ENDING:
+            assert time.monotonic() < deadline
+            bench.keeper.round()
+            time.sleep(0.02)
+        (bench.folder / "fails").unlink()
+        bench.until(ManagedNodeState.FAILED)
+        (bench.folder / "fails").touch()
+    assert starts[1:] == [1, 2, 3], "none came before its pause was over"
+
+
 def test_a_lost_node_is_ended_and_another_comes_for_its_job(bench):
     bench.service.set_kind(KIND)
     bench.submit("job", 4)
@@ -206,7 +226,8 @@ def test_a_lost_node_is_ended_and_another_comes_for_its_job(bench):
     del bench.cluster.machines[name]
     with bench.database.transaction() as connection:
         bench.scheduling.service.plan_again(connection, "job")
-    bench.round()
+    bench.until(ManagedNodeState.FAILED)
+    bench.round(later=11)
     nodes = {node.name: node for node in bench.service.nodes(PageQuery()).items}
     assert nodes[name].ended_because == "it was lost"
     assert len(nodes) == 2
