@@ -438,7 +438,8 @@ def test_algorithms_and_environments_are_described(client):
     assert client.get("/environments/other").json()["code"] == "environment_not_found"
 
 
-def test_an_environment_is_locked_once_and_its_name_means_it_for_good(client, connect, application):
+def test_an_environment_is_locked_once_and_its_name_means_it_for_good(connect, application):
+    client = connect(application, "developer")
     wish = {"name": "scoring", "requirements": "numpy\n"}
     made = client.post("/environments", json=wish)
     assert (made.status_code, made.json()["packages"]) == (201, ["numpy==2.0"])
@@ -450,7 +451,10 @@ def test_an_environment_is_locked_once_and_its_name_means_it_for_good(client, co
     assert listed["sklearn"] is not None
     locked = client.post("/environments", json={"name": "again", "lock": made.json()["lock"]}).json()
     assert locked["digest"] == made.json()["digest"]
-    assert connect(application, "viewer").post("/environments", json=wish).status_code == 403
+    for secret in ("viewer", "default-developer"):
+        assert connect(application, secret).post("/environments", json=wish).status_code == 403, (
+            "it is for every project"
+        )
 
 
 @pytest.mark.parametrize(
@@ -465,7 +469,8 @@ def test_an_environment_is_locked_once_and_its_name_means_it_for_good(client, co
         ({"name": "A Name", "requirements": "numpy"}, "name_invalid"),
     ],
 )
-def test_an_environment_that_cannot_be_is_refused_with_the_reason(client, wish, code):
+def test_an_environment_that_cannot_be_is_refused_with_the_reason(connect, application, wish, code):
+    client = connect(application, "developer")
     client.post("/environments", json={"name": "taken", "requirements": "numpy\n"})
     assert client.post("/environments", json=wish).json()["code"] == code
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import select, text
 
 from modelyard.control.endpoints.tables import endpoints
@@ -23,7 +24,7 @@ from modelyard.storage.archive.safekeeping import KEPT, upgrade_safely
 from modelyard.storage.archive.writing import Source, write_archive
 from modelyard.storage.database import Database
 from modelyard.storage.metadata import BRANCHES
-from modelyard.storage.migrate import head_of, upgrade_branch
+from modelyard.storage.migrate import branch_config, head_of, upgrade_branch
 from modelyard.storage.objects import open_objects
 from modelyard.types.endpoints import EndpointStatus
 from modelyard.types.jobs import JobStatus
@@ -128,8 +129,7 @@ def test_a_copy_is_made_once_for_each_upgrade_and_the_newest_are_kept(new_databa
     made = []
     for number in range(KEPT + 1):
         with database.transaction() as connection:
-            connection.execute(text("UPDATE alembic_version_registry SET version_num = '0003'"))
-            connection.execute(text("ALTER TABLE projects DROP COLUMN quota"))
+            command.downgrade(branch_config(connection, "registry"), "0003")
         made.append(upgraded(database, home, NOW + timedelta(seconds=number)))
     assert sorted(home.backups.iterdir()) == made[1:]
 

@@ -31,7 +31,7 @@ def router(service: EnvironmentService, guard: Guard) -> APIRouter:
     ) -> Environment:
         """Answers once it is locked and built, which may take minutes; the same request again finds it there.
 
-        It is shared by every project, read-only.
+        It is shared by every project, read-only, so a token of one project makes none.
         """
         return service.build(body, principal.name)
 
