@@ -58,7 +58,7 @@ def action_of(method: str, path: str) -> Action:
 
 
 def is_server_info(path: str) -> bool:
-    """Whether a request asks what the server can do, for which MLflow's client waits 3 s only: less than a start takes."""
+    """Whether a request asks what the server can do. MLflow's client waits 3 s for that: less than a start takes."""
     found = _API.fullmatch(path)
     return found is not None and found["rest"] == "mlflow/server-info"
 
