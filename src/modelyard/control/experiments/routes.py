@@ -50,7 +50,7 @@ def action_of(method: str, path: str) -> Action:
         raise TrackingRouteError(
             f"MLflow's {method} {path[:200]} is not offered here",
             hint="Offered are experiments, runs, metrics, artifacts, models, traces and datasets. Workspaces are "
-            "projects: `modelyard projects create` makes one.",
+            "projects: `modelyard project create` makes one.",
         )
     if method in _READING or (method == "POST" and _READING_POSTS.fullmatch(rest)):
         return Action.READ
