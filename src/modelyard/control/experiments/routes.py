@@ -50,7 +50,7 @@ def action_of(method: str, path: str) -> Action:
         raise TrackingRouteError(
             f"MLflow's {method} {path[:200]} is not offered here",
             hint="Offered are experiments, runs, metrics, artifacts, models, traces and datasets. Workspaces are "
-            "projects: `modelyard projects create` makes one.",
+            "projects: `modelyard project create` makes one.",
         )
     if method in _READING or (method == "POST" and _READING_POSTS.fullmatch(rest)):
         return Action.READ
@@ -58,7 +58,7 @@ def action_of(method: str, path: str) -> Action:
 
 
 def is_server_info(path: str) -> bool:
-    """Whether a request asks what the server can do, with 3 s of patience: a start takes longer."""
+    """Whether a request asks what the server can do. MLflow's client waits 3 s for that: less than a start takes."""
     found = _API.fullmatch(path)
     return found is not None and found["rest"] == "mlflow/server-info"
 
