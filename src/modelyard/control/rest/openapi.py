@@ -21,7 +21,6 @@ PATH_PARAMETERS: Mapping[str, str] = {
     "tuning_id": "Id of the tuning job.",
     "queue": "Name of the queue.",
     "host": "Name of the host.",
-    "kind": "Name of the kind of node.",
     "reservation": "Id of the reservation.",
     "endpoint": "Name of the endpoint.",
     "inference_id": "Id of the inference: the header `X-Modelyard-Inference-Id` of the answer.",
