@@ -92,6 +92,8 @@ class NodeKeeper:
         nodes = [self._look(node, by_name.get(node.kind), alive, busy) for node in known]
         hosts = {host.name for host in state.hosts}
         standing = [self._standing(node, hosts) for node in nodes]
+        present = {node.name: node for node in nodes}
+        recent = [present.get(node.name, node) for node in recent]  # what has failed just now counts already
         count = Counter(node.kind for node in nodes)
         most = {kind.name: count[kind.name] if _is_paused(kind.name, recent, now) else kind.max_nodes for kind in kinds}
         changes = decide(state, [self._kind(kind, most[kind.name]) for kind in kinds], standing)

@@ -206,7 +206,7 @@ def test_after_each_failure_the_next_node_is_waited_for_twice_as_long(bench):
         bench.round(later=pause / 2)
         starts.append(sum(call.startswith("start") for call in bench.calls()))
         bench.round(later=pause)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 8
         while bench.service.nodes(PageQuery()).items[0].state is not ManagedNodeState.ENDING:
             assert time.monotonic() < deadline
             bench.keeper.round()
