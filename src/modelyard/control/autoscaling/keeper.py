@@ -28,6 +28,7 @@ from modelyard.types.compute.autoscaling import ManagedNode, ManagedNodeState, N
 
 _log = structlog.get_logger()
 _LOST = "it was lost"
+_THERE = (ManagedNodeState.STARTING, ManagedNodeState.RUNNING)
 _REMEMBERED = 50
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 10.0, 600.0
 
@@ -91,6 +92,8 @@ class NodeKeeper:
         nodes = [self._look(node, by_name.get(node.kind), alive, busy) for node in known]
         hosts = {host.name for host in state.hosts}
         standing = [self._standing(node, hosts) for node in nodes]
+        present = {node.name: node for node in nodes}
+        recent = [present.get(node.name, node) for node in recent]  # what has failed just now counts already
         count = Counter(node.kind for node in nodes)
         most = {kind.name: count[kind.name] if _is_paused(kind.name, recent, now) else kind.max_nodes for kind in kinds}
         changes = decide(state, [self._kind(kind, most[kind.name]) for kind in kinds], standing)
@@ -209,8 +212,8 @@ class NodeKeeper:
 
 def _is_paused(kind: str, recent: Sequence[ManagedNode], now: datetime) -> bool:
     """Whether so many nodes of a kind have failed one after the other that the next is not to come yet."""
-    own = (node for node in recent if node.kind == kind and not node.is_open)
-    failed = [*takewhile(lambda node: node.state is ManagedNodeState.FAILED, own)]
+    gone = [node for node in recent if node.kind == kind and node.state not in _THERE]
+    failed = [*takewhile(lambda node: node.idle_since is None, gone)]  # one that went because it was idle has not
     pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** (len(failed) - 1))
     return bool(failed) and (now - failed[0].changed_at).total_seconds() < pause
 
