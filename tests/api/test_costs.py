@@ -39,7 +39,7 @@ def used(metering, project: str, cpu_seconds: float) -> None:
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 6
+    assert assert_protected(application) == 7
 
 
 def test_a_project_sees_its_own_costs_and_the_platform_sees_all(application, connect, metering):

@@ -33,9 +33,9 @@ def tracking_unavailable(_stage: Stage) -> None:
 
 
 @provokes("tracking_refused")
-def tracking_refused(_stage: Stage) -> None:
+def tracking_refused(stage: Stage) -> None:
     answer = httpx.Response(400, json={"error_code": "INVALID_STATE", "message": "The experiment must be active"})
-    with TrackingClient(Path("/nowhere/mlflow.sock")) as client:
+    with TrackingClient(stage.folder()) as client:
         client._http = httpx.Client(transport=httpx.MockTransport(lambda _request: answer))
         client.create_run("default", "1", "job-1", 0, {})
 

@@ -17,6 +17,7 @@ class TrackingClient:
     """Use as a context manager. Raises TrackingUnavailableError when nobody answers, TrackingRefusedError else."""
 
     def __init__(self, socket: Path) -> None:
+        self._socket = socket
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket), verify=False), timeout=_SECONDS)
 
     def __enter__(self) -> Self:
@@ -75,6 +76,8 @@ class TrackingClient:
         return self._call(project, "POST", path, json=body)
 
     def _call(self, project: str, method: str, path: str, **what: Any) -> dict[str, Any]:
+        if not self._socket.exists():  # httpx would say so, too, but leave a socket behind
+            raise _unavailable(f"MLflow's server does not run: there is no {self._socket}")
         try:
             answer = self._http.request(method, f"{_API}/{path}", headers={HEADER: workspace_of(project)}, **what)
         except httpx.HTTPError as error:

@@ -112,7 +112,7 @@ def test_a_detector_that_fails_does_not_hide_what_another_one_finds(world):
     world.traffic(200, shift=2.0)
     report = run(world)
     assert report.verdict is Verdict.DRIFT
-    assert report.sentence.endswith("at which confidence.")
+    assert report.sentence.endswith("on which rows the model is how good.")
 
 
 def test_a_detector_of_ones_own_judges_in_a_sandbox(world):

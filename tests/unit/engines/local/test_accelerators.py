@@ -100,7 +100,9 @@ def test_landlock_lets_the_devices_be_written_to(spec: ProcessSpec, tmp_path: Pa
 
 
 def test_the_container_that_asked_for_them_gets_the_devices(spec: ProcessSpec):
-    daemon = Daemon(name="podman 4", is_rootless=False, has_plain_groups=False)
+    daemon = Daemon(
+        name="podman 4", url="", is_rootless=False, has_plain_groups=False, has_limits=True, architecture="amd64"
+    )
     beside = replace(spec, resources=Resources(), sidecar=Sidecar(image="i", resources=Resources(gpus=1)))
     for each, given, other in ((spec, 0, None), (beside, 1, 0)):
         plan = container_planning.make_plan(

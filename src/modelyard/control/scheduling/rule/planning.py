@@ -90,6 +90,7 @@ class _Views:
             request.distinct_hosts,
             self._seconds(request),
             request.project,
+            request.need.times(request.hosts),
             lambda host: host not in self._traits or not self._traits[host].lacks(request.wish),
             is_spread=request.choice is NodeChoice.SPREAD,
         )

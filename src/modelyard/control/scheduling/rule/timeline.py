@@ -39,12 +39,14 @@ class Timeline:
         count: int,
         seconds: float,
         project: str | None,
+        charged: Amounts,
         suits: Callable[[str], bool] = lambda _host: True,
         *,
         is_spread: bool = False,
     ) -> tuple[float, tuple[str, ...]] | None:
         """The first moment from which `count` hosts are free for that long, and the hosts; None: never.
 
+        `charged` is what the project's quota must have for all of them together.
         Among hosts that are free and suit the ones with the least left are taken, so that large places stay whole;
         with `is_spread` the ones with the most.
         """
@@ -52,7 +54,7 @@ class Timeline:
         fits &= np.array([suits(host) for host in self._hosts], dtype=np.bool_)
         if project in self._quota_row:
             row = self._free[:, self._quota_row[project]]
-            allowed: NDArray[np.bool_] = np.all(row >= np.array(need.times(count)), axis=1)
+            allowed: NDArray[np.bool_] = np.all(row >= np.array(charged), axis=1)
             fits &= allowed[:, None]
         for index in range(len(self._times)):
             if np.count_nonzero(fits[index]) < count:
