@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-mlflow test-ray test-containers \
+.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-mlflow test-ray test-containers test-chaos \
 	test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
 
 help: ## Show the targets
@@ -18,8 +18,11 @@ install: $(VENV)/.dev ## Set up .venv with everything that development needs
 install-torch: $(VENV)/.core ## Add the CPU build of torch (image classification then trains a convolutional network)
 	@sh scripts/install_torch.sh $(PYTHON)
 
-test: $(VENV)/.dev ## Run all tests
-	@$(PYTHON) -m pytest -n 2 --dist loadfile tests
+test: $(VENV)/.dev ## Run all tests but the suites that have a target of their own
+	@$(PYTHON) -m pytest -n 3 --dist loadfile tests --ignore tests/chaos --ignore tests/containers
+
+test-chaos: $(VENV)/.dev ## Kill, disturb and load everything at random, and look for lies and losses
+	@$(PYTHON) -m pytest -q -n 2 tests/chaos
 
 test-torch: $(VENV)/.dev ## Run the tests of what the torch extra adds, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-torch $(UV) sync --quiet --frozen --inexact
@@ -52,7 +55,7 @@ test-ray: $(VENV)/.dev ## Run the tests on Ray clusters, in an environment of th
 
 test-containers: $(VENV)/.dev ## Run the tests of containers, on a Podman that Debian has (installed if it is missing)
 	@sh scripts/install_podman.sh
-	@$(PYTHON) -m pytest -q -n 0 tests/containers
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/containers
 
 test-fast: $(VENV)/.dev ## Run the tests that need no server and no seconds
 	@$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/api tests/architecture

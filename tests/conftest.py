@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 from modelyard.control.tables import load_tables
 from modelyard.storage.database import Database
 from modelyard.storage.metadata import BRANCHES
 from modelyard.testing.services import servers
+
+
+settings.register_profile("busy machine", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 def create_all_tables(database: Database) -> None:

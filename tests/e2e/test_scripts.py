@@ -188,7 +188,7 @@ def test_a_preempted_job_goes_on_from_its_checkpoint_and_does_no_step_twice_beyo
     begun = int(next(line for line in permitted.jobs.logs(job.id) if "begins at step" in line).split()[-1])
     assert begun > 0
     assert steps == sorted(steps), "the second attempt begins where the checkpoint is"
-    assert not [*(Home(platform.home).run / "checkpoints").iterdir()], "the folder goes with the job"
+    until(lambda: not [*(Home(platform.home).run / "checkpoints").iterdir()], "the folder goes with the job")
 
 
 def test_what_is_wrong_is_said_before_there_is_a_job_or_by_its_end(permitted: Client, tmp_path: Path):

@@ -190,7 +190,8 @@ class FeedbackRepository:
             late=int(row[5]),
             conflicting=int(row[6]),
             duplicates=int(row[7]),
-            mean_delay_seconds=None if row[8] is None else float(row[8]),
+            # Databases add in orders of their own: beyond a microsecond their means differ.
+            mean_delay_seconds=None if row[8] is None else round(float(row[8]), 6),
         )
 
     def new_ids(self, connection: Connection, project: str, endpoint: str, run: str) -> Sequence[str]:
