@@ -13,7 +13,6 @@ from modelyard.storage.database import Database
 from modelyard.storage.metadata import BRANCHES
 from modelyard.testing.services import servers
 
-
 settings.register_profile("busy machine", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
 
