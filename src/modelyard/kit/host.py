@@ -1,12 +1,12 @@
 """How busy this machine is: whether anything measured or predicted on it means something."""
 
 import os
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+_PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 
 _MOST_STEAL = 0.05
 _MOST_BUSY = 0.9
@@ -146,6 +146,17 @@ def resident_bytes(proc: Path = PROC) -> int:
         return 0
 
 
-def peak_resident_bytes() -> int:
-    """The most memory of this process that was ever in RAM. Source: getrusage(2), kilobytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+class ResidentMemory:
+    """Memory of this process that is in RAM, for whoever asks often: the file stays open, so it takes 2 us, not 30."""
+
+    def __init__(self) -> None:
+        try:
+            self._statm = os.open(PROC / "self" / "statm", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._statm = -1
+
+    def bytes(self) -> int:
+        """0 where the kernel tells nothing."""
+        if self._statm < 0:
+            return 0
+        return int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE_BYTES

@@ -1,9 +1,9 @@
 """A worker whose model does what its input says, to provoke what real models do seldom.
 
-`python -m modelyard.testing.scripted_model --socket PATH [--impure] [--offset N] [--hang-seconds N]`
+`python -m modelyard.testing.scripted_model --socket PATH [--impure] [--uncounted] [--offset N] [--hang-seconds N]`
 
 Input "x" FP32 (-1, 3): value,
-seconds, act. Output "y" FP32 (-1, 2): value + offset, and how often the model was called. It takes the longest
+seconds, act. Output "y" FP32 (-1, 2): value + offset, and how often the model was called (0 if uncounted). It takes the longest
 `seconds` of the batch; an `act` of 1 raises, 2 ends the process, 3 answers NaN,
 4 hangs in C code that holds Python's lock.
 """
@@ -36,15 +36,16 @@ _RAISES, _ENDS, _IS_NAN, _HANGS = 1, 2, 3, 4
 class ScriptedPredictor(Predictor):
     """See the module."""
 
-    def __init__(self, offset: float = 0.0) -> None:
+    def __init__(self, offset: float = 0.0, *, is_counted: bool = True) -> None:
         self._offset = offset
+        self._is_counted = is_counted
         self._calls = 0
 
     def predict(self, inputs: Mapping[str, Tensor]) -> Tensors:
         """See Predictor."""
         x = inputs["x"]
         value, act = x[:, 0] + self._offset, x[:, 2]
-        self._calls += 1
+        self._calls += self._is_counted
         time.sleep(float(x[:, 1].max()))
         if (act == _RAISES).any():
             raise ArithmeticError("told to fail")
@@ -90,12 +91,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", required=True)
     parser.add_argument("--impure", action="store_true")
+    parser.add_argument("--uncounted", action="store_true")
     parser.add_argument("--offset", type=float, default=0.0)
     parser.add_argument("--hang-seconds", type=float, default=HANG_SECONDS)
     options = parser.parse_args()
     server = ModelServer(
         SIGNATURE,
-        ScriptedPredictor(options.offset),
+        ScriptedPredictor(options.offset, is_counted=not options.uncounted),
         is_pure=not options.impure,
         nan_free=frozenset({"y"}),
         hang_seconds=options.hang_seconds,

@@ -19,8 +19,11 @@ from modelyard.types.signatures import DataType
 
 def on_trial(serving: Serving, *options: str) -> Serving:
     """The endpoint "echo" with a second version that gets a copy of every request."""
-    main = variant(start_scripted(serving, "main"))
-    other = replace(variant(start_scripted(serving, "trial", *options), name="main.new", number=2), weight=0.0)
+    # Copies may share a batch where their originals had one each, so no answer tells of the number of calls.
+    main = variant(start_scripted(serving, "main", "--uncounted"))
+    other = replace(
+        variant(start_scripted(serving, "trial", "--uncounted", *options), name="main.new", number=2), weight=0.0
+    )
     shadow = RouteShadow(variant="main.new", share=1.0)
     serving.publish(replace(endpoint("echo", main, other, capture_share=1.0), shadow=shadow))
     return serving

@@ -11,7 +11,7 @@ from pathlib import Path
 from modelyard.dataplane.hosting.layout import MARKER
 from modelyard.dataplane.hosting.report import MARKER_FORMAT
 from modelyard.dataplane.vitals import BEAT_SECONDS, GRACE_SECONDS, MARGIN_SECONDS
-from modelyard.kit.host import peak_resident_bytes
+from modelyard.kit.host import ResidentMemory
 
 _NONE = 0
 _TOLERANCE = 0.02
@@ -38,7 +38,8 @@ class HostSigns:
         self._hang_seconds = hang_seconds
         self._answering = self._loading = _NONE
         self._alarm_at = 0.0
-        self._peak_bytes = peak_resident_bytes()
+        self._memory = ResidentMemory()
+        self._peak_bytes = self._memory.bytes()
         self.alive_until = 0.0
         self.promise(BEAT_SECONDS)
         faulthandler.register(signal.SIGALRM, file=sys.stderr, all_threads=False, chain=True)
@@ -65,8 +66,12 @@ class HostSigns:
         MARKER_FORMAT.pack_into(self._marker, 0, _NONE, self._loading)
 
     def growth(self) -> int:
-        """Bytes by which the process became larger, since this was last asked, than it had ever been."""
-        before, self._peak_bytes = self._peak_bytes, peak_resident_bytes()
+        """Bytes by which the process is larger than it was whenever this was asked before.
+
+        Not the peak that the kernel keeps (getrusage): a process inherits that of the one which started it.
+        """
+        before = self._peak_bytes
+        self._peak_bytes = max(before, self._memory.bytes())
         return self._peak_bytes - before
 
     def blame(self, number: int) -> None:
