@@ -2,9 +2,8 @@
 
 `python -m modelyard.testing.scripted_model --socket PATH [--impure] [--uncounted] [--offset N] [--hang-seconds N]`
 
-Input "x" FP32 (-1, 3): value,
-seconds, act. Output "y" FP32 (-1, 2): value + offset, and how often the model was called (0 if uncounted). It takes the longest
-`seconds` of the batch; an `act` of 1 raises, 2 ends the process, 3 answers NaN,
+Input "x" FP32 (-1, 3): value, seconds, act. Output "y" FP32 (-1, 2): value + offset, and how often the model was called
+(0 if uncounted). It takes the longest `seconds` of the batch; an `act` of 1 raises, 2 ends the process, 3 answers NaN,
 4 hangs in C code that holds Python's lock.
 """
 
