@@ -1,5 +1,7 @@
 """Errors of experiments. MLflow is not installed where these run, which is an error of its own."""
 
+import socket
+import tempfile
 from pathlib import Path
 
 import httpx
@@ -33,11 +35,14 @@ def tracking_unavailable(_stage: Stage) -> None:
 
 
 @provokes("tracking_refused")
-def tracking_refused(stage: Stage) -> None:
+def tracking_refused(_stage: Stage) -> None:
     answer = httpx.Response(400, json={"error_code": "INVALID_STATE", "message": "The experiment must be active"})
-    with TrackingClient(stage.folder()) as client:
-        client._http = httpx.Client(transport=httpx.MockTransport(lambda _request: answer))
-        client.create_run("default", "1", "job-1", 0, {})
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{folder}/s")
+        server.listen()
+        with TrackingClient(Path(folder, "s")) as client:
+            client._http = httpx.Client(transport=httpx.MockTransport(lambda _request: answer))
+            client.create_run("default", "1", "job-1", 0, {})
 
 
 @provokes("experiment_not_found")

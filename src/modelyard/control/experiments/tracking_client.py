@@ -8,6 +8,7 @@ import httpx
 
 from modelyard.control.experiments.errors import TrackingRefusedError, TrackingUnavailableError
 from modelyard.control.experiments.workspaces import HEADER, workspace_of
+from modelyard.kit.unix_sockets import listens
 
 _API = "http://mlflow/api/2.0/mlflow"
 _SECONDS = 60.0
@@ -76,8 +77,8 @@ class TrackingClient:
         return self._call(project, "POST", path, json=body)
 
     def _call(self, project: str, method: str, path: str, **what: Any) -> dict[str, Any]:
-        if not self._socket.exists():  # httpx would say so, too, but leave a socket behind
-            raise _unavailable(f"MLflow's server does not run: there is no {self._socket}")
+        if not listens(self._socket):
+            raise _unavailable(f"MLflow's server does not answer at {self._socket}")
         try:
             answer = self._http.request(method, f"{_API}/{path}", headers={HEADER: workspace_of(project)}, **what)
         except httpx.HTTPError as error:

@@ -18,6 +18,7 @@ import httpx
 import structlog
 
 from modelyard.kit.clock import Clock
+from modelyard.kit.unix_sockets import listens
 from modelyard.settings import Settings
 from modelyard.types.experiments.tracking import TrackingServerState, TrackingStatus
 
@@ -219,7 +220,7 @@ def _absence(settings: Settings) -> TrackingServerState | None:
 
 
 def _answers(socket: Path) -> bool:
-    if not socket.exists():
+    if not listens(socket):
         return False
     try:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket), verify=False), timeout=5.0) as client:
