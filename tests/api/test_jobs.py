@@ -595,7 +595,7 @@ def test_a_search_is_accepted_with_its_defaults_and_pinned_to_versions(client):
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        ({"space": {}}, "invalid_input", ""),
+        ({"space": {}}, "tuning_invalid", "`--try max_depth=2..8`"),
         ({"space": {"max_depth": {"low": 2}}}, "invalid_input", 'give either "values", or "low" and "high"'),
         ({"space": {"max_dept": {"low": 2, "high": 8}}}, "hyperparameter_invalid", "Did you mean 'max_depth'?"),
         ({"space": {"max_depth": {"low": 2, "high": 80}}}, "hyperparameter_invalid", "from 1 to 16"),

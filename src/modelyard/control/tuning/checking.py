@@ -46,7 +46,8 @@ def check(search: Search, description: AlgorithmDescription) -> None:
     """
     if not search.space:
         raise TuningInvalidError(
-            "The search space is empty", hint='Name a hyper-parameter in "space", with "low" and "high" or "values".'
+            "The search space is empty",
+            hint='Name what to try: "space": {"max_depth": {"low": 2, "high": 8}}, or `--try max_depth=2..8`.',
         )
     both = sorted(search.space.keys() & search.recipe.hyperparameters.keys())
     if both:

@@ -117,7 +117,7 @@ class TuningJobRequest(JobRequest):
     model: str | None = Field(
         default=None, description="Model that gets the best one as its next version; nothing is registered if left out."
     )
-    space: Annotated[dict[str, RangeRequest], Field(min_length=1, max_length=32)] = Field(
+    space: Annotated[dict[str, RangeRequest], Field(max_length=32)] = Field(
         description="What to try, by hyper-parameter.",
         examples=[{"learning_rate": {"low": 0.01, "high": 0.3, "log": True}, "max_depth": {"low": 2, "high": 10}}],
     )
