@@ -30,7 +30,10 @@ MAX_FAILURES = 4
 
 
 class TuningExecution:
-    """Carries tuning jobs through their lives. Holds no state but the database and the jobs of its trials."""
+    """Carries tuning jobs through their lives.
+
+    Holds no state but the database, the jobs of its trials, and how far their live figures were read.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class TuningExecution:
         self._service = service
         self._jobs = jobs
         self._clock = clock
+        self._pages: dict[str, str] = {}
 
     def search(self, tuning_id: str) -> None:
         """Carry trials until no more is to be tried, and none runs."""
@@ -115,6 +119,8 @@ class TuningExecution:
             after = _settled(tuning.search, trial, job) if job.status.is_final else replace(trial, job=job.id)
             if tuning.search.early_stopping is not None:
                 after = replace(after, curve={**trial.curve, **self._curve(tuning, trial, job)})
+                if job.status.is_final:
+                    self._pages.pop(job.id, None)
         if after != trial:
             with self._database.transaction() as connection:
                 self._repository.save_trial(connection, tuning.id, after)
@@ -149,13 +155,14 @@ class TuningExecution:
         return {point.step: point.value for point in points if point.step > last and stopping.is_kept(point.step)}
 
     def _points(self, project: str, job_id: str) -> Iterable[MetricPoint]:
-        cursor: str | None = None
+        """Those of the last page that was read, and of what has come since: full pages do not change."""
+        cursor = self._pages.get(job_id)
         while True:
             page = self._jobs.metrics(project, job_id, PageQuery.decode(MAXIMUM_LIMIT, cursor))
             yield from page.items
-            cursor = page.next_cursor
-            if cursor is None:
+            if page.next_cursor is None:
                 return
+            cursor = self._pages[job_id] = page.next_cursor
 
     def _end_losers(self, tuning: TuningJob, trials: Sequence[Trial]) -> None:
         rule = tuning.search.early_stopping
