@@ -51,3 +51,10 @@ def test_the_tail_has_whole_lines_only(tmp_path):
     assert log.tail(10) == "third\n"
     assert output_files.tail(tmp_path, 10) == "third\n"
     assert log.tail() == "first line\nsecond\nthird\n"
+
+
+def test_the_tail_goes_back_over_the_beginning_of_a_segment(tmp_path):
+    log = filled(tmp_path, b"a\nb\nc\nd\ne\n", b"f\ng\n")
+    assert log.tail(8) == "e\nf\ng\n"
+    log.append(b"h\ni\nk\n")  # the segment is full, and the next one empty
+    assert log.tail(6) == output_files.tail(tmp_path, 6) == "i\nk\n"

@@ -4,14 +4,14 @@ import os
 
 
 class OutputLog:
-    """Appends bytes; keeps the newest `segments` files of `segment_bytes`, each named by its first byte's offset."""
+    """Appends bytes; keeps the newest `segments` files (at least two), each named by its first byte's offset."""
 
     def __init__(self, folder: str, segment_bytes: int, segments: int) -> None:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._segments = segments
         self._size = 0
-        self._start = 0
+        self._start = self._previous_start = 0
         self._descriptor = self._open()
 
     def append(self, content: bytes) -> None:
@@ -24,16 +24,19 @@ class OutputLog:
             self._rotate()
 
     def tail(self, limit: int = 4096) -> str:
-        """The last `limit` bytes as text, whole lines."""
-        offset = max(self._start, self._size - limit)
-        with open(self._path(self._start), "rb") as file:
-            file.seek(offset - self._start)
-            text = file.read(limit).decode(errors="replace")
-        return text if offset == self._start else text.partition("\n")[2]
+        """The last `limit` bytes as text, whole lines; the newest segment may have begun a moment ago."""
+        offset = max(self._previous_start, self._size - limit)
+        content = b""
+        for start in dict.fromkeys((self._previous_start, self._start)):
+            with open(self._path(start), "rb") as file:
+                file.seek(max(0, offset - start))
+                content += file.read(limit)
+        text = content.decode(errors="replace")
+        return text.partition("\n")[2] or text if offset else text
 
     def _rotate(self) -> None:
         os.close(self._descriptor)
-        self._start = self._size
+        self._previous_start, self._start = self._start, self._size
         self._descriptor = self._open()
         for name in sorted(os.listdir(self._folder))[: -self._segments]:
             os.unlink(os.path.join(self._folder, name))
