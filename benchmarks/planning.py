@@ -1,12 +1,13 @@
 """What `modelyard endpoints plan` predicts against what a client of the real gateway measures, at several loads.
 
-Usage: python benchmarks/planning.py [SECONDS]      (at each of four loads, 45 if not given)
+Usage: python benchmarks/planning.py [SECONDS] [REPETITIONS]      (20 and 5 if not given; at each of four loads)
 
 One replica serves a small convolutional network of a few milliseconds. The client is open: requests come by a Poisson
 process whether or not the earlier ones were answered, and a latency counts from the moment at which it was due. At high
-load the p99 of few requests says little: of 1,600 at load 0.8 it varies by a factor of two from run to run. Run it
-on a quiet machine: where the plan finds the host saturated, it says so and the load is left out; where it became so
-while the client measured, the line is void.
+load the p99 of few requests says little: of 1,600 at load 0.8 it varies by a factor of two from run to run. So each
+repetition measures the version anew, asks for a plan at each load and drives it, and the table shows medians over the
+repetitions with their extremes. Run it on a quiet machine: where the plan finds the host saturated, or it became so
+while the client measured, that repetition of the load is left out, and counted.
 """
 
 import asyncio
@@ -15,8 +16,10 @@ import sys
 import tempfile
 import time
 from collections import deque
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import httptools
 import numpy as np
@@ -35,7 +38,15 @@ CONNECTIONS = 512
 PATIENCE_SECONDS = 30.0
 
 
-def main(seconds: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One repetition of one load: the p50 and p99 in ms that the plan said, and those that the client measured."""
+
+    predicted: tuple[float, float]
+    measured: tuple[float, float]
+
+
+def main(seconds: float, repetitions: int) -> None:
     """Start, deploy, compare, stop."""
     with tempfile.TemporaryDirectory(prefix="modelyard-") as folder:
         home = Path(folder) / "home"
@@ -45,38 +56,58 @@ def main(seconds: float) -> None:
                 client.models.register(NAME, write_network(Path(folder) / "network.onnx"))
                 client.endpoints.deploy(NAME, NAME, capture_share=0.0)
                 token = (home / "admin.token").read_text().strip()
-                compare(client, token, seconds)
+                compare(client, token, seconds, repetitions)
         finally:
             stop_platform(home)
 
 
-def compare(client: modelyard.Client, token: str, seconds: float) -> None:
-    """A line for each load."""
+def compare(client: modelyard.Client, token: str, seconds: float, repetitions: int) -> None:
+    """A line for each load; all loads at the rates that the first plan's capacity gives."""
     first = client.endpoints.plan(NAME, requests_per_second=1, replicas=1)
     if first.prediction is None:
         print(first.reason)
         return
     capacity = first.prediction.capacity
     print(f"one row {first.curve[0].mean_seconds * 1000:.2f} ms, capacity {capacity:.0f} requests/s of one replica")
-    print(
-        f"{'load':>5} {'req/s':>7} {'p50 predicted / measured ms':>29} {'p99 predicted / measured ms':>29} {'off':>6}"
+    pairs: dict[float, list[Pair]] = {load: [] for load in LOADS}
+    for _ in range(repetitions):
+        is_measured_anew = True
+        for load in LOADS:
+            rate = capacity * load
+            plan = client.endpoints.plan(NAME, requests_per_second=rate, replicas=1, is_measured_anew=is_measured_anew)
+            is_measured_anew = False
+            expected = plan.prediction
+            if expected is None or expected.p99_ms is None or expected.p50_ms is None:
+                continue
+            latencies, host = uvloop.run(drive(client.url, token, rate, int(rate * seconds)))
+            if host is None or not host.saturation:
+                p50, p99 = (
+                    float(value) * 1000 for value in np.quantile(latencies[len(latencies) // 10 :], [0.5, 0.99])
+                )
+                pairs[load].append(Pair((expected.p50_ms, expected.p99_ms), (p50, p99)))
+    print(f"{'load':>5} {'req/s':>7} {'p50 ms: plan':>13} {'client':>7} {'p99 ms: plan':>22} {'client':>22} {'off':>6}")
+    for load, found in pairs.items():
+        print(line(load, capacity * load, found, repetitions))
+
+
+def line(load: float, rate: float, found: list[Pair], repetitions: int) -> str:
+    """Medians, and in brackets the extremes; what the plan's median p99 is off from the client's."""
+    if not found:
+        return f"{load:5.1f} {rate:7.0f} the host was saturated in all {repetitions} repetitions"
+    p50, p99 = [median(each.predicted[i] for each in found) for i in (0, 1)]
+    client50, client99 = [median(each.measured[i] for each in found) for i in (0, 1)]
+    off = p99 / client99 - 1
+    return (
+        f"{load:5.1f} {rate:7.0f} {p50:13.2f} {client50:7.2f} {spread(p99, [each.predicted[1] for each in found]):>22} "
+        f"{spread(client99, [each.measured[1] for each in found]):>22} {off:+6.0%}"
+        + (f"  off by more than {TOLERANCE:.0%}" if abs(off) > TOLERANCE else "")
+        + (f"  ({len(found)} of {repetitions})" if len(found) < repetitions else "")
     )
-    for load in LOADS:
-        rate = capacity * load
-        plan = client.endpoints.plan(NAME, requests_per_second=rate, replicas=1)
-        if plan.prediction is None or plan.prediction.p99_ms is None or plan.prediction.p50_ms is None:
-            print(f"{load:5.1f} {rate:7.0f}  {plan.reason}")
-            continue
-        latencies, host = uvloop.run(drive(client.url, token, rate, int(rate * seconds)))
-        p50, p99 = (float(value) * 1000 for value in np.quantile(latencies[len(latencies) // 10 :], [0.5, 0.99]))
-        off = plan.prediction.p99_ms / p99 - 1
-        verdict = "" if abs(off) <= TOLERANCE else f"off by more than {TOLERANCE:.0%}"
-        if host is not None and host.saturation:
-            verdict = f"void: meanwhile {host.saturation}"
-        print(
-            f"{load:5.1f} {rate:7.0f} {plan.prediction.p50_ms:14.2f} / {p50:12.2f} {plan.prediction.p99_ms:14.2f} / "
-            f"{p99:12.2f} {off:+6.0%}  {verdict}"
-        )
+
+
+def spread(middle: float, values: list[float]) -> str:
+    """The middle and the extremes."""
+    return f"{middle:.2f} [{min(values):.1f}, {max(values):.1f}]"
 
 
 async def drive(url: str, token: str, rate: float, count: int) -> tuple[np.ndarray, HostLoad | None]:
@@ -232,4 +263,5 @@ def write_network(path: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 45.0)
+    for_seconds, times = sys.argv[1:] or ("20", "5")
+    main(float(for_seconds), int(times))

@@ -32,11 +32,12 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 _START_SECONDS = 60.0
 _LIFE_SECONDS = 120.0  # the worker ends by itself, should this process be killed
-_FIRST_SIZE_SECONDS = 0.6
-_SIZE_SECONDS = 0.25
+_ROUNDS = 3  # what disturbs the machine for a moment disturbs a third of one size, not all of it
+_FIRST_SIZE_SECONDS = 0.4
+_SIZE_SECONDS = 0.15
 _LEAST_CALLS, _MOST_CALLS = 5, 600
 _WARM_UP_CALLS = 3
-_BUDGET_SECONDS = 5.0
+_BUDGET_SECONDS = 6.0
 _MOST_PAUSE_SECONDS = 0.02
 
 
@@ -115,8 +116,8 @@ class Measurer:
     def _measure(self, process_id: str, client: WorkerClient, sample: Tensors, signature: Signature) -> Measurement:
         specs = (*signature.inputs, *signature.outputs)
         is_batched = all(spec.shape and spec.shape[0] == -1 for spec in specs)
-        single = _tiled(sample, 1) if is_batched else sample
-        deadline = time.monotonic() + _BUDGET_SECONDS
+        batches = {size: _tiled(sample, size) for size in SIZES} if is_batched else {1: sample}
+        single = batches[1]
         _calls(client, single, 0.0, _WARM_UP_CALLS)
         state = self._engine.state(process_id)
         pid = state.pid if not state.node else None  # another machine's processor time is not seen: its time counts
@@ -125,21 +126,30 @@ class Measurer:
         cpu_seconds = (process_cpu_seconds(pid) - before) / (len(times) + 2)  # the first and the last end no interval
         mean = sum(times) / len(times)
         woken = _calls(client, single, _SIZE_SECONDS, _LEAST_CALLS, pause_seconds=min(_MOST_PAUSE_SECONDS, 2 * mean))
-        curve = [service_point([(1, each) for each in times])]
-        for size in SIZES[1:] if is_batched else ():
-            if time.monotonic() > deadline:
-                break
-            batch = _tiled(sample, size)
-            _calls(client, batch, 0.0, _WARM_UP_CALLS)
-            measured = _intervals(client, batch, _SIZE_SECONDS, _LEAST_CALLS)
-            curve.append(service_point([(size, each) for each in measured]))
+        measured = _rounds(client, batches)
+        measured[1] += times
         return Measurement(
-            curve=tuple(curve),
+            curve=tuple(service_point([(size, each) for each in seconds]) for size, seconds in measured.items()),
             cpu_seconds_per_row=cpu_seconds or mean,
             memory_bytes=0,
             wake_seconds=max(0.0, median(woken) - median(times)),
             measured_at=self._clock.now(),
         )
+
+
+def _rounds(client: WorkerClient, batches: dict[int, Tensors]) -> dict[int, list[float]]:
+    """Seconds of batches by their size, the sizes in turns; the largest sizes are left out where time runs out."""
+    measured: dict[int, list[float]] = {}
+    deadline = time.monotonic() + _BUDGET_SECONDS
+    for number in range(_ROUNDS):
+        for size in batches if number == 0 else tuple(measured):
+            if measured and time.monotonic() > deadline:
+                break
+            batch = batches[size]
+            _calls(client, batch, 0.0, _WARM_UP_CALLS if number == 0 else 1)
+            seconds = _intervals(client, batch, _FIRST_SIZE_SECONDS if size == 1 else _SIZE_SECONDS, _LEAST_CALLS)
+            measured.setdefault(size, []).extend(seconds)
+    return measured
 
 
 def _intervals(client: WorkerClient, batch: Tensors, seconds: float, least: int) -> list[float]:
