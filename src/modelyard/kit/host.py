@@ -1,6 +1,8 @@
 """How busy this machine is: whether anything measured or predicted on it means something."""
 
 import os
+import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ _MOST_STEAL = 0.05
 _MOST_BUSY = 0.9
 _MOST_PRESSURE = 40.0
 _MOST_RUNNABLE = 2.0
+_NICENESS = 5  # a third of an ordinary thread's share where there is not enough for all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,3 +163,10 @@ class ResidentMemory:
         if self._statm < 0:
             return 0
         return int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE_BYTES
+
+
+def give_way() -> None:
+    """Let the calling thread, and what it starts, work mostly when others do not want the processor. Linux only."""
+    if sys.platform == "linux":  # elsewhere a thread has no niceness of its own
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from modelyard.kit.host import give_way
+
 _log = structlog.get_logger()
 
 
@@ -22,6 +24,7 @@ class Duty:
         awake: set by whoever wants the next round now.
         is_shared: of the processes that work on one database, one does it at a time.
         stand_by: what the others do instead, as often.
+        gives_way: it may wait for a while where the machine is busy with answering.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Duty:
     awake: threading.Event = field(default_factory=threading.Event)
     is_shared: bool = False
     stand_by: Callable[[], object] = lambda: None
+    gives_way: bool = False
 
 
 Observe = Callable[[str, float, bool], None]
@@ -71,6 +75,8 @@ class Duties:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _repeat(self, duty: Duty) -> None:
+        if duty.gives_way:
+            give_way()
         pause = duty.interval_seconds
         while not self._is_stopping:
             duty.awake.clear()

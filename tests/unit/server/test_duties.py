@@ -1,3 +1,5 @@
+import os
+import queue
 import threading
 
 from modelyard.server.duties import Duties, Duty
@@ -41,3 +43,17 @@ def test_a_shared_duty_waits_for_its_turn_and_stands_by_until_then():
     is_ours.set()
     assert done.wait(10)
     duties.stop()
+
+
+def test_a_duty_that_gives_way_yields_alone():
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def look() -> None:
+        seen.put(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    duties = Duties([Duty(name="modest", interval_seconds=3600, run=look, gives_way=True)])
+    duties.start()
+    assert seen.get(timeout=10) == max(own, 5)
+    duties.stop()
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own

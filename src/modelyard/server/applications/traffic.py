@@ -96,8 +96,8 @@ def build_traffic(
             feedback_router(feedback, quality, QualityHistory(labelled, registry, endpoints, clock), guard),
         ),
         duties=(
-            Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once),
-            Duty(name="captures.merge", interval_seconds=20.0, run=compaction.run_once, is_shared=True),
+            Duty(name="captures.ingest", interval_seconds=0.5, run=ingest.run_once, gives_way=True),
+            Duty(name="captures.merge", interval_seconds=20.0, run=compaction.run_once, is_shared=True, gives_way=True),
             Duty(name="captures.expire", interval_seconds=3600.0, run=retention.run_once, is_shared=True),
             Duty(name="feedback.settle", interval_seconds=2.0, run=settling.run_once, is_shared=True),
         ),
