@@ -22,7 +22,6 @@ from modelyard.control.experiments.contracts import TrackingServer
 from modelyard.control.experiments.credentials import check_same_site, secret_of
 from modelyard.control.experiments.errors import ExperimentsOffError, TrackingUnavailableError
 from modelyard.control.experiments.routes import SERVER_INFO, action_of, is_removal, is_server_info
-from modelyard.control.experiments.workspaces import HEADER, workspace_of
 from modelyard.control.rest.audit_log import AuditLog
 from modelyard.control.rest.errors import status_of
 from modelyard.control.rest.guard import Guard
@@ -40,6 +39,7 @@ from modelyard.kit.clock import Clock
 from modelyard.kit.ids import new_id
 from modelyard.types.access import AuditEntry, Principal
 from modelyard.types.experiments.tracking import TrackingStatus
+from modelyard.types.experiments.workspaces import HEADER, project_of, workspace_of
 
 _log = structlog.get_logger(__name__)
 
@@ -124,7 +124,7 @@ class TrackingProxy:
         if principal.project is not None and wanted in ("", workspace_of(principal.project)):
             project = principal.project
         else:
-            project = wanted or _DEFAULT_PROJECT
+            project = project_of(wanted) or _DEFAULT_PROJECT
         self._guard.check(principal, action, project)
         self._guard.check_project(project)
         return _Caller(principal, project, secret or "")

@@ -7,8 +7,8 @@ from typing import Any, Self
 import httpx
 
 from modelyard.control.experiments.errors import TrackingRefusedError, TrackingUnavailableError
-from modelyard.control.experiments.workspaces import HEADER, workspace_of
 from modelyard.kit.unix_sockets import listens
+from modelyard.types.experiments.workspaces import HEADER, workspace_of
 
 _API = "http://mlflow/api/2.0/mlflow"
 _SECONDS = 60.0

@@ -3,8 +3,8 @@
 from mlflow.entities import Workspace
 from mlflow.store.workspace.abstract_store import AbstractStore
 
-from modelyard.control.experiments.workspaces import workspace_of
 from modelyard.facades.mlflow.platform import caller_client, in_mlflow_words
+from modelyard.types.experiments.workspaces import workspace_of
 
 
 class ProjectWorkspaces(AbstractStore):  # type: ignore[misc] # MLflow is not installed where types are checked

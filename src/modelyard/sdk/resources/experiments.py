@@ -12,6 +12,7 @@ from modelyard.sdk.connection import Connection
 from modelyard.sdk.resource import JOBS, Resource, at, decode, encode, read, send
 from modelyard.sdk.steps import Flow, Request
 from modelyard.types.experiments.tracking import Experiment, Run, TrackingServerState
+from modelyard.types.experiments.workspaces import workspace_of
 
 _MLFLOW = "/mlflow"
 _API = f"{_MLFLOW}/api/2.0/mlflow"
@@ -82,7 +83,7 @@ class Experiments(Resource[Mode]):
         return {
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "MLFLOW_TRACKING_TOKEN": self._connection.token,
-            "MLFLOW_WORKSPACE": self._project,
+            "MLFLOW_WORKSPACE": workspace_of(self._project),
         }
 
     @call

@@ -1,14 +1,17 @@
 """Who may call which of MLflow's routes: paths, tokens, workspaces."""
 
 import base64
+import re
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from modelyard.control.experiments.credentials import check_same_site, secret_of
 from modelyard.control.experiments.errors import CrossSiteRequestError, TrackingRouteError
 from modelyard.control.experiments.routes import action_of, is_removal
-from modelyard.control.experiments.workspaces import workspace_of
 from modelyard.types.access import Action
+from modelyard.types.experiments.workspaces import project_of, workspace_of
 
 
 @pytest.mark.parametrize(
@@ -92,10 +95,21 @@ def test_a_page_of_another_address_changes_nothing():
             check_same_site("POST", {**here, "origin": origin})
 
 
-def test_projects_have_workspaces_that_mlflow_allows_and_no_two_the_same():
+@given(st.from_regex(r"[a-z0-9._-]{1,63}", fullmatch=True))
+@example("api")
+@example("project-team-ua")
+@example("team_a")
+@example("x" * 62 + "_")
+def test_projects_have_workspaces_that_mlflow_allows_and_that_tell_the_project(project):
+    workspace = workspace_of(project)
+    assert re.fullmatch("[a-z0-9][-a-z0-9]{0,61}[a-z0-9]", workspace)
+    assert workspace not in ("api", "workspaces", "ajax-api", "static-files")
+    if not workspace.startswith("project--"):
+        assert project_of(workspace) == project
+
+
+def test_a_workspace_is_named_as_its_project_where_that_is_possible():
     assert workspace_of("team-a") == "team-a"
-    names = ["a", "api", "workspaces", "team.a", "team_a", "x" * 63]
-    made = {workspace_of(name) for name in names}
-    assert len(made) == len(names)
-    assert all(len(name) <= 63 for name in made)
-    assert workspace_of("team.a").startswith("project-")
+    assert workspace_of("team_a") == "project-team-ua"
+    assert len({workspace_of(f"{'_' * 62}{last}") for last in "abc"}) == 3
+    assert project_of("team_a") == "team_a"  # the project's own name is understood too

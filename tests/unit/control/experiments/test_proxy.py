@@ -9,11 +9,11 @@ from starlette.routing import Mount
 
 from modelyard.control.access.errors import TokenInvalidError
 from modelyard.control.experiments.proxy import TrackingProxy
-from modelyard.control.experiments.workspaces import workspace_of
 from modelyard.control.rest.guard import Guard
 from modelyard.kit.clock import SystemClock
 from modelyard.types.access import AuditEntry, Principal, Role
 from modelyard.types.experiments.tracking import TrackingStatus
+from modelyard.types.experiments.workspaces import workspace_of
 
 RUNS = "/mlflow/api/2.0/mlflow/runs"
 
@@ -75,6 +75,7 @@ def test_a_request_arrives_in_the_workspace_of_the_token_s_project_and_nothing_o
         ("viewer", {}, "default"),
         ("viewer", {"X-MLFLOW-WORKSPACE": "red"}, "red"),
         ("viewer", {"X-MLFLOW-WORKSPACE": "my_project"}, "my_project"),
+        ("viewer", {"X-MLFLOW-WORKSPACE": workspace_of("my_project")}, "my_project"),
         ("my_project-viewer", {}, "my_project"),
         ("my_project-viewer", {"X-MLFLOW-WORKSPACE": workspace_of("my_project")}, "my_project"),
         ("my_project-viewer", {"X-MLFLOW-WORKSPACE": "my_project"}, "my_project"),
