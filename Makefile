@@ -19,7 +19,7 @@ install-torch: $(VENV)/.core ## Add the CPU build of torch (image classification
 	@sh scripts/install_torch.sh $(PYTHON)
 
 test: $(VENV)/.dev ## Run all tests but the suites that have a target of their own
-	@$(PYTHON) -m pytest -n 3 --dist loadfile tests --ignore tests/chaos --ignore tests/containers
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --durations 25 tests --ignore tests/chaos --ignore tests/containers
 
 test-chaos: $(VENV)/.dev ## Kill, disturb and load everything at random, and look for lies and losses
 	@$(PYTHON) -m pytest -q -n 2 tests/chaos
