@@ -60,7 +60,7 @@ test-containers: $(VENV)/.dev ## Run the tests of containers, on a Podman that D
 test-fast: $(VENV)/.dev ## Run the tests that need no server and no seconds
 	@$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/api tests/architecture
 
-check: lint types contracts docs test ## What CI runs
+check: lint types contracts test ## What CI runs
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
