@@ -68,6 +68,14 @@ def test_better_on_the_new_and_no_worse_on_the_old_passes_with_its_figures():
     assert judgement.figures["p_value_old"] < 0.01
 
 
+def test_a_version_that_may_be_worse_and_is_passes_without_being_called_better():
+    judgement = decide(channel("old", 1000, 970, 970) | channel("new", 400, 372, 371), gain=-0.1)
+    assert judgement.is_passed
+    assert judgement.reason.startswith(
+        "m:2 is at most 0.1 worse than m:1: on the new rows accuracy is 0.927 instead of"
+    )
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

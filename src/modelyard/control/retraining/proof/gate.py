@@ -82,6 +82,8 @@ def judge(result: Result, *, running: str, candidate: str, margins: Margins, rul
         f"{measured[f'{metric}_new_running']:.3f}, on the old rows {measured[f'{metric}_old_candidate']:.3f} instead "
         f"of {measured[f'{metric}_old_running']:.3f}"
     )
+    if new.gain <= 0:
+        blank = replace(blank, approval=f"{candidate} is at most {max(0.0, -margins.gain):g} worse than {running}")
     return replace(blank, refusals=tuple(refusal for refusal in refusals if refusal), story=story, figures=figures)
 
 
