@@ -35,6 +35,13 @@ class Graph:
         self._nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
+    def add_second(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node with two outputs; the name of the second."""
+        name = f"{operator.lower()}_{len(self._nodes)}"
+        names = [f"{name}_first", f"{name}_second"]
+        self._nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
+        return names[1]
+
     def add_ml(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """Append a node of the ai.onnx.ml operators."""
         return self.add(operator, *inputs, output=output, domain=_ML_DOMAIN, **attributes)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from modelyard.types.batch.recipes import BatchRecipe, JobProgress
 from modelyard.types.compute.scheduling import Schedule
+from modelyard.types.contract.recipes import ContractRecipe, Phase
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
 from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
@@ -20,6 +21,7 @@ class JobKind(StrEnum):
     BATCH = "batch"
     TRIAL = "trial"
     SCRIPT = "script"
+    CONTRACT = "contract"
 
 
 class JobStatus(StrEnum):
@@ -106,6 +108,7 @@ class JobRecipe:
         is_trial: it is measured on rows between those that train and those that are held out, so that the choice among
             many trials cannot wear out the rows that judge the chosen one.
         script: for script jobs only.
+        contract: for training jobs of the container contract only.
     """
 
     algorithm: str
@@ -117,6 +120,7 @@ class JobRecipe:
     batch: BatchRecipe | None = None
     is_trial: bool = False
     script: ScriptRecipe | None = None
+    contract: ContractRecipe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +150,7 @@ class Job:
     `result` holds what it made: {"model_version": "digits:1"} or evaluation figures. `progress` is told by batch jobs
     that have begun to answer. `control` names the control process beside which it runs, where several work on one
     database. `schedule` says where it stands while it has not ended. `rerun_of` names the job that it repeats.
+    `phases` is what a job of the container contract has been busy with.
     """
 
     project: str
@@ -169,6 +174,7 @@ class Job:
     control: str = ""
     schedule: Schedule | None = None
     rerun_of: str = ""
+    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,15 @@
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from modelyard.algorithms.jobfile import JobFile, JobResult
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.batch.work import BatchWork
+from modelyard.control.jobs.contract.history import entered
+from modelyard.control.jobs.contract.work import STOP_GRACE_SECONDS, ContractWork
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.repository import JobRepository
@@ -23,6 +26,7 @@ from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.types.compute.scheduling import EntryState
+from modelyard.types.contract.recipes import ContractRecipe, PhaseName
 from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus
 from modelyard.types.models import Lineage
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
@@ -36,6 +40,8 @@ A batch job is started again also when somebody killed its process: it loses no 
 """
 
 POLL_SECONDS = 0.2
+
+_USUAL_GRACE_SECONDS = 5.0
 
 PREEMPTION_GRACE_SECONDS = 20.0
 """Between the SIGTERM that asks a spot job to leave and the SIGKILL: time to write a checkpoint."""
@@ -58,6 +64,7 @@ class JobExecution:
         inputs: JobInputs,
         batches: BatchWork,
         scripts: ScriptWork,
+        contracts: ContractWork,
         engine: Engine,
         output: JobOutput,
         home: Home,
@@ -72,6 +79,7 @@ class JobExecution:
         self._inputs = inputs
         self._batches = batches
         self._scripts = scripts
+        self._contracts = contracts
         self._engine = engine
         self._output = output
         self._home = home
@@ -90,7 +98,8 @@ class JobExecution:
             message = f"It did not run: {entry.reason}."
             self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.EXPIRED, message=message))
             return False
-        self._save(replace(job, status=JobStatus.STARTING, control=self._control))
+        starting = replace(job, status=JobStatus.STARTING, control=self._control)
+        self._save(entered(starting, PhaseName.DOWNLOADING, self._clock.now()))
         try:
             if not self._has_process(job):  # one that was started before this was killed has its folder already
                 self._engine.submit(process_id(job), self._spec(job.id, entry))
@@ -114,14 +123,16 @@ class JobExecution:
                 return
             if state.status is ProcessStatus.RUNNING and job.status is JobStatus.STARTING:
                 started = replace(job, status=JobStatus.RUNNING, started_at=state.started_at, sandbox=state.sandbox)
-                self._save(started)
+                self._save(entered(started, PhaseName.TRAINING, self._clock.now()))
             self._ingest_metrics(job_id)
+            self._keep_checkpoints(job)
             if not state.is_alive:
                 return
             if not is_stopping and self._is_stop_requested(job_id):
                 is_stopping = True
-                self._save(replace(self._load(job_id), status=JobStatus.STOPPING))
-                self._engine.stop(process_id(job))
+                stopping = replace(self._load(job_id), status=JobStatus.STOPPING)
+                self._save(entered(stopping, PhaseName.STOPPING, self._clock.now()))
+                self._engine.stop(process_id(job), grace_seconds=_stop_grace_seconds(job))
             elif not is_leaving and self._is_to_leave(job_id):
                 is_leaving = True
                 self._engine.stop(process_id(job), grace_seconds=PREEMPTION_GRACE_SECONDS, is_preemption=True)
@@ -144,8 +155,8 @@ class JobExecution:
         if end.cause is EndCause.EXIT and end.exit_code == 0:
             self._complete(job, end)
         else:
-            status = JobStatus.STOPPED if end.cause is EndCause.STOPPED else JobStatus.FAILED
-            self._end(job, status, self._account(job, end))
+            status = JobStatus.STOPPED if _is_stopped(job, end) else JobStatus.FAILED
+            self._end(self._with_results(job) if _is_stopped(job, end) else job, status, self._account(job, end))
         return False
 
     def clean(self, ticket: str) -> None:
@@ -159,11 +170,15 @@ class JobExecution:
         shutil.rmtree(self._folder(job), ignore_errors=True)
         self._batches.remove(job)
         self._scripts.remove(job)
+        self._contracts.remove(job)
 
     def _spec(self, job_id: str, entry: Entry) -> ProcessSpec:
         """The process of a job's present attempt, its files in place, on the host that was planned for it."""
         job = self._load(job_id)
-        spec = self._prepare(job) if job.recipe.script is None else self._script(job, job.recipe.script)
+        if job.recipe.contract is not None:
+            spec = self._contract(job, job.recipe.contract)
+        else:
+            spec = self._prepare(job) if job.recipe.script is None else self._script(job, job.recipe.script)
         memory_bytes = entry.memory_bytes * entry.hosts
         return replace(spec, labels=_labels(job, entry), node=entry.host or "", node_memory_bytes=memory_bytes)
 
@@ -173,6 +188,12 @@ class JobExecution:
             job = replace(job, recipe=replace(job.recipe, script=script))
             self._save(job)
         return self._scripts.prepare(job, script, self._folder(job))
+
+    def _contract(self, job: Job, recipe: ContractRecipe) -> ProcessSpec:
+        def keep(pinned: ContractRecipe) -> None:
+            self._save(replace(job, recipe=replace(job.recipe, contract=pinned)))
+
+        return self._contracts.prepare(job, recipe, self._folder(job), keep)
 
     def _prepare(self, job: Job) -> ProcessSpec:
         folder = self._folder(job)
@@ -198,9 +219,13 @@ class JobExecution:
         )
 
     def _complete(self, job: Job, end: ProcessEnd) -> None:
-        folder = self._folder(job)
+        folder, contract = self._folder(job), job.recipe.contract
         try:
-            if job.recipe.script is not None:
+            figures: dict[str, str | float]
+            if contract is not None:
+                job = self._enter(job, PhaseName.UPLOADING)
+                figures = {**self._contracts.conclude(job, contract, folder)}
+            elif job.recipe.script is not None:
                 figures = self._scripts.conclude(job, job.recipe.script, folder)
             else:
                 figures = dict(JobResult.read(folder / "result.json").figures)
@@ -231,6 +256,8 @@ class JobExecution:
         except ModelyardError:
             error = None
         told = self._scripts.account(self._folder(job)) if job.recipe.script is not None else ""
+        if job.recipe.contract is not None:
+            told = self._contracts.account(job, job.recipe.contract, self._folder(job), end)
         message = f"{error.message}. {error.hint}".strip() if error else told or end.message
         return JobEnd(cause=end.cause, message=message, exit_code=end.exit_code, log_tail=without_metrics(end.log_tail))
 
@@ -257,9 +284,12 @@ class JobExecution:
         if self._has_process(job):
             self._output.archive(job)
             self._engine.remove(process_id(job))
-        is_resumed = job.recipe.script is not None  # it goes on from its checkpoint: what it has measured so far counts
+        # People's own programs go on from their checkpoints: what they have measured so far counts.
+        is_resumed = job.recipe.script is not None or job.recipe.contract is not None
         if is_resumed:
             self._scripts.suspend(job)
+            self._keep_checkpoints(job)
+            job = entered(job, PhaseName.INTERRUPTED, self._clock.now())
         shutil.rmtree(self._folder(job), ignore_errors=True)
         with self._database.transaction() as connection:
             self._repository.set_log_offset(connection, job.id, 0)
@@ -273,6 +303,27 @@ class JobExecution:
             elif waits:
                 self._scheduling.plan_again(connection, job.id)
         self._scheduling.awake.set()
+
+    def _keep_checkpoints(self, job: Job) -> None:
+        """Upload what a job of the contract has written; a bucket that is away for a moment is asked again later."""
+        if job.recipe.contract is not None:
+            with suppress(ModelyardError):
+                self._contracts.follow(job, job.recipe.contract)
+
+    def _with_results(self, job: Job) -> Job:
+        """A stopped job of the contract, with what it had made by then."""
+        contract = job.recipe.contract
+        if contract is None:
+            return job
+        job = self._enter(job, PhaseName.UPLOADING)
+        with suppress(ModelyardError):  # it was stopped: that its model is missing is no other end
+            return replace(job, result={**self._contracts.conclude(job, contract, self._folder(job))})
+        return job
+
+    def _enter(self, job: Job, phase: PhaseName) -> Job:
+        job = entered(job, phase, self._clock.now())
+        self._save(job)
+        return self._load(job.id)
 
     def _ingest_metrics(self, job_id: str) -> None:
         """Store the metric lines that have come since the last look; a crash in between stores none twice."""
@@ -326,6 +377,15 @@ class JobExecution:
 
     def _folder(self, job: Job) -> Path:
         return self._home.run / "jobs" / process_id(job)
+
+
+def _stop_grace_seconds(job: Job) -> float:
+    return _USUAL_GRACE_SECONDS if job.recipe.contract is None else STOP_GRACE_SECONDS
+
+
+def _is_stopped(job: Job, end: ProcessEnd) -> bool:
+    """Whether that end is no failure; under the container contract neither is the time limit, which keeps the model."""
+    return end.cause is EndCause.STOPPED or (end.cause is EndCause.TIMEOUT and job.recipe.contract is not None)
 
 
 def _labels(job: Job, entry: Entry) -> dict[str, str]:

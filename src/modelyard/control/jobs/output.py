@@ -11,7 +11,6 @@ from modelyard.kit.metric_lines import PREFIX as METRIC_PREFIX
 from modelyard.storage.objects import ObjectNotFoundError, ObjectStore
 from modelyard.types.jobs import Job, MetricPoint
 from modelyard.types.processes import LogChunk
-from modelyard.types.scripting.recipes import ScriptRecipe
 
 _LOOK_BYTES = 1 << 20
 
@@ -52,8 +51,8 @@ class JobOutput:
         if end == 0:  # a line as long as this carries no metric, and may never end
             return [], chunk.next_offset if chunk.next_offset - offset >= _LOOK_BYTES else offset
         text = chunk.text[:end]
-        script = job.recipe.script
-        defined = metric_points(_own(text, script), script.metrics, at) if script is not None and script.metrics else []
+        program = job.recipe.script or job.recipe.contract
+        defined = metric_points(_own(text, program.hosts), program.metrics, at) if program and program.metrics else []
         return parse_metrics(text, at) + defined, _after(chunk, offset, end)
 
     def _read_archive(self, job: Job, offset: int) -> LogChunk:
@@ -98,9 +97,9 @@ def _after(chunk: LogChunk, offset: int, end: int) -> int:
     return min(offset + len(chunk.text[:end].encode()), chunk.next_offset)
 
 
-def _own(text: str, script: ScriptRecipe) -> str:
+def _own(text: str, hosts: int) -> str:
     """The lines whose metrics count: of a gang those of its first member."""
-    if script.hosts == 1:
+    if hosts == 1:
         return text
     return "".join(line for line in text.splitlines(keepends=True) if line.startswith("[0] "))
 

@@ -8,6 +8,9 @@ from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.repository import EnvironmentRepository
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.batch.work import BatchWork
+from modelyard.control.jobs.contract.assembly import Contracts
+from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
+from modelyard.control.jobs.contract.buckets import NoBuckets
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.metering import KINDS, JobSubjects
@@ -101,6 +104,7 @@ class Parts:
     inputs: JobInputs
     batches: BatchWork
     scripts: Scripts
+    contracts: Contracts
 
 
 def parts_of(context: Context, registry: RegistryClient, engine: Engine, references: ReferenceService) -> Parts:
@@ -116,8 +120,17 @@ def parts_of(context: Context, registry: RegistryClient, engine: Engine, referen
         home=context.home,
         is_shared=bool(context.presence.name),
     )
+    contracts = assemble_contracts(
+        registry=registry,
+        environments=environments,
+        buckets=NoBuckets(),
+        engine=engine,
+        objects=context.objects,
+        home=context.home,
+        is_shared=bool(context.presence.name),
+    )
     batches = BatchWork(registry, inputs, references, environments, context.engine, context.home)
-    return Parts(registry=registry, engine=engine, inputs=inputs, batches=batches, scripts=scripts)
+    return Parts(registry=registry, engine=engine, inputs=inputs, batches=batches, scripts=scripts, contracts=contracts)
 
 
 def jobs_of(
@@ -133,6 +146,7 @@ def jobs_of(
         inputs=parts.inputs,
         batches=parts.batches,
         scripts=parts.scripts.work,
+        contracts=parts.contracts.work,
         engine=parts.engine,
         output=output,
         home=context.home,

@@ -14,6 +14,8 @@ from modelyard.algorithms.jobfile import JobFault, JobFile, JobResult
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.batch.work import BatchWork
+from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
+from modelyard.control.jobs.contract.buckets import NoBuckets
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
@@ -213,7 +215,17 @@ class Bench:
             is_shared=False,
         )
         self.snapshots = scripts.snapshots
-        self.execution = JobExecution(inputs=inputs, batches=batches, scripts=scripts.work, home=self.home, **shared)
+        contracts = assemble_contracts(
+            registry=self.registry,
+            environments=environments,
+            buckets=NoBuckets(),
+            engine=self.engine,
+            objects=open_objects("memory://"),
+            home=self.home,
+            is_shared=False,
+        )
+        parts = {"inputs": inputs, "batches": batches, "scripts": scripts.work, "contracts": contracts.work}
+        self.execution = JobExecution(**parts, home=self.home, **shared)
         self.batches = BatchJobService(self.service, self.registry, references)
 
     def queues_for_one(self) -> None:

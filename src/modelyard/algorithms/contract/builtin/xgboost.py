@@ -1,0 +1,86 @@
+"""XGBoost: its own hyper-parameters, its own file `xgboost-model`.
+
+Source: docs.aws.amazon.com/sagemaker/latest/dg/xgboost_hyperparameters.html.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from modelyard.algorithms.contract.context import BuiltInJob
+from modelyard.algorithms.contract.formats.tables import Table, read_table
+from modelyard.algorithms.errors import HyperparameterInvalidError
+
+ARTIFACT = "xgboost-model"
+_OF_TRAINING = ("num_round", "early_stopping_rounds", "csv_weights", "_tuning_objective_metric", "_kfold", "nthread")
+_LISTS = ("eval_metric",)
+
+
+def train(job: BuiltInJob) -> None:
+    """Train on the channel `train`, measured on `validation` if there is one."""
+    import xgboost  # noqa: PLC0415 - each job loads one library
+
+    rounds = job.integer("num_round")
+    names = [name for name in ("train", "validation") if job.has(name)]
+    matrices: list[tuple[Any, str]] = []
+    for name in names:
+        width = matrices[0][0].num_col() if matrices else 0
+        matrices.append((_matrix(job, read_table(job.data / name, job.content_types[name], width=width)), name))
+    patience = job.integer("early_stopping_rounds") if "early_stopping_rounds" in job.given else None
+    try:
+        booster = xgboost.train(
+            _parameters(job),
+            matrices[0][0],
+            num_boost_round=rounds,
+            evals=matrices,
+            early_stopping_rounds=patience if len(matrices) > 1 else None,
+            verbose_eval=False,
+            callbacks=[_log(job)],
+        )
+    except xgboost.core.XGBoostError as error:
+        reason = str(error).partition("Stack trace")[0].strip().rpartition(": ")[2]
+        raise HyperparameterInvalidError(
+            f"XGBoost refuses the job: {reason}"[:800], hint="Check the hyper-parameters and the labels."
+        ) from error
+    if patience is not None and len(matrices) > 1:
+        booster = booster[: booster.best_iteration + 1]
+    booster.save_model(job.model / f"{ARTIFACT}.ubj")
+    (job.model / f"{ARTIFACT}.ubj").rename(job.model / ARTIFACT)
+
+
+def _matrix(job: BuiltInJob, table: Table) -> Any:
+    import xgboost  # noqa: PLC0415
+
+    weights = None
+    features = table.features
+    if job.given.get("csv_weights") == "1":  # the column behind the label
+        weights, features = features[:, 0], features[:, 1:]
+    return xgboost.DMatrix(features, label=table.labelled(), weight=weights)
+
+
+def _parameters(job: BuiltInJob) -> dict[str, Any]:
+    """What goes to XGBoost itself, which knows types and ranges."""
+    given: dict[str, Any] = {name: value for name, value in job.given.items() if name not in _OF_TRAINING}
+    for name in _LISTS:
+        if "," in given.get(name, ""):
+            given[name] = [word.strip() for word in given[name].split(",")]
+    return {"objective": "reg:squarederror", "nthread": 1, **given}
+
+
+def _log(job: BuiltInJob) -> Any:
+    """Metrics of each round, in the log as AWS's image writes them."""
+    import xgboost  # noqa: PLC0415
+
+    class Log(xgboost.callback.TrainingCallback):  # type: ignore[misc] # the library has no types
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            del model
+            words = []
+            for channel, metrics in evals_log.items():
+                for metric, values in metrics.items():
+                    value = float(np.ravel(values[-1])[0])
+                    words.append(f"{channel}-{metric}:{value:.5f}")
+                    job.metric(f"{channel}:{metric}", value, epoch)
+            job.log("\t".join([f"[{epoch}]", *words]))
+            return False
+
+    return Log()

@@ -1,0 +1,1 @@
+"""Data formats of AWS's built-in algorithms."""

@@ -1,0 +1,86 @@
+"""Objects by AWS's addresses: which bucket, which key, and which objects a prefix means."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from modelyard.control.jobs.contract.errors import BucketsMissingError, ContractInvalidError
+from modelyard.storage.objects import ObjectInfo, ObjectStore
+
+_ADDRESS = re.compile(r"s3://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{1,62})(?:/(?P<key>.*))?", re.DOTALL)
+
+
+class Buckets(Protocol):
+    """The buckets that a project may use. Safe from any thread."""
+
+    def open(self, project: str, bucket: str) -> ObjectStore:
+        """The objects of a bucket.
+
+        Raises:
+            ModelyardError: there is none of this name, or it belongs to another project.
+        """
+
+
+class NoBuckets:
+    """Of a platform without a server of objects."""
+
+    def open(self, project: str, bucket: str) -> ObjectStore:
+        """Never.
+
+        Raises:
+            BucketsMissingError: always.
+        """
+        raise BucketsMissingError(
+            f"This platform has no S3 server, so project '{project}' has no bucket '{bucket}'",
+            hint="pip install 'modelyard[aws]', or name an S3 server in the settings.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`s3://bucket/key`; the key may be a prefix of keys, or empty."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def of(cls, uri: str, field: str) -> "Address":
+        """Read an address.
+
+        Raises:
+            ContractInvalidError: it is none.
+        """
+        found = _ADDRESS.fullmatch(uri)
+        if found is None:
+            raise ContractInvalidError(
+                f"'{uri[:200]}' is not the address of objects", hint="Write s3://BUCKET/PREFIX.", field=field
+            )
+        return cls(found["bucket"], (found["key"] or "").lstrip("/"))
+
+    def below(self, *parts: str) -> "Address":
+        """The address of something in this folder."""
+        return Address(self.bucket, "/".join(part.strip("/") for part in (self.key, *parts) if part.strip("/")))
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def objects_below(store: ObjectStore, prefix: str) -> dict[str, ObjectInfo]:
+    """Name in the channel's folder -> object, for all keys that begin with `prefix`, by key.
+
+    A prefix that is a folder or a whole key means just that; else it is cut behind its last slash.
+    """
+    folder = prefix if prefix.endswith("/") else prefix.rpartition("/")[0]
+    found = sorted((each for each in store.list(folder) if each.key.startswith(prefix)), key=lambda each: each.key)
+    keys = [each.key for each in found]
+    if prefix in keys:
+        return {each.key.rpartition("/")[2]: each for each in found if each.key == prefix}
+    is_folder = bool(keys) and all(key[len(prefix) :].startswith("/") for key in keys)
+    start = len(prefix) + 1 if is_folder else prefix.rfind("/") + 1
+    return {each.key[start:]: each for each in found if not each.key.endswith("/")}
+
+
+def sharded(names: Sequence[str], host: int, hosts: int) -> list[str]:
+    """The part of one of several hosts: every n-th object in the order of the keys."""
+    return list(names[host::hosts])

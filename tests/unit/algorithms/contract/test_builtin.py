@@ -1,0 +1,303 @@
+"""AWS's built-in algorithms on real data: as accurate as the plain library, in every format of theirs."""
+
+import io
+import json
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import xgboost
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from PIL import Image
+from sklearn.cluster import KMeans
+from sklearn.datasets import dump_svmlight_file, load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from modelyard.algorithms.contract.train import MODULES, main
+from modelyard.control.jobs.contract.images import ALGORITHMS
+
+Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def split(load: Callable[..., tuple[np.ndarray, np.ndarray]]) -> Split:
+    """Training features, test features, training labels, test labels; float32."""
+    features, labels = load(return_X_y=True)
+    return tuple(part.astype(np.float32) for part in train_test_split(features, labels, random_state=0))
+
+
+def csv(features: np.ndarray, labels: np.ndarray | None) -> bytes:
+    content = io.BytesIO()
+    whole = features if labels is None else np.column_stack([labels, features])
+    np.savetxt(content, whole, delimiter=",", fmt="%.9g")
+    return content.getvalue()
+
+
+def train(
+    root: Path,
+    name: str,
+    hyperparameters: Mapping[str, object],
+    channels: Mapping[str, Mapping[str, bytes]],
+    content_type: str = "text/csv",
+) -> int:
+    """Run an algorithm on files of channels; its exit code."""
+    (root / "input" / "config").mkdir(parents=True)
+    (root / "output").mkdir()
+    (root / "model").mkdir()
+    told = {name: {"ContentType": content_type} for name in channels}
+    (root / "input" / "config" / "inputdataconfig.json").write_text(json.dumps(told))
+    texts = {name: str(value) for name, value in hyperparameters.items()}
+    (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(texts))
+    for channel, files in channels.items():
+        for path, content in files.items():
+            file = root / "input" / "data" / channel / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    return main(name, root)
+
+
+def answers(root: Path, features: np.ndarray, name: str = "features") -> dict[str, np.ndarray]:
+    session = onnxruntime.InferenceSession(str(root / "model" / "model.onnx"))
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {name: features}), strict=True))
+
+
+def failure(root: Path) -> str:
+    return (root / "output" / "failure").read_text()
+
+
+def test_each_name_of_an_image_has_a_program():
+    assert set(ALGORITHMS.values()) == set(MODULES)
+
+
+@pytest.mark.parametrize("content_type", ["text/csv", "text/libsvm", "application/x-parquet"])
+def test_xgboost_is_the_library_with_its_own_file(tmp_path, content_type, capsys):
+    features, test, labels, truth = split(load_breast_cancer)
+    if content_type == "text/csv":
+        files = [csv(features, labels), csv(test, truth)]
+    elif content_type == "application/x-parquet":
+        files = [_parquet(features, labels), _parquet(test, truth)]
+    else:
+        files = [_libsvm(features, labels), _libsvm(test, truth)]
+    given = {"objective": "binary:logistic", "num_round": 20, "max_depth": 3, "eta": 0.3, "eval_metric": "error,auc"}
+    channels = {"train": {"part": files[0]}, "validation": {"part": files[1]}}
+    assert train(tmp_path, "xgboost", given, channels, content_type) == 0
+    log = capsys.readouterr().out
+    booster = xgboost.Booster(model_file=str(tmp_path / "model" / "xgboost-model"))
+    accuracy = ((booster.predict(xgboost.DMatrix(test)) > 0.5) == truth).mean()
+    plain = xgboost.train(
+        {"objective": "binary:logistic", "max_depth": 3, "eta": 0.3}, xgboost.DMatrix(features, labels), 20
+    )
+    assert accuracy == pytest.approx(((plain.predict(xgboost.DMatrix(test)) > 0.5) == truth).mean(), abs=1e-6)
+    last = [json.loads(line[7:]) for line in log.splitlines() if line.startswith("metric ")]
+    error = next(each["value"] for each in last if each["name"] == "validation:error" and each["step"] == 19)
+    assert error == pytest.approx(1 - accuracy, abs=1e-6)
+    assert "[19]\ttrain-error:" in log
+
+
+def test_xgboost_stops_early_and_keeps_the_best_rounds(tmp_path):
+    features, test, labels, truth = split(load_diabetes)
+    given = {"objective": "reg:squarederror", "num_round": 300, "early_stopping_rounds": 5}
+    channels = {"train": {"a.csv": csv(features, labels)}, "validation": {"a.csv": csv(test, truth)}}
+    assert train(tmp_path, "xgboost", given, channels) == 0
+    booster = xgboost.Booster(model_file=str(tmp_path / "model" / "xgboost-model"))
+    assert 0 < booster.num_boosted_rounds() < 50
+
+
+@pytest.mark.parametrize(
+    ("kind", "load", "plain"),
+    [
+        ("binary_classifier", load_breast_cancer, LogisticRegression(C=np.inf, max_iter=1000)),
+        ("multiclass_classifier", load_wine, LogisticRegression(C=np.inf, max_iter=1000)),
+        ("regressor", load_diabetes, LinearRegression()),
+    ],
+)
+def test_the_linear_learner_is_as_accurate_as_the_plain_library(tmp_path, kind, load, plain):
+    features, test, labels, truth = split(load)
+    given = {"predictor_type": kind, "feature_dim": features.shape[1], "mini_batch_size": 50}
+    given |= {"num_classes": 3} if kind == "multiclass_classifier" else {}
+    assert train(tmp_path, "linear-learner", given, {"train": {"a.csv": csv(features, labels)}}) == 0
+    found = answers(tmp_path, test)
+    reference = make_pipeline(StandardScaler(), plain).fit(features, labels)
+    if kind == "regressor":
+        assert found["score"] == pytest.approx(reference.predict(test), rel=1e-3)
+        return
+    assert (found["predicted_label"] == truth).mean() >= reference.score(test, truth) - 0.02
+    if kind == "binary_classifier":
+        assert ((found["score"] >= 0.5) == found["predicted_label"]).all()
+    else:
+        assert found["score"].shape == (len(test), 3)
+        assert found["score"].sum(axis=1) == pytest.approx(np.ones(len(test)), abs=1e-5)
+
+
+def test_k_means_pca_and_knn_answer_as_the_plain_library_does(tmp_path):
+    features, test, labels, truth = split(load_digits)
+    unlabelled = {"train": {"a.csv": csv(features, None)}}
+    clusters = tmp_path / "k-means"
+    assert train(clusters, "k-means", {"k": 10, "feature_dim": 64}, unlabelled, "text/csv;label_size=0") == 0
+    found = answers(clusters, test)
+    plain = KMeans(10, n_init=10, random_state=0).fit(features)
+    assert (found["closest_cluster"] == plain.predict(test)).all()
+    assert found["distance_to_cluster"] == pytest.approx(plain.transform(test).min(axis=1), rel=1e-3)
+
+    components = tmp_path / "pca"
+    given = {"num_components": 3, "feature_dim": 64, "mini_batch_size": 100}
+    assert train(components, "pca", given, unlabelled, "text/csv;label_size=0") == 0
+    expected = PCA(3).fit(features).transform(test)[:, ::-1]
+    assert np.abs(answers(components, test)["projection"]) == pytest.approx(np.abs(expected), abs=1e-2)
+
+    for kind, plain in (("classifier", KNeighborsClassifier(5)), ("regressor", KNeighborsRegressor(5))):
+        root = tmp_path / kind
+        given = {"k": 5, "predictor_type": kind, "sample_size": len(features), "feature_dim": 64}
+        channels = {"train": {"a.csv": csv(features, labels)}, "test": {"a.csv": csv(test, truth)}}
+        assert train(root, "knn", given, channels) == 0
+        same = answers(root, test)["predicted_label"] == plain.fit(features, labels).predict(test).astype(np.float32)
+        assert same.mean() > 0.99
+
+
+def test_protobuf_records_are_read_dense_and_sparse(tmp_path):
+    features, test, labels, _ = split(load_wine)
+    records = b"".join(
+        _frame(_record(row, label, is_sparse=index % 2 == 0))
+        for index, (row, label) in enumerate(zip(features, labels, strict=True))
+    )
+    dense, sparse = tmp_path / "csv", tmp_path / "records"
+    given = {"predictor_type": "multiclass_classifier", "num_classes": 3}
+    assert train(dense, "linear-learner", given, {"train": {"a": csv(features, labels)}}) == 0
+    assert train(sparse, "linear-learner", given, {"train": {"a": records}}, "application/x-recordio-protobuf") == 0
+    assert answers(sparse, test)["score"] == pytest.approx(answers(dense, test)["score"], abs=1e-4)
+
+
+@pytest.mark.parametrize("form", ["records", "lists"])
+def test_images_are_learnt_from_records_and_from_lists(tmp_path, form):
+    digits = load_digits()
+    images, test, labels, truth = train_test_split(digits.images * 16, digits.target, random_state=0)
+    channels: dict[str, dict[str, bytes]] = {}
+    for name, pictures, numbers in (("train", images, labels), ("validation", test, truth)):
+        files = {f"{index}.png": _png(picture) for index, picture in enumerate(pictures)}
+        if form == "lists":
+            lines = [f"{index}\t{label}\t{index}.png" for index, label in enumerate(numbers)]
+            channels |= {name: files, f"{name}_lst": {"all.lst": "\n".join(lines).encode()}}
+        else:
+            frames = [struct.pack("<IfQQ", 0, n, 0, 0) + file for n, file in zip(numbers, files.values(), strict=True)]
+            channels[name] = {"all.rec": b"".join(map(_frame, frames))}
+    given = {
+        "num_layers": 18, "image_shape": "1,8,8", "num_classes": 10, "num_training_samples": len(images),
+        "mini_batch_size": 32, "epochs": 5, "learning_rate": 0.1,
+    }  # fmt: skip
+    assert train(tmp_path, "image-classification", given, channels, "application/x-image") == 0
+    accuracy = (answers(tmp_path, test.astype(np.float32), "images")["probabilities"].argmax(axis=1) == truth).mean()
+    plain = MLPClassifier((256, 128), max_iter=200, random_state=0).fit(images.reshape(len(images), -1) / 255, labels)
+    reference = plain.score(test.reshape(len(test), -1) / 255, truth)
+    assert accuracy >= reference - 0.01
+    assert accuracy > 0.95
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "content", "reason"),
+    [
+        ("xgboost", {}, b"1,2\n", "'num_round' is missing"),
+        ("xgboost", {"num_round": "two"}, b"1,2\n", "which is no number"),
+        ("xgboost", {"num_round": 1, "objective": "binary:logistic"}, b"7,2\n8,3\n", "XGBoost refuses the job: "),
+        ("linear-learner", {"predictor_type": "binary_classifier"}, b"y,x\n1,2\n", "no number"),
+        ("linear-learner", {"predictor_type": "binary_classifier"}, b"2,1\n1,2\n", "learns from the labels 0 to 1"),
+        ("k-means", {"k": 9}, b"1,2\n", "cannot make 9 clusters"),
+        ("pca", {"num_components": 9}, b"1,2\n3,4\n", "do not have 9 components"),
+        ("knn", {"k": 3, "predictor_type": "other"}, b"1,2\n", "Give one of classifier, regressor"),
+        ("lda", {}, b"1,2\n", "There is no algorithm 'lda'"),
+    ],
+)
+def test_what_cannot_be_learnt_is_told_as_the_clients_error(tmp_path, name, given, content, reason):
+    assert train(tmp_path, name, given, {"train": {"a.csv": content}}) == 2
+    assert failure(tmp_path).startswith("ClientError: ")
+    assert reason in failure(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"junk, no records", struct.pack("<II", 0xCED7230A, 99), b"\x0a\x23\xd7"])
+def test_damaged_records_are_refused(tmp_path, content):
+    given = {"k": 2}
+    assert train(tmp_path, "k-means", given, {"train": {"a": content}}, "application/x-recordio-protobuf") == 2
+    assert "no RecordIO" in failure(tmp_path)
+
+
+def _parquet(features: np.ndarray, labels: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    columns = {"label": labels, **{f"x{n}": column for n, column in enumerate(features.T)}}
+    pyarrow.parquet.write_table(pa.table(columns), content)
+    return content.getvalue()
+
+
+def _libsvm(features: np.ndarray, labels: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    dump_svmlight_file(features, labels, content, zero_based=True)
+    return content.getvalue()
+
+
+def _png(picture: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(content, "png")
+    return content.getvalue()
+
+
+def _frame(content: bytes) -> bytes:
+    return struct.pack("<II", 0xCED7230A, len(content)) + content + b"\0" * (-len(content) % 4)
+
+
+def _record(row: np.ndarray, label: float, *, is_sparse: bool) -> bytes:
+    """A record as the real protobuf library writes it."""
+    record = RECORD()
+    tensor = record.features["values"].float32_tensor
+    if is_sparse:
+        keys = np.flatnonzero(row)
+        tensor.values.extend(row[keys])
+        tensor.keys.extend(keys.tolist())
+        tensor.shape.append(len(row))
+    else:
+        tensor.values.extend(row)
+    record.label["values"].float32_tensor.values.append(label)
+    return record.SerializeToString()
+
+
+def _record_class() -> type:
+    """The message `Record` of AWS's documentation, without the kinds of tensors that are not used here."""
+    file = descriptor_pb2.FileDescriptorProto(name="record.proto", package="aialgs", syntax="proto2")
+    kinds = descriptor_pb2.FieldDescriptorProto
+    tensor = file.message_type.add(name="Float32Tensor")
+    for number, (name, kind) in enumerate(
+        (("values", kinds.TYPE_FLOAT), ("keys", kinds.TYPE_UINT64), ("shape", kinds.TYPE_UINT64)), 1
+    ):
+        field = tensor.field.add(name=name, number=number, type=kind, label=kinds.LABEL_REPEATED)
+        field.options.packed = True
+    value = file.message_type.add(name="Value")
+    value.field.add(
+        name="float32_tensor", number=2, type=kinds.TYPE_MESSAGE, type_name=".aialgs.Float32Tensor",
+        label=kinds.LABEL_OPTIONAL,
+    )  # fmt: skip
+    record = file.message_type.add(name="Record")
+    for number, name in ((1, "features"), (2, "label")):
+        entry = record.nested_type.add(name=f"{name.capitalize()}Entry")
+        entry.options.map_entry = True
+        entry.field.add(name="key", number=1, type=kinds.TYPE_STRING, label=kinds.LABEL_OPTIONAL)
+        entry.field.add(
+            name="value", number=2, type=kinds.TYPE_MESSAGE, type_name=".aialgs.Value", label=kinds.LABEL_OPTIONAL
+        )
+        record.field.add(
+            name=name, number=number, type=kinds.TYPE_MESSAGE, label=kinds.LABEL_REPEATED,
+            type_name=f".aialgs.Record.{name.capitalize()}Entry",
+        )  # fmt: skip
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("aialgs.Record"))
+
+
+RECORD = _record_class()
