@@ -205,6 +205,7 @@ class Home:
         self.duties = self.run / "duties"
         self.token = self.root / "admin.token"
         self.mask_key = self.root / "mask.key"
+        self.signing_key = self.root / "signing.key"
         self.registries = self.root / "registries.json"
         self.tracking_database = self.root / "mlflow.db"
 

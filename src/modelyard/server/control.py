@@ -30,6 +30,7 @@ from modelyard.kit.files import write_atomic
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.assembly import assemble
 from modelyard.server.applications.context import open_context
+from modelyard.server.aws.gate import AwsGate
 from modelyard.server.duties import Duties, Duty
 from modelyard.server.housekeeping import Housekeeping
 from modelyard.server.names import APPLICATIONS
@@ -60,7 +61,8 @@ def run(
     Workflows under way are not waited for: the next start takes them up. Processes of the engine live on.
     """
     context = open_context(settings, names, make_engine)
-    applications = assemble(context, names)
+    assembled = assemble(context, names)
+    applications = assembled.applications
     context.durable.launch()
     for application in applications:
         application.on_start()
@@ -82,7 +84,7 @@ def run(
         lambda: presence.has_duties,
     )
     duties.start()
-    _serve(FiguresMiddleware(mount(applications), figures), settings, is_tcp=is_tcp)
+    _serve(FiguresMiddleware(AwsGate(mount(applications), assembled.aws), figures), settings, is_tcp=is_tcp)
 
 
 def _start_export(export: OtlpExport) -> Duty:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from modelyard.control.access_keys.secrets import Sealer
 from modelyard.control.audit.repository import AuditRepository
 from modelyard.control.audit.service import AuditService
 from modelyard.control.environments.building import EnvironmentBuilder
@@ -48,6 +49,7 @@ class LocalRegistry(RegistryServices):
             clock=clock or SystemClock(),
             folder=folder,
             max_bytes=max_bytes,
+            sealer=Sealer.at(folder / "signing.key"),
         )
         self.prepare()
 

@@ -1,5 +1,11 @@
 """Joins the applications of one process: with each other where they are together, over HTTP where they are not."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.types import ASGIApp
+
 from modelyard.control.access.secrets import secret_digest
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.clients.http_jobs import HttpJobsClient
@@ -8,21 +14,36 @@ from modelyard.control.rest.authentication import CachedAuthenticator
 from modelyard.control.rest.guard import Guard
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
-from modelyard.server.applications.jobs import build_jobs
+from modelyard.server.applications.jobs import Jobs, build_jobs
 from modelyard.server.applications.operations import build_operations
-from modelyard.server.applications.registry import build_registry
+from modelyard.server.applications.registry import Registry, build_registry
+from modelyard.server.aws.assembly import AwsParts, build_aws, documents_of
+from modelyard.server.names import APPLICATIONS
 
 
-def assemble(context: Context, names: tuple[str, ...]) -> list[Application]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """What one process serves.
+
+    Attributes:
+        aws: makes the AWS APIs, which need all three applications; None where one of them is elsewhere.
+    """
+
+    applications: list[Application]
+    aws: Callable[[], ASGIApp] | None
+
+
+def assemble(context: Context, names: tuple[str, ...]) -> Assembled:
     """The applications of `names`, wired."""
     made: list[Application] = []
-    if "registry" in names:
-        local = build_registry(context)
+    local = build_registry(context) if "registry" in names else None
+    if local is not None:
         registry, guard = local.client, local.guard
         made.append(local.application)
     else:
         registry, guard = _remote_registry(context)
     jobs: JobsClient
+    built: Jobs | None = None
     if "jobs" in names:
         built = build_jobs(context, registry, guard)
         jobs = built.client
@@ -31,7 +52,18 @@ def assemble(context: Context, names: tuple[str, ...]) -> list[Application]:
         jobs = HttpJobsClient(context.settings.jobs_url, context.settings.service_token.get_secret_value())
     if "operations" in names:
         made.append(build_operations(context, registry, jobs, guard))
-    return made
+    return Assembled(
+        applications=made, aws=_aws(context, guard, local, built) if len(made) == len(APPLICATIONS) else None
+    )
+
+
+def _aws(context: Context, guard: Guard, registry: Registry | None, jobs: Jobs | None) -> Callable[[], ASGIApp] | None:
+    if registry is None or jobs is None:
+        return None
+    return partial(
+        build_aws,
+        AwsParts(context=context, guard=guard, registry=registry.services, jobs=jobs, documents=documents_of(context)),
+    )
 
 
 def _remote_registry(context: Context) -> tuple[RegistryClient, Guard]:

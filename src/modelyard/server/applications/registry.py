@@ -9,6 +9,10 @@ from modelyard import __version__
 from modelyard.control.access.api import router as access_router
 from modelyard.control.access.repository import TokenRepository
 from modelyard.control.access.service import AccessService
+from modelyard.control.access_keys.api import router as access_keys_router
+from modelyard.control.access_keys.repository import AccessKeyRepository
+from modelyard.control.access_keys.secrets import Sealer
+from modelyard.control.access_keys.service import AccessKeyService
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.audit.service import AuditService
 from modelyard.control.clients.contracts import RegistryClient
@@ -73,6 +77,7 @@ class RegistryServices:
         clock: for all times.
         folder: for files on their way.
         max_bytes: largest upload and largest model version.
+        sealer: makes the secrets of access keys.
     """
 
     def __init__(
@@ -87,11 +92,13 @@ class RegistryServices:
         clock: Clock,
         folder: Path,
         max_bytes: int,
+        sealer: Sealer,
     ) -> None:
         self.clock = clock
         self.objects = objects
         self.audit = audit
         self.access = AccessService(database, TokenRepository(), clock)
+        self.access_keys = AccessKeyService(database, AccessKeyRepository(), sealer, clock)
         self.uploads = UploadService(database, UploadRepository(), creations, objects, clock, max_bytes)
         versions = ModelRepository()
         self.bundle_contents = BundleContents(database, versions, objects)
@@ -123,6 +130,7 @@ class RegistryServices:
             "datasets": self.datasets.is_empty,
             "models": self.models.is_empty,
             "tokens": self.access.is_empty,
+            "access keys": self.access_keys.is_empty,
         }
         self.costs, self.storage = assemble_storage(
             database=database, clock=clock, stored={"dataset": self.datasets.stored, "model": self.models.stored}
@@ -152,6 +160,7 @@ class RegistryServices:
         routers = [
             projects_router(self.projects, guard),
             access_router(self.access, guard),
+            access_keys_router(self.access_keys, guard),
             uploads_router(self.uploads, guard),
             datasets_router(self.datasets, self.dataset_versions, guard),
             models_router(self.models, self.registration, self.builds, guard, self.clock),
@@ -189,6 +198,7 @@ class Registry:
     application: Application
     client: RegistryClient
     guard: Guard
+    services: RegistryServices
 
 
 def build_registry(context: Context) -> Registry:
@@ -203,6 +213,7 @@ def build_registry(context: Context) -> Registry:
         clock=context.clock,
         folder=context.home.run,
         max_bytes=context.settings.max_upload_bytes,
+        sealer=Sealer.at(context.home.signing_key),
     )
 
     def on_start() -> None:
@@ -224,4 +235,4 @@ def build_registry(context: Context) -> Registry:
         ),
         on_start=on_start,
     )
-    return Registry(application=application, client=services.client(), guard=guard)
+    return Registry(application=application, client=services.client(), guard=guard, services=services)

@@ -8,8 +8,8 @@ from modelyard.settings import Home
 
 
 def state_files(home: Home) -> tuple[Path, ...]:
-    """The key of hashed columns, MLflow's database, and captures that control has not taken up yet."""
-    single = [path for path in (home.mask_key, home.tracking_database) if path.is_file()]
+    """The keys of hashed columns and of signatures, MLflow's database, and captures that control has not taken up."""
+    single = [path for path in _single(home) if path.is_file()]
     if home.tracking_database in single:
         _settle(home.tracking_database)
     return (*single, *sorted(path for path in home.spool.rglob("*") if path.is_file()))
@@ -18,7 +18,11 @@ def state_files(home: Home) -> tuple[Path, ...]:
 def is_state_file(home: Home, name: str) -> bool:
     """Whether `name`, a path in the state directory, may come out of an archive."""
     path = home.root / name
-    return ".." not in path.parts and (path in (home.mask_key, home.tracking_database) or home.spool in path.parents)
+    return ".." not in path.parts and (path in _single(home) or home.spool in path.parents)
+
+
+def _single(home: Home) -> tuple[Path, ...]:
+    return (home.mask_key, home.signing_key, home.tracking_database)
 
 
 def _settle(database: Path) -> None:

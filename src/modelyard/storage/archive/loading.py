@@ -75,7 +75,8 @@ class _Present:
 
     def __init__(self, target: Target, *, has_objects: bool) -> None:
         self._home = target.home
-        waiting = [path for path in state_files(target.home) if path != target.home.mask_key]
+        keys = (target.home.mask_key, target.home.signing_key)  # made at every start where they are not there
+        waiting = [path for path in state_files(target.home) if path not in keys]
         self._strangers = {f"{layout.FILES}{path.relative_to(target.home.root)}" for path in waiting}
         if has_objects:
             self._strangers |= {layout.OBJECTS + info.key for info in target.objects.list()}

@@ -1,0 +1,1 @@
+"""For tests of the AWS APIs with boto3 itself."""

@@ -1,0 +1,1 @@
+"""What clients of other systems bring and expect back: credentials in their form, and what we have no word for."""
