@@ -7,6 +7,7 @@ from modelyard.errors import (
     NotFoundError,
     TemporaryError,
     TooLargeError,
+    UnauthenticatedError,
     UnavailableError,
 )
 
@@ -145,6 +146,18 @@ class BodyInvalidError(InvalidInputError):
     """A body that is not what its Content-Type says: npy, Parquet, an image."""
 
     code = "invalid_body"
+
+
+class AccessKeyUnknownError(UnauthenticatedError):
+    """The access key of a signed request does not exist, or was revoked."""
+
+    code = "access_key_unknown"
+
+
+class SignatureInvalidError(UnauthenticatedError):
+    """A signed request whose signature does not fit it: another secret, another time, or it was changed."""
+
+    code = "signature_invalid"
 
 
 class ModelNotSuitableError(InvalidInputError):

@@ -19,6 +19,7 @@ _RUNTIMES = {
     ArtifactFormat.MLFLOW: ("modelyard.runtimes.formats.programs.mlflow", "MlflowRuntime"),
     ArtifactFormat.HTTP: ("modelyard.runtimes.formats.programs.http", "HttpRuntime"),
     ArtifactFormat.IMAGE: ("modelyard.runtimes.formats.programs.image", "ImageRuntime"),
+    ArtifactFormat.HANDLERS: ("modelyard.runtimes.formats.programs.handlers", "HandlersRuntime"),
     ArtifactFormat.TORCH: ("modelyard.runtimes.formats.programs.torch", "TorchRuntime"),
     ArtifactFormat.TENSORFLOW: ("modelyard.runtimes.formats.programs.tensorflow", "TensorflowRuntime"),
     ArtifactFormat.CATBOOST: ("modelyard.runtimes.formats.catboost", "CatboostRuntime"),

@@ -19,7 +19,7 @@ from modelyard.dataplane.gateway.dialect import Dialect
 from modelyard.dataplane.gateway.server import Companion, run
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import write_atomic
-from modelyard.protocols.invocations.dialect import Invocations
+from modelyard.protocols.invocations.dialect import Invocations, InvocationsResponseStream
 from modelyard.protocols.open_inference.generate import generate_dialects
 from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.protocols.open_inference.rest import OpenInferenceRest
@@ -111,6 +111,7 @@ def dialects() -> tuple[Dialect, ...]:
     return (
         OpenInferenceRest(),
         Invocations(),
+        InvocationsResponseStream(),
         OpenInferenceStream(),
         EndpointPages(),
         TensorFlowServing(),

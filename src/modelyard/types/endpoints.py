@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from modelyard.types.processes import Resources, SandboxLevel
+from modelyard.types.serving.answers import AnswerForm
 
 
 class EndpointStatus(StrEnum):
@@ -45,7 +46,7 @@ class RolloutStatus(StrEnum):
 class Variant:
     """One model version behind an endpoint. Weights are relative; 0 keeps it loaded without traffic.
 
-    `is_isolated`: its replicas share their processes with no other model.
+    `is_isolated`: its replicas share their processes with no other model. `answers`: how /invocations writes them.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Variant:
     replicas: int = 1
     resources: Resources = field(default_factory=Resources)
     is_isolated: bool = False
+    answers: AnswerForm = AnswerForm.NAMED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class ArtifactFormat(StrEnum):
     TORCH = "torch"
     TENSORFLOW = "tensorflow"
     IMAGE = "image"
+    HANDLERS = "handlers"
 
     @property
     def runs_code(self) -> bool:
@@ -46,6 +47,7 @@ _PROGRAMS = {
     ArtifactFormat.TORCH,
     ArtifactFormat.TENSORFLOW,
     ArtifactFormat.IMAGE,
+    ArtifactFormat.HANDLERS,
 }
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from modelyard.types.access import Role
 from modelyard.types.endpoints import Masking
+from modelyard.types.serving.answers import AnswerForm
 from modelyard.types.signatures import Signature
 
 PLACE_SEPARATOR = "#"
@@ -37,6 +38,7 @@ class RouteVariant:
     signature: Signature
     replicas: tuple[RouteReplica, ...]
     is_pure: bool = True
+    answers: AnswerForm = AnswerForm.NAMED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,11 @@ class RouteEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteToken:
-    """A token that may call models: SHA-256 (hex) of the secret, never the secret. `project` None: every project."""
+    """A token that may call models: SHA-256 (hex) of the secret, never the secret. `project` None: every project.
+
+    Of an access key, which signs its requests instead of sending a secret, `date_keys` has what its secret makes of
+    some days ("20260131" -> hex): enough to check what was signed then, and `id` is the key's.
+    """
 
     id: str
     secret_sha256: str
@@ -78,6 +84,7 @@ class RouteToken:
     role: Role
     expires_at: datetime | None = None
     requests_per_second: float | None = None
+    date_keys: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

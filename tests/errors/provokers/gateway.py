@@ -6,6 +6,7 @@ import socket
 import httpx
 from stage import Stage
 
+from modelyard.dataplane.gateway.access import Access
 from modelyard.testing.scripted_model import body, client, infer
 from modelyard.testing.serving import TOKEN
 from provokers.registration import provokes
@@ -24,6 +25,22 @@ def send(stage: Stage, **changes: object) -> httpx.Response:
     """The answer to a tensor that was changed."""
     tensor = {"name": "x", "datatype": "FP32", "shape": [1, 3], "data": [1, 0, 0], **changes}
     return post(stage, INFER, json.dumps({"inputs": [tensor]}).encode())
+
+
+def signed(key: str) -> bytes:
+    """An Authorization header of that access key, whose signature is none."""
+    scope = f"Credential={key}/20260101/us-east-1/sagemaker/aws4_request"
+    return f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}".encode()
+
+
+@provokes("access_key_unknown")
+def access_key_unknown(_: Stage) -> None:
+    Access().claim(signed("AKIAUNKNOWN"))
+
+
+@provokes("signature_invalid")
+def signature_invalid(_: Stage) -> None:
+    Access().claim(b"AWS4-HMAC-SHA256 Credential=AKIA1")
 
 
 @provokes("control_unavailable")

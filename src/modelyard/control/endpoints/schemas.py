@@ -8,6 +8,7 @@ from modelyard.control.endpoints.rollouts.plans import RolloutSpec
 from modelyard.control.endpoints.variants import MAXIMUM_REPLICAS
 from modelyard.types.endpoints import CaptureRules, Masking, Scaling
 from modelyard.types.processes import Resources
+from modelyard.types.serving.answers import AnswerForm
 
 _SHARE = "Share of the requests that are recorded, 0 to 1: what monitors and retraining look at."
 
@@ -39,6 +40,11 @@ class VariantSpec(BaseModel):
     is_isolated: bool = Field(
         default=False,
         description="Give each of its replicas a process without other models; small ones share theirs otherwise.",
+    )
+    answers: AnswerForm = Field(
+        default=AnswerForm.NAMED,
+        description="How /invocations writes its answers: empty, the platform's own form; `value`, `label`, `score`, "
+        "`predicted-label` or `probabilities`, those of SageMaker's built-in algorithms.",
     )
 
     @property

@@ -387,6 +387,7 @@ class EndpointService:
                     replicas=spec.replicas,
                     resources=spec.resources,
                     is_isolated=spec.is_isolated,
+                    answers=spec.answers,
                 )
             )
             versions.append(

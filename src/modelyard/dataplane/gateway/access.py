@@ -4,10 +4,13 @@ import hashlib
 import hmac
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from modelyard.dataplane.errors import AccessKeyUnknownError
+from modelyard.dataplane.gateway.dialect import Headers
 from modelyard.dataplane.gateway.rates import Rate, RateLevels
+from modelyard.dataplane.gateway.signing import Claim, Signatures, claim_of
 from modelyard.errors import PermissionDeniedError, UnauthenticatedError
 from modelyard.types.access import Role
 from modelyard.types.routing import RouteToken
@@ -44,17 +47,24 @@ class Access:
         self._levels = levels or RateLevels()
         self._tokens: dict[bytes, tuple[bytes, float, Caller]] = {}
         self._accepted: dict[bytes, tuple[float, Caller]] = {}  # by header: 0.1 us where the digest takes 1
+        self._signers: dict[str, tuple[Mapping[str, str], float, Caller]] = {}
+        self._signatures = Signatures()
 
     def follow(self, tokens: Iterable[RouteToken]) -> None:
         """Replace the tokens; one that stays goes on with what is left of its rate."""
-        self._tokens = {}
+        self._tokens, self._signers = {}, {}
         for token in tokens:
             digest = bytes.fromhex(token.secret_sha256)
             ends = token.expires_at.timestamp() if token.expires_at else math.inf
             per_second = token.requests_per_second
             rate = None if per_second is None else Rate(per_second, self._levels.of(token.id))
-            self._tokens[digest] = (digest, ends, Caller(token.id, token.project, token.role, rate))
-        self._levels.keep_only({caller.token_id for _, _, caller in self._tokens.values()})
+            caller = Caller(token.id, token.project, token.role, rate)
+            if token.date_keys:
+                self._signers[token.id] = (token.date_keys, ends, caller)
+            else:
+                self._tokens[digest] = (digest, ends, caller)
+        known = (*self._tokens.values(), *self._signers.values())
+        self._levels.keep_only({caller.token_id for _, _, caller in known})
         self._accepted.clear()
 
     def authenticate(self, authorization: bytes | None) -> Caller:
@@ -83,6 +93,34 @@ class Access:
             self._accepted.clear()
         self._accepted[authorization] = known[1:]
         return known[2]
+
+    def claim(self, authorization: bytes) -> Claim:
+        """Who says to have signed a request, from its head; `prove` takes the whole of it.
+
+        Raises:
+            SignatureInvalidError: the header has another form.
+            AccessKeyUnknownError: there is no such key in force.
+        """
+        claim = claim_of(authorization)
+        signer = self._signers.get(claim.key_id)
+        if signer is None or signer[1] <= time.time():
+            raise AccessKeyUnknownError(
+                f"the access key '{claim.key_id[:40]}' is unknown or was revoked",
+                hint="`modelyard aws-credentials` prints one that is in force.",
+            )
+        return claim
+
+    def prove(self, claim: Claim, method: bytes, url: bytes, headers: Headers, body: bytes) -> Caller:
+        """The holder of the key, who signed exactly this request.
+
+        Raises:
+            SignatureInvalidError, AccessKeyUnknownError: they did not, or not in time.
+        """
+        signer = self._signers.get(claim.key_id)
+        if signer is None:
+            raise AccessKeyUnknownError(f"the access key '{claim.key_id[:40]}' was revoked", hint="Use another one.")
+        self._signatures.check(claim, signer[0], method, url, headers, body)
+        return signer[2]
 
 
 def project_of(caller: Caller, asked: bytes | None) -> str:

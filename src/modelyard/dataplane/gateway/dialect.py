@@ -13,6 +13,7 @@ from modelyard.dataplane.errors import RouteNotFoundError
 from modelyard.dataplane.tensors import OutputRows, WireTensor
 from modelyard.errors import ModelyardError
 from modelyard.runtimes.base import Ending
+from modelyard.types.serving.answers import AnswerForm
 from modelyard.types.signatures import Signature
 
 Headers = Mapping[bytes, bytes]
@@ -52,6 +53,15 @@ class Reply(NamedTuple):
     content_type: bytes
     body: bytes
     headers: bytes = b""
+    status: int = 200
+
+
+class Refusal(NamedTuple):
+    """An error as a format of its own has it; `headers` as in Reply."""
+
+    status: int
+    body: bytes
+    headers: bytes = b""
 
 
 class AnswerContext(NamedTuple):
@@ -61,6 +71,8 @@ class AnswerContext(NamedTuple):
     model: str
     version: str
     signature: Signature
+    variant: str = ""
+    answers: AnswerForm = AnswerForm.NAMED
 
 
 class VersionView(NamedTuple):
@@ -197,6 +209,12 @@ class Dialect(Protocol):
     def error_fields(self, error: ModelyardError) -> Mapping[str, object]:
         """What this format adds to the uniform error body."""
 
+    def version(self, target: Target, headers: Headers) -> str:
+        """The version or variant that a request asks for: the target's, unless a header names one."""
+
+    def refusal(self, error: ModelyardError, headers: Headers) -> Refusal | None:
+        """The whole answer that stands for an error, where the uniform one will not do."""
+
 
 class PlainDialect:
     """What most dialects leave out: descriptions that no path of theirs asks for."""
@@ -227,3 +245,13 @@ class PlainDialect:
         """See Dialect: the uniform body says it all."""
         del error
         return {}
+
+    def version(self, target: Target, headers: Headers) -> str:
+        """See Dialect: what the path says."""
+        del headers
+        return target.version
+
+    def refusal(self, error: ModelyardError, headers: Headers) -> Refusal | None:
+        """See Dialect: the uniform one will do."""
+        del error, headers
+        return None

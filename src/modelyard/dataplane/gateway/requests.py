@@ -9,6 +9,7 @@ from modelyard.dataplane.gateway.dialect import InferenceCall
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import ModelyardError
 from modelyard.runtimes.base import Ending
+from modelyard.types.serving.answers import AnswerForm
 from modelyard.types.signatures import Signature
 
 STREAM_PARTS = 16
@@ -22,6 +23,7 @@ class Served(Protocol):
     model: str
     number: int
     signature: Signature
+    answers: AnswerForm
 
 
 class Caller(Protocol):

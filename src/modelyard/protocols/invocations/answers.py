@@ -7,31 +7,50 @@ from typing import Any
 
 import orjson
 
-from modelyard.dataplane.gateway.dialect import AnswerContext, InferenceCall, Reply
+from modelyard.dataplane.gateway.dialect import AnswerContext, Headers, InferenceCall, Reply
+from modelyard.dataplane.gateway.signing import is_signed
 from modelyard.dataplane.tensors import OutputRows, WireTensor
+from modelyard.protocols.invocations.aws import with_names
+from modelyard.protocols.invocations.forms import formed
 from modelyard.protocols.invocations.media_types import Format, Wanted
 from modelyard.protocols.invocations.npy import format_npy
 from modelyard.protocols.outputs import nested_values
 
 _LABEL, _PROBABILITIES = "label", "probabilities"
 _LINE = orjson.OPT_APPEND_NEWLINE
+_NO_HEADERS: Headers = {}
+_ANY = (b"", b"*/*")
 
 
 class Call(InferenceCall):
-    """One invocation. `npy_output`: the output that an npy answer holds."""
+    """One invocation. `npy_output`: the output that an npy answer holds; `headers`: the request's."""
 
-    __slots__ = ("_npy_output", "_wanted")
+    __slots__ = ("_headers", "_npy_output", "_wanted")
 
-    def __init__(self, inputs: tuple[WireTensor, ...], rows: int, wanted: Wanted, npy_output: str = "") -> None:
+    def __init__(
+        self,
+        inputs: tuple[WireTensor, ...],
+        rows: int,
+        wanted: Wanted,
+        npy_output: str = "",
+        headers: Headers = _NO_HEADERS,
+    ) -> None:
         self.inputs = inputs
         self.rows = rows
         self.timeout_seconds = None
         self._wanted = wanted
         self._npy_output = npy_output
+        self._headers = headers
 
     def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
         """See InferenceCall; the inference id is in the headers."""
-        del inference_id
+        reply = self._reply(outputs, context)
+        return with_names(reply, inference_id, context) if is_signed(self._headers.get(b"authorization")) else reply
+
+    def _reply(self, outputs: Sequence[OutputRows], context: AnswerContext) -> Reply:
+        if context.answers and self._wanted.format is not Format.NPY:
+            is_open = self._headers.get(b"accept", b"").strip() in _ANY
+            return formed(context.answers, outputs, self._wanted, is_open=is_open)
         chosen, media_type, has_header = self._wanted
         if chosen is Format.NPY:
             return Reply(media_type.encode(), format_npy(outputs, self._npy_output))

@@ -9,20 +9,27 @@ from modelyard.dataplane.gateway.dialect import (
     InferenceCall,
     Operation,
     PlainDialect,
+    Refusal,
     Target,
     UndecodedError,
 )
 from modelyard.dataplane.tensors import WireTensor
+from modelyard.errors import ModelyardError
+from modelyard.kit.foreign_names import own_name
 from modelyard.protocols.inputs import checked
 from modelyard.protocols.invocations.answers import Call
+from modelyard.protocols.invocations.aws import refusal, variant_of
+from modelyard.protocols.invocations.bodies import BodyCall, EventStreamCall, body_inputs
 from modelyard.protocols.invocations.csv_body import parse_csv
 from modelyard.protocols.invocations.encoded import from_parquet, from_pixels, image_job, parquet_job
 from modelyard.protocols.invocations.json_body import parse_json, parse_lines
 from modelyard.protocols.invocations.media_types import Format, Wanted, format_of, wanted
 from modelyard.protocols.invocations.npy import output_of, parse_npy
+from modelyard.types.serving.bodies import takes_bodies
 from modelyard.types.signatures import Signature
 
 _PATH = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/(?P<verb>invocations|ping)")
+_STREAM_PATH = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/invocations-response-stream")
 _VERBS = {"invocations": Operation.INFER, "ping": Operation.ENDPOINT_READY}
 
 
@@ -34,10 +41,20 @@ class Invocations(PlainDialect):
     def target(self, path: str) -> Target | None:
         """See Dialect."""
         found = _PATH.fullmatch(path)
-        return Target(_VERBS[found["verb"]], found["endpoint"]) if found else None
+        return Target(_VERBS[found["verb"]], own_name(found["endpoint"])) if found else None
+
+    def version(self, target: Target, headers: Headers) -> str:
+        """See Dialect."""
+        return variant_of(headers) or target.version
+
+    def refusal(self, error: ModelyardError, headers: Headers) -> Refusal | None:
+        """See Dialect."""
+        return refusal(error, headers)
 
     def parse(self, body: bytes, headers: Headers, signature: Signature) -> InferenceCall:
         """See Dialect."""
+        if takes_bodies(signature):
+            return BodyCall(body_inputs(body, headers))
         answer = wanted(headers.get(b"accept"))
         npy_output = output_of(signature) if answer.format is Format.NPY else ""
         sent = headers.get(b"content-type", b"").decode("latin-1")
@@ -51,15 +68,34 @@ class Invocations(PlainDialect):
         elif media is Format.NPY:
             tensors = parse_npy(body, signature)
         elif media is Format.PARQUET:
-            raise UndecodedError(parquet_job(body), _finish(from_parquet, signature, answer, npy_output))
+            raise UndecodedError(parquet_job(body), _finish(from_parquet, signature, answer, npy_output, headers))
         elif media is Format.IMAGE:
-            raise UndecodedError(image_job(body, signature), _finish(from_pixels, signature, answer, npy_output))
+            raise UndecodedError(
+                image_job(body, signature), _finish(from_pixels, signature, answer, npy_output, headers)
+            )
         else:
             raise UnsupportedMediaTypeError(
                 f"Content-Type '{sent[:80]}' is not what this path takes",
                 hint=f"Send {', '.join(Format)}.",
             )
-        return Call(*checked(signature, tensors), answer, npy_output)
+        return Call(*checked(signature, tensors), answer, npy_output, headers)
+
+
+class InvocationsResponseStream(Invocations):
+    """The same with an answer in parts, as SageMaker's clients read them."""
+
+    def target(self, path: str) -> Target | None:
+        """See Dialect."""
+        found = _STREAM_PATH.fullmatch(path)
+        return Target(Operation.INFER, own_name(found["endpoint"])) if found else None
+
+    def parse(self, body: bytes, headers: Headers, signature: Signature) -> InferenceCall:
+        """See Dialect."""
+        try:
+            return EventStreamCall(super().parse(body, headers, signature))
+        except UndecodedError as undecoded:
+            finish = undecoded.finish
+            raise UndecodedError(undecoded.job, lambda decoded: EventStreamCall(finish(decoded))) from None
 
 
 def _finish(
@@ -67,6 +103,7 @@ def _finish(
     signature: Signature,
     answer: Wanted,
     npy_output: str,
+    headers: Headers,
 ) -> Callable[[Sequence[WireTensor]], InferenceCall]:
     """What makes a call of a decoded body."""
-    return lambda decoded: Call(*checked(signature, tensors_of(signature, decoded)), answer, npy_output)
+    return lambda decoded: Call(*checked(signature, tensors_of(signature, decoded)), answer, npy_output, headers)

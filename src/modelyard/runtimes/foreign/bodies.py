@@ -19,7 +19,7 @@ from modelyard.runtimes.foreign.outputs import fitting
 from modelyard.runtimes.tensors import TensorInvalidError
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
-JSON, CSV = "application/json", "text/csv"
+JSON, CSV, ANY = "application/json", "text/csv", "*/*"
 
 
 def encode(inputs: Mapping[str, Tensor], content_type: str) -> bytes:

@@ -28,7 +28,7 @@ class ImageProgram:
         digest: what the reference meant when the version was registered, by its content; written then.
         command: arguments; empty: what the image says. Images for SageMaker take ["serve"].
         environment: added to the image's own.
-        content_type: what /invocations takes and gives.
+        content_type: what /invocations takes and gives; "*/*": bodies go through as they are.
         port: where it listens.
         start_seconds: how long it may take until /ping answers 200.
     """
@@ -37,7 +37,7 @@ class ImageProgram:
     digest: str = ""
     command: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    content_type: Literal["application/json", "text/csv"] = "application/json"
+    content_type: Literal["application/json", "text/csv", "*/*"] = "application/json"
     port: int = 8080
     start_seconds: float = 60.0
 

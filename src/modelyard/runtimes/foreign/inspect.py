@@ -21,7 +21,9 @@ from modelyard.runtimes.golden import make_golden, mismatches
 from modelyard.runtimes.parity import synthetic_inputs
 from modelyard.runtimes.reporting import reported
 from modelyard.types.models import Manifest, ModelCard, Task
+from modelyard.types.serving.bodies import takes_bodies
 from modelyard.types.signatures import Signature
+from modelyard.types.tensors import GoldenSet
 
 _GOLDEN_ROWS = 16
 
@@ -43,7 +45,10 @@ def inspect_program(bundle: Path, *, python: Path | None = None) -> Manifest:
     runtime.python = python or runtime.python
     signature = runtime.infer_signature(artifact)
     with closing(runtime.load(artifact, signature)) as predictor:
-        _complete_golden(bundle, predictor, signature)
+        if takes_bodies(signature) and not (bundle / GOLDEN).exists():
+            write_golden(bundle, GoldenSet(requests=()))  # nobody else can make a body that the program takes
+        else:
+            _complete_golden(bundle, predictor, signature)
     if not (bundle / LOCK).exists():
         write_environment_lock(bundle)
     manifest = Manifest(

@@ -12,6 +12,7 @@ PROGRAM_FILES = {
     "MLmodel": ArtifactFormat.MLFLOW,
     "server.json": ArtifactFormat.HTTP,
     "image.json": ArtifactFormat.IMAGE,
+    "handlers.json": ArtifactFormat.HANDLERS,
     "model.py": ArtifactFormat.SCRIPT,
     "model.pt2": ArtifactFormat.TORCH,
     "model.pt": ArtifactFormat.TORCH,

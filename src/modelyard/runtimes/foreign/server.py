@@ -10,7 +10,7 @@ import subprocess
 import time
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -22,6 +22,7 @@ _HOST = "127.0.0.1"
 _POLL_SECONDS = 0.05
 _PING_SECONDS = 5.0
 _SHOWN_BYTES = 300
+_PART_BYTES = 64 << 10
 _OK = range(200, 300)
 
 
@@ -66,6 +67,34 @@ class HttpServer(ABC):
         if reply.status not in _OK:
             raise PredictionFailedError(RuntimeError(f"the server answered {reply}"))
         return reply
+
+    def exchange(
+        self, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> Iterator[tuple[http.client.HTTPResponse, bytes]]:
+        """POST; the answer, whatever its status, in parts as they come: at least one.
+
+        Raises:
+            PredictionFailedError: the connection broke.
+        """
+        connection = None
+        try:
+            response = self._begin("POST", path, body, headers, seconds_left() or None)
+            connection, self._connection = self._connection, None  # others have their turn between two parts
+            part = response.read1(_PART_BYTES)
+            yield response, part
+            while part and (part := response.read1(_PART_BYTES)):
+                yield response, part
+            response.read()  # nothing is left: it lets the connection go
+            if self._connection is None:
+                connection, self._connection = None, connection
+        except TimeoutError:
+            self.close()
+            end_like(-signal.SIGALRM)  # it hangs
+        except (http.client.HTTPException, OSError) as error:
+            self._fail(error)
+        finally:
+            if connection is not None:
+                connection.close()
 
     def close(self) -> None:
         """Leave it."""
@@ -115,7 +144,15 @@ class HttpServer(ABC):
     def _send(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float | None
     ) -> Reply:
-        """One request on the kept connection; once more on a new one if the server had closed that."""
+        """One request and its whole answer."""
+        response = self._begin(method, path, body, headers, timeout_seconds)
+        content = response.read()
+        return Reply(status=response.status, content_type=response.headers.get_content_type(), body=content)
+
+    def _begin(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float | None
+    ) -> http.client.HTTPResponse:
+        """The head of the answer to a request on the kept connection; on a new one if the server had closed that."""
         is_kept = self._connection is not None
         connection = self._connection or http.client.HTTPConnection(_HOST, self._port)
         connection.timeout = timeout_seconds
@@ -124,15 +161,14 @@ class HttpServer(ABC):
         try:
             connection.request(method, path, body or None, dict(headers))
             response = connection.getresponse()
-            content = response.read()
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
             connection.close()
             self._connection = None
             if not is_kept:
                 raise
-            return self._send(method, path, body, headers, timeout_seconds)
+            return self._begin(method, path, body, headers, timeout_seconds)
         self._connection = connection
-        return Reply(status=response.status, content_type=response.headers.get_content_type(), body=content)
+        return response
 
 
 class ServerProcess(HttpServer):

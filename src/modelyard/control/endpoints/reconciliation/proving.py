@@ -25,7 +25,7 @@ def prove(address: str, golden: GoldenSet, *, timeout_seconds: float, warm_secon
     """
     with WorkerClient(address, timeout_seconds) as client:
         wrong = mismatches(golden, client.infer)
-        if wrong:
+        if wrong or not golden.requests:  # a model of bodies may have none: it has loaded and answered the greeting
             return wrong
         started = time.monotonic()
         mismatches(golden, client.infer)  # again, because the first time was slow

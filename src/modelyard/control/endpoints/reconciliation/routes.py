@@ -130,4 +130,5 @@ def _variant(
             RouteReplica(id=replica.id, address=address(replica)) for replica in ready_in(replicas, served.slots)
         ),
         is_pure=version.is_pure,
+        answers=served.variant.answers,
     )

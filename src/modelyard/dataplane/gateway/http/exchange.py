@@ -9,6 +9,7 @@ from modelyard.dataplane.gateway.dialect import Dialect, Headers, Target
 from modelyard.dataplane.gateway.fleet import Endpoint
 from modelyard.dataplane.gateway.http.parts import HttpStream
 from modelyard.dataplane.gateway.requests import PendingRequest, Served, StreamRequest
+from modelyard.dataplane.gateway.signing import Claim
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import ModelyardError
 from modelyard.kit.traces import HEADER as TRACEPARENT
@@ -41,6 +42,7 @@ class Exchange:
         target, dialect: what the path asks for; `dialect` None: the gateway's own paths.
         error: why it will be refused once it has been read.
         is_last: the connection ends after the answer.
+        claim: who says to have signed it; `caller` is known once the whole request has proven that.
         decoding: what makes tensors of a body that this process cannot read itself.
         payload: the answer, once it is known; written when the ones before it have been.
         stream: the answer as far as it has come, if it comes in parts.
@@ -51,6 +53,7 @@ class Exchange:
         "_parts",
         "_service",
         "caller",
+        "claim",
         "connection",
         "decoding",
         "dialect",
@@ -65,6 +68,7 @@ class Exchange:
         "stream",
         "takes_chunks",
         "target",
+        "url",
         "wants_continue",
     )
 
@@ -76,6 +80,7 @@ class Exchange:
         dialect: Dialect | None,
         method: bytes,
         fields: Headers,
+        url: bytes,
     ) -> None:
         self._service = service
         self.connection = connection
@@ -83,6 +88,8 @@ class Exchange:
         self.dialect = dialect
         self.method = method
         self.fields = fields
+        self.url = url
+        self.claim: Claim | None = None
         self.is_last = False
         self.wants_continue = False
         self.error: ModelyardError | None = None

@@ -226,7 +226,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if route is None:
             self._begin_application()
             return
-        exchange = Exchange(self._service, self, route.target, route.dialect, method, fields)
+        exchange = Exchange(self._service, self, route.target, route.dialect, method, fields, self.url)
         exchange.is_last = not (is_version_1_1 and self.parser.should_keep_alive())
         exchange.takes_chunks = is_version_1_1
         self._turns.append(exchange)
@@ -271,7 +271,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _repeat(self, known: KnownHead, data: bytes, body_start: int) -> None:
         """A whole request whose head was read before: what the parser would do, without it."""
-        exchange = Exchange(self._service, self, known.target, known.dialect, known.method, known.fields)
+        exchange = Exchange(self._service, self, known.target, known.dialect, known.method, known.fields, b"")
         self._turns.append(exchange)
         self._receiving = exchange
         self._service.admit_again(exchange)
@@ -321,7 +321,7 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         exchange = self._receiving
         if exchange is None:
-            exchange = Exchange(self._service, self, None, None, b"", {})
+            exchange = Exchange(self._service, self, None, None, b"", {}, b"")
             self._turns.append(exchange)
         self._receiving = None
         exchange.is_last = True

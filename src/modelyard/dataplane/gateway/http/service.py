@@ -45,6 +45,7 @@ from modelyard.dataplane.gateway.reports.exposition import CONTENT_TYPE, exposit
 from modelyard.dataplane.gateway.reports.metrics import Snapshot
 from modelyard.dataplane.gateway.reports.siblings import Siblings
 from modelyard.dataplane.gateway.requests import PendingRequest, Served, StreamRequest
+from modelyard.dataplane.gateway.signing import is_signed
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import InternalError, ModelyardError, OverloadedError, TooLargeError
 from modelyard.runtimes.base import Ending
@@ -52,6 +53,8 @@ from modelyard.runtimes.base import Ending
 METRICS_PATH = "/metrics"
 
 _OPEN_OPERATIONS = (Operation.SERVER_LIVE, Operation.SERVER_READY, Operation.PAGE)
+_SIGNED = (Operation.INFER, Operation.ENDPOINT_READY)
+_OK = 200
 _INFER = Operation.INFER  # looking a member up costs the hot path more than a name of our own
 _POSTED, _READ = (b"POST",), (b"GET", b"HEAD")
 _CACHED_ROUTES = 4096
@@ -140,7 +143,7 @@ class InferenceService(Inference):
             allowed = b", ".join(methods).decode()
             raise MethodNotAllowedError(exchange.method.decode("ascii", "replace"), "this path", allowed)
         if is_inference or (operation not in _OPEN_OPERATIONS and not self._is_local_metrics(exchange)):
-            exchange.caller = self.access.authenticate(fields.get(b"authorization"))
+            self._identify(exchange)
         size = int(fields.get(b"content-length", b"0"))
         if size > self.max_request_bytes:
             raise self.too_large(size)
@@ -151,9 +154,18 @@ class InferenceService(Inference):
         Its size is checked as its body is taken.
         """
         try:
-            exchange.caller = self.access.authenticate(exchange.fields.get(b"authorization"))
+            self._identify(exchange)
         except ModelyardError as error:
             exchange.error = error
+
+    def _identify(self, exchange: Exchange) -> None:
+        """Who sent a request, by its token; of one that was signed, who says so: `complete` has it proven."""
+        authorization = exchange.fields.get(b"authorization")
+        if is_signed(authorization) and exchange.target is not None and exchange.target.operation in _SIGNED:
+            assert authorization is not None  # noqa: S101 - it is signed
+            exchange.claim = self.access.claim(authorization)
+        else:
+            exchange.caller = self.access.authenticate(authorization)
 
     def refuse_size(self, exchange: Exchange) -> None:
         """A body has become too large for the limit of one request, or for that of all."""
@@ -172,6 +184,10 @@ class InferenceService(Inference):
             return
         try:
             assert exchange.target is not None  # noqa: S101 - `admit` refused it otherwise
+            if exchange.claim is not None:
+                exchange.caller = self.access.prove(
+                    exchange.claim, exchange.method, exchange.url, exchange.fields, exchange.body
+                )
             if exchange.target.operation is _INFER:
                 self._infer(exchange, exchange.target)
             else:
@@ -208,6 +224,10 @@ class InferenceService(Inference):
         except InternalError as error:
             self.fail(exchange, error, request)
             return
+        if reply.status != _OK:
+            lines = b"%bx-modelyard-inference-id: %b\r\n%b" % (view.headers, inference_id.encode(), reply.headers)
+            self._respond(exchange, reply.status, reply.body, content_type=reply.content_type, headers=lines)
+            return
         head = self._heads.get(served)
         if head is None:
             head = self._heads[served] = _HEAD % (self.date_line, view.headers)
@@ -243,6 +263,10 @@ class InferenceService(Inference):
             exchange.stream.fail(error_body(error, extra))
             exchange.written()
             return
+        refusal = exchange.dialect.refusal(error, exchange.fields) if exchange.dialect else None
+        if refusal is not None:
+            self._respond(exchange, refusal.status, refusal.body, headers=refusal.headers)
+            return
         lines = b"".join(b"%b: %b\r\n" % header for header in error_headers(error))
         self._respond(exchange, status_of(error), error_body(error, extra), headers=lines)
 
@@ -269,7 +293,7 @@ class InferenceService(Inference):
         endpoint = self._endpoint(exchange, target)
         exchange.endpoint = endpoint
         exchange.caller.count_call()
-        pool = endpoint.choose(target.version)
+        pool = endpoint.choose(exchange.dialect.version(target, exchange.fields))
         body = exchange.body
         if b"content-encoding" in exchange.fields:
             body = self._decompressed(exchange)

@@ -59,6 +59,7 @@ class VariantPool:
         self.name, self.model, self.number = variant.name, variant.model, variant.number
         self.signature = variant.signature
         self.is_pure = variant.is_pure
+        self.answers = variant.answers
         self.endpoint = endpoint
         self.replicas: list[ReplicaLink] = []
         self._reroute = reroute
@@ -117,8 +118,8 @@ class VariantPool:
 
     def is_same(self, variant: RouteVariant) -> bool:
         """True if `variant` is this one, perhaps with other replicas or another weight."""
-        own = (self.name, self.model, self.number, self.is_pure)
-        return own == (variant.name, variant.model, variant.number, variant.is_pure) and (
+        own = (self.name, self.model, self.number, self.is_pure, self.answers)
+        return own == (variant.name, variant.model, variant.number, variant.is_pure, variant.answers) and (
             self.signature == variant.signature
         )
 

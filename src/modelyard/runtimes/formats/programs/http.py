@@ -8,12 +8,15 @@ from typing import ClassVar, Literal
 import msgspec
 
 from modelyard.runtimes.base import ArtifactInvalidError, PredictionFailedError, Tensor, Tensors
-from modelyard.runtimes.foreign.bodies import decode, encode
+from modelyard.runtimes.foreign.bodies import ANY, decode, encode
 from modelyard.runtimes.foreign.ends import model_environment
+from modelyard.runtimes.foreign.kinds import SIGNATURE
+from modelyard.runtimes.foreign.passing import BodyPredictor
 from modelyard.runtimes.foreign.runtime import ProgramPredictor, ProgramRuntime
 from modelyard.runtimes.foreign.server import HttpServer, ServerProcess
 from modelyard.runtimes.tensors import TensorInvalidError
 from modelyard.types.models import ArtifactFormat
+from modelyard.types.serving.bodies import BODY_SIGNATURE
 from modelyard.types.signatures import Signature
 
 
@@ -24,13 +27,13 @@ class ServerProgram:
     Attributes:
         command: program and arguments. "python" is the interpreter of the bundle's environment; a path is looked up
             from the bundle's folder.
-        content_type: what /invocations takes and gives.
+        content_type: what /invocations takes and gives; "*/*": bodies go through as they are.
         port: where it listens; null: on the port in its variable PORT.
         start_seconds: how long it may take until /ping answers 200.
     """
 
     command: tuple[str, ...]
-    content_type: Literal["application/json", "text/csv"] = "application/json"
+    content_type: Literal["application/json", "text/csv", "*/*"] = "application/json"
     port: int | None = None
     start_seconds: float = 60.0
 
@@ -78,7 +81,26 @@ class HttpRuntime(ProgramRuntime):
             start_seconds=program.start_seconds,
             port=program.port,
         )
-        return HttpPredictor(server, program.content_type, signature)
+        return predictor_of(server, program.content_type, signature)
+
+    def infer_signature(self, artifact: Path) -> Signature:
+        """Whole bodies, or what `signature.json` says.
+
+        Raises:
+            ArtifactInvalidError: `server.json` is damaged; there is no `signature.json`, or it is damaged.
+        """
+        return BODY_SIGNATURE if _read(artifact).content_type == ANY else super().infer_signature(artifact)
+
+    def is_declared_pure(self, artifact: Path) -> bool:
+        """As `signature.json` says, if there is one."""
+        return artifact.with_name(SIGNATURE).is_file() and super().is_declared_pure(artifact)
+
+
+def predictor_of(server: HttpServer, content_type: str, signature: Signature) -> ProgramPredictor:
+    """What asks a server that takes this content type."""
+    if content_type == ANY:
+        return BodyPredictor(server)
+    return HttpPredictor(server, content_type, signature)
 
 
 def _read(artifact: Path) -> ServerProgram:

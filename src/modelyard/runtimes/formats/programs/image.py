@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import ClassVar
 
+from modelyard.runtimes.foreign.bodies import ANY
 from modelyard.runtimes.foreign.images import read_image
+from modelyard.runtimes.foreign.kinds import SIGNATURE
 from modelyard.runtimes.foreign.runtime import ProgramPredictor, ProgramRuntime
 from modelyard.runtimes.foreign.server import ServerBeside
-from modelyard.runtimes.formats.programs.http import HttpPredictor
+from modelyard.runtimes.formats.programs.http import predictor_of
 from modelyard.types.models import ArtifactFormat
+from modelyard.types.serving.bodies import BODY_SIGNATURE
 from modelyard.types.signatures import Scalar, Signature
 
 
@@ -24,7 +27,19 @@ class ImageRuntime(ProgramRuntime):
         """
         program = read_image(artifact)
         server = ServerBeside(program.port, ping="/ping", start_seconds=program.start_seconds)
-        return HttpPredictor(server, program.content_type, signature)
+        return predictor_of(server, program.content_type, signature)
+
+    def infer_signature(self, artifact: Path) -> Signature:
+        """Whole bodies, or what `signature.json` says.
+
+        Raises:
+            ArtifactInvalidError: `image.json` is damaged; there is no `signature.json`, or it is damaged.
+        """
+        return BODY_SIGNATURE if read_image(artifact).content_type == ANY else super().infer_signature(artifact)
+
+    def is_declared_pure(self, artifact: Path) -> bool:
+        """As `signature.json` says, if there is one."""
+        return artifact.with_name(SIGNATURE).is_file() and super().is_declared_pure(artifact)
 
     def facts(self, artifact: Path) -> dict[str, Scalar]:
         """Name and digest of the image."""

@@ -1,0 +1,1 @@
+"""How models are called, where that is more than tensors."""
