@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from modelyard.types.batch.recipes import BatchRecipe, JobProgress
 from modelyard.types.compute.scheduling import Schedule
+from modelyard.types.debugging.rules import Finding, RuleChoice
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
 from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
@@ -146,6 +147,7 @@ class Job:
     `result` holds what it made: {"model_version": "digits:1"} or evaluation figures. `progress` is told by batch jobs
     that have begun to answer. `control` names the control process beside which it runs, where several work on one
     database. `schedule` says where it stands while it has not ended. `rerun_of` names the job that it repeats.
+    `rules` says how rules on its live figures are applied where not as usual, `findings` what they have found.
     """
 
     project: str
@@ -169,6 +171,8 @@ class Job:
     control: str = ""
     schedule: Schedule | None = None
     rerun_of: str = ""
+    rules: tuple[RuleChoice, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

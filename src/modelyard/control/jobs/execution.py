@@ -9,6 +9,7 @@ from pathlib import Path
 from modelyard.algorithms.jobfile import JobFile, JobResult
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.batch.work import BatchWork
+from modelyard.control.jobs.debugging.watching import JobWatch, reason_of_stop
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.repository import JobRepository
@@ -23,6 +24,7 @@ from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.types.compute.scheduling import EntryState
+from modelyard.types.debugging.rules import RuleAction
 from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus
 from modelyard.types.models import Lineage
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
@@ -106,6 +108,7 @@ class JobExecution:
     def follow(self, ticket: str) -> None:
         """Keep the record true while the process lives: its status, its metrics, an end that was asked for."""
         job_id, is_stopping, is_leaving = job_of(ticket), False, False
+        watch = JobWatch(self._load(job_id), self._database, self._repository, self._clock)
         while True:
             job = self._load(job_id)
             try:
@@ -115,7 +118,7 @@ class JobExecution:
             if state.status is ProcessStatus.RUNNING and job.status is JobStatus.STARTING:
                 started = replace(job, status=JobStatus.RUNNING, started_at=state.started_at, sandbox=state.sandbox)
                 self._save(started)
-            self._ingest_metrics(job_id)
+            watch.look(has_news=self._ingest_metrics(job_id), is_last=not state.is_alive)
             if not state.is_alive:
                 return
             if not is_stopping and self._is_stop_requested(job_id):
@@ -230,9 +233,17 @@ class JobExecution:
             error = JobResult.read(self._folder(job) / "result.json").error
         except ModelyardError:
             error = None
-        told = self._scripts.account(self._folder(job)) if job.recipe.script is not None else ""
+        told = self._stopped_by_rule(job) if end.cause is EndCause.STOPPED else ""
+        if not told and job.recipe.script is not None:
+            told = self._scripts.account(self._folder(job))
         message = f"{error.message}. {error.hint}".strip() if error else told or end.message
         return JobEnd(cause=end.cause, message=message, exit_code=end.exit_code, log_tail=without_metrics(end.log_tail))
+
+    def _stopped_by_rule(self, job: Job) -> str:
+        """Why a rule asked for the end; empty if none did."""
+        with self._database.read() as connection:
+            found = self._repository.findings(connection, [job.id])
+        return next((reason_of_stop(each) for each in found if each.action is RuleAction.STOP), "")
 
     def _process_end(self, job: Job) -> ProcessEnd:
         lost = ProcessEnd(cause=EndCause.LOST, message="Its process is gone and left no account of its end.")
@@ -274,19 +285,24 @@ class JobExecution:
                 self._scheduling.plan_again(connection, job.id)
         self._scheduling.awake.set()
 
-    def _ingest_metrics(self, job_id: str) -> None:
-        """Store the metric lines that have come since the last look; a crash in between stores none twice."""
+    def _ingest_metrics(self, job_id: str) -> bool:
+        """Store the metric lines that have come since the last look; a crash in between stores none twice.
+
+        True if there were any.
+        """
+        has_news = False
         while True:
             with self._database.transaction() as connection:
                 job = self._repository.find(connection, job_id)
                 if job is None or not self._has_process(job):
-                    return
+                    return has_news
                 offset = self._repository.log_offset(connection, job_id)
                 points, next_offset = self._output.metric_lines(job, offset, self._clock.now())
                 if next_offset == offset:
-                    return
+                    return has_news
                 self._repository.set_log_offset(connection, job_id, next_offset)
                 if points:
+                    has_news = True
                     self._repository.add_points(connection, job_id, points)
                     latest = {**job.metrics, **{point.name: point.value for point in points}}
                     self._repository.save(connection, replace(job, metrics=latest))

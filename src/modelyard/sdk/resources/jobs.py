@@ -8,8 +8,10 @@ from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read,
 from modelyard.sdk.resources.compute.scripts import ScriptJobs
 from modelyard.sdk.resources.compute.waiting import OnLook, channels_of, limits_of, place_of
 from modelyard.sdk.resources.datasets import Datasets
+from modelyard.sdk.resources.debugging.rules import Rules, choices_of
 from modelyard.sdk.steps import Flow
 from modelyard.types.compute.scheduling import Placement, Schedule
+from modelyard.types.debugging.rules import RuleDescription
 from modelyard.types.jobs import AlgorithmDescription, Environment, Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.processes import Resources
 from modelyard.types.scripting.reruns import Verification
@@ -77,6 +79,7 @@ class Jobs(ScriptJobs[Mode]):
         seed: int = 0,
         resources: Resources | None = None,
         placement: Placement | None = None,
+        rules: Rules = (),
         wait: bool = False,
         timeout_seconds: float | None = None,
         on_look: OnLook | None = None,
@@ -92,6 +95,7 @@ class Jobs(ScriptJobs[Mode]):
             seed: seeds every random choice; same seed and data, same model.
             resources: limits of the job.
             placement: queue, priority, spot, a deadline for its start, ...: when and where it may start.
+            rules: how rules on live figures are applied where not as usual ("overfitting:stop"); see `rules`.
             wait: come back when the job has ended, and fail if it failed.
             timeout_seconds: how long to wait; None waits for ever.
             on_look: called with the job whenever the waiting looked at it.
@@ -109,6 +113,7 @@ class Jobs(ScriptJobs[Mode]):
             "target": target,
             "resources": limits_of(resources),
             "schedule": place_of(placement),
+            "rules": choices_of(rules),
         }
         return self._submitted("training-jobs", body, wait=wait, timeout_seconds=timeout_seconds, on_look=on_look)
 
@@ -200,6 +205,11 @@ class Jobs(ScriptJobs[Mode]):
     def metrics(self, id: str) -> Pages[MetricPoint]:
         """Metric values in the order in which they came."""
         return pages(MetricPoint, self._path(JOBS, "jobs", id, "metrics"))
+
+    @listing
+    def rules(self) -> Pages[RuleDescription]:
+        """The rules on live figures, each with its thresholds; `findings` of a job has what they found."""
+        return pages(RuleDescription, at(JOBS, "rules"))
 
     @call
     def stop(self, id: str) -> Flow[Job]:

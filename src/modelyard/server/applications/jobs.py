@@ -16,7 +16,10 @@ from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.client import InProcessJobsClient
+from modelyard.control.jobs.debugging.api import router as findings_router
+from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.metering import ReservationMeter
+from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.reruns.api import router as reruns_router
 from modelyard.control.jobs.reruns.service import RerunService
 from modelyard.control.jobs.scripts.api import router as scripts_router
@@ -83,6 +86,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     service, workflow = jobs_of(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
     tunings, tuning = tuning_of(context, service)
+    findings = FindingService(context.database, JobRepository())
     tracking = assemble_tracking(context, registry, guard)
     routers = [
         algorithms_router(guard),
@@ -91,6 +95,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         tuning_router(tunings, guard, context.settings),
         scripts_router(parts.scripts.service(service, registry, parts.engine), guard, context.settings),
+        findings_router(findings, guard),
         reruns_router(RerunService(service, registry, parts.scripts.results), guard),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
@@ -116,7 +121,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     asgi = _asgi(context, routers)
     return Jobs(
         application=Application(name="jobs", asgi=asgi, duties=duties, mounts=tracking.mounts, on_start=on_start),
-        client=InProcessJobsClient(service, metering.costs, tunings, context.settings),
+        client=InProcessJobsClient(service, metering.costs, tunings, findings, context.settings),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from modelyard.control.jobs.schemas import ChannelRequest, LimitedRequest
+from modelyard.control.jobs.schemas import ChannelRequest, RuledRequest
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import JobKind, JobRecipe
 from modelyard.types.scripting.recipes import MetricDefinition, ScriptRecipe
@@ -32,7 +32,7 @@ class MetricDefinitionRequest(BaseModel):
         return MetricDefinition(name=self.name, regex=self.regex)
 
 
-class ScriptJobRequest(LimitedRequest):
+class ScriptJobRequest(RuledRequest):
     """Run a Python file of a snapshot, or an image."""
 
     code: str = Field(default="", max_length=64, description="Digest of a snapshot; an image may have one as well.")

@@ -1,7 +1,7 @@
 """The rules of script jobs: what is wrong with a request is said before there is a job, as far as it can be known."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from modelyard.control.clients.contracts import RegistryClient
@@ -15,6 +15,7 @@ from modelyard.engines.base import Engine
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation
 from modelyard.types.compute.scheduling import Placement
+from modelyard.types.debugging.rules import RuleChoice
 from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
 from modelyard.types.scripting.recipes import OutputFile, ScriptRecipe, Snapshot
@@ -65,6 +66,7 @@ class ScriptJobService:
         created_by: str,
         creation: Creation | None = None,
         placement: Placement | None = None,
+        rules: Sequence[RuleChoice] = (),
     ) -> Job:
         """Accept a script job, its data pinned to version numbers and its image to a digest.
 
@@ -98,6 +100,7 @@ class ScriptJobService:
             created_by=created_by,
             creation=creation,
             placement=placement or Placement(),
+            rules=rules,
         )
 
     def output(self, project: str, job_id: str) -> list[OutputFile]:
