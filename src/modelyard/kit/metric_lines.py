@@ -5,11 +5,10 @@ import math
 import sys
 from collections.abc import Mapping
 
+from modelyard.types.debugging.rules import NOT_FINITE
+
 PREFIX = "metric "
 """A line of output that starts so carries one value as JSON."""
-
-NOT_FINITE = "not_finite"
-"""Name in front of a metric's own, behind a slash, where a value of it was none."""
 
 
 def log_metric(name: str, value: float, step: int = 0) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.errors import TargetInvalidError
-from modelyard.types.debugging.rules import CLASS_ROWS, CLASSES
+from modelyard.types.debugging.rules import CLASS_ROWS
 from modelyard.types.signatures import DataType, TensorSpec
 
 MAX_CLASSES = 1000
@@ -97,7 +97,7 @@ def log_class_sizes(labels: NDArray[Any], context: TrainingContext) -> None:
     shown = order if len(order) <= _LOGGED else np.concatenate([order[: _LOGGED // 2], order[-_LOGGED // 2 :]])
     for index in shown.tolist():
         context.log_metric(f"{CLASS_ROWS}/{names[index]}", float(counts[index]), 0)
-    context.log_metric(CLASSES, float(len(names)), 0)
+    context.log_metric(CLASS_ROWS, float(len(labels)), 0)
 
 
 def class_findings(train: NDArray[Any], holdout: NDArray[Any]) -> list[str]:

@@ -24,8 +24,8 @@ from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.types.compute.scheduling import EntryState
-from modelyard.types.debugging.rules import RuleAction
-from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus
+from modelyard.types.debugging.rules import DIAGNOSTICS, RuleAction
+from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus, MetricPoint
 from modelyard.types.models import Lineage
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
 from modelyard.types.scripting.recipes import ScriptRecipe
@@ -304,7 +304,8 @@ class JobExecution:
                 if points:
                     has_news = True
                     self._repository.add_points(connection, job_id, points)
-                    latest = {**job.metrics, **{point.name: point.value for point in points}}
+                    told = {point.name: point.value for point in points if not _is_diagnostic(point)}
+                    latest = {**job.metrics, **told}
                     self._repository.save(connection, replace(job, metrics=latest))
 
     def _end(self, job: Job, status: JobStatus, end: JobEnd) -> None:
@@ -342,6 +343,10 @@ class JobExecution:
 
     def _folder(self, job: Job) -> Path:
         return self._home.run / "jobs" / process_id(job)
+
+
+def _is_diagnostic(point: MetricPoint) -> bool:
+    return point.name.partition("/")[0] in DIAGNOSTICS
 
 
 def _labels(job: Job, entry: Entry) -> dict[str, str]:

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from modelyard.kit.metric_lines import NOT_FINITE, write_metrics
-from modelyard.types.debugging.rules import CLASS_ROWS, CLASSES, DEAD_SHARE, GRADIENT_NORM, WEIGHT_NORM, ZERO_SHARE
+from modelyard.kit.metric_lines import write_metrics
+from modelyard.types.debugging.rules import CLASS_ROWS, DEAD_SHARE, GRADIENT_NORM, NOT_FINITE, WEIGHT_NORM, ZERO_SHARE
 
 _IMAGES = 4
 _MOST_CLASSES = 20
@@ -45,7 +45,7 @@ def log_classes(labels: Iterable[object]) -> None:
     counts = Counter(str(label) for label in labels).most_common()
     shown = counts if len(counts) <= _MOST_CLASSES else counts[: _MOST_CLASSES // 2] + counts[-_MOST_CLASSES // 2 :]
     figures = {f"{CLASS_ROWS}/{name}": float(rows) for name, rows in shown}
-    write_metrics({**figures, CLASSES: float(len(counts))}, 0)
+    write_metrics({**figures, CLASS_ROWS: float(sum(rows for _, rows in counts))}, 0)
 
 
 def _add_norm(figures: dict[str, float], figure: str, what: str, layer: str, array: Any) -> float:

@@ -5,8 +5,8 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from modelyard.kit.metric_lines import NOT_FINITE, write_metrics
-from modelyard.types.debugging.rules import DEAD_SHARE, GRADIENT_NORM, WEIGHT_NORM, ZERO_SHARE
+from modelyard.kit.metric_lines import write_metrics
+from modelyard.types.debugging.rules import DEAD_SHARE, GRADIENT_NORM, NOT_FINITE, WEIGHT_NORM, ZERO_SHARE
 
 _T = TypeVar("_T")
 _ACTIVATIONS = "torch.nn.modules.activation"

@@ -10,8 +10,14 @@ GRADIENT_NORM, WEIGHT_NORM = "gradient_norm", "weight_norm"
 ZERO_SHARE, DEAD_SHARE = "zero_share", "dead_share"
 """Of a layer's answers: how many are zero, and how many of its units answer zero to every row of a batch."""
 
-CLASS_ROWS, CLASSES = "class_rows", "classes"
-"""Rows of a class as `class_rows/<label>`, all logged before `classes`, which says how many classes there are."""
+CLASS_ROWS = "class_rows"
+"""Rows of a class as `class_rows/<label>`; then, when all of them are logged, the rows of all together."""
+
+NOT_FINITE = "not_finite"
+"""A value of `<name>` was NaN or infinite, which no figure can be: so many times, as `not_finite/<name>`."""
+
+DIAGNOSTICS = (GRADIENT_NORM, WEIGHT_NORM, ZERO_SHARE, DEAD_SHARE, CLASS_ROWS, NOT_FINITE)
+"""Figures for rules and for whoever looks for a fault; the others say how good a model is."""
 
 
 class RuleAction(StrEnum):

@@ -14,6 +14,8 @@ from modelyard.algorithms.jobfile import JobFault, JobFile, JobResult
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.batch.work import BatchWork
+from modelyard.control.jobs.debugging.errors import RuleInvalidError
+from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
@@ -36,6 +38,7 @@ from modelyard.storage.objects import open_objects
 from modelyard.types.batch.recipes import BatchRecipe
 from modelyard.types.compute.scheduling import EntryState, HostCapacity, Placement, Quota
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.debugging.rules import RuleAction, RuleChoice
 from modelyard.types.jobs import DatasetRef, JobKind, JobRecipe, JobStatus
 from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard
 from modelyard.types.processes import (
@@ -563,3 +566,49 @@ def test_a_start_that_is_repeated_leaves_the_folder_of_a_running_script_alone(be
     config.write_text("touched by the running job")
     assert bench.execution.start(ticket)
     assert config.read_text() == "touched by the running job"
+
+
+RISING = "".join(
+    f'metric {{"name": "{name}", "value": {value}, "step": {step}}}\n'
+    for step in range(20)
+    for name, value in (("train_loss", 1 / (step + 1)), ("val_loss", 0.5 + abs(step - 8) / 10))
+)
+
+
+def test_what_a_rule_finds_is_on_the_job_once_and_a_rule_that_may_stop_it_does(bench):
+    bench.engine.log = RISING + 'metric {"name": "not_finite/loss", "value": 1, "step": 3}\n'
+    rules = (RuleChoice(rule="overfitting", action=RuleAction.STOP),)
+    job = bench.service.create_training("default", RECIPE, "digits", Resources(), created_by="ann", rules=rules)
+    done = bench.carry(job.id)
+    assert [(each.rule, each.action) for each in done.findings] == [("not_finite", "notify"), ("overfitting", "stop")]
+    assert (done.status, done.end.cause) == (JobStatus.STOPPED, EndCause.STOPPED)
+    assert done.end.message.startswith("The rule 'overfitting' stopped it. val_loss was best at step 8")
+    assert done.metrics.keys() == {"train_loss", "val_loss"}
+    assert bench.service.list("default", page=PageQuery()).items[0].findings == done.findings
+
+
+def test_a_job_that_was_followed_before_gives_no_finding_twice(bench):
+    bench.engine.log = RISING
+    bench.engine.ends = [exited(1)]
+    job = bench.submit()
+    ticket = bench.admit(job.id)
+    bench.execution.start(ticket)
+    bench.execution.follow(ticket)
+    bench.execution.follow(ticket)  # control was killed, and goes on
+    (finding,) = bench.service.get("default", job.id).findings
+    told = FindingService(bench.database, JobRepository())
+    assert ([*told.untold("default")], told.untold("other")) == ([finding], [])
+    told.note_told([finding.id])
+    assert told.untold(None) == []
+
+
+def test_a_rule_that_is_off_does_not_look_and_one_that_is_unknown_is_refused(bench):
+    bench.engine.log = RISING
+    bench.engine.ends = [exited(1)]
+    off = (RuleChoice(rule="all", action=RuleAction.OFF),)
+    job = bench.service.create_training("default", RECIPE, "digits", Resources(), created_by="ann", rules=off)
+    assert bench.carry(job.id).findings == ()
+    with pytest.raises(RuleInvalidError, match="There is no rule 'overfit'"):
+        bench.service.create_training(
+            "default", RECIPE, "digits", Resources(), created_by="ann", rules=(RuleChoice(rule="overfit"),)
+        )

@@ -169,7 +169,7 @@ def test_half_the_classes_are_no_reason_before_all_are_known():
         curves.add(name, 0, rows)
     (rule,) = [rule for rule, choice in catalog.chosen(()) if choice.rule == "class_imbalance"]
     assert rule.look(curves, {}) is None
-    curves.add("classes", 0, 2.0)
+    curves.add("class_rows", 0, 1000.0)
     assert rule.look(curves, {}) is not None
     assert rule.look(curves, {"ratio": 0.01}) is None
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from modelyard.control.jobs.debugging.curves import Curves
 from modelyard.control.jobs.debugging.verdicts import Rule, Verdict
-from modelyard.types.debugging.rules import CLASS_ROWS, CLASSES, RuleDescription, RuleSetting
+from modelyard.types.debugging.rules import CLASS_ROWS, RuleDescription, RuleSetting
 
 
 def _imbalanced(curves: Curves, settings: Mapping[str, float]) -> Verdict | None:
-    if curves.get(CLASSES) is None:
+    if curves.get(CLASS_ROWS) is None:
         return None  # some may still be missing
     rows = {label: each.values[-1] for label, each in curves.below(CLASS_ROWS).items()}
     if not rows or max(rows.values()) <= 0:
@@ -29,7 +29,7 @@ def _imbalanced(curves: Curves, settings: Mapping[str, float]) -> Verdict | None
 CLASS_IMBALANCE = Rule(
     description=RuleDescription(
         name="class_imbalance",
-        looks_at="the labels of the training rows, at the start: class_rows/<label>, classes",
+        looks_at="the labels of the training rows, at the start: class_rows/<label>",
         finds="The smallest class has few rows beside the largest.",
         settings=(
             RuleSetting(name="ratio", default=0.1, minimum=0, description="Fewer than this share of the largest."),

@@ -5,8 +5,7 @@ from statistics import median
 
 from modelyard.control.jobs.debugging.curves import Curve, Curves, Part, base_of
 from modelyard.control.jobs.debugging.verdicts import Rule, Verdict
-from modelyard.kit.metric_lines import NOT_FINITE
-from modelyard.types.debugging.rules import RuleDescription, RuleSetting
+from modelyard.types.debugging.rules import NOT_FINITE, RuleDescription, RuleSetting
 
 _RECENT = 3
 _NOTHING = 1e-9

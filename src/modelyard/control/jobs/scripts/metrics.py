@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from modelyard.control.jobs.errors import JobInvalidError
-from modelyard.kit.metric_lines import NOT_FINITE
+from modelyard.types.debugging.rules import NOT_FINITE
 from modelyard.types.jobs import MetricPoint
 from modelyard.types.scripting.recipes import MetricDefinition
 
