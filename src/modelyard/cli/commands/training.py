@@ -10,6 +10,7 @@ from modelyard.cli.commands.compute import options
 from modelyard.cli.commands.compute.batch import progress_words
 from modelyard.cli.commands.compute.scripts import rerun, run, show_output
 from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
+from modelyard.cli.commands.debugging.profiles import show_profile
 from modelyard.cli.commands.debugging.rules import finding_words, list_rules
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
@@ -37,6 +38,7 @@ def _declare_jobs(group: typer.Typer) -> None:
     command(group, "logs")(show_logs)
     command(group, "metrics")(show_metrics)
     command(group, "output")(show_output)
+    command(group, "profile")(show_profile)
     command(group, "wait")(wait_for_job)
     command(group, "stop")(stop_job)
     command(group, "rerun")(rerun)

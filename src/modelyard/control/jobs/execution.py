@@ -12,6 +12,7 @@ from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.debugging.watching import JobWatch, reason_of_stop
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
+from modelyard.control.jobs.profiling.keeping import KeptSamples
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.work import ScriptWork
 from modelyard.control.jobs.service import process_id
@@ -65,6 +66,7 @@ class JobExecution:
         home: Home,
         clock: Clock,
         scheduling: SchedulingService,
+        samples: KeptSamples,
         control: str = "",
     ) -> None:
         self._control = control
@@ -76,6 +78,7 @@ class JobExecution:
         self._scripts = scripts
         self._engine = engine
         self._output = output
+        self._samples = samples
         self._home = home
         self._clock = clock
         self._scheduling = scheduling
@@ -156,9 +159,7 @@ class JobExecution:
         job = self._load(job_of(ticket))
         if not job.status.is_final:
             return
-        if self._has_process(job):
-            self._output.archive(job)
-            self._engine.remove(process_id(job))
+        self._forget_process(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
         self._batches.remove(job)
         self._scripts.remove(job)
@@ -265,9 +266,7 @@ class JobExecution:
 
     def _try_again(self, job: Job, entry: Entry, *, waits: bool) -> None:
         """Prepare the next attempt; with `waits` it stands in the queue again and others run meanwhile."""
-        if self._has_process(job):
-            self._output.archive(job)
-            self._engine.remove(process_id(job))
+        self._forget_process(job)
         is_resumed = job.recipe.script is not None  # it goes on from its checkpoint: what it has measured so far counts
         if is_resumed:
             self._scripts.suspend(job)
@@ -333,6 +332,13 @@ class JobExecution:
     def _is_to_leave(self, job_id: str) -> bool:
         entry = self._scheduling.entry(job_id)
         return entry is not None and entry.state is EntryState.LEAVING
+
+    def _forget_process(self, job: Job) -> None:
+        """Keep what the present attempt has left with the engine."""
+        if self._has_process(job):
+            self._output.archive(job)
+            self._samples.archive(job)
+            self._engine.remove(process_id(job))
 
     def _has_process(self, job: Job) -> bool:
         try:

@@ -1,7 +1,7 @@
 """The rules of jobs: what may be submitted, what a record says, how one is stopped."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -255,6 +255,14 @@ class JobService:
             if job.status is not JobStatus.STOPPING:
                 with suppress(InvalidStateError):  # it has ended meanwhile
                     self.stop(project, job.id)
+
+    def add_result(self, job: Job, told: Mapping[str, str]) -> Job:
+        """Say of a job that has ended what was made of it since."""
+        with self._database.transaction() as connection:
+            known = self._repository.find(connection, job.id) or job
+            result = {**known.result, **told}
+            self._repository.save(connection, replace(known, result=result, version=known.version + 1))
+        return self.get(job.project, job.id)
 
     def logs(self, project: str, job_id: str, offset: int) -> tuple[LogChunk, bool]:
         """Output from byte `offset`, and whether more may come: of a job that runs elsewhere nothing until it ends."""

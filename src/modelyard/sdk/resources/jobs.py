@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modelyard.sdk.calls import Lines, Mode, Pages, call, line_stream, listing
-from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, update
+from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, send, update
 from modelyard.sdk.resources.compute.scripts import ScriptJobs
 from modelyard.sdk.resources.compute.waiting import OnLook, channels_of, limits_of, place_of
 from modelyard.sdk.resources.datasets import Datasets
 from modelyard.sdk.resources.debugging.rules import Rules, choices_of
-from modelyard.sdk.steps import Flow
+from modelyard.sdk.steps import Flow, Request
 from modelyard.types.compute.scheduling import Placement, Schedule
+from modelyard.types.debugging.profiles import Profile
 from modelyard.types.debugging.rules import RuleDescription
 from modelyard.types.jobs import AlgorithmDescription, Environment, Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.processes import Resources
@@ -210,6 +211,17 @@ class Jobs(ScriptJobs[Mode]):
     def rules(self) -> Pages[RuleDescription]:
         """The rules on live figures, each with its thresholds; `findings` of a job has what they found."""
         return pages(RuleDescription, at(JOBS, "rules"))
+
+    @call
+    def profile(self, id: str) -> Flow[Profile]:
+        """What the job's processes used, second by second, and in words what limits it; also while it runs."""
+        return read(Profile, self._path(JOBS, "jobs", id, "profile"))
+
+    @call
+    def profile_picture(self, id: str) -> Flow[str]:
+        """The profile as SVG."""
+        response = yield from send(Request(method="GET", path=self._path(JOBS, "jobs", id, "profile.svg")))
+        return response.content.decode()
 
     @call
     def stop(self, id: str) -> Flow[Job]:

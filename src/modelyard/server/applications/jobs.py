@@ -19,6 +19,7 @@ from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.jobs.debugging.api import router as findings_router
 from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.metering import ReservationMeter
+from modelyard.control.jobs.profiling.api import router as profiles_router
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.reruns.api import router as reruns_router
 from modelyard.control.jobs.reruns.service import RerunService
@@ -42,6 +43,7 @@ from modelyard.server.applications.carrying import (
     jobs_of,
     metering_of,
     parts_of,
+    profiles_of,
     references_of,
     scheduling_of,
     tuning_of,
@@ -96,6 +98,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         tuning_router(tunings, guard, context.settings),
         scripts_router(parts.scripts.service(service, registry, parts.engine), guard, context.settings),
         findings_router(findings, guard),
+        profiles_router(profiles_of(context, parts, service), guard),
         reruns_router(RerunService(service, registry, parts.scripts.results), guard),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),

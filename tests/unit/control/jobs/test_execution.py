@@ -20,6 +20,9 @@ from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput, parse_metrics, without_metrics
+from modelyard.control.jobs.profiling.errors import ProfileNotFoundError
+from modelyard.control.jobs.profiling.keeping import KeptSamples
+from modelyard.control.jobs.profiling.service import ProfileService
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
 from modelyard.control.jobs.service import JobService
@@ -38,6 +41,7 @@ from modelyard.storage.objects import open_objects
 from modelyard.types.batch.recipes import BatchRecipe
 from modelyard.types.compute.scheduling import EntryState, HostCapacity, Placement, Quota
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.debugging.profiles import ProcessSample
 from modelyard.types.debugging.rules import RuleAction, RuleChoice
 from modelyard.types.jobs import DatasetRef, JobKind, JobRecipe, JobStatus
 from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard
@@ -74,6 +78,7 @@ class ScriptedEngine:
         self.ends: list[ProcessEnd] = []
         self.states: dict[str, ProcessState] = {}
         self.log = ""
+        self.measured: list[ProcessSample] = []
         self.on_submit = lambda _folder: None
         self.machines = [this_machine()]
 
@@ -114,6 +119,10 @@ class ScriptedEngine:
     def logs(self, process_id, offset=0, limit=1 << 20):
         self.state(process_id)
         return LogChunk(text=self.log[offset:], next_offset=len(self.log))
+
+    def samples(self, process_id):
+        self.state(process_id)
+        return self.measured
 
     def stop(self, process_id, *, grace_seconds=5.0, is_preemption=False):
         cause = EndCause.PREEMPTED if is_preemption else EndCause.STOPPED
@@ -216,7 +225,11 @@ class Bench:
             is_shared=False,
         )
         self.snapshots = scripts.snapshots
-        self.execution = JobExecution(inputs=inputs, batches=batches, scripts=scripts.work, home=self.home, **shared)
+        samples = KeptSamples(self.engine, open_objects("memory://"))
+        self.profiles = ProfileService(self.service, database, JobRepository(), samples)
+        self.execution = JobExecution(
+            inputs=inputs, batches=batches, scripts=scripts.work, home=self.home, samples=samples, **shared
+        )
         self.batches = BatchJobService(self.service, self.registry, references)
 
     def queues_for_one(self) -> None:
@@ -612,3 +625,17 @@ def test_a_rule_that_is_off_does_not_look_and_one_that_is_unknown_is_refused(ben
         bench.service.create_training(
             "default", RECIPE, "digits", Resources(), created_by="ann", rules=(RuleChoice(rule="overfit"),)
         )
+
+
+def test_a_profile_outlives_the_process_and_a_job_that_nobody_looked_at_has_none(bench):
+    job = bench.submit()
+    with pytest.raises(ProfileNotFoundError):
+        bench.profiles.profile("default", job.id)
+    bench.engine.ends = [exited(1)]
+    look = {"waiting_seconds": 0.0, "blocked_tasks": 0, "memory_bytes": 64 << 20, "read_bytes": 0, "written_bytes": 0}
+    bench.engine.measured = [ProcessSample(at=NOW.timestamp() + at, cpu_seconds=at, **look) for at in (0.0, 1.0, 2.0)]
+    bench.carry(job.id)
+    assert not bench.engine.states, "the engine has forgotten it"
+    profile = bench.profiles.profile("default", job.id)
+    assert (profile.seconds, profile.cpu_seconds, len(profile.points)) == (2.0, 2.0, 2)
+    assert profile.verdicts[0].startswith("It is CPU bound: it used 1 of its 1 cores")
