@@ -17,11 +17,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import msgspec
-
 from modelyard.algorithms.errors import ChannelInvalidError
 from modelyard.algorithms.jobfile import JOB_FILE, OUTPUT_FOLDER, RESULT_FILE, JobFault, JobFile, JobResult
 from modelyard.errors import InvalidInputError, ModelyardError
+from modelyard.kit.metric_lines import log_metric
 
 EVALUATION, REPLAY, BATCH = "evaluation", "replay", "batch"
 _STOPPED = 128 + signal.SIGTERM
@@ -50,10 +49,11 @@ class JobContext:
             InvalidInputError: the value is not a finite number.
         """
         if not math.isfinite(value):
+            log_metric(name, value, step)
             raise InvalidInputError(
                 f"Metric '{name}' became {value} at step {step}", hint="Lower the learning rate; check the data."
             )
-        _print("metric " + msgspec.json.encode({"name": name, "value": float(value), "step": step}).decode())
+        log_metric(name, value, step)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

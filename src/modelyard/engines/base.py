@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from modelyard.engines.machines import this_machine
 from modelyard.errors import InvalidInputError, NotFoundError, UnavailableError
 from modelyard.types.compute.nodes import Node
+from modelyard.types.debugging.profiles import ProcessSample
 from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
 
@@ -103,6 +104,14 @@ class Engine(ABC):
         except ProcessNotFoundError:
             return False
         return True
+
+    def samples(self, process_id: str) -> Sequence[ProcessSample]:  # noqa: ARG002 - most have nobody who looks
+        """What a process and all below it used, look by look; nothing where nobody looks at them.
+
+        Raises:
+            ProcessNotFoundError: never submitted, or removed.
+        """
+        return []
 
     def nodes(self) -> Sequence[Node]:
         """Its machines, no two of one name; this machine, as `local`, if it has no others."""

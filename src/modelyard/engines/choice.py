@@ -11,6 +11,7 @@ from modelyard.engines.machines import NO_GPUS, find_gpus
 from modelyard.errors import InvalidInputError
 from modelyard.settings import Settings
 from modelyard.types.compute.nodes import Node
+from modelyard.types.debugging.profiles import ProcessSample
 from modelyard.types.processes import EngineKind, LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
 
@@ -71,6 +72,10 @@ class ChosenEngine(Engine):
     def logs(self, process_id: str, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
         """See `Engine.logs`."""
         return self._engine_of(process_id).logs(process_id, offset, limit)
+
+    def samples(self, process_id: str) -> Sequence[ProcessSample]:
+        """See `Engine.samples`."""
+        return self._engine_of(process_id).samples(process_id)
 
     def remove(self, process_id: str) -> None:
         """See `Engine.remove`."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from modelyard.types.batch.recipes import BatchRecipe, JobProgress
 from modelyard.types.compute.scheduling import Schedule
 from modelyard.types.contract.recipes import ContractRecipe, Phase
+from modelyard.types.debugging.rules import Finding, RuleChoice
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
 from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
@@ -151,6 +152,7 @@ class Job:
     that have begun to answer. `control` names the control process beside which it runs, where several work on one
     database. `schedule` says where it stands while it has not ended. `rerun_of` names the job that it repeats.
     `phases` is what a job of the container contract has been busy with.
+    `rules` says how rules on its live figures are applied where not as usual, `findings` what they have found.
     """
 
     project: str
@@ -175,6 +177,8 @@ class Job:
     schedule: Schedule | None = None
     rerun_of: str = ""
     phases: tuple[Phase, ...] = ()
+    rules: tuple[RuleChoice, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

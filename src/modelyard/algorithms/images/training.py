@@ -20,6 +20,7 @@ from modelyard.algorithms.preparation.classes import (
     canonical,
     class_findings,
     find_classes,
+    log_class_sizes,
 )
 from modelyard.algorithms.preparation.split import Split, split_rows
 from modelyard.data.holdout import held_out_mask_images
@@ -47,6 +48,7 @@ def train(channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: st
     height, width = images.shape[1:3]
     context.log(f"{len(images):,} images of {height} x {width} pixels: {split.sentence()}")
     classes, _ = find_classes(labels[split.train], "the label")
+    log_class_sizes(labels[split.train], context)
     scaling = scaling_of(images[split.train])
     settings = NetworkSettings.of(given, context.seed, context.threads)
     kind = _network_kind(str(given["network"]))

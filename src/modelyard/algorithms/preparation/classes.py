@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.errors import TargetInvalidError
+from modelyard.types.debugging.rules import CLASS_ROWS
 from modelyard.types.signatures import DataType, TensorSpec
 
 MAX_CLASSES = 1000
@@ -15,6 +17,7 @@ _FEW_CLASSES = 20
 _RARE_ROWS = 10
 _IMBALANCE = 10
 _SHOWN = 5
+_LOGGED = 20  # the smallest and the largest say enough
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,16 @@ def find_classes(labels: NDArray[Any], what: str) -> tuple[Classes, NDArray[np.i
             field="target",
         )
     return Classes(values=values), indices.astype(np.int64)
+
+
+def log_class_sizes(labels: NDArray[Any], context: TrainingContext) -> None:
+    """Live figures of how many training rows each class has, for the rule that looks at that."""
+    names, counts = np.unique(labels.astype(str), return_counts=True)
+    order = np.argsort(counts)
+    shown = order if len(order) <= _LOGGED else np.concatenate([order[: _LOGGED // 2], order[-_LOGGED // 2 :]])
+    for index in shown.tolist():
+        context.log_metric(f"{CLASS_ROWS}/{names[index]}", float(counts[index]), 0)
+    context.log_metric(CLASS_ROWS, float(len(labels)), 0)
 
 
 def class_findings(train: NDArray[Any], holdout: NDArray[Any]) -> list[str]:

@@ -11,7 +11,14 @@ from modelyard.algorithms.base import Channel, TrainingContext
 from modelyard.algorithms.bundles import Trained, write_bundle
 from modelyard.algorithms.errors import ColumnsInvalidError, TargetInvalidError
 from modelyard.algorithms.graph import Graph
-from modelyard.algorithms.preparation.classes import Classes, balanced_weights, canonical, class_findings, find_classes
+from modelyard.algorithms.preparation.classes import (
+    Classes,
+    balanced_weights,
+    canonical,
+    class_findings,
+    find_classes,
+    log_class_sizes,
+)
 from modelyard.algorithms.preparation.split import Split, split_rows, take
 from modelyard.algorithms.tables.encoding import Encoder, Features, fit_encoder
 from modelyard.algorithms.tables.loading import TrainingTable, load
@@ -49,6 +56,7 @@ def train_classifier(
     prepared = _prepare(table, given, context)
     split = prepared.split
     classes, _ = find_classes(labels[split.train], f"The target '{context.target}'")
+    log_class_sizes(labels[split.train], context)
     numbers = {value: index for index, value in enumerate(classes.values.tolist())}
     indices = np.array([numbers.get(label, -1) for label in labels.tolist()], dtype=np.int64)
     is_balanced = given["class_weight"] == "balanced"

@@ -10,6 +10,8 @@ from modelyard.cli.commands.compute import options
 from modelyard.cli.commands.compute.batch import progress_words
 from modelyard.cli.commands.compute.scripts import rerun, run, show_output
 from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
+from modelyard.cli.commands.debugging.profiles import show_profile
+from modelyard.cli.commands.debugging.rules import finding_words, list_rules
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
@@ -36,9 +38,11 @@ def _declare_jobs(group: typer.Typer) -> None:
     command(group, "logs")(show_logs)
     command(group, "metrics")(show_metrics)
     command(group, "output")(show_output)
+    command(group, "profile")(show_profile)
     command(group, "wait")(wait_for_job)
     command(group, "stop")(stop_job)
     command(group, "rerun")(rerun)
+    command(group, "rules")(list_rules)
     command(group, "hold")(hold_job)
     command(group, "release")(release_job)
     command(group, "rank")(rank_job)
@@ -71,6 +75,7 @@ def train(
     spot: options.Spot = False,
     start_within: options.StartWithin = None,
     reservation: options.Reservation = None,
+    rule: options.Rules = None,
     wait: Annotated[bool, typer.Option(help="Wait until the model is registered.")] = True,
 ) -> None:
     """Train a model on a dataset and register what comes out."""
@@ -89,6 +94,7 @@ def train(
             seed=seed,
             resources=options.resources_of(cpus, memory, time_limit, gpus, gpu_kind, gpu_memory, node_label),
             placement=options.placement_of(queue, priority, spot, start_within, reservation),
+            rules=rule or (),
         )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
     if wait:
@@ -139,6 +145,7 @@ def show_job(session: Session, id: Id) -> None:
         "Seed": recipe.seed,
         "Model versions": recipe.candidates,
         "Progress" if job.progress else "Metrics": progress_words(job),
+        "Found": finding_words(job.findings),
         "Result": pairs(job.result),
         "Sandbox": job.sandbox,
         "Attempt": job.attempt,

@@ -13,6 +13,7 @@ from modelyard.types.access import Principal
 from modelyard.types.compute.costs import Budget
 from modelyard.types.compute.scheduling import Quota
 from modelyard.types.datasets import DatasetFormat, DatasetVersion
+from modelyard.types.debugging.rules import Finding
 from modelyard.types.jobs import Job, JobRecipe
 from modelyard.types.models import Evaluation, Lineage, ModelVersion
 from modelyard.types.routing import RouteToken
@@ -115,3 +116,9 @@ class JobsClient(Protocol):
 
     def budgets(self) -> Sequence[Budget]:
         """Every project's budget with what is spent of it in this month."""
+
+    def untold_findings(self) -> Sequence[Finding]:
+        """What rules have found on jobs of every project and nobody was told yet, the oldest first."""
+
+    def note_findings_told(self, ids: Sequence[int]) -> None:
+        """People have been told of these."""

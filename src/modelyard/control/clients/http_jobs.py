@@ -8,6 +8,7 @@ import msgspec
 from modelyard.control.clients.http import HttpApplication
 from modelyard.errors import ConflictError
 from modelyard.types.compute.costs import Budget
+from modelyard.types.debugging.rules import Finding
 from modelyard.types.jobs import Job, JobRecipe
 from modelyard.types.tuning.jobs import TuningJob
 from modelyard.types.tuning.searches import Range, TuningRules
@@ -15,6 +16,10 @@ from modelyard.types.tuning.searches import Range, TuningRules
 
 class _Budgets(msgspec.Struct):
     items: list[Budget]
+
+
+class _Findings(msgspec.Struct):
+    items: list[Finding]
 
 
 class HttpJobsClient:
@@ -85,6 +90,14 @@ class HttpJobsClient:
     def budgets(self) -> Sequence[Budget]:
         """See JobsClient."""
         return self._jobs.call("GET", "/budgets", _Budgets).items
+
+    def untold_findings(self) -> Sequence[Finding]:
+        """See JobsClient."""
+        return self._jobs.call("GET", "/findings", _Findings).items
+
+    def note_findings_told(self, ids: Sequence[int]) -> None:
+        """See JobsClient."""
+        self._jobs.call("POST", "/findings/told", _Findings, body={"ids": [*ids]})
 
     def _create(self, project: str, kind: str, body: Mapping[str, object], key: str) -> Job:
         return self._jobs.call("POST", f"{_project(project)}/{kind}", Job, body=body, headers={"Idempotency-Key": key})

@@ -41,7 +41,13 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         One that could never start is refused with the reason. `result` names the version that it made.
         """
         return service.create_training(
-            project, body.recipe(), body.model, limits(body), **_by(principal, creation), placement=body.placement()
+            project,
+            body.recipe(),
+            body.model,
+            limits(body),
+            **_by(principal, creation),
+            placement=body.placement(),
+            rules=body.rule_choices(),
         )
 
     @routes.post("/evaluation-jobs", status_code=201, summary="Measure model versions on held-out rows")

@@ -6,12 +6,14 @@ from typing import Protocol
 
 import msgspec
 
+from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.service import JobService
 from modelyard.control.metering.service import CostService
 from modelyard.errors import InvalidStateError
 from modelyard.settings import Settings
 from modelyard.storage.creations import Creation
 from modelyard.types.compute.costs import Budget
+from modelyard.types.debugging.rules import Finding
 from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
 from modelyard.types.tuning.jobs import TuningJob
@@ -33,10 +35,18 @@ class Tunings(Protocol):
 class InProcessJobsClient:
     """Calls the services directly; the same answers and errors as the HTTP client."""
 
-    def __init__(self, service: JobService, costs: CostService, tunings: Tunings, settings: Settings) -> None:
+    def __init__(
+        self,
+        service: JobService,
+        costs: CostService,
+        tunings: Tunings,
+        findings: FindingService,
+        settings: Settings,
+    ) -> None:
         self._service = service
         self._costs = costs
         self._tunings = tunings
+        self._findings = findings
         self._resources = Resources(
             cpus=1.0, memory_bytes=settings.job_memory_bytes, time_limit_seconds=settings.job_time_limit_seconds
         )
@@ -92,6 +102,14 @@ class InProcessJobsClient:
     def budgets(self) -> Sequence[Budget]:
         """Every project's budget."""
         return self._costs.budgets(None)
+
+    def untold_findings(self) -> Sequence[Finding]:
+        """What rules have found and nobody was told yet."""
+        return self._findings.untold(None)
+
+    def note_findings_told(self, ids: Sequence[int]) -> None:
+        """People have been told of these."""
+        self._findings.note_told(ids)
 
     def _compare(self, project: str, kind: JobKind, recipe: JobRecipe, idempotency_key: str) -> Job:
         creation = _creation(idempotency_key, (project, recipe))

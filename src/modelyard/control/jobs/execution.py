@@ -12,8 +12,10 @@ from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.history import entered
 from modelyard.control.jobs.contract.work import STOP_GRACE_SECONDS, ContractWork
+from modelyard.control.jobs.debugging.watching import JobWatch, reason_of_stop
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
+from modelyard.control.jobs.profiling.keeping import KeptSamples
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.work import ScriptWork
 from modelyard.control.jobs.service import process_id
@@ -27,7 +29,8 @@ from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.types.compute.scheduling import EntryState
 from modelyard.types.contract.recipes import ContractRecipe, PhaseName
-from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus
+from modelyard.types.debugging.rules import DIAGNOSTICS, RuleAction
+from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus, MetricPoint
 from modelyard.types.models import Lineage
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
 from modelyard.types.scripting.recipes import ScriptRecipe
@@ -70,6 +73,7 @@ class JobExecution:
         home: Home,
         clock: Clock,
         scheduling: SchedulingService,
+        samples: KeptSamples,
         control: str = "",
     ) -> None:
         self._control = control
@@ -82,6 +86,7 @@ class JobExecution:
         self._contracts = contracts
         self._engine = engine
         self._output = output
+        self._samples = samples
         self._home = home
         self._clock = clock
         self._scheduling = scheduling
@@ -115,6 +120,7 @@ class JobExecution:
     def follow(self, ticket: str) -> None:
         """Keep the record true while the process lives: its status, its metrics, an end that was asked for."""
         job_id, is_stopping, is_leaving = job_of(ticket), False, False
+        watch = JobWatch(self._load(job_id), self._database, self._repository, self._clock)
         while True:
             job = self._load(job_id)
             try:
@@ -124,7 +130,7 @@ class JobExecution:
             if state.status is ProcessStatus.RUNNING and job.status is JobStatus.STARTING:
                 started = replace(job, status=JobStatus.RUNNING, started_at=state.started_at, sandbox=state.sandbox)
                 self._save(entered(started, PhaseName.TRAINING, self._clock.now()))
-            self._ingest_metrics(job_id)
+            watch.look(has_news=self._ingest_metrics(job_id), is_last=not state.is_alive)
             self._keep_checkpoints(job)
             if not state.is_alive:
                 return
@@ -164,9 +170,7 @@ class JobExecution:
         job = self._load(job_of(ticket))
         if not job.status.is_final:
             return
-        if self._has_process(job):
-            self._output.archive(job)
-            self._engine.remove(process_id(job))
+        self._forget_process(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
         self._batches.remove(job)
         self._scripts.remove(job)
@@ -255,11 +259,19 @@ class JobExecution:
             error = JobResult.read(self._folder(job) / "result.json").error
         except ModelyardError:
             error = None
-        told = self._scripts.account(self._folder(job)) if job.recipe.script is not None else ""
-        if job.recipe.contract is not None:
+        told = self._stopped_by_rule(job) if end.cause is EndCause.STOPPED else ""
+        if not told and job.recipe.script is not None:
+            told = self._scripts.account(self._folder(job))
+        if not told and job.recipe.contract is not None:
             told = self._contracts.account(job, job.recipe.contract, self._folder(job), end)
         message = f"{error.message}. {error.hint}".strip() if error else told or end.message
         return JobEnd(cause=end.cause, message=message, exit_code=end.exit_code, log_tail=without_metrics(end.log_tail))
+
+    def _stopped_by_rule(self, job: Job) -> str:
+        """Why a rule asked for the end; empty if none did."""
+        with self._database.read() as connection:
+            found = self._repository.findings(connection, [job.id])
+        return next((reason_of_stop(each) for each in found if each.action is RuleAction.STOP), "")
 
     def _process_end(self, job: Job) -> ProcessEnd:
         lost = ProcessEnd(cause=EndCause.LOST, message="Its process is gone and left no account of its end.")
@@ -281,9 +293,7 @@ class JobExecution:
 
     def _try_again(self, job: Job, entry: Entry, *, waits: bool) -> None:
         """Prepare the next attempt; with `waits` it stands in the queue again and others run meanwhile."""
-        if self._has_process(job):
-            self._output.archive(job)
-            self._engine.remove(process_id(job))
+        self._forget_process(job)
         # People's own programs go on from their checkpoints: what they have measured so far counts.
         is_resumed = job.recipe.script is not None or job.recipe.contract is not None
         if is_resumed:
@@ -325,21 +335,27 @@ class JobExecution:
         self._save(job)
         return self._load(job.id)
 
-    def _ingest_metrics(self, job_id: str) -> None:
-        """Store the metric lines that have come since the last look; a crash in between stores none twice."""
+    def _ingest_metrics(self, job_id: str) -> bool:
+        """Store the metric lines that have come since the last look; a crash in between stores none twice.
+
+        True if there were any.
+        """
+        has_news = False
         while True:
             with self._database.transaction() as connection:
                 job = self._repository.find(connection, job_id)
                 if job is None or not self._has_process(job):
-                    return
+                    return has_news
                 offset = self._repository.log_offset(connection, job_id)
                 points, next_offset = self._output.metric_lines(job, offset, self._clock.now())
                 if next_offset == offset:
-                    return
+                    return has_news
                 self._repository.set_log_offset(connection, job_id, next_offset)
                 if points:
+                    has_news = True
                     self._repository.add_points(connection, job_id, points)
-                    latest = {**job.metrics, **{point.name: point.value for point in points}}
+                    told = {point.name: point.value for point in points if not _is_diagnostic(point)}
+                    latest = {**job.metrics, **told}
                     self._repository.save(connection, replace(job, metrics=latest))
 
     def _end(self, job: Job, status: JobStatus, end: JobEnd) -> None:
@@ -368,6 +384,13 @@ class JobExecution:
         entry = self._scheduling.entry(job_id)
         return entry is not None and entry.state is EntryState.LEAVING
 
+    def _forget_process(self, job: Job) -> None:
+        """Keep what the present attempt has left with the engine."""
+        if self._has_process(job):
+            self._output.archive(job)
+            self._samples.archive(job)
+            self._engine.remove(process_id(job))
+
     def _has_process(self, job: Job) -> bool:
         try:
             self._engine.state(process_id(job))
@@ -386,6 +409,10 @@ def _stop_grace_seconds(job: Job) -> float:
 def _is_stopped(job: Job, end: ProcessEnd) -> bool:
     """Whether that end is no failure; under the container contract neither is the time limit, which keeps the model."""
     return end.cause is EndCause.STOPPED or (end.cause is EndCause.TIMEOUT and job.recipe.contract is not None)
+
+
+def _is_diagnostic(point: MetricPoint) -> bool:
+    return point.name.partition("/")[0] in DIAGNOSTICS
 
 
 def _labels(job: Job, entry: Entry) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from modelyard.control.jobs.tables import job_runs, jobs, metric_points
+from modelyard.control.jobs.tables import job_findings, job_runs, jobs, metric_points
 from modelyard.control.rest.pages import PageQuery
 from modelyard.storage.keyset import keyset
+from modelyard.types.debugging.rules import Finding, RuleAction
 from modelyard.types.experiments.tracking import JobRun
 from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
 
@@ -120,6 +121,27 @@ class JobRepository:
             for row in connection.execute(query)
         ]
 
+    def add_finding(self, connection: Connection, finding: Finding, *, is_told: bool) -> None:
+        """Write down what a rule has found; the database gives it its id."""
+        values = {column.name: getattr(finding, column.name) for column in job_findings.c if column.name in _FINDING}
+        connection.execute(insert(job_findings).values(**values, is_told=int(is_told)))
+
+    def findings(self, connection: Connection, job_ids: Sequence[str]) -> Sequence[Finding]:
+        """What rules have found on some jobs, in its order."""
+        query = select(job_findings).where(job_findings.c.job.in_(job_ids)).order_by(job_findings.c.id)
+        return [_finding(row) for row in connection.execute(query)]
+
+    def untold_findings(self, connection: Connection, project: str | None, limit: int) -> Sequence[Finding]:
+        """Those that are no event yet, the oldest first."""
+        query = select(job_findings).where(job_findings.c.is_told == 0)
+        if project is not None:
+            query = query.where(job_findings.c.project == project)
+        return [_finding(row) for row in connection.execute(query.order_by(job_findings.c.id).limit(limit))]
+
+    def note_findings_told(self, connection: Connection, ids: Sequence[int]) -> None:
+        """They are events now."""
+        connection.execute(update(job_findings).where(job_findings.c.id.in_(ids)).values(is_told=1))
+
     def untold(self, connection: Connection, limit: int) -> Sequence[tuple[Job, JobRun | None]]:
         """Jobs that have begun or ended and of which MLflow does not know all, oldest first."""
         newest = select(func.max(metric_points.c.sequence)).where(metric_points.c.job_id == jobs.c.id).scalar_subquery()
@@ -162,6 +184,23 @@ class JobRepository:
         connection.execute(delete(job_runs).where(job_runs.c.job == run.job))
         values = {"attempt": run.attempt, "run": run.run, "sequence": run.sequence, "is_done": int(run.is_done)}
         connection.execute(insert(job_runs).values(job=run.job, **values))
+
+
+_FINDING = ("project", "job", "rule", "action", "step", "value", "message", "at")
+
+
+def _finding(row: Row[tuple[object, ...]]) -> Finding:
+    return Finding(
+        id=row.id,
+        project=row.project,
+        job=row.job,
+        rule=row.rule,
+        action=RuleAction(row.action),
+        step=row.step,
+        value=row.value,
+        message=row.message,
+        at=row.at,
+    )
 
 
 def _columns(job: Job) -> dict[str, object]:

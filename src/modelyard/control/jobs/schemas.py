@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from modelyard.control.jobs.debugging.schemas import Rules
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE, Placement
+from modelyard.types.debugging.rules import RuleChoice
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe
 from modelyard.types.processes import NodeChoice, Resources
 from modelyard.types.signatures import Scalar
@@ -101,6 +103,16 @@ class LimitedRequest(BaseModel):
         )
 
 
+class RuledRequest(LimitedRequest):
+    """What jobs that learn something have in common."""
+
+    rules: Rules = Field(default_factory=list)
+
+    def rule_choices(self) -> tuple[RuleChoice, ...]:
+        """As plain data."""
+        return tuple(rule.choice() for rule in self.rules)
+
+
 class JobRequest(LimitedRequest):
     """What jobs over datasets by role have in common."""
 
@@ -108,7 +120,7 @@ class JobRequest(LimitedRequest):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seeds every random choice.")
 
 
-class TrainingJobRequest(JobRequest):
+class TrainingJobRequest(JobRequest, RuledRequest):
     """Train a built-in algorithm and register what it makes as the next version of `model`."""
 
     algorithm: str = Field(description="Name of a built-in algorithm.", examples=["image-classification"])

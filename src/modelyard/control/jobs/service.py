@@ -1,6 +1,7 @@
 """The rules of jobs: what may be submitted, what a record says, how one is stopped."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from statistics import median
 
 from modelyard.algorithms import catalog, hyperparameters
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.debugging.catalog import check as check_rules
 from modelyard.control.jobs.errors import JobInvalidError, JobNotFoundError
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
@@ -22,6 +24,7 @@ from modelyard.storage.database import Database
 from modelyard.types.batch.metrics import EXPECTED_END, FAILED_ROWS, ROWS, ROWS_PER_SECOND, TOTAL_ROWS
 from modelyard.types.batch.recipes import JobProgress
 from modelyard.types.compute.scheduling import Placement
+from modelyard.types.debugging.rules import Finding, RuleChoice
 from modelyard.types.jobs import DatasetRef, Job, JobKind, JobRecipe, JobStatus, MetricPoint
 from modelyard.types.models import ArtifactFormat, ModelVersion, Task
 from modelyard.types.processes import LogChunk, Resources
@@ -74,6 +77,7 @@ class JobService:
         created_by: str,
         creation: Creation | None = None,
         placement: Placement = _ANYWHERE,
+        rules: Sequence[RuleChoice] = (),
     ) -> Job:
         """Accept a training job, or refuse it with what is wrong. It is durable when this returns.
 
@@ -94,6 +98,7 @@ class JobService:
             created_by=created_by,
             creation=creation,
             placement=placement,
+            rules=rules,
         )
 
     def create_comparison(
@@ -134,12 +139,15 @@ class JobService:
         creation: Creation | None = None,
         placement: Placement,
         rerun_of: str = "",
+        rules: Sequence[RuleChoice] = (),
     ) -> Job:
         """Accept a job whose recipe is complete: checked, and pinned to versions. It is durable when this returns.
 
         Raises:
             JobNeverFitsError: no machine has what it asks for, or its project may not have it.
+            RuleInvalidError: there is no such rule, or it has no such setting.
         """
+        check_rules(rules)
         job = Job(
             project=project,
             id=new_id("job"),
@@ -153,6 +161,7 @@ class JobService:
             created_at=self._clock.now(),
             created_by=created_by,
             rerun_of=rerun_of,
+            rules=(*rules,),
         )
         self._check_budget(project)
         entry = self._scheduling.place(job.id, project, resources, placement, self._usual_seconds(job))
@@ -247,6 +256,14 @@ class JobService:
                 with suppress(InvalidStateError):  # it has ended meanwhile
                     self.stop(project, job.id)
 
+    def add_result(self, job: Job, told: Mapping[str, str]) -> Job:
+        """Say of a job that has ended what was made of it since."""
+        with self._database.transaction() as connection:
+            known = self._repository.find(connection, job.id) or job
+            result = {**known.result, **told}
+            self._repository.save(connection, replace(known, result=result, version=known.version + 1))
+        return self.get(job.project, job.id)
+
     def logs(self, project: str, job_id: str, offset: int) -> tuple[LogChunk, bool]:
         """Output from byte `offset`, and whether more may come: of a job that runs elsewhere nothing until it ends."""
         job = self.get(project, job_id)
@@ -314,9 +331,15 @@ class JobService:
         return median(seconds) if seconds else None
 
     def _shown(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Jobs as they are shown: with their places in the queue, and checked against their processes."""
+        """Jobs as they are shown: with their places in the queue and findings, checked against their processes."""
         schedules = self._scheduling.schedules([job.id for job in jobs if not job.status.is_final])
-        return [replace(self._truthful(job), schedule=schedules.get(job.id)) for job in jobs]
+        findings: dict[str, list[Finding]] = defaultdict(list)
+        with self._database.read() as connection:
+            for finding in self._repository.findings(connection, [job.id for job in jobs]):
+                findings[finding.job].append(finding)
+        return [
+            replace(self._truthful(job), schedule=schedules.get(job.id), findings=(*findings[job.id],)) for job in jobs
+        ]
 
     def _truthful(self, job: Job) -> Job:
         """A RUNNING record whose process is gone is shown as STOPPING until its end has been recorded."""

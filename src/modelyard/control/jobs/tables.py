@@ -1,6 +1,6 @@
 """Tables of jobs."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import jobs_metadata
@@ -35,6 +35,24 @@ metric_points = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 """`value` is the shortest text that reads back as the same float, on every database."""
+
+job_findings = Table(
+    "job_findings",
+    jobs_metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("project", String(63), nullable=False),
+    Column("job", ForeignKey(jobs.c.id, ondelete="CASCADE"), nullable=False),
+    Column("rule", String(63), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("is_told", Integer, nullable=False),
+    UniqueConstraint("job", "rule"),
+    Index("ix_job_findings_told", "is_told", "id"),
+)
+"""What rules have found on jobs; `is_told`: it is an event of Operations, or never will be one."""
 
 job_runs = Table(
     "job_runs",

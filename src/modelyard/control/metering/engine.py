@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.types.compute.nodes import Node
+from modelyard.types.debugging.profiles import ProcessSample
 from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
 _END_SECONDS = 30.0
@@ -42,6 +43,10 @@ class MeteredEngine(Engine):
     def logs(self, process_id: str, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
         """See `Engine.logs`."""
         return self._engine.logs(process_id, offset, limit)
+
+    def samples(self, process_id: str) -> Sequence[ProcessSample]:
+        """See `Engine.samples`."""
+        return self._engine.samples(process_id)
 
     def remove(self, process_id: str) -> None:
         """See `Engine.remove`. The process is ended first: only then is all that it used known."""

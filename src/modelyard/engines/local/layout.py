@@ -12,6 +12,7 @@ RUNNING = "running.json"  # the command was executed
 STOP = "stop.json"  # somebody asked for the end
 END = "end.json"  # the account of the end, written once
 USAGE = "usage.json"  # what it has used so far, renewed every few seconds
+PROFILE = "profile.jsonl"  # what it used, a line for each look
 LOG = "log"  # folder of output segments, each named by its first byte's offset
 TEMPORARY = "tmp"  # folder: the private /tmp
 SHIM_LOG = "supervisor.log"

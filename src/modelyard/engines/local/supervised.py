@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
+
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.engines.local import layout, output_files, remains
 from modelyard.engines.local.records import Record, Records
@@ -19,12 +21,14 @@ from modelyard.engines.local.shim.main import ALREADY_THERE, STARTED
 from modelyard.engines.machines import Gpu
 from modelyard.engines.records import labelled
 from modelyard.errors import UnavailableError
+from modelyard.types.debugging.profiles import ProcessSample
 from modelyard.types.processes import LogChunk, ProcessSpec, ProcessState, SandboxLevel
 
 _START_LIMIT_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _REMOVE_LIMIT_SECONDS = 30.0
 _LEAVE_LIMIT_SECONDS = 5.0
+_DECODER = msgspec.json.Decoder(ProcessSample)
 
 
 class SupervisorFailedError(UnavailableError):
@@ -87,6 +91,11 @@ class SupervisedEngine(Engine):
         is_complete = not self.state(process_id).is_alive
         folder = self._records.path(process_id) / layout.LOG
         return output_files.read(folder, offset, limit, is_complete=is_complete)
+
+    def samples(self, process_id: str) -> Sequence[ProcessSample]:
+        """See `Engine.samples`."""
+        self._records.state(process_id)
+        return read_samples(self._records.path(process_id) / layout.PROFILE)
 
     def remove(self, process_id: str) -> None:
         """See `Engine.remove`."""
@@ -184,3 +193,12 @@ class SupervisedEngine(Engine):
 
     def _cgroup_name(self, process_id: str) -> str:
         return f"modelyard-{self._records.home_digest}-{process_id}"
+
+
+def read_samples(file: Path) -> Sequence[ProcessSample]:
+    """The whole lines of a profile; nothing while there is none."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return []
+    return _DECODER.decode_lines(content[: content.rfind(b"\n") + 1])

@@ -3,10 +3,11 @@
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGESIZE")
+_MOST_TASKS = 64  # a look must stay cheap beside what it looks at
 
 
 def descendants(pid: int) -> set[int]:
@@ -50,6 +51,33 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 def task_count(pids: Iterable[int]) -> int:
     """Threads of `pids` together."""
     return sum(int(fields[17]) for pid in pids if (fields := _stat(pid)))
+
+
+def io_bytes(pids: Iterable[int]) -> tuple[int, int]:
+    """What `pids`, and the children that they have collected, took in and gave out by read and write calls.
+
+    Source: proc(5): rchar and wchar of /proc/PID/io.
+    """
+    taken = given = 0
+    for pid in pids:
+        for line in _read(f"/proc/{pid}/io").splitlines():
+            name, _, count = line.partition(": ")
+            taken += int(count) if name == "rchar" else 0
+            given += int(count) if name == "wchar" else 0
+    return taken, given
+
+
+def tasks(pids: Iterable[int]) -> Iterator[tuple[int, str, int]]:
+    """Threads of `pids`, 64 at most: id, state, and for how many nanoseconds it could have run and did not.
+
+    Source: proc(5): field 3 of /proc/PID/task/TID/stat; the second number of schedstat, in the kernel's
+    Documentation/scheduler/sched-stats.
+    """
+    found = [(pid, task) for pid in pids for task in _names(f"/proc/{pid}/task")]
+    for pid, task in found[:_MOST_TASKS]:
+        fields, times = _stat_of(f"/proc/{pid}/task/{task}"), _read(f"/proc/{pid}/task/{task}/schedstat").split()
+        if fields and len(times) > 1:
+            yield int(task), fields[0], int(times[1])
 
 
 def private_memory_bytes(pids: Iterable[int]) -> int:
@@ -119,7 +147,18 @@ def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
 
 def _stat(pid: int) -> list[str]:
     """Fields of /proc/<pid>/stat from the state on; empty if it is gone."""
-    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return _stat_of(f"/proc/{pid}")
+
+
+def _stat_of(folder: str) -> list[str]:
+    return _read(f"{folder}/stat").rpartition(")")[2].split()
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _read(path: str) -> str:

@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modelyard.sdk.calls import Lines, Mode, Pages, call, line_stream, listing
-from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, update
+from modelyard.sdk.resource import JOBS, Resource, act, at, create, pages, read, send, update
 from modelyard.sdk.resources.compute.scripts import ScriptJobs
 from modelyard.sdk.resources.compute.waiting import OnLook, channels_of, limits_of, place_of
 from modelyard.sdk.resources.datasets import Datasets
-from modelyard.sdk.steps import Flow
+from modelyard.sdk.resources.debugging.rules import Rules, choices_of
+from modelyard.sdk.steps import Flow, Request
 from modelyard.types.compute.scheduling import Placement, Schedule
+from modelyard.types.debugging.profiles import Profile
+from modelyard.types.debugging.rules import RuleDescription
 from modelyard.types.jobs import AlgorithmDescription, Environment, Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.processes import Resources
 from modelyard.types.scripting.reruns import Verification
@@ -77,6 +80,7 @@ class Jobs(ScriptJobs[Mode]):
         seed: int = 0,
         resources: Resources | None = None,
         placement: Placement | None = None,
+        rules: Rules = (),
         wait: bool = False,
         timeout_seconds: float | None = None,
         on_look: OnLook | None = None,
@@ -92,6 +96,7 @@ class Jobs(ScriptJobs[Mode]):
             seed: seeds every random choice; same seed and data, same model.
             resources: limits of the job.
             placement: queue, priority, spot, a deadline for its start, ...: when and where it may start.
+            rules: how rules on live figures are applied where not as usual ("overfitting:stop"); see `rules`.
             wait: come back when the job has ended, and fail if it failed.
             timeout_seconds: how long to wait; None waits for ever.
             on_look: called with the job whenever the waiting looked at it.
@@ -109,6 +114,7 @@ class Jobs(ScriptJobs[Mode]):
             "target": target,
             "resources": limits_of(resources),
             "schedule": place_of(placement),
+            "rules": choices_of(rules),
         }
         return self._submitted("training-jobs", body, wait=wait, timeout_seconds=timeout_seconds, on_look=on_look)
 
@@ -200,6 +206,22 @@ class Jobs(ScriptJobs[Mode]):
     def metrics(self, id: str) -> Pages[MetricPoint]:
         """Metric values in the order in which they came."""
         return pages(MetricPoint, self._path(JOBS, "jobs", id, "metrics"))
+
+    @listing
+    def rules(self) -> Pages[RuleDescription]:
+        """The rules on live figures, each with its thresholds; `findings` of a job has what they found."""
+        return pages(RuleDescription, at(JOBS, "rules"))
+
+    @call
+    def profile(self, id: str) -> Flow[Profile]:
+        """What the job's processes used, second by second, and in words what limits it; also while it runs."""
+        return read(Profile, self._path(JOBS, "jobs", id, "profile"))
+
+    @call
+    def profile_picture(self, id: str) -> Flow[str]:
+        """The profile as SVG."""
+        response = yield from send(Request(method="GET", path=self._path(JOBS, "jobs", id, "profile.svg")))
+        return response.content.decode()
 
     @call
     def stop(self, id: str) -> Flow[Job]:

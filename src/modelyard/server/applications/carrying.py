@@ -15,6 +15,8 @@ from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.metering import KINDS, JobSubjects
 from modelyard.control.jobs.output import JobOutput
+from modelyard.control.jobs.profiling.keeping import KeptSamples
+from modelyard.control.jobs.profiling.service import ProfileService
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.assembly import Scripts
 from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
@@ -152,6 +154,7 @@ def jobs_of(
         home=context.home,
         clock=context.clock,
         scheduling=scheduling,
+        samples=KeptSamples(parts.engine, context.objects),
         control=context.presence.name,
     )
     service = JobService(
@@ -168,6 +171,11 @@ def jobs_of(
         lives=context.presence.lives,
     )
     return service, JobWorkflow(execution)
+
+
+def profiles_of(context: Context, parts: Parts, jobs: JobService) -> ProfileService:
+    """What jobs used."""
+    return ProfileService(jobs, context.database, JobRepository(), KeptSamples(parts.engine, context.objects))
 
 
 def tuning_of(context: Context, jobs: JobService) -> tuple[TuningService, TuningWorkflow]:

@@ -16,7 +16,11 @@ from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.client import InProcessJobsClient
+from modelyard.control.jobs.debugging.api import router as findings_router
+from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.metering import ReservationMeter
+from modelyard.control.jobs.profiling.api import router as profiles_router
+from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.reruns.api import router as reruns_router
 from modelyard.control.jobs.reruns.service import RerunService
 from modelyard.control.jobs.scripts.api import router as scripts_router
@@ -39,6 +43,7 @@ from modelyard.server.applications.carrying import (
     jobs_of,
     metering_of,
     parts_of,
+    profiles_of,
     references_of,
     scheduling_of,
     tuning_of,
@@ -83,6 +88,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     service, workflow = jobs_of(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
     tunings, tuning = tuning_of(context, service)
+    findings = FindingService(context.database, JobRepository())
     tracking = assemble_tracking(context, registry, guard)
     routers = [
         algorithms_router(guard),
@@ -91,6 +97,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         tuning_router(tunings, guard, context.settings),
         scripts_router(parts.scripts.service(service, registry, parts.engine), guard, context.settings),
+        findings_router(findings, guard),
+        profiles_router(profiles_of(context, parts, service), guard),
         reruns_router(RerunService(service, registry, parts.scripts.results), guard),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
@@ -116,7 +124,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     asgi = _asgi(context, routers)
     return Jobs(
         application=Application(name="jobs", asgi=asgi, duties=duties, mounts=tracking.mounts, on_start=on_start),
-        client=InProcessJobsClient(service, metering.costs, tunings, context.settings),
+        client=InProcessJobsClient(service, metering.costs, tunings, findings, context.settings),
     )
 
 

@@ -6,6 +6,7 @@ from modelyard import __version__
 from modelyard.control.alerts.api import router as alerts_router
 from modelyard.control.alerts.budgets import BudgetHerald
 from modelyard.control.alerts.delivery import EmailSender
+from modelyard.control.alerts.findings import FindingHerald
 from modelyard.control.alerts.repository import AlertRepository
 from modelyard.control.alerts.subscriptions import EventSubscriptions
 from modelyard.control.audit.api import router as audit_router
@@ -80,6 +81,7 @@ switch to a better version. The inference calls themselves go to the gateway and
 """
 
 METERING_SECONDS = 5.0
+FINDING_SECONDS = 2.0
 STORAGE_SECONDS = 60.0
 
 
@@ -94,6 +96,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     traffic = build_traffic(context, registry, endpoints, events, guard)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
     budgets = BudgetHerald(database, AlertRepository(), events, jobs.budgets)
+    findings = FindingHerald(events, jobs.untold_findings, jobs.note_findings_told)
     repository = RetrainingRepository()
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)
@@ -131,6 +134,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         *traffic.duties,
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep, is_shared=True),
         Duty(name="alerts.budgets", interval_seconds=METERING_SECONDS, run=budgets.look, is_shared=True),
+        Duty(name="alerts.findings", interval_seconds=FINDING_SECONDS, run=findings.look, is_shared=True),
         Duty(name="alerts.deliver", interval_seconds=1.0, run=monitoring.courier.run_once, is_shared=True),
         Duty(name="alerts.forget", interval_seconds=3600.0, run=monitoring.courier.forget, is_shared=True),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),

@@ -16,10 +16,15 @@ from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
 from modelyard.control.jobs.contract.buckets import NoBuckets
+from modelyard.control.jobs.debugging.errors import RuleInvalidError
+from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput, parse_metrics, without_metrics
+from modelyard.control.jobs.profiling.errors import ProfileNotFoundError
+from modelyard.control.jobs.profiling.keeping import KeptSamples
+from modelyard.control.jobs.profiling.service import ProfileService
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
 from modelyard.control.jobs.service import JobService
@@ -38,6 +43,8 @@ from modelyard.storage.objects import open_objects
 from modelyard.types.batch.recipes import BatchRecipe
 from modelyard.types.compute.scheduling import EntryState, HostCapacity, Placement, Quota
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.debugging.profiles import ProcessSample
+from modelyard.types.debugging.rules import RuleAction, RuleChoice
 from modelyard.types.jobs import DatasetRef, JobKind, JobRecipe, JobStatus
 from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard
 from modelyard.types.processes import (
@@ -73,6 +80,7 @@ class ScriptedEngine:
         self.ends: list[ProcessEnd] = []
         self.states: dict[str, ProcessState] = {}
         self.log = ""
+        self.measured: list[ProcessSample] = []
         self.on_submit = lambda _folder: None
         self.machines = [this_machine()]
 
@@ -113,6 +121,10 @@ class ScriptedEngine:
     def logs(self, process_id, offset=0, limit=1 << 20):
         self.state(process_id)
         return LogChunk(text=self.log[offset:], next_offset=len(self.log))
+
+    def samples(self, process_id):
+        self.state(process_id)
+        return self.measured
 
     def stop(self, process_id, *, grace_seconds=5.0, is_preemption=False):
         cause = EndCause.PREEMPTED if is_preemption else EndCause.STOPPED
@@ -224,8 +236,10 @@ class Bench:
             home=self.home,
             is_shared=False,
         )
+        samples = KeptSamples(self.engine, open_objects("memory://"))
+        self.profiles = ProfileService(self.service, database, JobRepository(), samples)
         parts = {"inputs": inputs, "batches": batches, "scripts": scripts.work, "contracts": contracts.work}
-        self.execution = JobExecution(**parts, home=self.home, **shared)
+        self.execution = JobExecution(**parts, home=self.home, samples=samples, **shared)
         self.batches = BatchJobService(self.service, self.registry, references)
 
     def queues_for_one(self) -> None:
@@ -575,3 +589,63 @@ def test_a_start_that_is_repeated_leaves_the_folder_of_a_running_script_alone(be
     config.write_text("touched by the running job")
     assert bench.execution.start(ticket)
     assert config.read_text() == "touched by the running job"
+
+
+RISING = "".join(
+    f'metric {{"name": "{name}", "value": {value}, "step": {step}}}\n'
+    for step in range(20)
+    for name, value in (("train_loss", 1 / (step + 1)), ("val_loss", 0.5 + abs(step - 8) / 10))
+)
+
+
+def test_what_a_rule_finds_is_on_the_job_once_and_a_rule_that_may_stop_it_does(bench):
+    bench.engine.log = RISING + 'metric {"name": "not_finite/loss", "value": 1, "step": 3}\n'
+    rules = (RuleChoice(rule="overfitting", action=RuleAction.STOP),)
+    job = bench.service.create_training("default", RECIPE, "digits", Resources(), created_by="ann", rules=rules)
+    done = bench.carry(job.id)
+    assert [(each.rule, each.action) for each in done.findings] == [("not_finite", "notify"), ("overfitting", "stop")]
+    assert (done.status, done.end.cause) == (JobStatus.STOPPED, EndCause.STOPPED)
+    assert done.end.message.startswith("The rule 'overfitting' stopped it. val_loss was best at step 8")
+    assert done.metrics.keys() == {"train_loss", "val_loss"}
+    assert bench.service.list("default", page=PageQuery()).items[0].findings == done.findings
+
+
+def test_a_job_that_was_followed_before_gives_no_finding_twice(bench):
+    bench.engine.log = RISING
+    bench.engine.ends = [exited(1)]
+    job = bench.submit()
+    ticket = bench.admit(job.id)
+    bench.execution.start(ticket)
+    bench.execution.follow(ticket)
+    bench.execution.follow(ticket)  # control was killed, and goes on
+    (finding,) = bench.service.get("default", job.id).findings
+    told = FindingService(bench.database, JobRepository())
+    assert ([*told.untold("default")], told.untold("other")) == ([finding], [])
+    told.note_told([finding.id])
+    assert told.untold(None) == []
+
+
+def test_a_rule_that_is_off_does_not_look_and_one_that_is_unknown_is_refused(bench):
+    bench.engine.log = RISING
+    bench.engine.ends = [exited(1)]
+    off = (RuleChoice(rule="all", action=RuleAction.OFF),)
+    job = bench.service.create_training("default", RECIPE, "digits", Resources(), created_by="ann", rules=off)
+    assert bench.carry(job.id).findings == ()
+    with pytest.raises(RuleInvalidError, match="There is no rule 'overfit'"):
+        bench.service.create_training(
+            "default", RECIPE, "digits", Resources(), created_by="ann", rules=(RuleChoice(rule="overfit"),)
+        )
+
+
+def test_a_profile_outlives_the_process_and_a_job_that_nobody_looked_at_has_none(bench):
+    job = bench.submit()
+    with pytest.raises(ProfileNotFoundError):
+        bench.profiles.profile("default", job.id)
+    bench.engine.ends = [exited(1)]
+    look = {"waiting_seconds": 0.0, "blocked_tasks": 0, "memory_bytes": 64 << 20, "read_bytes": 0, "written_bytes": 0}
+    bench.engine.measured = [ProcessSample(at=NOW.timestamp() + at, cpu_seconds=at, **look) for at in (0.0, 1.0, 2.0)]
+    bench.carry(job.id)
+    assert not bench.engine.states, "the engine has forgotten it"
+    profile = bench.profiles.profile("default", job.id)
+    assert (profile.seconds, profile.cpu_seconds, len(profile.points)) == (2.0, 2.0, 2)
+    assert profile.verdicts[0].startswith("It is CPU bound: it used 1 of its 1 cores")

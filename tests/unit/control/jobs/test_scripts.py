@@ -56,6 +56,7 @@ def test_metrics_are_read_where_the_first_group_of_a_pattern_is_a_number():
         ("accuracy", 90.0),
         ("loss", 0.5),
         ("accuracy", 91.0),
+        ("not_finite/loss", 1.0),
         ("loss", 0.001),
     ]
     assert {point.step for point in points} == {UNCOUNTED}
@@ -78,8 +79,8 @@ def test_a_pattern_that_is_none_is_refused_with_the_reason(regex: str):
 def test_what_log_metric_prints_is_what_is_read(capsys: pytest.CaptureFixture[str]):
     log_metric("loss", 0.1, 3)
     log_metric("loss", float("inf"), 4)
-    (point,) = parse_metrics(capsys.readouterr().out, NOW)
-    assert (point.name, point.value, point.step) == ("loss", 0.1, 3)
+    points = parse_metrics(capsys.readouterr().out, NOW)
+    assert [(each.name, each.value, each.step) for each in points] == [("loss", 0.1, 3), ("not_finite/loss", 1.0, 4)]
 
 
 class Printed:

@@ -38,6 +38,8 @@ Queue = Annotated[str, typer.Option(help="Queue in which it waits.")]
 Priority = Annotated[int, typer.Option(help="-10 to 10, added to that of its queue.")]
 Spot = Annotated[bool, typer.Option("--spot", help="Cheaper; it makes room for others and comes back.")]
 StartWithin = Annotated[float | None, typer.Option(metavar="MINUTES", help="Or else not at all.")]
+_RULE_HELP = "How a rule is applied, such as overfitting:stop; actions: notify, stop, off; may be repeated."
+Rules = Annotated[list[str] | None, typer.Option("--rule", metavar="NAME:ACTION", help=_RULE_HELP)]
 Reservation = Annotated[str | None, typer.Option(help="Run on this reserved capacity.")]
 
 

@@ -50,6 +50,7 @@ def run(
     spot: options.Spot = False,
     start_within: options.StartWithin = None,
     reservation: options.Reservation = None,
+    rule: options.Rules = None,
     wait: Annotated[bool, typer.Option(help="Wait until it has completed.")] = True,
 ) -> None:
     """Run a script of yours, or an image, as a job."""
@@ -69,6 +70,7 @@ def run(
         seed=seed,
         resources=options.resources_of(cpus, memory, time_limit, gpus, gpu_kind, gpu_memory, node_label),
         placement=options.placement_of(queue, priority, spot, start_within, reservation),
+        rules=rule or (),
     )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
     if wait:

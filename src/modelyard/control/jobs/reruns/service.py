@@ -57,6 +57,7 @@ class RerunService:
             creation=creation,
             placement=Placement(hosts=1 if script is None else script.hosts),
             rerun_of=job.id,
+            rules=job.rules,
         )
 
     def verify(self, project: str, job_id: str) -> Verification:

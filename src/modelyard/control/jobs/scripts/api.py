@@ -60,6 +60,7 @@ def router(service: ScriptJobService, guard: Guard, settings: Settings) -> APIRo
             created_by=principal.name,
             creation=creation,
             placement=body.placement(),
+            rules=body.rule_choices(),
         )
 
     @routes.get("/jobs/{job_id}/output", summary="List the files that a job has left", dependencies=[reads])

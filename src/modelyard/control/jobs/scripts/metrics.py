@@ -4,10 +4,12 @@ A pattern of a stranger's must not be able to hold up the control plane: RE2 (th
 the text, whatever the pattern.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
 from modelyard.control.jobs.errors import JobInvalidError
+from modelyard.types.debugging.rules import NOT_FINITE
 from modelyard.types.jobs import MetricPoint
 from modelyard.types.scripting.recipes import MetricDefinition
 
@@ -35,10 +37,13 @@ def check_definitions(definitions: Sequence[MetricDefinition]) -> None:
 
 
 def metric_points(text: str, definitions: Sequence[MetricDefinition], at: datetime) -> list[MetricPoint]:
-    """The values in some lines of output, in their order; their steps are UNCOUNTED."""
+    """The values in some lines of output, in their order; their steps are UNCOUNTED.
+
+    One that is NaN or infinite, which no metric can be, is told as `not_finite/<name>`.
+    """
     lines = [line[:_LONGEST_LINE] for line in text.splitlines()]
     found = [
-        (number, definition.name, value)
+        (number, definition.name, value) if math.isfinite(value) else (number, f"{NOT_FINITE}/{definition.name}", 1.0)
         for definition in definitions
         for number, value in _matches(definition.regex, lines)
     ]
@@ -64,7 +69,6 @@ def _matches(regex: str, lines: list[str]) -> list[tuple[int, float]]:
 
 def _number(text: str) -> float | None:
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
         return None
-    return value if value - value == 0 else None  # neither infinite nor NaN, which no metric can be

@@ -1,5 +1,6 @@
 """What a script has left: its output as an artifact, its model as a version, its one file as a dataset."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.scripts.errors import OutputNotFoundError
 from modelyard.control.jobs.scripts.places import MODEL, OUTPUT, plain_files
 from modelyard.data.formats import sniff_format
-from modelyard.kit.files import sha256_file
+from modelyard.kit.files import inside, sha256_file
 from modelyard.storage.objects import ObjectNotFoundError, ObjectStore
 from modelyard.types.jobs import Job
 from modelyard.types.models import Lineage
@@ -39,10 +40,26 @@ class ScriptResults:
         if files:
             told["output_files"] = files
         if job.model is not None:
-            told["model_version"] = self._register(job, recipe, folder / MODEL)
+            told["model_version"] = self._register(job, recipe, folder / MODEL, job.model)
         if recipe.dataset is not None:
             told["dataset"] = self._publish(job, recipe.dataset, folder / OUTPUT)
         return told
+
+    def register_kept(self, job: Job, model: str) -> str:
+        """Register the model files that a job has left as the next version of `model`; its reference.
+
+        Raises:
+            JobInvalidError: it has left none.
+            ModelyardError: the registry refuses them.
+        """
+        recipe, names = job.recipe.script, [file.path for file in self.list(job)]
+        kept = [path for path in names if path.startswith(f"{MODEL}/")]
+        with tempfile.TemporaryDirectory(prefix="modelyard-") as folder:
+            for path in kept:
+                target = inside(Path(folder), path.removeprefix(f"{MODEL}/"))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._objects.download(_key(job, path), target)
+            return self._register(job, recipe or ScriptRecipe(), Path(folder), model)
 
     def list(self, job: Job) -> list[OutputFile]:
         """The files that were kept, by path; none before the job has completed."""
@@ -81,8 +98,7 @@ class ScriptResults:
             self._objects.put_stream(_index(job), iter((msgspec.json.encode(told),)))
         return len(files)
 
-    def _register(self, job: Job, recipe: ScriptRecipe, bundle: Path) -> str:
-        model = job.model or job.id
+    def _register(self, job: Job, recipe: ScriptRecipe, bundle: Path, model: str) -> str:
         if not plain_files(bundle):
             raise JobInvalidError(
                 "The script has written nothing to the folder MODELYARD_MODEL",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from modelyard.control.jobs.schemas import ChannelRequest, LimitedRequest
+from modelyard.control.jobs.schemas import ChannelRequest, RuledRequest
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import JobKind, JobRecipe
 from modelyard.types.scripting.recipes import MetricDefinition, ScriptRecipe
@@ -32,8 +32,10 @@ class MetricDefinitionRequest(BaseModel):
         return MetricDefinition(name=self.name, regex=self.regex)
 
 
-class ScriptJobRequest(LimitedRequest):
-    """Run a Python file of a snapshot, or an image."""
+class ProgramRequest(BaseModel):
+    """A Python file of a snapshot, or an image, and how its output is read."""
+
+    model_config = ConfigDict(extra="forbid")
 
     code: str = Field(default="", max_length=64, description="Digest of a snapshot; an image may have one as well.")
     entry_point: str = Field(
@@ -51,6 +53,31 @@ class ScriptJobRequest(LimitedRequest):
     arguments: list[Word] = Field(
         default=[], max_length=200, description="Handed to the entry point behind the hyper-parameters."
     )
+    requirements: str = Field(
+        default="",
+        max_length=200_000,
+        description="Content of a requirements file or a lock; without one it runs with the platform's own packages.",
+    )
+    metrics: list[MetricDefinitionRequest] = Field(
+        default=[], max_length=50, description="Metrics to read from the output, beside `modelyard.log_metric`."
+    )
+
+    def program(self) -> ScriptRecipe:
+        """As plain data."""
+        return ScriptRecipe(
+            code=self.code,
+            entry_point=self.entry_point,
+            image=self.image,
+            command=tuple(self.command),
+            arguments=tuple(self.arguments),
+            requirements=self.requirements.strip(),
+            metrics=tuple(each.definition() for each in self.metrics),
+        )
+
+
+class ScriptJobRequest(ProgramRequest, RuledRequest):
+    """Run a Python file of a snapshot, or an image."""
+
     hyperparameters: dict[str, Scalar] = Field(
         default_factory=dict,
         max_length=200,
@@ -61,14 +88,6 @@ class ScriptJobRequest(LimitedRequest):
         default_factory=dict,
         max_length=50,
         description="Input data by role: a folder each, which MODELYARD_CHANNEL_<ROLE> names.",
-    )
-    requirements: str = Field(
-        default="",
-        max_length=200_000,
-        description="Content of a requirements file or a lock; without one it runs with the platform's own packages.",
-    )
-    metrics: list[MetricDefinitionRequest] = Field(
-        default=[], max_length=50, description="Metrics to read from the output, beside `modelyard.log_metric`."
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Told to the script as MODELYARD_SEED.")
     model: str | None = Field(
@@ -103,14 +122,4 @@ class ScriptJobRequest(LimitedRequest):
 
     def script(self) -> ScriptRecipe:
         """The rest."""
-        return ScriptRecipe(
-            code=self.code,
-            entry_point=self.entry_point,
-            image=self.image,
-            command=tuple(self.command),
-            arguments=tuple(self.arguments),
-            requirements=self.requirements.strip(),
-            metrics=tuple(each.definition() for each in self.metrics),
-            dataset=self.dataset,
-            hosts=self.hosts,
-        )
+        return replace(self.program(), dataset=self.dataset, hosts=self.hosts)

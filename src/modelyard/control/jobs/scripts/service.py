@@ -1,7 +1,7 @@
 """The rules of script jobs: what is wrong with a request is said before there is a job, as far as it can be known."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from modelyard.control.clients.contracts import RegistryClient
@@ -15,6 +15,7 @@ from modelyard.engines.base import Engine
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation
 from modelyard.types.compute.scheduling import Placement
+from modelyard.types.debugging.rules import RuleChoice
 from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
 from modelyard.types.scripting.recipes import OutputFile, ScriptRecipe, Snapshot
@@ -65,30 +66,18 @@ class ScriptJobService:
         created_by: str,
         creation: Creation | None = None,
         placement: Placement | None = None,
+        rules: Sequence[RuleChoice] = (),
     ) -> Job:
         """Accept a script job, its data pinned to version numbers and its image to a digest.
 
         Raises:
-            ScriptForbiddenError: the project does not permit code.
-            SnapshotNotFoundError: there is no such snapshot.
-            JobInvalidError: neither code nor image, no such entry point, a pattern or name that is none.
-            NotFoundError: a dataset version, the queue or the image does not exist.
+            ModelyardError: what `complete` says against it.
             JobNeverFitsError: it could not start even on an empty machine.
-            ModelyardError: the platform's engine runs no images.
         """
-        check_permitted(self._registry, project)
+        complete = self.complete(project, recipe, wanted)
         for field, name in (("model", model), ("dataset", wanted.dataset)):
             if name is not None:
                 check_name(name, field)
-        for role in (*recipe.channels, *recipe.hyperparameters):
-            if not _NAME.fullmatch(role):
-                raise JobInvalidError(
-                    f"'{role[:100]}' cannot be the name of a channel or a hyper-parameter",
-                    hint="Use letters, digits, '_', '.' and '-'; begin with a letter.",
-                )
-        check_definitions(wanted.metrics)
-        script = self._checked(project, wanted)
-        complete = replace(recipe, channels=self._jobs.pinned(project, recipe.channels), script=script)
         return self._jobs.submit(
             project,
             JobKind.SCRIPT,
@@ -98,7 +87,41 @@ class ScriptJobService:
             created_by=created_by,
             creation=creation,
             placement=placement or Placement(),
+            rules=rules,
         )
+
+    def complete(self, project: str, recipe: JobRecipe, wanted: ScriptRecipe) -> JobRecipe:
+        """A recipe with its program, checked, its data pinned to version numbers and its image to a digest.
+
+        Raises:
+            ScriptForbiddenError: the project does not permit code.
+            SnapshotNotFoundError: there is no such snapshot.
+            JobInvalidError: neither code nor image, no such entry point, a pattern or name that is none.
+            NotFoundError: a dataset version, the queue or the image does not exist.
+            ModelyardError: the platform's engine runs no images.
+        """
+        check_permitted(self._registry, project)
+        for role in (*recipe.channels, *recipe.hyperparameters):
+            if not _NAME.fullmatch(role):
+                raise JobInvalidError(
+                    f"'{role[:100]}' cannot be the name of a channel or a hyper-parameter",
+                    hint="Use letters, digits, '_', '.' and '-'; begin with a letter.",
+                )
+        check_definitions(wanted.metrics)
+        script = self._checked(project, wanted)
+        return replace(recipe, channels=self._jobs.pinned(project, recipe.channels), script=script)
+
+    def register_kept(self, project: str, job_id: str, model: str) -> Job:
+        """Register the model that a completed trial has left, as it is; the trial's job, whose result names the version.
+
+        Raises:
+            JobNotFoundError: no such job.
+            JobInvalidError: it has left no model.
+            ModelyardError: the registry refuses it.
+        """
+        job = self._jobs.get(project, job_id)
+        ref = self._results.register_kept(job, check_name(model, "model"))
+        return self._jobs.add_result(job, {"model_version": ref})
 
     def output(self, project: str, job_id: str) -> list[OutputFile]:
         """Files that a job has left.

@@ -15,6 +15,7 @@ from modelyard.engines.local.shim.child import Child
 from modelyard.engines.local.shim.files import drain, read_json, timestamp, write_json
 from modelyard.engines.local.shim.meter import Meter
 from modelyard.engines.local.shim.output import OutputLog
+from modelyard.engines.local.shim.profile import ProfileLog
 from modelyard.engines.local.shim.watch import Watch, in_units
 
 _LONGEST_SLEEP_SECONDS = 2.0  # how soon a supervisor whose folder was deleted notices
@@ -42,6 +43,7 @@ class Supervisor:
         os.set_blocking(output_end, True)
         self._watch = Watch(plan, self._group)
         self._meter = Meter(self._group)
+        self._profile = ProfileLog(layout.PROFILE)
         self._child = Child(plan, self._group, output_end)
         os.close(output_end)
         self._verdict: tuple[str, str] | None = None  # cause and sentence of an end that we brought about
@@ -95,7 +97,8 @@ class Supervisor:
         for moment in (self._kill_at, self._deadline()):
             if moment is not None:
                 seconds = min(seconds, max(0.0, moment - now))
-        return 1000 * min(seconds, self._meter.sleep_seconds(), _LONGEST_SLEEP_SECONDS) + 1
+        next_look = min(self._meter.sleep_seconds(), self._profile.sleep_seconds())
+        return 1000 * min(seconds, next_look, _LONGEST_SLEEP_SECONDS) + 1
 
     def _deadline(self) -> float | None:
         limit = self._limits["time_limit_seconds"]
@@ -132,6 +135,8 @@ class Supervisor:
     def _measure(self) -> None:
         if self._meter.due():
             write_json(layout.USAGE, self._meter.sample(), is_durable=False)
+        if self._profile.due():
+            self._profile.look()
 
     def _end(self, cause: str, sentence: str, *, grace_seconds: float) -> None:
         """Bring about the end; a later call may only shorten the grace."""

@@ -11,6 +11,7 @@ from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.packing import pack_code
 from modelyard.sdk.resource import JOBS, decode, pages, send
 from modelyard.sdk.resources.compute.waiting import JobCalls, channels_of, limits_of, place_of
+from modelyard.sdk.resources.debugging.rules import Rules, choices_of
 from modelyard.sdk.resources.uploads import FileMissingError
 from modelyard.sdk.steps import Download, Flow, Request, Response, Work
 from modelyard.sdk.transfers import download
@@ -51,6 +52,7 @@ class ScriptJobs(JobCalls[Mode]):
         seed: int = 0,
         resources: Resources | None = None,
         placement: Placement | None = None,
+        rules: Rules = (),
         wait: bool = False,
     ) -> Flow[Job]:
         """Run a Python file, or an image, as a job.
@@ -71,6 +73,7 @@ class ScriptJobs(JobCalls[Mode]):
             seed: told to the script.
             resources: limits of the job; of each member of a gang.
             placement: queue, priority, spot, ...: when and where it may start.
+            rules: how rules on live figures are applied where not as usual ("overfitting:stop"); see `jobs.rules`.
             wait: come back when the job has ended, and fail (WaitFailedError) if it failed.
 
         Raises:
@@ -90,6 +93,7 @@ class ScriptJobs(JobCalls[Mode]):
             "dataset": dataset,
             "resources": limits_of(resources),
             "schedule": place_of(placement),
+            "rules": choices_of(rules),
         }
         return (yield from self._submitted("script-jobs", body, wait=wait))
 

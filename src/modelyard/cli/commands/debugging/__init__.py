@@ -1,0 +1,1 @@
+"""Commands about jobs that run: rules, profiles."""
