@@ -35,15 +35,15 @@ def router(service: PipelineService, runs: RunService, guard: Guard, wake: Calla
         """What each takes and gives, by name and type."""
         return Page(items=list(service.kinds.values()), next_cursor=None)
 
-    _showing(routes, service, guard)
+    _keeping(routes, service, guard)
     _defining(routes, service, guard, check, wake)
     _starting(routes, service, runs, guard, check, wake)
     _running(routes, runs, guard, wake)
     return routes
 
 
-def _showing(routes: APIRouter, service: PipelineService, guard: Guard) -> None:
-    reads = guard.require(Action.READ)
+def _keeping(routes: APIRouter, service: PipelineService, guard: Guard) -> None:
+    reads, writes = guard.require(Action.READ), guard.require(Action.WRITE)
 
     @routes.get(PIPELINES, summary="List pipelines", dependencies=[Depends(reads)])
     def list_pipelines(project: str, page: PageParameters) -> Page[Pipeline]:
@@ -61,6 +61,16 @@ def _showing(routes: APIRouter, service: PipelineService, guard: Guard) -> None:
     def get_graph(project: str, pipeline: str) -> PipelineGraph:
         """Steps as nodes; an edge for everything that one waits for."""
         return service.graph(project, pipeline)
+
+    @routes.delete(
+        PIPELINES + "/{pipeline}",
+        summary="Delete a pipeline",
+        status_code=status.HTTP_204_NO_CONTENT,
+        dependencies=[Depends(writes)],
+    )
+    def delete_pipeline(project: str, pipeline: str, expected_version: IfMatch) -> None:
+        """Its runs stay, and those under way go on."""
+        service.delete(project, pipeline, expected_version)
 
 
 def _defining(
@@ -117,16 +127,6 @@ def _defining(
         wake()
         set_etag(response, changed.version)
         return changed
-
-    @routes.delete(
-        PIPELINES + "/{pipeline}",
-        summary="Delete a pipeline",
-        status_code=status.HTTP_204_NO_CONTENT,
-        dependencies=[Depends(writes)],
-    )
-    def delete_pipeline(project: str, pipeline: str, expected_version: IfMatch) -> None:
-        """Its runs stay, and those under way go on."""
-        service.delete(project, pipeline, expected_version)
 
 
 def _starting(

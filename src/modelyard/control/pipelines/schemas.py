@@ -103,7 +103,7 @@ class PipelineChange(BaseModel):
         default_factory=dict, max_length=100, description="Values that each run may choose."
     )
     steps: dict[str, StepRequest] = Field(max_length=_MOST_STEPS, description="By name; references are their order.")
-    triggers: TriggersRequest = Field(default_factory=TriggersRequest, description="What starts runs by itself.")
+    triggers: TriggersRequest = Field(default_factory=TriggersRequest, description="When runs begin by themselves.")
 
     def definition(self) -> PipelineDefinition:
         """As plain data."""
