@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     )
     registry_url: str = Field(default="", description="Registry API of another process, for `serve jobs|operations`.")
     jobs_url: str = Field(default="", description="Jobs API of another process, for `serve operations`.")
+    operations_url: str = Field(
+        default="",
+        description="Operations API of another process, for `serve jobs`: steps of pipelines deploy and notify there.",
+    )
     service_token: SecretStr = Field(
         default=SecretStr(""), description="Token with which one application calls another over HTTP."
     )

@@ -21,6 +21,7 @@ from modelyard.engines.local.engine import LocalEngine
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import FakeClock
 from modelyard.settings import Home
+from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.types.compute.scheduling import Quota
 from modelyard.types.models import ArtifactFormat, Lineage, Manifest, ModelCard, ModelVersion
@@ -75,7 +76,7 @@ def application(database: Database, tmp_path: Path, stub_guard: Guard, list_audi
     routers = [
         endpoints_api.router(service, stub_guard),
         plans_router(planning, stub_guard),
-        events_api.router(events, stub_guard),
+        events_api.router(events, Creations(), stub_guard),
     ]
     return create_application(title="Operations", description="Test.", routers=routers, audit=list_audit, version="1")
 
@@ -90,7 +91,7 @@ def create(client: TestClient, name: str = "digits", ref: str = "digits@champion
 
 
 def test_every_route_is_protected(application: FastAPI, assert_protected):
-    assert assert_protected(application) == 14
+    assert assert_protected(application) == 15
 
 
 def test_an_endpoint_is_created_and_its_alias_is_looked_up_once(operator: TestClient):
@@ -262,3 +263,13 @@ def test_events_tell_what_happened_in_pages(operator: TestClient):
     kinds = [event["kind"] for event in first["items"] + rest["items"]]
     assert kinds == ["endpoint_created", "endpoint_created", "endpoint_stopped"]
     assert rest["next_cursor"] is None
+
+
+def test_only_events_of_pipelines_are_told_from_outside(operator: TestClient):
+    told = {"subject": "pipeline/houses", "kind": "pipeline_notice", "message": "It is served."}
+    path = "/projects/default/events"
+    for _ in range(2):
+        assert operator.post(path, json=told, headers={"Idempotency-Key": "once"}).status_code == 204
+    assert [event["message"] for event in operator.get(path).json()["items"]] == ["It is served."]
+    for wrong in ({"kind": "drift_found"}, {"subject": "endpoint/houses"}):
+        assert operator.post(path, json=told | wrong).status_code == 400

@@ -18,6 +18,7 @@ from modelyard.cli.commands import (
 )
 from modelyard.cli.commands.compute import cluster, costs, environments, queues, registries, tuning
 from modelyard.cli.commands.mlflow import experiments
+from modelyard.cli.commands.pipelines import pipelines
 
 
 def build() -> typer.Typer:
@@ -31,7 +32,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    work = (datasets, models, training, tuning, experiments, queues, costs, environments, serving, captures)
+    work = (datasets, models, training, tuning, pipelines, experiments, queues, costs, environments, serving, captures)
     for module in (platform, cluster, registries, state, *work, monitoring, alerting, retraining, access):
         module.declare(app)
     return app

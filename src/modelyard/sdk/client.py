@@ -25,6 +25,7 @@ from modelyard.sdk.resources.experiments import Experiments
 from modelyard.sdk.resources.jobs import Algorithms, Environments, Jobs
 from modelyard.sdk.resources.models import Models
 from modelyard.sdk.resources.monitoring import Detectors, Events, Monitors
+from modelyard.sdk.resources.pipelines.pipelines import Pipelines
 from modelyard.sdk.resources.retraining import Retraining
 from modelyard.sdk.resources.uploads import Uploads
 
@@ -43,6 +44,7 @@ class _Nouns(Inference[Mode]):
         self.experiments: Experiments[Mode] = Experiments(driver, project, connection)
         self.costs: Costs[Mode] = Costs(driver, project)
         self.tuning: Tuning[Mode] = Tuning(driver, project)
+        self.pipelines: Pipelines[Mode] = Pipelines(driver, project)
         self.environments: Environments[Mode] = Environments(driver, project)
         self.queues: Queues[Mode] = Queues(driver, project)
         self.nodes: Nodes[Mode] = Nodes(driver, project)

@@ -1,7 +1,8 @@
 """`modelyard serve registry|jobs|operations`: one application alone, on its own database.
 
-The others are reached over HTTP (MODELYARD_REGISTRY_URL, MODELYARD_JOBS_URL) with MODELYARD_SERVICE_TOKEN. Operations
-comes with its gateway, since it is what serves models; the other two listen by themselves.
+The others are reached over HTTP (MODELYARD_REGISTRY_URL, MODELYARD_JOBS_URL) with MODELYARD_SERVICE_TOKEN; Jobs needs
+Operations (MODELYARD_OPERATIONS_URL) only for pipelines that deploy, notify or wait for drift. Operations comes with
+its gateway, since it is what serves models; the other two listen by themselves.
 """
 
 import argparse
@@ -38,6 +39,9 @@ def main() -> None:
     parser.add_argument("--objects", dest="objects_url", help="object store URL; by default files in --home")
     parser.add_argument("--registry", dest="registry_url", help="address of the Registry, as http://host:port")
     parser.add_argument("--jobs", dest="jobs_url", help="address of the Jobs application")
+    parser.add_argument(
+        "--operations", dest="operations_url", help="address of Operations, where pipelines deploy; for jobs alone"
+    )
     add_listen_options(parser)
     arguments = vars(parser.parse_args())
     application = arguments.pop("application")

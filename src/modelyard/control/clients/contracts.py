@@ -14,6 +14,7 @@ from modelyard.types.compute.costs import Budget
 from modelyard.types.compute.scheduling import Quota
 from modelyard.types.datasets import DatasetFormat, DatasetVersion
 from modelyard.types.debugging.rules import Finding
+from modelyard.types.endpoints import Endpoint, Event
 from modelyard.types.jobs import Job, JobRecipe
 from modelyard.types.models import Evaluation, Lineage, ModelVersion
 from modelyard.types.routing import RouteToken
@@ -122,3 +123,44 @@ class JobsClient(Protocol):
 
     def note_findings_told(self, ids: Sequence[int]) -> None:
         """People have been told of these."""
+
+
+class OperationsClient(Protocol):
+    """The Operations API as Jobs sees it."""
+
+    def deploy(
+        self,
+        project: str,
+        endpoint: str,
+        ref: str,
+        *,
+        replicas: int,
+        rollout: Mapping[str, object] | None,
+        idempotency_key: str,
+    ) -> Endpoint:
+        """Serve a version ("digits:2") at an endpoint: make it, or move all its traffic over.
+
+        `rollout` is what a change of an endpoint takes ({"strategy": "canary"}); None: all at once. Nothing changes if
+        the endpoint serves the version alone already, or is about to.
+        """
+
+    def endpoint(self, project: str, name: str) -> Endpoint:
+        """An endpoint as it is now. Raises NotFoundError."""
+
+    def newest_event(self, project: str) -> int:
+        """The sequence number of the project's newest event; 0 if there is none."""
+
+    def events(self, project: str, after: int) -> Sequence[tuple[int, Event]]:
+        """Events after that of this sequence number, oldest first, each with its own; the first of many."""
+
+    def announce(
+        self,
+        project: str,
+        subject: str,
+        kind: str,
+        message: str,
+        details: Mapping[str, str],
+        *,
+        idempotency_key: str,
+    ) -> None:
+        """Make an event of a kind that begins with "pipeline_", which goes to every channel that takes it."""

@@ -63,18 +63,19 @@ class HttpApplication:
             ModelyardError: the type that the application raised.
             UnavailableError: it cannot be reached.
         """
-        sent = dict(headers or {})
-        if body is not None:
-            content = msgspec.json.encode(body)
-            sent["Content-Type"] = "application/json"
-        with _reaching(self._client.base_url):
-            response = self._client.request(method, path, content=content, headers=sent)
-        if response.is_error:
-            raise error_of(response.status_code, response.content, response.headers.get("Retry-After"))
+        answered = self._send(method, path, body=body, content=content, headers=headers)
         try:
-            return msgspec.json.decode(response.content, type=answer)
+            return msgspec.json.decode(answered, type=answer)
         except msgspec.MsgspecError as error:
             raise InternalError(f"{method} {path} answered what this version does not understand: {error}") from error
+
+    def post(self, path: str, *, body: object, headers: Mapping[str, str]) -> None:
+        """A request whose answer says nothing.
+
+        Raises:
+            ModelyardError, UnavailableError: as `call`.
+        """
+        self._send("POST", path, body=body, content=None, headers=headers)
 
     def download(self, path: str, target: Path) -> None:
         """Write the body of an answer to the file `target`.
@@ -88,6 +89,17 @@ class HttpApplication:
             with target.open("wb") as file:
                 for chunk in response.iter_bytes(_CHUNK_BYTES):
                     file.write(chunk)
+
+    def _send(self, method: str, path: str, *, body: object, content: Any, headers: Mapping[str, str] | None) -> bytes:
+        sent = dict(headers or {})
+        if body is not None:
+            content = msgspec.json.encode(body)
+            sent["Content-Type"] = "application/json"
+        with _reaching(self._client.base_url):
+            response = self._client.request(method, path, content=content, headers=sent)
+        if response.is_error:
+            raise error_of(response.status_code, response.content, response.headers.get("Retry-After"))
+        return response.content
 
 
 @contextmanager

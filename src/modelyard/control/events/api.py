@@ -2,20 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, status
 from fastapi.responses import StreamingResponse
 
+from modelyard.control.events.schemas import EventCreate
 from modelyard.control.events.service import EventService
 from modelyard.control.events.streaming import event_stream, start_of
-from modelyard.control.rest.dependencies import PageParameters
+from modelyard.control.rest.dependencies import Idempotency, PageParameters
 from modelyard.control.rest.guard import Guard
 from modelyard.control.rest.pages import Page
-from modelyard.types.access import Action
+from modelyard.storage.creations import Creations
+from modelyard.types.access import Action, Principal
 from modelyard.types.endpoints import Event
 
 
-def router(service: EventService, guard: Guard) -> APIRouter:
-    """GET /projects/{project}/events."""
+def router(service: EventService, creations: Creations, guard: Guard) -> APIRouter:
+    """/projects/{project}/events."""
     routes = APIRouter(tags=["events"])
 
     @routes.get(
@@ -31,6 +33,18 @@ def router(service: EventService, guard: Guard) -> APIRouter:
     ) -> Page[Event]:
         """What happened to endpoints, monitors and retraining policies, newest first unless said otherwise."""
         return service.list(project, subject, page, is_oldest_first=oldest_first)
+
+    @routes.post(
+        "/projects/{project}/events", summary="Tell what a pipeline did", status_code=status.HTTP_204_NO_CONTENT
+    )
+    def create_event(
+        project: str,
+        body: EventCreate,
+        _principal: Annotated[Principal, Depends(guard.require(Action.OPERATE))],
+        creation: Idempotency,
+    ) -> None:
+        """For the Jobs application. Channels that take events of this kind send it on."""
+        service.announce(project, body.subject, body.kind, body.message, body.details, creation, creations)
 
     @routes.get(
         "/projects/{project}/events/stream",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from modelyard.control.events.repository import EventRepository, sequence_of
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.kit.clock import Clock
+from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
 from modelyard.types.endpoints import Event
 
@@ -67,6 +68,22 @@ class EventService:
             details=details or {},
         )
         self._listener(connection, event)
+
+    def announce(
+        self,
+        project: str,
+        subject: str,
+        kind: str,
+        message: str,
+        details: Mapping[str, str],
+        creation: Creation | None,
+        creations: Creations,
+    ) -> None:
+        """Add an event that another application tells, once for each `creation`."""
+        with self._database.transaction() as connection:
+            if creations.replay(connection, creation) is None:
+                self.append(project, subject, kind, message, details, connection=connection)
+                creations.record(connection, creation, subject)
 
     def after(self, project: str, subject: str | None, sequence: int, limit: int) -> Sequence[Event]:
         """The events after the one of this sequence number, in order; `limit` of them at most."""

@@ -7,9 +7,11 @@ from functools import partial
 from starlette.types import ASGIApp
 
 from modelyard.control.access.secrets import secret_digest
-from modelyard.control.clients.contracts import JobsClient, RegistryClient
+from modelyard.control.clients.contracts import JobsClient, OperationsClient, RegistryClient
 from modelyard.control.clients.http_jobs import HttpJobsClient
+from modelyard.control.clients.http_operations import HttpOperationsClient
 from modelyard.control.clients.http_registry import HttpRegistryClient
+from modelyard.control.pipelines.errors import OperationsMissingError
 from modelyard.control.rest.authentication import CachedAuthenticator
 from modelyard.control.rest.guard import Guard
 from modelyard.server.applications.application import Application
@@ -19,6 +21,7 @@ from modelyard.server.applications.operations import build_operations
 from modelyard.server.applications.registry import Registry, build_registry
 from modelyard.server.aws.assembly import AwsParts, build_aws, documents_of
 from modelyard.server.names import APPLICATIONS
+from modelyard.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +47,17 @@ def assemble(context: Context, names: tuple[str, ...]) -> Assembled:
         registry, guard = _remote_registry(context)
     jobs: JobsClient
     built: Jobs | None = None
+    operations = OperationsLink(context.settings)
     if "jobs" in names:
-        built = build_jobs(context, registry, guard)
+        built = build_jobs(context, registry, guard, operations)
         jobs = built.client
         made.append(built.application)
     else:
         jobs = HttpJobsClient(context.settings.jobs_url, context.settings.service_token.get_secret_value())
     if "operations" in names:
-        made.append(build_operations(context, registry, jobs, guard))
+        served = build_operations(context, registry, jobs, guard)
+        operations.client = served.client
+        made.append(served.application)
     return Assembled(
         applications=made, aws=_aws(context, guard, local, built) if len(made) == len(APPLICATIONS) else None
     )
@@ -64,6 +70,28 @@ def _aws(context: Context, guard: Guard, registry: Registry | None, jobs: Jobs |
         build_aws,
         AwsParts(context=context, guard=guard, registry=registry.services, jobs=jobs, documents=documents_of(context)),
     )
+
+
+class OperationsLink:
+    """Ties the knot: Operations is wired with Jobs, and pipelines reach Operations once all is wired."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.client: OperationsClient | None = None
+        if settings.operations_url:
+            self.client = HttpOperationsClient(settings.operations_url, settings.service_token.get_secret_value())
+
+    def __call__(self) -> OperationsClient:
+        """The client.
+
+        Raises:
+            OperationsMissingError: Jobs runs alone and was not told where Operations is.
+        """
+        if self.client is None:
+            raise OperationsMissingError(
+                "This Jobs application does not know where Operations is, and cannot deploy or notify",
+                hint="Start it with `--operations http://host:port`, or set MODELYARD_OPERATIONS_URL.",
+            )
+        return self.client
 
 
 def _remote_registry(context: Context) -> tuple[RegistryClient, Guard]:

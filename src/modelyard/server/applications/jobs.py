@@ -9,7 +9,7 @@ from modelyard import __version__
 from modelyard.control.algorithms.api import router as algorithms_router
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.autoscaling.api import router as autoscaling_router
-from modelyard.control.clients.contracts import JobsClient, RegistryClient
+from modelyard.control.clients.contracts import JobsClient, OperationsClient, RegistryClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.experiments.api import router as experiments_router
 from modelyard.control.jobs.api import router as jobs_router
@@ -49,12 +49,14 @@ from modelyard.server.applications.carrying import (
     tuning_of,
 )
 from modelyard.server.applications.context import Context
+from modelyard.server.applications.pipelining import pipelines_of
 from modelyard.server.duties import Duty
 from modelyard.server.tracking.assembly import assemble as assemble_tracking
 
 DESCRIPTION = """
-Work that ends: training, evaluation, batch and script jobs. A training job runs a **built-in algorithm** on a dataset
-version of the registry, in a sandboxed process of its own, and registers what it makes as the next version of a model.
+Work that ends: training, evaluation, batch and script jobs, and pipelines of them. A training job runs a
+**built-in algorithm** on a dataset version of the registry, in a sandboxed process of its own, and registers what it
+makes as the next version of a model.
 A batch job answers all rows of a dataset version, an object or an address by one version of a model. A script job runs
 **code of your own**: a snapshot of a folder, or an image.
 While it runs you can follow its log and its metrics; afterwards its record says how it ended and why.
@@ -78,8 +80,10 @@ Where several control processes may share the database, each takes as many as it
 """
 
 
-def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs:
-    """Wire the Jobs API on the context's database, with a registry that may be anywhere."""
+def build_jobs(
+    context: Context, registry: RegistryClient, guard: Guard, operations: Callable[[], OperationsClient]
+) -> Jobs:
+    """Wire the Jobs API on the context's database, with a registry and operations that may be anywhere."""
     carrier, references, parallel_jobs = Carrier(), references_of(context, registry), context.settings.max_parallel_jobs
     autoscaling = Autoscaling(context)
     scheduling = scheduling_of(context, registry, carrier, autoscaling)
@@ -89,16 +93,22 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     carrier.workflow = workflow
     tunings, tuning = tuning_of(context, service)
     findings = FindingService(context.database, JobRepository())
+    batches = BatchJobService(service, registry, references)
+    scripts = parts.scripts.service(service, registry, parts.engine)
+    pipelining = pipelines_of(
+        context, registry, guard, operations, jobs=service, tunings=tunings, scripts=scripts, batches=batches
+    )
     tracking = assemble_tracking(context, registry, guard)
     routers = [
         algorithms_router(guard),
         environments_router(environments_of(context), guard),
         jobs_router(service, guard, context.settings),
-        batch_router(BatchJobService(service, registry, references), guard, context.settings),
+        batch_router(batches, guard, context.settings),
         tuning_router(tunings, guard, context.settings),
-        scripts_router(parts.scripts.service(service, registry, parts.engine), guard, context.settings),
+        scripts_router(scripts, guard, context.settings),
         findings_router(findings, guard),
         profiles_router(profiles_of(context, parts, service), guard),
+        pipelining.router,
         reruns_router(RerunService(service, registry, parts.scripts.results), guard),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),
@@ -120,7 +130,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         service.adopt()
         resume()
 
-    duties = (*_duties(context, scheduling, metering, service, tuning, autoscaling, resume), *tracking.duties)
+    own = _duties(context, scheduling, metering, service, tuning, autoscaling, resume)
+    duties = (*own, *pipelining.duties, *tracking.duties)
     asgi = _asgi(context, routers)
     return Jobs(
         application=Application(name="jobs", asgi=asgi, duties=duties, mounts=tracking.mounts, on_start=on_start),

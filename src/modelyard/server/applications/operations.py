@@ -1,5 +1,7 @@
 """Wires the Operations application."""
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter
 
 from modelyard import __version__
@@ -10,11 +12,12 @@ from modelyard.control.alerts.findings import FindingHerald
 from modelyard.control.alerts.repository import AlertRepository
 from modelyard.control.alerts.subscriptions import EventSubscriptions
 from modelyard.control.audit.api import router as audit_router
-from modelyard.control.clients.contracts import JobsClient, RegistryClient
+from modelyard.control.clients.contracts import JobsClient, OperationsClient, RegistryClient
 from modelyard.control.detectors.api import router as detectors_router
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
+from modelyard.control.endpoints.client import InProcessOperationsClient
 from modelyard.control.endpoints.hosting.hosts import host_folder, place_of
 from modelyard.control.endpoints.hosting.policy import HostingPolicy
 from modelyard.control.endpoints.hosting.tenants import KIND, PLATFORM, Tenants
@@ -85,7 +88,15 @@ FINDING_SECONDS = 2.0
 STORAGE_SECONDS = 60.0
 
 
-def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Application:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """The application and what others in the same process use of it."""
+
+    application: Application
+    client: OperationsClient
+
+
+def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Operations:
     """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
     database, clock, home = context.database, context.clock, context.home
     events, trial = _events(context), RolloutQuality()
@@ -121,7 +132,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         *_evaluation(context, registry, endpoints, traffic, guard),
         *_monitoring_routers(monitoring, guard),
         retraining_router(policies, retraining, carry.start, guard),
-        events_router(events, guard),
+        events_router(events, context.creations, guard),
         costs_router(metering.costs, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
@@ -142,7 +153,10 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         Duty(name="endpoints.traffic", interval_seconds=METERING_SECONDS, run=gateways.look),
         Duty(name="captures.storage", interval_seconds=STORAGE_SECONDS, run=metering.storage.look, is_shared=True),
     )
-    return Application(name="operations", asgi=asgi, duties=duties)
+    return Operations(
+        application=Application(name="operations", asgi=asgi, duties=duties),
+        client=InProcessOperationsClient(endpoints, events, context.creations),
+    )
 
 
 def _events(context: Context) -> EventService:

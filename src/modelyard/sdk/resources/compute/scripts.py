@@ -103,10 +103,8 @@ class ScriptJobs(JobCalls[Mode]):
         """What a request says of the program; the code is on the platform afterwards."""
         digest = ""
         if code is not None:
-            content: bytes = yield Work(partial(_packed, Path(code)))
-            digest = (yield from _snapshot(self._path(JOBS, "snapshots"), content)).digest
-            if not image and not entry_point and Path(code).is_file():
-                entry_point = Path(code).name
+            digest, named = yield from snapshot_of(self._path(JOBS, "snapshots"), Path(code))
+            entry_point = entry_point or ("" if image else named)
         text = "" if requirements is None else (yield Work(partial(_text, Path(requirements))))
         return {"code": digest, "entry_point": entry_point, "image": image, "requirements": text}
 
@@ -131,6 +129,17 @@ class ScriptJobs(JobCalls[Mode]):
             target: Path = yield Work(partial(_place, Path(folder), file.path))
             yield from download(Download(path=path, target=target), file.digest)
         return files
+
+
+def snapshot_of(path: str, code: Path) -> Flow[tuple[str, str]]:
+    """Send a folder or a Python file; the snapshot's digest, and the name of what is run if it is a file.
+
+    Raises:
+        FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
+    """
+    content: bytes = yield Work(partial(_packed, code))
+    snapshot = yield from _snapshot(path, content)
+    return snapshot.digest, code.name if code.is_file() else ""
 
 
 def _packed(code: Path) -> bytes:

@@ -1,0 +1,1 @@
+"""Which earlier result may stand in for a step, and why none does. Pure."""

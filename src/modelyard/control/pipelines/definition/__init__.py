@@ -1,0 +1,1 @@
+"""Definitions: references, types, order, and what is wrong with them. Pure."""

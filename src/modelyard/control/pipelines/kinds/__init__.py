@@ -1,0 +1,1 @@
+"""What steps do, one file a kind; `catalog` names them all."""

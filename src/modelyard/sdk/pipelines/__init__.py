@@ -1,0 +1,1 @@
+"""Pipelines as Python or YAML: both make the same document."""

@@ -1,0 +1,1 @@
+"""Conformance suites over the contracts of the applications with each other."""
