@@ -1,6 +1,6 @@
 """rules find things on jobs.
 
-Revision: 0012 after 0007
+Revision: 0009 after 0008
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from modelyard.storage.columns import UtcDateTime
 
-revision = "0012"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """pipelines and their runs.
 
-Revision: 0009 after 0007
+Revision: 0008 after 0007
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 
 from modelyard.storage.columns import UtcDateTime
 
-revision = "0009"
+revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
