@@ -17,6 +17,10 @@ from modelyard.types.pipelines.runs import PipelineRun, RunStatus, StepState, St
 
 _log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.5
+
+MOST_CARRIED = 40
+"""Runs that are carried at the same time, the oldest first: each has a thread while it does not wait for a person."""
+
 _EVENTS = {
     RunStatus.COMPLETED: "pipeline_completed",
     RunStatus.FAILED: "pipeline_failed",
@@ -58,9 +62,9 @@ class PipelineExecution:
         self._clock = clock
 
     def tickets(self) -> list[str]:
-        """One for each run that a workflow must carry, and another one after each waking."""
+        """One for each run that a workflow must carry now, and another one after each waking."""
         with self._database.read() as connection:
-            return [f"{run_id}/{wakings}" for run_id, wakings in self._repository.to_carry(connection)]
+            return [f"{run_id}/{wakings}" for run_id, wakings in self._repository.to_carry(connection, MOST_CARRIED)]
 
     def carry(self, ticket: str) -> None:
         """Until the run has ended, waits for people alone, or was woken for another workflow."""

@@ -129,11 +129,13 @@ class PipelineRepository:
         query = select(runs.id).where(runs.project == project, runs.pipeline == pipeline, runs.is_triggered)
         return connection.execute(query.where(runs.status.not_in(_FINAL)).limit(1)).first() is not None
 
-    def to_carry(self, connection: Connection) -> Sequence[tuple[str, int]]:
-        """Runs that a workflow must carry, each with the number of its waking."""
+    def to_carry(self, connection: Connection, limit: int) -> Sequence[tuple[str, int]]:
+        """The oldest runs that a workflow must carry, each with the number of its waking."""
         runs = pipeline_runs.c
         query = select(runs.id, runs.wakings).where(runs.status.not_in(_FINAL), runs.is_parked.is_(False))
-        return [(row.id, row.wakings) for row in connection.execute(query.order_by(runs.created_at))]
+        return [
+            (row.id, row.wakings) for row in connection.execute(query.order_by(runs.created_at, runs.id).limit(limit))
+        ]
 
     def wake(self, connection: Connection, run_id: str, *, stops: bool = False) -> None:
         """Have a new workflow carry a run, to stop it if that is asked for."""

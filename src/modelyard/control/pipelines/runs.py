@@ -145,8 +145,8 @@ class RunService:
             is_waiting = states[step].status is StepStatus.WAITING
             if not is_waiting or not self._repository.decide(connection, run_id, step, decision):
                 raise PipelineStepNotWaitingError(
-                    f"Step '{step}' waits for no decision: it is {states[step].status}",
-                    hint=f"`modelyard pipelines describe {run_id}` shows where the run stands.",
+                    f"Step '{step}' waits for no decision",
+                    hint=f"`modelyard pipelines describe {run_id}` shows where it stands, and who decided.",
                 )
             self._repository.wake(connection, run_id)
         return self.get(project, run_id)
@@ -155,7 +155,7 @@ class RunService:
         record = self._repository.run(connection, run_id, project)
         if record is None:
             raise PipelineRunNotFoundError(
-                f"There is no run '{run_id}' in project '{project}'", hint="`modelyard pipelines list` has the newest."
+                f"There is no run '{run_id}' in project '{project}'", hint="`modelyard pipelines runs` has the newest."
             )
         return record
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from modelyard.control.pipelines import execution
 from modelyard.control.pipelines.errors import PipelineStepNotWaitingError
 from modelyard.control.pipelines.repository import PipelineRepository
 from modelyard.errors import UnavailableError
@@ -172,6 +173,18 @@ def test_a_run_waits_for_a_person_without_a_workflow_and_goes_on_after_the_decis
     no = yard.carry(no.id)
     assert helpers.statuses(no) == {"a": "CACHED", "ask": "FAILED", "b": "SKIPPED"}
     assert "bob rejected it: Too few" in no.message
+
+
+def test_the_oldest_runs_are_carried_and_the_others_when_there_is_room(yard, monkeypatch) -> None:
+    monkeypatch.setattr(execution, "MOST_CARRIED", 2)
+    yard.define(steps={"a": {"kind": "work"}})
+    runs = []
+    for _ in range(3):
+        runs.append(yard.start())
+        yard.clock.sleep(1)
+    assert yard.execution.tickets() == [f"{run}/0" for run in runs[:2]]
+    yard.carry(runs[0])
+    assert yard.execution.tickets() == [f"{run}/0" for run in runs[1:]]
 
 
 def test_a_workflow_of_an_earlier_waking_does_nothing_more(yard) -> None:
