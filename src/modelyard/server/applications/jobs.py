@@ -87,7 +87,8 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     parts = parts_of(context, registry, metering.engine, references)
     service, workflow = jobs_of(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
-    tunings, tuning = tuning_of(context, service)
+    scripts = parts.scripts.service(service, registry, parts.engine)
+    tunings, tuning = tuning_of(context, service, scripts)
     findings = FindingService(context.database, JobRepository())
     tracking = assemble_tracking(context, registry, guard)
     routers = [
@@ -96,7 +97,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         jobs_router(service, guard, context.settings),
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         tuning_router(tunings, guard, context.settings),
-        scripts_router(parts.scripts.service(service, registry, parts.engine), guard, context.settings),
+        scripts_router(scripts, guard, context.settings),
         findings_router(findings, guard),
         profiles_router(profiles_of(context, parts, service), guard),
         reruns_router(RerunService(service, registry, parts.scripts.results), guard),

@@ -80,13 +80,19 @@ class ScriptJobs(JobCalls[Mode]):
             FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
             ModelyardError: what the platform says against it.
         """
-        body = yield from self._code(code, entry_point, image, requirements)
-        body |= {
-            "command": [*command],
-            "arguments": [*arguments],
+        program = yield from program_of(
+            self._path(JOBS, "snapshots"),
+            code,
+            entry_point=entry_point,
+            image=image,
+            requirements=requirements,
+            command=command,
+            arguments=arguments,
+            metrics=metrics,
+        )
+        body = program | {
             "hyperparameters": dict(hyperparameters or {}),
             "channels": channels_of(data or {}),
-            "metrics": [{"name": name, "regex": regex} for name, regex in (metrics or {}).items()],
             "hosts": hosts,
             "seed": seed,
             "model": model,
@@ -96,19 +102,6 @@ class ScriptJobs(JobCalls[Mode]):
             "rules": choices_of(rules),
         }
         return (yield from self._submitted("script-jobs", body, wait=wait))
-
-    def _code(
-        self, code: str | Path | None, entry_point: str, image: str, requirements: str | Path | None
-    ) -> Flow[dict[str, object]]:
-        """What a request says of the program; the code is on the platform afterwards."""
-        digest = ""
-        if code is not None:
-            content: bytes = yield Work(partial(_packed, Path(code)))
-            digest = (yield from _snapshot(self._path(JOBS, "snapshots"), content)).digest
-            if not image and not entry_point and Path(code).is_file():
-                entry_point = Path(code).name
-        text = "" if requirements is None else (yield Work(partial(_text, Path(requirements))))
-        return {"code": digest, "entry_point": entry_point, "image": image, "requirements": text}
 
     @listing
     def output(self, id: str) -> Pages[OutputFile]:
@@ -131,6 +124,36 @@ class ScriptJobs(JobCalls[Mode]):
             target: Path = yield Work(partial(_place, Path(folder), file.path))
             yield from download(Download(path=path, target=target), file.digest)
         return files
+
+
+def program_of(
+    snapshots: str,
+    code: str | Path | None,
+    *,
+    entry_point: str = "",
+    image: str = "",
+    requirements: str | Path | None = None,
+    command: Sequence[str] = (),
+    arguments: Sequence[str] = (),
+    metrics: Mapping[str, str] | None = None,
+) -> Flow[dict[str, object]]:
+    """What a request says of a program; the code is on the platform afterwards. `snapshots`: the path to send it to."""
+    digest = ""
+    if code is not None:
+        content: bytes = yield Work(partial(_packed, Path(code)))
+        digest = (yield from _snapshot(snapshots, content)).digest
+        if not image and not entry_point and Path(code).is_file():
+            entry_point = Path(code).name
+    text = "" if requirements is None else (yield Work(partial(_text, Path(requirements))))
+    return {
+        "code": digest,
+        "entry_point": entry_point,
+        "image": image,
+        "requirements": text,
+        "command": [*command],
+        "arguments": [*arguments],
+        "metrics": [{"name": name, "regex": regex} for name, regex in (metrics or {}).items()],
+    }
 
 
 def _packed(code: Path) -> bytes:

@@ -1,10 +1,12 @@
 """Tuning jobs: the search for hyper-parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.sdk.resource import JOBS, Resource, act, create, pages, read, wait_for
+from modelyard.sdk.resources.compute.scripts import program_of
 from modelyard.sdk.resources.compute.waiting import channels_of, limits_of, place_of
 from modelyard.sdk.steps import Flow
 from modelyard.types.compute.scheduling import Placement
@@ -81,6 +83,91 @@ class Tuning(Resource[Mode]):
             "schedule": place_of(placement),
         }
         return create(TuningJob, self._path(JOBS, "tuning-jobs"), body)
+
+    @call
+    def start_script(
+        self,
+        code: str | Path | None,
+        space: Mapping[str, Span],
+        *,
+        objectives: Sequence[str | Mapping[str, str]] = (),
+        entry_point: str = "",
+        arguments: Sequence[str] = (),
+        metrics: Mapping[str, str] | None = None,
+        requirements: str | Path | None = None,
+        image: str = "",
+        command: Sequence[str] = (),
+        data: str | Mapping[str, str] | None = None,
+        model: str | None = None,
+        hyperparameters: Mapping[str, Scalar] | None = None,
+        strategy: Strategy = Strategy.TPE,
+        max_trials: int = 30,
+        parallel_trials: int = 2,
+        time_limit_seconds: float | None = None,
+        early_stopping: EarlyStopping | Mapping[str, Scalar] | None = None,
+        warm_start: Sequence[str] = (),
+        seed: int = 0,
+        resources: Resources | None = None,
+        placement: Placement | None = None,
+    ) -> Flow[TuningJob]:
+        """Look for the best hyper-parameters of a script of one's own, or of an image; `wait` awaits it.
+
+        Args:
+            code: a Python file, or a folder of which `entry_point` is run.
+            space: hyper-parameter -> a list of values, or {"low": 1e-4, "high": 0.1, "log": True, "whole": ...}.
+            objectives: figures that the script logs ("val_loss"), or {"metric": "val_loss", "direction": "minimise"};
+                the first of `metrics` if left out. The last value that a trial logged counts.
+            entry_point: file of the folder.
+            arguments: handed to it behind the hyper-parameters.
+            metrics: name -> regular expression (RE2) whose first group is the value, in a line of output.
+            requirements: a requirements file or lock; None: it runs with the platform's own packages.
+            image: container image that is run instead.
+            command: program and arguments in the image.
+            data: a dataset for the channel `train`, or datasets by channel.
+            model: gets the model that the best trial has left as its next version; None: nothing is registered.
+            hyperparameters: those that all trials share.
+            strategy: how the next values are chosen.
+            max_trials: so many are tried.
+            parallel_trials: so many at the same time.
+            time_limit_seconds: after this no trial starts.
+            early_stopping: ends trials that are behind at the same step, such as {"rule": "median"}.
+            warm_start: ids of tuning jobs whose trials count as if they had been tried here.
+            seed: told to every trial.
+            resources: limits of each trial.
+            placement: queue, priority, spot, ... of each trial.
+
+        Raises:
+            FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
+            InvalidInputError: a range, an objective or the program does not fit: the message says which.
+        """
+        program = yield from program_of(
+            self._path(JOBS, "snapshots"),
+            code,
+            entry_point=entry_point,
+            image=image,
+            requirements=requirements,
+            command=command,
+            arguments=arguments,
+            metrics=metrics,
+        )
+        body = {
+            "script": program,
+            "channels": channels_of(data or {}),
+            "model": model,
+            "hyperparameters": dict(hyperparameters or {}),
+            "seed": seed,
+            "space": {name: _span(span) for name, span in space.items()},
+            "objectives": [{"metric": each} if isinstance(each, str) else dict(each) for each in objectives],
+            "strategy": strategy,
+            "max_trials": max_trials,
+            "parallel_trials": parallel_trials,
+            "time_limit_seconds": time_limit_seconds,
+            "early_stopping": early_stopping,
+            "warm_start": [*warm_start],
+            "resources": limits_of(resources),
+            "schedule": place_of(placement),
+        }
+        return (yield from create(TuningJob, self._path(JOBS, "tuning-jobs"), body))
 
     @call
     def get(self, id: str) -> Flow[TuningJob]:
