@@ -8,6 +8,7 @@ from typing import TypedDict
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.errors import InvalidInputError
+from modelyard.sdk.resources.compute.scripts import Program
 from modelyard.sdk.resources.compute.tuning import Span
 from modelyard.types.signatures import Scalar
 from modelyard.types.tuning.jobs import TuningJob
@@ -36,7 +37,7 @@ class Wanted(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class TunedScript:
     """A script, and what is looked for in it. A metric with a pattern is read from the output."""
 
     code: Path
@@ -87,14 +88,7 @@ def start_algorithm(
         return client.tuning.start(algorithm, data, target=target, objectives=objectives, **search)
 
 
-def start_script(session: Session, search: Wanted, program: Program, data: str | None) -> TuningJob:
+def start_script(session: Session, search: Wanted, program: TunedScript, data: str | None) -> TuningJob:
     """Start the search for a script's hyper-parameters."""
-    return session.client.tuning.start_script(
-        program.code,
-        entry_point=program.entry_point,
-        requirements=program.requirements,
-        metrics=program.patterns,
-        objectives=program.wanted,
-        data=data,
-        **search,
-    )
+    code = Program(program.code, program.entry_point, requirements=program.requirements, metrics=program.patterns)
+    return session.client.tuning.start_script(code, objectives=program.wanted, data=data, **search)

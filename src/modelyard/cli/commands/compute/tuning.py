@@ -7,7 +7,7 @@ import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.commands.compute.options import Settings, Spans, read_settings, read_spans
-from modelyard.cli.commands.compute.searches import Program, Wanted, start_algorithm, start_script
+from modelyard.cli.commands.compute.searches import TunedScript, Wanted, start_algorithm, start_script
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
@@ -80,7 +80,7 @@ def tune(
         seed=seed,
     )
     if script is not None:
-        program = Program(script, entry_point, requirements, metric or [], objective or [], direction)
+        program = TunedScript(script, entry_point, requirements, metric or [], objective or [], direction)
         tuning = start_script(session, search, program, data)
     else:
         tuning = start_algorithm(session, search, algorithm, data, target=target, objectives=objective or [])

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,19 @@ class CodeTooLargeError(TooLargeError):
     """The folder of code is larger than a snapshot may be."""
 
     code = "code_too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Code of one's own, or an image; the parts are those of `ScriptJobs.run`."""
+
+    code: str | Path | None = None
+    entry_point: str = ""
+    image: str = ""
+    requirements: str | Path | None = None
+    command: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
 
 class ScriptJobs(JobCalls[Mode]):
@@ -80,17 +94,9 @@ class ScriptJobs(JobCalls[Mode]):
             FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
             ModelyardError: what the platform says against it.
         """
-        program = yield from program_of(
-            self._path(JOBS, "snapshots"),
-            code,
-            entry_point=entry_point,
-            image=image,
-            requirements=requirements,
-            command=command,
-            arguments=arguments,
-            metrics=metrics,
-        )
-        body = program | {
+        program = Program(code, entry_point, image, requirements, command, arguments, metrics or {})
+        body = yield from program_of(self._path(JOBS, "snapshots"), program)
+        body |= {
             "hyperparameters": dict(hyperparameters or {}),
             "channels": channels_of(data or {}),
             "hosts": hosts,
@@ -126,33 +132,24 @@ class ScriptJobs(JobCalls[Mode]):
         return files
 
 
-def program_of(
-    snapshots: str,
-    code: str | Path | None,
-    *,
-    entry_point: str = "",
-    image: str = "",
-    requirements: str | Path | None = None,
-    command: Sequence[str] = (),
-    arguments: Sequence[str] = (),
-    metrics: Mapping[str, str] | None = None,
-) -> Flow[dict[str, object]]:
+def program_of(snapshots: str, program: Program) -> Flow[dict[str, object]]:
     """What a request says of a program; the code is on the platform afterwards. `snapshots`: the path to send it to."""
-    digest = ""
-    if code is not None:
-        content: bytes = yield Work(partial(_packed, Path(code)))
+    digest, entry_point = "", program.entry_point
+    if program.code is not None:
+        code = Path(program.code)
+        content: bytes = yield Work(partial(_packed, code))
         digest = (yield from _snapshot(snapshots, content)).digest
-        if not image and not entry_point and Path(code).is_file():
-            entry_point = Path(code).name
-    text = "" if requirements is None else (yield Work(partial(_text, Path(requirements))))
+        if not program.image and not entry_point and code.is_file():
+            entry_point = code.name
+    text = "" if program.requirements is None else (yield Work(partial(_text, Path(program.requirements))))
     return {
         "code": digest,
         "entry_point": entry_point,
-        "image": image,
+        "image": program.image,
         "requirements": text,
-        "command": [*command],
-        "arguments": [*arguments],
-        "metrics": [{"name": name, "regex": regex} for name, regex in (metrics or {}).items()],
+        "command": [*program.command],
+        "arguments": [*program.arguments],
+        "metrics": [{"name": name, "regex": regex} for name, regex in program.metrics.items()],
     }
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.sdk.resource import JOBS, Resource, act, create, pages, read, wait_for
-from modelyard.sdk.resources.compute.scripts import program_of
+from modelyard.sdk.resources.compute.scripts import Program, program_of
 from modelyard.sdk.resources.compute.waiting import channels_of, limits_of, place_of
 from modelyard.sdk.steps import Flow
 from modelyard.types.compute.scheduling import Placement
@@ -17,6 +18,20 @@ from modelyard.types.tuning.jobs import Trial, TuningJob
 from modelyard.types.tuning.searches import EarlyStopping, Strategy
 
 Span = Sequence[Scalar] | Mapping[str, Scalar]
+
+
+class SearchOptions(TypedDict, total=False):
+    """How it is searched; see `Tuning.start`."""
+
+    strategy: Strategy
+    max_trials: int
+    parallel_trials: int
+    time_limit_seconds: float | None
+    early_stopping: EarlyStopping | Mapping[str, Scalar] | None
+    warm_start: Sequence[str]
+    seed: int
+    resources: Resources | None
+    placement: Placement | None
 
 
 class Tuning(Resource[Mode]):
@@ -87,85 +102,42 @@ class Tuning(Resource[Mode]):
     @call
     def start_script(
         self,
-        code: str | Path | None,
+        script: str | Path | Program,
         space: Mapping[str, Span],
         *,
         objectives: Sequence[str | Mapping[str, str]] = (),
-        entry_point: str = "",
-        arguments: Sequence[str] = (),
-        metrics: Mapping[str, str] | None = None,
-        requirements: str | Path | None = None,
-        image: str = "",
-        command: Sequence[str] = (),
         data: str | Mapping[str, str] | None = None,
         model: str | None = None,
         hyperparameters: Mapping[str, Scalar] | None = None,
-        strategy: Strategy = Strategy.TPE,
-        max_trials: int = 30,
-        parallel_trials: int = 2,
-        time_limit_seconds: float | None = None,
-        early_stopping: EarlyStopping | Mapping[str, Scalar] | None = None,
-        warm_start: Sequence[str] = (),
-        seed: int = 0,
-        resources: Resources | None = None,
-        placement: Placement | None = None,
+        **search: Unpack[SearchOptions],
     ) -> Flow[TuningJob]:
         """Look for the best hyper-parameters of a script of one's own, or of an image; `wait` awaits it.
 
         Args:
-            code: a Python file, or a folder of which `entry_point` is run.
+            script: a Python file, or a `Program`: a folder with an entry point, requirements, metrics by pattern, ...
             space: hyper-parameter -> a list of values, or {"low": 1e-4, "high": 0.1, "log": True, "whole": ...}.
             objectives: figures that the script logs ("val_loss"), or {"metric": "val_loss", "direction": "minimise"};
-                the first of `metrics` if left out. The last value that a trial logged counts.
-            entry_point: file of the folder.
-            arguments: handed to it behind the hyper-parameters.
-            metrics: name -> regular expression (RE2) whose first group is the value, in a line of output.
-            requirements: a requirements file or lock; None: it runs with the platform's own packages.
-            image: container image that is run instead.
-            command: program and arguments in the image.
+                the first metric by pattern if left out. The last value that a trial logged counts.
             data: a dataset for the channel `train`, or datasets by channel.
             model: gets the model that the best trial has left as its next version; None: nothing is registered.
             hyperparameters: those that all trials share.
-            strategy: how the next values are chosen.
-            max_trials: so many are tried.
-            parallel_trials: so many at the same time.
-            time_limit_seconds: after this no trial starts.
-            early_stopping: ends trials that are behind at the same step, such as {"rule": "median"}.
-            warm_start: ids of tuning jobs whose trials count as if they had been tried here.
-            seed: told to every trial.
-            resources: limits of each trial.
-            placement: queue, priority, spot, ... of each trial.
+            search: the options of `start` from `strategy` on.
 
         Raises:
             FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
             InvalidInputError: a range, an objective or the program does not fit: the message says which.
         """
-        program = yield from program_of(
-            self._path(JOBS, "snapshots"),
-            code,
-            entry_point=entry_point,
-            image=image,
-            requirements=requirements,
-            command=command,
-            arguments=arguments,
-            metrics=metrics,
-        )
+        program = script if isinstance(script, Program) else Program(script)
         body = {
-            "script": program,
+            "script": (yield from program_of(self._path(JOBS, "snapshots"), program)),
             "channels": channels_of(data or {}),
             "model": model,
             "hyperparameters": dict(hyperparameters or {}),
-            "seed": seed,
             "space": {name: _span(span) for name, span in space.items()},
             "objectives": [{"metric": each} if isinstance(each, str) else dict(each) for each in objectives],
-            "strategy": strategy,
-            "max_trials": max_trials,
-            "parallel_trials": parallel_trials,
-            "time_limit_seconds": time_limit_seconds,
-            "early_stopping": early_stopping,
-            "warm_start": [*warm_start],
-            "resources": limits_of(resources),
-            "schedule": place_of(placement),
+            **{name: value for name, value in search.items() if name not in ("resources", "placement")},
+            "resources": limits_of(search.get("resources")),
+            "schedule": place_of(search.get("placement")),
         }
         return (yield from create(TuningJob, self._path(JOBS, "tuning-jobs"), body))
 
