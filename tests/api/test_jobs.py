@@ -25,8 +25,13 @@ from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
+from modelyard.control.jobs.debugging.api import router as findings_router
+from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput
+from modelyard.control.jobs.profiling.api import router as profiles_router
+from modelyard.control.jobs.profiling.keeping import KeptSamples
+from modelyard.control.jobs.profiling.service import ProfileService
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.reruns.api import router as reruns_router
 from modelyard.control.jobs.reruns.service import RerunService
@@ -50,6 +55,7 @@ from modelyard.storage.creations import Creations
 from modelyard.storage.objects import open_objects
 from modelyard.types.compute.scheduling import HostCapacity, Quota
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
+from modelyard.types.debugging.rules import Finding, RuleAction
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe, JobStatus, MetricPoint
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.signatures import DataType, Signature, TensorSpec
@@ -83,7 +89,7 @@ class NoProcesses:
     def state(self, process_id):
         raise ProcessNotFoundError(process_id)
 
-    logs = wait = lambda self, process_id, *_: self.state(process_id)
+    logs = wait = samples = lambda self, process_id, *_: self.state(process_id)
 
     def resolve_image(self, reference):
         if reference.startswith("absent"):
@@ -165,9 +171,14 @@ def batches(service):
 
 
 @pytest.fixture
-def tunings(service, database):
+def tunings(service, scripts, database):
     return TuningService(
-        database=database, repository=TuningRepository(), creations=Creations(), jobs=service, clock=SystemClock()
+        database=database,
+        repository=TuningRepository(),
+        creations=Creations(),
+        jobs=service,
+        scripts=scripts,
+        clock=SystemClock(),
     )
 
 
@@ -222,6 +233,11 @@ def application(
         batch_router(batches, stub_guard, Settings(home=tmp_path)),
         tuning_router(tunings, stub_guard, Settings(home=tmp_path)),
         scripts_router(scripts, stub_guard, Settings(home=tmp_path)),
+        findings_router(FindingService(database, JobRepository()), stub_guard),
+        profiles_router(
+            ProfileService(service, database, JobRepository(), KeptSamples(NoProcesses(), open_objects("memory://"))),
+            stub_guard,
+        ),
         reruns_router(RerunService(service, OneDataset(), results), stub_guard),
         queues_router(scheduling.queues, scheduling.service, stub_guard),
         waiting_router(scheduling.queues, scheduling.service, stub_guard),
@@ -236,7 +252,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 47
+    assert assert_protected(application) == 52
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):
@@ -668,3 +684,70 @@ def test_a_script_job_that_cannot_run_is_refused_with_what_is_wrong(client, body
 def test_a_project_that_does_not_permit_code_runs_none(application, connect):
     answer = connect(application, "other-developer").post("/projects/other/script-jobs", json={"image": "trainer:3"})
     assert (answer.status_code, answer.json()["code"]) == (403, "script_forbidden")
+
+
+def test_a_search_over_a_script_is_accepted_with_its_objective_and_its_image_pinned(client):
+    program = {"image": "trainer", "metrics": [{"name": "val_loss", "regex": "loss=(.*)"}]}
+    body = {
+        "script": program,
+        "space": {"rate": {"low": 0.001, "high": 0.1, "log": True}, "layers": {"low": 1, "high": 4, "whole": True}},
+        "early_stopping": {"rule": "median"},
+    }
+    search = client.post(TUNE, json=body).raise_for_status().json()["search"]
+    assert (search["recipe"]["algorithm"], search["recipe"]["is_trial"]) == ("script", True)
+    assert search["recipe"]["script"]["image_digest"] == "trainer@sha256:0"
+    assert search["recipe"]["hyperparameters"] == {}
+    assert search["objectives"] == [{"metric": "val_loss", "direction": "minimise"}]
+    assert (search["early_stopping"]["metric"], search["early_stopping"]["direction"]) == ("val_loss", "minimise")
+    assert [search["space"][name]["is_whole"] for name in ("rate", "layers")] == [False, True]
+    for change, code, words in (
+        ({"algorithm": "linear-classification"}, "invalid_input", 'either "algorithm" or "script"'),
+        ({"script": None}, "invalid_input", 'either "algorithm" or "script"'),
+        ({"script": program | {"metrics": []}}, "tuning_invalid", "--metric val_loss"),
+        ({"space": {"two words": {"low": 1, "high": 2}}}, "job_invalid", "two words"),
+        ({"script": program | {"image": "absent"}}, "not_found", "absent"),
+        ({"hyperparameters": {"rate": 1}}, "tuning_invalid", "set and searched for"),
+    ):
+        told = client.post(TUNE, json=body | change).json()
+        assert (told["code"], words in f"{told['message']} {told['hint']}") == (code, True), told
+
+
+def test_rules_are_listed_and_a_job_keeps_how_they_are_applied(client):
+    names = {rule["name"]: rule["settings"] for rule in client.get("/rules").json()["items"]}
+    assert [each["name"] for each in names["overfitting"]] == ["patience", "rise"]
+    stop = {"rule": "overfitting", "action": "stop", "settings": {"patience": 3.0}}
+    job = client.post(TRAIN, json=BODY | {"rules": [stop]}).json()
+    assert (job["rules"], job["findings"]) == ([stop], [])
+    answer = client.post(TRAIN, json=BODY | {"rules": [{"rule": "overfit"}]})
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (400, "rule_invalid", "rules")
+    for picture in ("profile", "profile.svg"):
+        assert client.get(f"{JOBS}/{job['id']}/{picture}").json()["code"] == "profile_not_found"
+
+
+def test_findings_are_asked_for_and_acknowledged_over_http(application, connect, client, database):
+    job = client.post(TRAIN, json=BODY).json()
+    finding = Finding(
+        id=0,
+        project="default",
+        job=job["id"],
+        rule="not_finite",
+        action=RuleAction.NOTIFY,
+        step=3,
+        value=1.0,
+        message="loss was NaN.",
+        at=datetime.now(UTC),
+    )
+    with database.transaction() as connection:
+        JobRepository().add_finding(connection, finding, is_told=False)
+    (shown,) = client.get(f"{JOBS}/{job['id']}").json()["findings"]
+    jobs = HttpJobsClient("http://jobs", "token")
+    platform = connect(application, "developer")
+    jobs._jobs = SimpleNamespace(
+        call=lambda method, path, kind, *, body=None: msgspec.json.decode(
+            platform.request(method, path, json=body).raise_for_status().content, type=kind
+        )
+    )
+    assert [(each.id, each.message) for each in jobs.untold_findings()] == [(shown["id"], "loss was NaN.")]
+    jobs.note_findings_told([shown["id"]])
+    assert jobs.untold_findings() == []
+    assert client.get(f"{JOBS}/{job['id']}").json()["findings"] == [shown], "it stays on the job"

@@ -1,10 +1,12 @@
 """Errors of tuning jobs."""
 
 import time
+from unittest import mock
 
 import httpx
 from stage import Stage
 
+from modelyard.cli.commands.compute.searches import start_algorithm
 from provokers.jobs import TABLE
 from provokers.registration import provokes
 
@@ -41,6 +43,12 @@ def tuning_invalid(stage: Stage) -> httpx.Response:
 @provokes("tuning_not_found")
 def tuning_not_found(stage: Stage) -> httpx.Response:
     return stage.jobs_call("GET", "/tuning-jobs/tuning-1")
+
+
+@provokes("nothing_to_tune")
+def nothing_to_tune(_stage: Stage) -> None:
+    search = mock.MagicMock()
+    start_algorithm(mock.MagicMock(), search, None, None, target=None, objectives=[])
 
 
 @provokes("trial_not_found")

@@ -20,7 +20,7 @@ def router(service: TuningService, guard: Guard, settings: Settings) -> APIRoute
     routes = APIRouter(prefix="/projects/{project}", tags=["tuning"])
     reads, writes = guard.require(Action.READ), guard.require(Action.WRITE)
 
-    @routes.post("/tuning-jobs", status_code=201, summary="Look for the best hyper-parameters of an algorithm")
+    @routes.post("/tuning-jobs", status_code=201, summary="Look for the best hyper-parameters")
     def create_tuning_job(
         project: str,
         body: TuningJobRequest,
@@ -31,6 +31,7 @@ def router(service: TuningService, guard: Guard, settings: Settings) -> APIRoute
 
         Trials are measured on rows of their own; those that judge the registered model stay unseen. With `model` and
         one objective, the best trial's hyper-parameters are trained once more, on the trials' rows too, and registered.
+        A `script` holds rows apart itself and logs its objective; the model that the best trial has left is registered.
         """
         search = body.search(body.limits(settings.job_memory_bytes, settings.job_time_limit_seconds))
         return service.create(project, search, created_by=principal.name, creation=creation)

@@ -5,20 +5,20 @@ from collections.abc import Mapping
 
 from modelyard.algorithms import hyperparameters
 from modelyard.control.tuning.errors import TuningInvalidError
+from modelyard.kit.metric_names import falls
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter, HyperparameterType
 from modelyard.types.tuning.searches import Direction, Range, Search, Strategy
 
 SECONDS = "seconds"
 """A figure that every trial has: how long its process ran."""
 
-_FALLING = ("log_loss", "rmse", "mae", SECONDS)
 _NUMBERS = (HyperparameterType.INTEGER, HyperparameterType.NUMBER)
 _FEWEST_FOR_CMA_ES = 2
 
 
 def direction_of(metric: str) -> Direction:
-    """Which way a figure of the built-in algorithms is better."""
-    return Direction.MINIMISE if metric in _FALLING else Direction.MAXIMISE
+    """Which way a figure is better, by its name."""
+    return Direction.MINIMISE if falls(metric) else Direction.MAXIMISE
 
 
 def typed_space(description: AlgorithmDescription, space: Mapping[str, Range]) -> dict[str, Range]:
@@ -38,8 +38,39 @@ def typed_space(description: AlgorithmDescription, space: Mapping[str, Range]) -
     return typed
 
 
+def script_space(space: Mapping[str, Range]) -> dict[str, Range]:
+    """The space of a script's hyper-parameters, of which nothing is known but what the ranges say themselves.
+
+    Raises:
+        TuningInvalidError: a range that makes no sense.
+    """
+    kinds = {True: HyperparameterType.INTEGER, False: HyperparameterType.NUMBER}
+    return {
+        name: _typed(name, Hyperparameter(name=name, type=kinds[each.is_whole], default=0, description=""), each)
+        for name, each in space.items()
+    }
+
+
 def check(search: Search, description: AlgorithmDescription) -> None:
-    """Nothing if it fits.
+    """Nothing if it fits an algorithm.
+
+    Raises:
+        TuningInvalidError: what does not fit, and what would.
+    """
+    check_search(search)
+    figures = (*description.metrics, SECONDS)
+    named = [each.metric for each in search.objectives] + [each.metric for each in search.constraints]
+    for metric in named:
+        if metric not in figures:
+            raise TuningInvalidError(
+                f"{description.name} has no figure '{metric[:80]}'",
+                hint=f"It has {', '.join(figures)}.",
+                field="objectives",
+            )
+
+
+def check_search(search: Search) -> None:
+    """Nothing if its parts fit each other.
 
     Raises:
         TuningInvalidError: what does not fit, and what would.
@@ -56,15 +87,12 @@ def check(search: Search, description: AlgorithmDescription) -> None:
             hint='Take it out of "hyperparameters" or of "space".',
             field=f"space.{both[0]}",
         )
-    figures = (*description.metrics, SECONDS)
-    named = [each.metric for each in search.objectives] + [each.metric for each in search.constraints]
-    for metric in named:
-        if metric not in figures:
-            raise TuningInvalidError(
-                f"{description.name} has no figure '{metric[:80]}'",
-                hint=f"It has {', '.join(figures)}.",
-                field="objectives",
-            )
+    if not search.objectives:
+        raise TuningInvalidError(
+            "A script has no objective of its own",
+            hint='Name a figure that it logs: "objectives": [{"metric": "val_loss"}], or `--metric val_loss`.',
+            field="objectives",
+        )
     if len({each.metric for each in search.objectives}) < len(search.objectives):
         raise TuningInvalidError("An objective is named twice", hint="Name each metric once.", field="objectives")
     if search.model and len(search.objectives) > 1:
@@ -121,6 +149,12 @@ def _typed(name: str, parameter: Hyperparameter, each: Range) -> Range:
             field=field,
         )
     is_whole = parameter.type is HyperparameterType.INTEGER
+    if is_whole and not (float(each.low).is_integer() and float(each.high).is_integer()):
+        raise TuningInvalidError(
+            f"'{name}' takes whole numbers, its range is from {each.low:g} to {each.high:g}",
+            hint="Use whole bounds.",
+            field=field,
+        )
     if is_whole and each.step is not None and not float(each.step).is_integer():
         raise TuningInvalidError(
             f"'{name}' takes whole numbers, its step is {each.step:g}", hint="Use a whole step.", field=field

@@ -185,7 +185,10 @@ class TuningExecution:
                     continue  # it has ended meanwhile
 
     def _train_best(self, tuning: TuningJob, trials: Sequence[Trial], best: Trial) -> None:
-        """One more training, on the rows that trials were measured on too; measured on those that none has seen."""
+        """One more training, on the rows that trials were measured on too; measured on those that none has seen.
+
+        A script's own model is registered at once.
+        """
         try:
             job = self._service.register(
                 tuning.project,
@@ -202,7 +205,7 @@ class TuningExecution:
                 job = self._jobs.get(tuning.project, job.id)
         except ModelyardError as error:
             self._end(
-                tuning, JobStatus.FAILED, f"The best trial's model was not trained: {error.message}. {error.hint}"
+                tuning, JobStatus.FAILED, f"The best trial's model was not registered: {error.message}. {error.hint}"
             )
             return
         found = {"job": job.id, "model_version": str(job.result.get("model_version", ""))}
@@ -211,7 +214,7 @@ class TuningExecution:
         else:
             status = JobStatus.STOPPED if job.status is JobStatus.STOPPED else JobStatus.FAILED
             reason = job.end.message if job.end else job.status
-            self._end(tuning, status, f"The best trial's model was not trained: job {job.id}: {reason}")
+            self._end(tuning, status, f"The best trial's model was not registered: job {job.id}: {reason}")
 
     def _earlier(self, tuning: TuningJob) -> list[Trial]:
         """Trials of other tuning jobs that count here: those that have completed, with values for the same space."""
@@ -248,7 +251,8 @@ def _settled(search: Search, trial: Trial, job: Job) -> Trial:
         return replace(ended, status=TrialStatus.STOPPED, message="Its job was stopped.")
     if job.status is JobStatus.FAILED:
         return replace(ended, status=TrialStatus.FAILED, message=job.end.message if job.end else "")
-    values = {name: float(value) for name, value in job.result.items() if isinstance(value, int | float)}
+    values = dict(job.metrics) if job.recipe.script is not None else {}  # the last value of each that it logged
+    values |= {name: float(value) for name, value in job.result.items() if isinstance(value, int | float)}
     values |= _seconds(job)
     missing = [each.metric for each in search.objectives if each.metric not in values]
     if missing:

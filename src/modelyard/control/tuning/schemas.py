@@ -1,12 +1,15 @@
 """Request bodies of tuning jobs."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from modelyard.control.jobs.schemas import ChannelRequest, JobRequest
+from modelyard.control.jobs.scripts.schemas import ProgramRequest
 from modelyard.control.tuning.checking import direction_of
-from modelyard.types.jobs import JobRecipe
+from modelyard.kit.metric_names import is_score
+from modelyard.types.jobs import JobKind, JobRecipe
 from modelyard.types.processes import Resources
 from modelyard.types.signatures import Scalar
 from modelyard.types.tuning.searches import (
@@ -31,6 +34,7 @@ class RangeRequest(BaseModel):
     high: float | None = Field(default=None, allow_inf_nan=False, description="Largest number.")
     log: bool = Field(default=False, description="As many between 0.01 and 0.1 as between 0.1 and 1.")
     step: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="Distance of neighbouring values.")
+    whole: bool = Field(default=False, description="Whole numbers only; known for algorithms.")
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> "RangeRequest":
@@ -42,7 +46,14 @@ class RangeRequest(BaseModel):
     def range(self) -> Range:
         """As plain data."""
         values = tuple(dict.fromkeys(self.values or ()))
-        return Range(values=values, low=self.low or 0.0, high=self.high or 0.0, is_log=self.log, step=self.step)
+        return Range(
+            values=values,
+            low=self.low or 0.0,
+            high=self.high or 0.0,
+            is_whole=self.whole,
+            is_log=self.log,
+            step=self.step,
+        )
 
 
 class ObjectiveRequest(BaseModel):
@@ -98,7 +109,7 @@ class EarlyStoppingRequest(BaseModel):
 
     def stopping(self, algorithm: str) -> EarlyStopping:
         """As plain data."""
-        rises = self.metric.endswith("accuracy") or algorithm == "image-classification"
+        rises = is_score(self.metric) or algorithm == "image-classification"
         return EarlyStopping(
             rule=self.rule,
             metric=self.metric,
@@ -110,9 +121,15 @@ class EarlyStoppingRequest(BaseModel):
 
 
 class TuningJobRequest(JobRequest):
-    """Look for the best hyper-parameters of a built-in algorithm."""
+    """Look for the best hyper-parameters of a built-in algorithm, or of a script."""
 
-    algorithm: str = Field(description="Name of a built-in algorithm.", examples=["boosted-trees-classification"])
+    algorithm: str = Field(
+        default="", description="Name of a built-in algorithm.", examples=["boosted-trees-classification"]
+    )
+    script: ProgramRequest | None = Field(default=None, description="A program of one's own in place of an algorithm.")
+    channels: dict[str, ChannelRequest] = Field(
+        default_factory=dict, max_length=50, description="Input data by role; a script may have none."
+    )
     target: str | None = Field(default=None, description="Column to predict, for tables.")
     model: str | None = Field(
         default=None, description="Model that gets the best one as its next version; nothing is registered if left out."
@@ -139,14 +156,20 @@ class TuningJobRequest(JobRequest):
         description="Tuning jobs whose trials count as if tried here.",
     )
 
+    @model_validator(mode="after")
+    def _is_algorithm_or_script(self) -> "TuningJobRequest":
+        if bool(self.algorithm) == (self.script is not None):
+            raise ValueError('give either "algorithm" or "script"')
+        return self
+
     def search(self, limits: Resources) -> Search:
         """As plain data."""
-        channels: dict[str, ChannelRequest] = self.channels
         return Search(
             recipe=JobRecipe(
-                algorithm=self.algorithm,
+                algorithm=self.algorithm or JobKind.SCRIPT.value,
+                script=None if self.script is None else self.script.program(),
                 hyperparameters=self.hyperparameters,
-                channels={role: channel.ref() for role, channel in channels.items()},
+                channels={role: channel.ref() for role, channel in self.channels.items()},
                 target=self.target,
                 seed=self.seed,
             ),
@@ -158,11 +181,24 @@ class TuningJobRequest(JobRequest):
             max_trials=self.max_trials,
             parallel_trials=self.parallel_trials,
             time_limit_seconds=self.time_limit_seconds,
-            early_stopping=None if self.early_stopping is None else self.early_stopping.stopping(self.algorithm),
+            early_stopping=self._early_stopping(),
             warm_start=tuple(self.warm_start),
             resources=limits,
             placement=self.placement(),
         )
+
+    def _early_stopping(self) -> EarlyStopping | None:
+        """With nothing said, a script's trials are compared by the objective itself, which they log by step."""
+        if self.early_stopping is None:
+            return None
+        stopping = self.early_stopping.stopping(self.algorithm)
+        figures = [each.objective() for each in self.objectives]
+        if self.script is not None:
+            figures += [ObjectiveRequest(metric=each.name).objective() for each in self.script.metrics]
+        if self.script is None or "metric" in self.early_stopping.model_fields_set or not figures:
+            return stopping
+        direction = self.early_stopping.direction or figures[0].direction
+        return replace(stopping, metric=figures[0].metric, direction=direction)
 
 
 class RegistrationRequest(BaseModel):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from modelyard.algorithms import catalog
+from modelyard.control.jobs.scripts.service import ScriptJobService
 from modelyard.control.jobs.service import JobService
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.control.tuning import checking
@@ -16,6 +17,7 @@ from modelyard.kit.ids import check_name, new_id
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.database import Connection, Database
 from modelyard.types.jobs import Job, JobStatus
+from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.tuning.jobs import Trial, TrialStatus, TuningJob
 from modelyard.types.tuning.searches import Objective, Search
 
@@ -24,12 +26,20 @@ class TuningService:
     """Creates, shows and stops tuning jobs. `resume` of the workflow carries them."""
 
     def __init__(
-        self, *, database: Database, repository: TuningRepository, creations: Creations, jobs: JobService, clock: Clock
+        self,
+        *,
+        database: Database,
+        repository: TuningRepository,
+        creations: Creations,
+        jobs: JobService,
+        scripts: ScriptJobService,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._repository = repository
         self._creations = creations
         self._jobs = jobs
+        self._scripts = scripts
         self._clock = clock
 
     def create(self, project: str, search: Search, *, created_by: str, creation: Creation | None = None) -> TuningJob:
@@ -117,6 +127,8 @@ class TuningService:
     ) -> Job:
         """Train with a trial's hyper-parameters, on the rows that trials were measured on too, and register the model.
 
+        Of a script the model that the trial has left is registered as it is: its job is the answer.
+
         Raises:
             TrialNotFoundError: no such trial.
             TrialUnfinishedError: it has not completed.
@@ -132,6 +144,8 @@ class TuningService:
             )
         if trial.status is not TrialStatus.COMPLETED:
             raise TrialUnfinishedError(f"Trial {number} is {trial.status}", hint="Choose one that is COMPLETED.")
+        if search.recipe.script is not None:
+            return self._scripts.register_kept(project, trial.job or "", model)
         recipe = replace(
             search.recipe, hyperparameters={**search.recipe.hyperparameters, **trial.hyperparameters}, is_trial=False
         )
@@ -152,18 +166,31 @@ class TuningService:
 
     def _complete(self, project: str, search: Search) -> Search:
         """The search with defaults filled in, checked, and pinned to dataset versions."""
+        for each in search.warm_start:
+            self.get(project, each)
+        if search.model:
+            check_name(search.model, "model")
+        if search.recipe.script is not None:
+            return self._complete_script(project, search, search.recipe.script)
         description = catalog.describe(search.recipe.algorithm)
         objective = Objective(metric=description.objective, direction=checking.direction_of(description.objective))
         complete = replace(
             search,
             space=checking.typed_space(description, search.space),
             objectives=search.objectives or (objective,),
-            model=check_name(search.model, "model") if search.model else None,
         )
         checking.check(complete, description)
-        for each in search.warm_start:
-            self.get(project, each)
         return replace(complete, recipe=replace(self._jobs.complete(project, search.recipe), is_trial=True))
+
+    def _complete_script(self, project: str, search: Search, script: ScriptRecipe) -> Search:
+        """The same for a script: its first metric by pattern is the objective if none is named."""
+        own = tuple(Objective(metric=each.name, direction=checking.direction_of(each.name)) for each in script.metrics)
+        complete = replace(search, space=checking.script_space(search.space), objectives=search.objectives or own[:1])
+        checking.check_search(complete)
+        given = search.recipe.hyperparameters
+        named = replace(search.recipe, hyperparameters={**given, **dict.fromkeys(search.space, 0)})  # their names count
+        recipe = self._scripts.complete(project, named, script)
+        return replace(complete, recipe=replace(recipe, hyperparameters=given, is_trial=True))
 
     def _found(self, connection: Connection, project: str, tuning_id: str) -> TuningJob:
         tuning = self._repository.find(connection, tuning_id, project)

@@ -20,6 +20,7 @@ from modelyard.control.jobs.profiling.service import ProfileService
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.assembly import Scripts
 from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
+from modelyard.control.jobs.scripts.service import ScriptJobService
 from modelyard.control.jobs.service import JobService
 from modelyard.control.jobs.workflows import JobWorkflow
 from modelyard.control.metering.assembly import Metering
@@ -178,11 +179,16 @@ def profiles_of(context: Context, parts: Parts, jobs: JobService) -> ProfileServ
     return ProfileService(jobs, context.database, JobRepository(), KeptSamples(parts.engine, context.objects))
 
 
-def tuning_of(context: Context, jobs: JobService) -> tuple[TuningService, TuningWorkflow]:
+def tuning_of(context: Context, jobs: JobService, scripts: ScriptJobService) -> tuple[TuningService, TuningWorkflow]:
     """The rules of tuning jobs, and what carries each."""
     repository = TuningRepository()
     service = TuningService(
-        database=context.database, repository=repository, creations=context.creations, jobs=jobs, clock=context.clock
+        database=context.database,
+        repository=repository,
+        creations=context.creations,
+        jobs=jobs,
+        scripts=scripts,
+        clock=context.clock,
     )
     execution = TuningExecution(
         database=context.database, repository=repository, service=service, jobs=jobs, clock=context.clock

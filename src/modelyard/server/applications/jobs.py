@@ -91,7 +91,8 @@ def build_jobs(
     parts = parts_of(context, registry, metering.engine, references)
     service, workflow = jobs_of(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
-    tunings, tuning = tuning_of(context, service)
+    scripts = parts.scripts.service(service, registry, parts.engine)
+    tunings, tuning = tuning_of(context, service, scripts)
     findings = FindingService(context.database, JobRepository())
     batches = BatchJobService(service, registry, references)
     scripts = parts.scripts.service(service, registry, parts.engine)

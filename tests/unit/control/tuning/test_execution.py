@@ -13,12 +13,13 @@ from modelyard.control.tuning.errors import TrialNotFoundError, TrialUnfinishedE
 from modelyard.control.tuning.execution import MAX_FAILURES, TuningExecution
 from modelyard.control.tuning.repository import TuningRepository
 from modelyard.control.tuning.service import TuningService
-from modelyard.errors import InvalidStateError, UnavailableError
+from modelyard.errors import InvalidInputError, InvalidStateError, UnavailableError
 from modelyard.kit.clock import SystemClock
 from modelyard.storage.creations import Creations
 from modelyard.storage.database import Database
 from modelyard.types.jobs import DatasetRef, Job, JobEnd, JobKind, JobRecipe, JobStatus, MetricPoint
 from modelyard.types.processes import EndCause, Resources
+from modelyard.types.scripting.recipes import MetricDefinition, ScriptRecipe
 from modelyard.types.tuning.jobs import Trial, TrialStatus
 from modelyard.types.tuning.searches import (
     Direction,
@@ -95,6 +96,20 @@ class ScriptedJobs:
         return Page(items=points, next_cursor=None)
 
 
+class ScriptedScripts:
+    """Takes every program, and registers what a trial has left."""
+
+    def __init__(self, jobs: ScriptedJobs) -> None:
+        self.jobs = jobs
+
+    def complete(self, project, recipe, script):
+        return replace(recipe, script=script)
+
+    def register_kept(self, project, job_id, model):
+        job = self.jobs.get(project, job_id)
+        return replace(job, result={**job.result, "model_version": f"{model}:1"})
+
+
 def by_depth(job: Job) -> Job:
     """Accuracy is best at depth 5; the training of the best one makes a version."""
     accuracy = 1 - abs(int(job.recipe.hyperparameters["max_depth"]) - 5) / 10
@@ -112,13 +127,14 @@ class Stage:
     jobs: ScriptedJobs
 
     def __post_init__(self) -> None:
+        self.scripts = ScriptedScripts(self.jobs)
         shared = {
             "database": self.database,
             "repository": TuningRepository(),
             "jobs": self.jobs,
             "clock": SystemClock(),
         }
-        self.service = TuningService(creations=Creations(), **shared)
+        self.service = TuningService(creations=Creations(), scripts=self.scripts, **shared)
         self.execution = TuningExecution(service=self.service, **shared)
 
     def start(self, **given) -> str:
@@ -287,3 +303,47 @@ def test_a_search_starts_from_what_another_one_has_seen(stage, monkeypatch) -> N
     seen.clear()
     yard.carry(yard.start(warm_start=(first,), max_trials=1, space={"max_depth": Range(low=2, high=4)}))
     assert seen == [3], "only trials within the space count"
+
+
+SCRIPT = JobRecipe(
+    algorithm="script",
+    script=ScriptRecipe(
+        code="0" * 64, entry_point="train.py", metrics=(MetricDefinition(name="val_loss", regex="(.)"),)
+    ),
+)
+
+
+def by_rate(job: Job) -> Job:
+    """The loss is smallest at rate 5; the script logs it, and leaves a model."""
+    loss = abs(int(job.recipe.hyperparameters["rate"]) - 5) / 10
+    return replace(job, status=JobStatus.COMPLETED, metrics={"val_loss": loss}, result={"output_files": 1.0})
+
+
+def test_trials_of_a_script_are_judged_by_what_they_log_and_the_best_one_is_registered_as_it_is(stage) -> None:
+    yard = stage(by_rate)
+    tuning = yard.start(recipe=SCRIPT, space={"rate": Range(low=1, high=8, is_whole=True)})
+    done = yard.carry(tuning)
+    assert (done.status, done.counts) == (JobStatus.COMPLETED, {"COMPLETED": 8})
+    assert (done.search.objectives[0].metric, done.search.objectives[0].direction) == ("val_loss", Direction.MINIMISE)
+    assert (done.best.hyperparameters, done.best.values["val_loss"]) == ({"rate": 5}, 0.0)
+    assert done.result == {"job": done.best.job, "model_version": "m:1"}
+    assert len(yard.jobs.jobs) == 8, "nothing is trained again"
+    assert {job.kind for job in yard.jobs.jobs.values()} == {JobKind.TRIAL}
+    assert yard.jobs.jobs["job-0"].recipe.script == SCRIPT.script
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"space": {}}, "The search space is empty"),
+        ({"space": {"rate": Range(low=2, high=1)}}, "from 2 to 1"),
+        ({"space": {"rate": Range(low=0, high=1, is_log=True)}}, "logarithmic range"),
+        ({"space": {"rate": Range(low=0.5, high=3, is_whole=True)}}, "takes whole numbers"),
+        ({"recipe": JobRecipe(algorithm="script", script=ScriptRecipe())}, "no objective of its own"),
+        ({"model": "../m"}, "../m"),
+    ],
+)
+def test_a_search_over_a_script_that_makes_no_sense_is_refused(stage, change, words) -> None:
+    given = {"recipe": SCRIPT, "space": {"rate": Range(low=1, high=8, is_whole=True)}} | change
+    with pytest.raises(InvalidInputError, match=words):
+        stage(by_rate).start(**given)

@@ -1,6 +1,7 @@
 """Options that commands for jobs have in common, and what they come to."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -18,7 +19,8 @@ from modelyard.types.signatures import Scalar
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; may be repeated.")
 ]
-_SPANS_HELP = "What to try: 2..10, 0.01..0.3:log, 0.1..0.5:0.1 or a,b,c; repeat it."
+_SPANS_HELP = "What to try: 2..10, 0.01..0.3:log (or loguniform(0.01,0.3)), 0.1..0.5:0.1 or a,b,c; repeat it."
+_SPAN_CALL = re.compile(r"(loguniform|uniform|choice)\((.*)\)")
 Spans = Annotated[list[str] | None, typer.Option("--try", metavar="NAME=SPAN", help=_SPANS_HELP)]
 Channels = Annotated[
     list[str] | None, typer.Option(metavar="ROLE=DATASET", help="A further dataset by role; may be repeated.")
@@ -129,16 +131,26 @@ def _span(text: str) -> tuple[str, dict[str, Scalar] | list[Scalar]]:
     name, mark, span = text.partition("=")
     if not mark or not name or not span:
         raise SettingInvalidError(f"'{text}' is not of the form NAME=SPAN", hint="Write it like max_depth=2..10.")
+    called = _SPAN_CALL.fullmatch(span)
+    if called:
+        span = called[2] if called[1] == "choice" else called[2].replace(",", "..", 1)
+        span += ":log" if called[1] == "loguniform" else ""
     low, is_range, rest = span.partition("..")
     if not is_range:
         return name, [_scalar(each) for each in span.split(",")]
     high, _, how = rest.partition(":")
     found: dict[str, Scalar] = {"low": _number(text, low), "high": _number(text, high)}
+    if not called and _is_whole(low) and _is_whole(high) and how in ("", "log"):
+        found["whole"] = True
     if how == "log":
         found["log"] = True
     elif how:
         found["step"] = _number(text, how)
     return name, found
+
+
+def _is_whole(word: str) -> bool:
+    return word.strip().lstrip("-").isdecimal()
 
 
 def _number(text: str, word: str) -> float:

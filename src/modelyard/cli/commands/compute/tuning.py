@@ -1,17 +1,19 @@
 """tune, tuning."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.commands.compute.options import Settings, Spans, read_settings, read_spans
+from modelyard.cli.commands.compute.searches import TunedScript, Wanted, start_algorithm, start_script
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.types.tuning.jobs import Trial, TuningJob
-from modelyard.types.tuning.searches import StopRule, Strategy
+from modelyard.types.tuning.searches import Direction, StopRule, Strategy
 
 PANEL = "Training"
 Id = Annotated[str, typer.Argument(help="Id of the tuning job.")]
@@ -34,8 +36,18 @@ def _declare_tuning(group: typer.Typer) -> None:
 
 def tune(
     session: Session,
-    algorithm: Annotated[str, typer.Argument(help="Name of a built-in algorithm: modelyard algorithms list")],
-    data: Annotated[str, typer.Option(help="Dataset to learn from: NAME or NAME:VERSION.")],
+    algorithm: Annotated[str | None, typer.Argument(help="A built-in algorithm: modelyard algorithms list")] = None,
+    data: Annotated[str | None, typer.Option(help="Dataset to learn from: NAME or NAME:VERSION.")] = None,
+    script: Annotated[Path | None, typer.Option(help="A Python file or folder of yours is tried instead.")] = None,
+    entry_point: Annotated[str, typer.Option(help="File of the folder that is run.")] = "",
+    requirements: Annotated[Path | None, typer.Option(help="Requirements file of the script.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=REGEX]", help="Figure of the script to look for; with a pattern if it prints it."),
+    ] = None,
+    direction: Annotated[
+        Direction | None, typer.Option(help="Which way it is better; by its name if left out.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Model that gets the best one as its next version.")] = None,
     target: Annotated[str | None, typer.Option(help="Column to predict, for tables.")] = None,
     try_: Spans = None,
@@ -54,34 +66,28 @@ def tune(
     seed: Annotated[int, typer.Option(help="Seeds every random choice.")] = 0,
     wait: Annotated[bool, typer.Option(help="Wait until it has ended.")] = True,
 ) -> None:
-    """Look for the best hyper-parameters of an algorithm, and register the best model."""
-    client = session.client
-    algorithms = lambda: [each.name for each in client.algorithms.list()]  # noqa: E731
-    datasets = lambda: [each.name for each in client.datasets.list()]  # noqa: E731
-    with (
-        did_you_mean("algorithm", algorithm, algorithms),
-        did_you_mean("dataset", data.partition(":")[0], datasets),
-    ):
-        tuning = client.tuning.start(
-            algorithm,
-            data,
-            read_spans(try_),
-            model=model,
-            target=target,
-            hyperparameters=read_settings(set_),
-            objectives=objective or (),
-            strategy=strategy,
-            max_trials=trials,
-            parallel_trials=parallel,
-            time_limit_seconds=time_limit,
-            early_stopping=None if stop_early is None else {"rule": stop_early.value},
-            warm_start=warm_start or (),
-            seed=seed,
-        )
+    """Look for the best hyper-parameters of an algorithm or a script, and register the best model."""
+    search = Wanted(
+        space=read_spans(try_),
+        model=model,
+        hyperparameters=read_settings(set_),
+        strategy=strategy,
+        max_trials=trials,
+        parallel_trials=parallel,
+        time_limit_seconds=time_limit,
+        early_stopping=None if stop_early is None else {"rule": stop_early.value},
+        warm_start=warm_start or (),
+        seed=seed,
+    )
+    if script is not None:
+        program = TunedScript(script, entry_point, requirements, metric or [], objective or [], direction)
+        tuning = start_script(session, search, program, data)
+    else:
+        tuning = start_algorithm(session, search, algorithm, data, target=target, objectives=objective or [])
     session.out.note(f"Tuning job {tuning.id}. Its trials: modelyard tuning trials {tuning.id}")
     if wait:
         with session.out.waiting(f"Tuning {tuning.id}") as say:
-            tuning = client.tuning.wait(tuning.id, on_look=lambda look: say(_standing(look)))
+            tuning = session.client.tuning.wait(tuning.id, on_look=lambda look: say(_standing(look)))
     made = tuning.result.get("model_version", "")
     session.out.done(tuning, f"Registered {made}  {_standing(tuning)}" if made else f"{tuning.id} {_standing(tuning)}")
 

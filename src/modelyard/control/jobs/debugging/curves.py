@@ -1,19 +1,17 @@
 """Live figures by name, as rules look at them, and what their names say of them."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
 
+from modelyard.kit.metric_names import is_loss, is_score, words_of
+
 _MOST_NAMES = 2000
 _MOST_VALUES = 2000
-_WORD = re.compile(r"[^a-z0-9]+")
 _TRAINING = ("train", "training", "batch")
 _VALIDATION = ("val", "valid", "validation", "eval", "test", "dev")
 _FINAL = "holdout"  # measured once, when all is over
-_LOSSES = ("loss", "logloss", "mlogloss", "rmse", "mae", "mse", "nll", "perplexity", "deviance", "error", "merror")
-_SCORES = ("accuracy", "acc", "auc", "f1", "r2", "precision", "recall")
 
 
 class Part(StrEnum):
@@ -72,11 +70,11 @@ class Curves:
 
     def losses(self, part: Part) -> list[Curve]:
         """Figures that fall when a model learns."""
-        return [each for each in self._plain() if part_of(each.name) is part and _has_word(each.name, _LOSSES)]
+        return [each for each in self._plain() if part_of(each.name) is part and is_loss(each.name)]
 
     def scores(self, part: Part) -> list[Curve]:
         """Figures that rise when a model learns."""
-        return [each for each in self._plain() if part_of(each.name) is part and _has_word(each.name, _SCORES)]
+        return [each for each in self._plain() if part_of(each.name) is part and is_score(each.name)]
 
     def _plain(self) -> Iterator[Curve]:
         return (each for name, each in self._curves.items() if "/" not in name or part_of(name) is not None)
@@ -95,17 +93,3 @@ def part_of(name: str) -> Part | None:
 def base_of(name: str) -> str:
     """A figure's name without the part: "loss" for "train_loss" and "validation/loss"."""
     return "_".join(word for word in words_of(name) if word not in (*_TRAINING, *_VALIDATION))
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name."""
-    return [word for word in _WORD.split(name.lower()) if word]
-
-
-def is_loss(name: str) -> bool:
-    """Whether a figure of this name is better when it is smaller."""
-    return _has_word(name, _LOSSES)
-
-
-def _has_word(name: str, known: Sequence[str]) -> bool:
-    return any(word in known for word in words_of(name))

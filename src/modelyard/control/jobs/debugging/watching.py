@@ -97,6 +97,8 @@ class JobWatch:
             at=self._clock.now(),
         )
         with self._database.transaction() as connection:
+            if any(each.rule == choice.rule for each in self._repository.findings(connection, [job.id])):
+                return  # another control process has taken the job over and was quicker
             self._repository.add_finding(connection, finding, is_told=job.kind is JobKind.TRIAL)
             if choice.action is RuleAction.STOP:
                 self._repository.request_stop(connection, job.id)

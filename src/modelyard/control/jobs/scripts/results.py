@@ -105,6 +105,7 @@ class ScriptResults:
                 hint="Save the model there as ONNX, skops, XGBoost, ..., or leave the model's name out of the job.",
                 field="model",
             )
+        key = job.id if model == job.model else f"{job.id}/{model}"
         data = tuple(self._inputs.channel(job.project, ref).reference for ref in job.recipe.channels.values())
         lineage = Lineage(
             job=job.id,
@@ -115,7 +116,7 @@ class ScriptResults:
             image=recipe.image_digest,
         )
         version = patiently(
-            lambda: self._registry.register_model(job.project, model, bundle, lineage, idempotency_key=job.id)
+            lambda: self._registry.register_model(job.project, model, bundle, lineage, idempotency_key=key)
         )
         return version.ref
 

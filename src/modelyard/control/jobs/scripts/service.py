@@ -112,7 +112,7 @@ class ScriptJobService:
         return replace(recipe, channels=self._jobs.pinned(project, recipe.channels), script=script)
 
     def register_kept(self, project: str, job_id: str, model: str) -> Job:
-        """Register the model that a completed trial has left, as it is; its job, whose result names the version.
+        """Register the model that a completed trial has left, as it is; the trial's job, whose result names it.
 
         Raises:
             JobNotFoundError: no such job.

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,19 @@ class CodeTooLargeError(TooLargeError):
     """The folder of code is larger than a snapshot may be."""
 
     code = "code_too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Code of one's own, or an image; the parts are those of `ScriptJobs.run`."""
+
+    code: str | Path | None = None
+    entry_point: str = ""
+    image: str = ""
+    requirements: str | Path | None = None
+    command: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
 
 class ScriptJobs(JobCalls[Mode]):
@@ -80,13 +94,11 @@ class ScriptJobs(JobCalls[Mode]):
             FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
             ModelyardError: what the platform says against it.
         """
-        body = yield from self._code(code, entry_point, image, requirements)
+        program = Program(code, entry_point, image, requirements, command, arguments, metrics or {})
+        body = yield from program_of(self._path(JOBS, "snapshots"), program)
         body |= {
-            "command": [*command],
-            "arguments": [*arguments],
             "hyperparameters": dict(hyperparameters or {}),
             "channels": channels_of(data or {}),
-            "metrics": [{"name": name, "regex": regex} for name, regex in (metrics or {}).items()],
             "hosts": hosts,
             "seed": seed,
             "model": model,
@@ -96,17 +108,6 @@ class ScriptJobs(JobCalls[Mode]):
             "rules": choices_of(rules),
         }
         return (yield from self._submitted("script-jobs", body, wait=wait))
-
-    def _code(
-        self, code: str | Path | None, entry_point: str, image: str, requirements: str | Path | None
-    ) -> Flow[dict[str, object]]:
-        """What a request says of the program; the code is on the platform afterwards."""
-        digest = ""
-        if code is not None:
-            digest, named = yield from snapshot_of(self._path(JOBS, "snapshots"), Path(code))
-            entry_point = entry_point or ("" if image else named)
-        text = "" if requirements is None else (yield Work(partial(_text, Path(requirements))))
-        return {"code": digest, "entry_point": entry_point, "image": image, "requirements": text}
 
     @listing
     def output(self, id: str) -> Pages[OutputFile]:
@@ -129,6 +130,24 @@ class ScriptJobs(JobCalls[Mode]):
             target: Path = yield Work(partial(_place, Path(folder), file.path))
             yield from download(Download(path=path, target=target), file.digest)
         return files
+
+
+def program_of(snapshots: str, program: Program) -> Flow[dict[str, object]]:
+    """What a request says of a program; the code is on the platform afterwards. `snapshots`: the path to send it to."""
+    digest, entry_point = "", program.entry_point
+    if program.code is not None:
+        digest, named = yield from snapshot_of(snapshots, Path(program.code))
+        entry_point = entry_point or ("" if program.image else named)
+    text = "" if program.requirements is None else (yield Work(partial(_text, Path(program.requirements))))
+    return {
+        "code": digest,
+        "entry_point": entry_point,
+        "image": program.image,
+        "requirements": text,
+        "command": [*program.command],
+        "arguments": [*program.arguments],
+        "metrics": [{"name": name, "regex": regex} for name, regex in program.metrics.items()],
+    }
 
 
 def snapshot_of(path: str, code: Path) -> Flow[tuple[str, str]]:

@@ -1,10 +1,13 @@
 """Tuning jobs: the search for hyper-parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
 
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.sdk.resource import JOBS, Resource, act, create, pages, read, wait_for
+from modelyard.sdk.resources.compute.scripts import Program, program_of
 from modelyard.sdk.resources.compute.waiting import channels_of, limits_of, place_of
 from modelyard.sdk.steps import Flow
 from modelyard.types.compute.scheduling import Placement
@@ -15,6 +18,20 @@ from modelyard.types.tuning.jobs import Trial, TuningJob
 from modelyard.types.tuning.searches import EarlyStopping, Strategy
 
 Span = Sequence[Scalar] | Mapping[str, Scalar]
+
+
+class SearchOptions(TypedDict, total=False):
+    """How it is searched; see `Tuning.start`."""
+
+    strategy: Strategy
+    max_trials: int
+    parallel_trials: int
+    time_limit_seconds: float | None
+    early_stopping: EarlyStopping | Mapping[str, Scalar] | None
+    warm_start: Sequence[str]
+    seed: int
+    resources: Resources | None
+    placement: Placement | None
 
 
 class Tuning(Resource[Mode]):
@@ -81,6 +98,48 @@ class Tuning(Resource[Mode]):
             "schedule": place_of(placement),
         }
         return create(TuningJob, self._path(JOBS, "tuning-jobs"), body)
+
+    @call
+    def start_script(
+        self,
+        script: str | Path | Program,
+        space: Mapping[str, Span],
+        *,
+        objectives: Sequence[str | Mapping[str, str]] = (),
+        data: str | Mapping[str, str] | None = None,
+        model: str | None = None,
+        hyperparameters: Mapping[str, Scalar] | None = None,
+        **search: Unpack[SearchOptions],
+    ) -> Flow[TuningJob]:
+        """Look for the best hyper-parameters of a script of one's own, or of an image; `wait` awaits it.
+
+        Args:
+            script: a Python file, or a `Program`: a folder with an entry point, requirements, metrics by pattern, ...
+            space: hyper-parameter -> a list of values, or {"low": 1e-4, "high": 0.1, "log": True, "whole": ...}.
+            objectives: figures that the script logs ("val_loss"), or {"metric": "val_loss", "direction": "minimise"};
+                the first metric by pattern if left out. The last value that a trial logged counts.
+            data: a dataset for the channel `train`, or datasets by channel.
+            model: gets the model that the best trial has left as its next version; None: nothing is registered.
+            hyperparameters: those that all trials share.
+            search: the options of `start` from `strategy` on.
+
+        Raises:
+            FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
+            InvalidInputError: a range, an objective or the program does not fit: the message says which.
+        """
+        program = script if isinstance(script, Program) else Program(script)
+        body = {
+            "script": (yield from program_of(self._path(JOBS, "snapshots"), program)),
+            "channels": channels_of(data or {}),
+            "model": model,
+            "hyperparameters": dict(hyperparameters or {}),
+            "space": {name: _span(span) for name, span in space.items()},
+            "objectives": [{"metric": each} if isinstance(each, str) else dict(each) for each in objectives],
+            **{name: value for name, value in search.items() if name not in ("resources", "placement")},
+            "resources": limits_of(search.get("resources")),
+            "schedule": place_of(search.get("placement")),
+        }
+        return (yield from create(TuningJob, self._path(JOBS, "tuning-jobs"), body))
 
     @call
     def get(self, id: str) -> Flow[TuningJob]:
