@@ -38,7 +38,8 @@ def unpack(archive: Path, target: Path) -> None:
             tar.extractall(target, filter="data")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise ModelArchiveInvalidError(
-            f"the model's archive cannot be unpacked: {error}", hint="It is a tar file, compressed with gzip."
+            f"the model's archive cannot be unpacked ({type(error).__name__})",
+            hint="It is a tar file, compressed with gzip, whose paths stay inside it.",
         ) from error
 
 

@@ -8,7 +8,6 @@ from modelyard.control.documents.errors import DocumentNotFoundError
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.endpoints.errors import EndpointExistsError, EndpointNotFoundError
 from modelyard.control.endpoints.service import EndpointService
-from modelyard.control.hosting.errors import HostedModelNotFoundError
 from modelyard.control.hosting.records import (
     ENDPOINT,
     MODEL,
@@ -51,12 +50,9 @@ class HostingService:
         """A model.
 
         Raises:
-            HostedModelNotFoundError: there is none.
+            DocumentNotFoundError: there is none.
         """
-        found = self._documents.find(MODEL, project, name)
-        if found is None:
-            raise HostedModelNotFoundError(f"There is no model '{name}'", hint="CreateModel makes one.")
-        return of_content(found.content, HostedModel)
+        return of_content(self._documents.get(MODEL, project, name).content, HostedModel)
 
     def remove_model(self, project: str, name: str) -> None:
         """Forget a model; the version in the registry stays, and whatever serves it goes on."""

@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -99,7 +100,8 @@ class Signatures:
             raise SignatureInvalidError(f"no key is known for the day {claim.date}", hint="Sign it anew.")
         text = _canonical(method, url, names, headers, body)
         scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
-        to_sign = f"AWS4-HMAC-SHA256\n{sent}\n{scope}\n{hashlib.sha256(text.encode('latin-1')).hexdigest()}"
+        digest = hashlib.sha256(text.encode("latin-1")).hexdigest()
+        to_sign = f"AWS4-HMAC-SHA256\n{sent}\n{scope}\n{digest}"
         wanted = hmac.digest(self._key(date_key, claim), to_sign.encode(), "sha256").hex()
         if not hmac.compare_digest(wanted, claim.signature):
             raise SignatureInvalidError(
@@ -124,9 +126,15 @@ def date_key(secret: str, date: str) -> str:
     return hmac.digest(f"AWS4{secret}".encode(), date.encode(), "sha256").hex()
 
 
+@lru_cache(maxsize=256)
+def _moment(sent: str) -> datetime:
+    """The time in X-Amz-Date; all requests of a second have the same."""
+    return datetime.strptime(sent, _TIME).replace(tzinfo=UTC)
+
+
 def _check_time(sent: str, claim: Claim, now: datetime) -> None:
     try:
-        at = datetime.strptime(sent, _TIME).replace(tzinfo=UTC)
+        at = _moment(sent)
     except ValueError:
         raise SignatureInvalidError("the request has no valid X-Amz-Date", hint="Let an AWS client make it.") from None
     if abs(now - at) > _MAXIMUM_SKEW or sent[:8] != claim.date:
