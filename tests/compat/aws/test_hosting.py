@@ -1,6 +1,7 @@
 """Models and endpoints with boto3, as AWS's documentation calls them, on a model.tar.gz in a real S3."""
 
 import io
+import json
 import tarfile
 import threading
 import time
@@ -71,6 +72,12 @@ class Store:
     def put(self, key: str, content: bytes) -> str:
         self._client.put_object(Bucket=servers.S3_BUCKET, Key=key, Body=content)
         return f"s3://{servers.S3_BUCKET}/{key}"
+
+    def awaited(self, uri: str) -> bytes:
+        """The content of an object that is to come."""
+        key = uri.removeprefix(f"s3://{servers.S3_BUCKET}/")
+        self._client.get_waiter("object_exists").wait(Bucket=servers.S3_BUCKET, Key=key, WaiterConfig={"Delay": 1})
+        return bytes(self._client.get_object(Bucket=servers.S3_BUCKET, Key=key)["Body"].read())
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +260,32 @@ def test_serverless_variants_and_data_capture_are_described(sagemaker: Any, runt
     assert described["DataCaptureConfig"]["CurrentSamplingPercentage"] == 100
     config = sagemaker.describe_endpoint_config(EndpointConfigName="serverless")
     assert config["ProductionVariants"] == [serverless]
+
+
+def test_asynchronous_requests_leave_their_answers_and_failures_as_objects(
+    sagemaker: Any, runtime: Any, store: Store, models: None
+):
+    output = {"S3OutputPath": f"s3://{servers.S3_BUCKET}/out", "S3FailurePath": f"s3://{servers.S3_BUCKET}/failed"}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="async",
+        ProductionVariants=[variant("Churn")],
+        AsyncInferenceConfig={"OutputConfig": output},
+    )
+    sagemaker.create_endpoint(EndpointName="async", EndpointConfigName="async")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="async")
+    good = store.put("in/rows.csv", b"1,1,0,0\n-1,-1,0,0\n")
+    bad = store.put("in/bad.csv", b"1,2\n")
+    accepted, refused = (
+        runtime.invoke_endpoint_async(EndpointName="async", InputLocation=uri, ContentType="text/csv")
+        for uri in (good, bad)
+    )
+    assert accepted["ResponseMetadata"]["HTTPStatusCode"] == 202
+    values = [float(line) for line in store.awaited(accepted["OutputLocation"]).split()]
+    assert values == pytest.approx(expected()[:2], abs=1e-5)
+    failure = json.loads(store.awaited(refused["FailureLocation"]))
+    assert "line 1 has 2 cells" in failure["Message"]
+    synchronous = refusal(lambda: runtime.invoke_endpoint_async(EndpointName="nowhere", InputLocation=good))
+    assert synchronous["Error"]["Code"] == "ValidationError"
 
 
 def test_an_endpoint_whose_model_cannot_be_served_fails_with_the_reason(sagemaker: Any, store: Store):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.hosting.archives import prepare, unpack
-from modelyard.control.hosting.sources import ArchiveSource
+from modelyard.control.hosting.sources import Objects
 from modelyard.kit.foreign_names import own_name
 from modelyard.types.models import Lineage
 from modelyard.types.serving.answers import AnswerForm
@@ -24,7 +24,7 @@ class ModelRegistration:
         folder: for files on their way; made if absent.
     """
 
-    def __init__(self, registry: RegistryClient, source: ArchiveSource, folder: Path) -> None:
+    def __init__(self, registry: RegistryClient, source: Objects, folder: Path) -> None:
         self._registry = registry
         self._source = source
         self._folder = folder

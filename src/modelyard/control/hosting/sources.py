@@ -1,17 +1,21 @@
-"""Where the archives of models come from."""
+"""Objects that s3:// addresses name: archives of models, inputs and outputs of asynchronous requests."""
 
 from pathlib import Path
 from typing import Protocol
 
 
-class ArchiveSource(Protocol):
-    """Fetches objects that s3:// addresses name. Safe from any thread."""
+class Objects(Protocol):
+    """Reads and writes them on a project's behalf. Safe from any thread.
 
-    def download(self, project: str, url: str, target: Path) -> None:
-        """Write the object to `target`.
+    Every method raises InvalidInputError for what is no address of an object, NotFoundError for what is not there or
+    not the project's, and TemporaryError when the store does not answer.
+    """
 
-        Raises:
-            NotFoundError: there is no such object, or it is not the project's.
-            InvalidInputError: this is no address of an object.
-            TemporaryError: the store does not answer.
-        """
+    def download(self, project: str, uri: str, path: Path) -> None:
+        """Write the object to a file."""
+
+    def read(self, project: str, uri: str) -> bytes:
+        """The object's content."""
+
+    def write(self, project: str, uri: str, content: bytes) -> None:
+        """Store an object, replacing what was there."""

@@ -52,7 +52,8 @@ def assemble(context: Context, names: tuple[str, ...]) -> Assembled:
         jobs = HttpJobsClient(context.settings.jobs_url, context.settings.service_token.get_secret_value())
     operations: Operations | None = None
     if "operations" in names:
-        operations = build_operations(context, registry, jobs, guard)
+        secret_of = local.services.access_keys.secret if local is not None else None
+        operations = build_operations(context, registry, jobs, guard, secret_of)
         made.append(operations.application)
     return Assembled(
         applications=made,

@@ -1,5 +1,6 @@
 """Wires the Operations application."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -13,8 +14,6 @@ from modelyard.control.alerts.subscriptions import EventSubscriptions
 from modelyard.control.audit.api import router as audit_router
 from modelyard.control.clients.contracts import JobsClient, RegistryClient
 from modelyard.control.detectors.api import router as detectors_router
-from modelyard.control.documents.repository import DocumentRepository
-from modelyard.control.documents.service import DocumentService
 from modelyard.control.endpoints.api import router as endpoints_router
 from modelyard.control.endpoints.assembly import assemble as assemble_endpoints
 from modelyard.control.endpoints.assembly import make_planning
@@ -45,9 +44,6 @@ from modelyard.control.explanations.background import Backgrounds
 from modelyard.control.explanations.service import ExplanationService
 from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.rollout_quality import RolloutQuality
-from modelyard.control.hosting.carrying import HostingCarrier
-from modelyard.control.hosting.registration import ModelRegistration
-from modelyard.control.hosting.service import HostingService
 from modelyard.control.metering.api import router as costs_router
 from modelyard.control.metering.assembly import Metering
 from modelyard.control.metering.assembly import assemble as assemble_metering
@@ -74,10 +70,10 @@ from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
 from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
+from modelyard.server.applications.hosting import Hosting, build_hosting
 from modelyard.server.applications.monitoring import Monitoring
 from modelyard.server.applications.monitoring import assemble as assemble_monitoring
 from modelyard.server.applications.traffic import Traffic, build_traffic, stored_captures
-from modelyard.server.aws.sources import EnvironmentObjects
 from modelyard.server.duties import Duty
 from modelyard.settings import Home
 
@@ -89,7 +85,7 @@ switch to a better version. The inference calls themselves go to the gateway and
 
 METERING_SECONDS = 5.0
 STORAGE_SECONDS = 60.0
-HOSTING_SECONDS = 0.5
+SecretOf = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +93,13 @@ class Operations:
     """The wired application, and what the AWS APIs ask of it."""
 
     application: Application
-    hosting: HostingService
+    hosting: Hosting
 
 
-def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Operations:
-    """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
+def build_operations(
+    context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard, secret_of: SecretOf | None = None
+) -> Operations:
+    """Wire the Operations API; registry and jobs may be anywhere, `secret_of` knows access keys of this process."""
     database, clock, home = context.database, context.clock, context.home
     events, trial = _events(context), RolloutQuality()
     metering = _metering(context)
@@ -110,7 +108,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     traffic = build_traffic(context, registry, endpoints, events, guard)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
-    hosting, carrier = _hosted(context, registry, endpoints)
+    hosting = build_hosting(context, registry, endpoints, secret_of)
     budgets = BudgetHerald(database, AlertRepository(), events, jobs.budgets)
     repository = RetrainingRepository()
     tracking = RunTracking(database, repository, events, clock)
@@ -154,26 +152,10 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),
         Duty(name="endpoints.metering", interval_seconds=METERING_SECONDS, run=metering.look),
         Duty(name="endpoints.traffic", interval_seconds=METERING_SECONDS, run=gateways.look),
-        Duty(
-            name="hosting.carry",
-            interval_seconds=HOSTING_SECONDS,
-            run=carrier.run_once,
-            awake=hosting.awake,
-            is_shared=True,
-        ),
+        *hosting.duties,
         Duty(name="captures.storage", interval_seconds=STORAGE_SECONDS, run=metering.storage.look, is_shared=True),
     )
     return Operations(application=Application(name="operations", asgi=asgi, duties=duties), hosting=hosting)
-
-
-def _hosted(
-    context: Context, registry: RegistryClient, endpoints: EndpointService
-) -> tuple[HostingService, HostingCarrier]:
-    """Models and endpoints of SageMaker's programs."""
-    documents = DocumentService(context.database, DocumentRepository(), context.clock)
-    hosting = HostingService(documents, endpoints)
-    registration = ModelRegistration(registry, EnvironmentObjects(), context.home.run / "hosting")
-    return hosting, HostingCarrier(hosting, documents, endpoints, registration)
 
 
 def _events(context: Context) -> EventService:

@@ -7,9 +7,9 @@ from starlette.types import ASGIApp
 
 from modelyard.control.documents.repository import DocumentRepository
 from modelyard.control.documents.service import DocumentService
-from modelyard.control.hosting.service import HostingService
 from modelyard.control.rest.guard import Guard
 from modelyard.server.applications.context import Context
+from modelyard.server.applications.hosting import Hosting
 from modelyard.server.applications.jobs import Jobs
 from modelyard.server.applications.registry import RegistryServices
 from modelyard.server.aws.account import account_id
@@ -28,7 +28,7 @@ class AwsParts:
     registry: RegistryServices
     jobs: Jobs
     documents: DocumentService
-    hosting: HostingService
+    hosting: Hosting
 
 
 def documents_of(context: Context) -> DocumentService:
@@ -52,12 +52,16 @@ def build_aws(parts: AwsParts) -> ASGIApp:
 
 def _holders(parts: AwsParts) -> Iterator[object]:
     """The objects whose marked methods are the operations, service by service."""
+    from modelyard.facades.aws.sagemaker.hosting.asynchronous import AsyncOperations  # noqa: PLC0415 - the extra's
     from modelyard.facades.aws.sagemaker.hosting.configs import EndpointConfigOperations  # noqa: PLC0415 - the extra's
     from modelyard.facades.aws.sagemaker.hosting.endpoints import EndpointOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.models import ModelOperations  # noqa: PLC0415
     from modelyard.facades.aws.sts.operations import StsOperations  # noqa: PLC0415
 
     yield StsOperations()
-    yield ModelOperations(parts.documents, parts.hosting)
-    yield EndpointConfigOperations(parts.documents)
-    yield EndpointOperations(parts.documents, parts.hosting)
+    hosting, documents = parts.hosting, parts.documents
+    yield ModelOperations(documents, hosting.service)
+    yield EndpointConfigOperations(documents)
+    yield EndpointOperations(documents, hosting.service)
+    if hosting.asynchronous is not None:
+        yield AsyncOperations(documents, hosting.service, hosting.asynchronous, parts.context.clock)

@@ -15,13 +15,14 @@ KIND = "sagemaker-endpoint-config"
 _SHOWN = (
     "ProductionVariants",
     "DataCaptureConfig",
+    "AsyncInferenceConfig",
     "KmsKeyId",
     "ExecutionRoleArn",
     "VpcConfig",
     "EnableNetworkIsolation",
 )
-_PARTLY = "AsyncInferenceConfig, ExplainerConfig and ShadowProductionVariants are refused; instance types mean nothing."
-_REFUSED = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
+_PARTLY = "ExplainerConfig and ShadowProductionVariants are refused; instance types mean nothing."
+_REFUSED = ("ExplainerConfig", "ShadowProductionVariants")
 
 
 class EndpointConfigOperations:
@@ -37,6 +38,8 @@ class EndpointConfigOperations:
         for member in _REFUSED:
             if request.get(member):
                 raise validation_error(f"Modelyard does not carry out {member}; leave it out.")
+        if "AsyncInferenceConfig" in request and "S3OutputPath" not in request["AsyncInferenceConfig"]["OutputConfig"]:
+            raise validation_error("AsyncInferenceConfig needs an S3OutputPath in its OutputConfig.")
         for variant in request["ProductionVariants"]:
             if "ModelName" not in variant:
                 raise validation_error("Each variant needs a ModelName; inference components are not served here.")

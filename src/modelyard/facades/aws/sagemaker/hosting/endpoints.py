@@ -59,6 +59,7 @@ class EndpointOperations:
             "EndpointConfigName": label,
             "ProductionVariants": variants_shown(view.hosted, view.own),
             "DataCaptureConfig": _capture(document.content["configs"].get(label, {})),
+            "AsyncInferenceConfig": document.content["configs"].get(label, {}).get("AsyncInferenceConfig"),
             "EndpointStatus": status,
             "FailureReason": reason_of(view),
             "CreationTime": document.created_at,
