@@ -47,6 +47,7 @@ class Variant:
     """One model version behind an endpoint. Weights are relative; 0 keeps it loaded without traffic.
 
     `is_isolated`: its replicas share their processes with no other model. `answers`: how /invocations writes them.
+    `title`: what callers from other systems call it; empty: its name.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Variant:
     resources: Resources = field(default_factory=Resources)
     is_isolated: bool = False
     answers: AnswerForm = AnswerForm.NAMED
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

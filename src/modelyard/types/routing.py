@@ -39,6 +39,7 @@ class RouteVariant:
     replicas: tuple[RouteReplica, ...]
     is_pure: bool = True
     answers: AnswerForm = AnswerForm.NAMED
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

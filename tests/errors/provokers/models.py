@@ -33,6 +33,7 @@ from modelyard.runtimes.convert import convert_xgboost
 from modelyard.runtimes.inspect import inspect
 from modelyard.runtimes.sniff import sniff
 from modelyard.runtimes.targets.build import build
+from modelyard.server.aws.sources import EnvironmentObjects
 from modelyard.types.compilation import Target
 from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.models import ArtifactFormat, Lineage, ModelCard, ModelVersion
@@ -279,3 +280,8 @@ def _onnx(nodes: list[onnx.NodeProto], shape: list[int]) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     content: bytes = model.SerializeToString()
     return content
+
+
+@provokes("model_archive_invalid")
+def model_archive_invalid(stage: Stage) -> None:
+    EnvironmentObjects().download("default", "model.tar.gz", stage.folder() / "model.tar.gz")

@@ -1,5 +1,6 @@
 """Rules of tokens, and the Authenticator of the process that holds them."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,9 +26,23 @@ _USE_NOTED_EVERY = timedelta(minutes=1)  # a write per request would make readin
 
 
 class AccessService:
-    """Makes, shows, revokes and checks tokens. Safe from any thread."""
+    """Makes, shows, revokes and checks tokens. Safe from any thread.
 
-    def __init__(self, database: Database, repository: TokenRepository, clock: Clock) -> None:
+    Args:
+        database: has them.
+        repository: all their SQL.
+        clock: for their ends.
+        signers: access keys, as the gateway needs them beside the tokens.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        repository: TokenRepository,
+        clock: Clock,
+        signers: Callable[[], Sequence[RouteToken]] = tuple,
+    ) -> None:
+        self._signers = signers
         self._database = database
         self._repository = repository
         self._clock = clock
@@ -97,7 +112,8 @@ class AccessService:
     def route_tokens(self) -> list[RouteToken]:
         """Every token in force, for the gateway's routing table."""
         with self._database.read() as connection:
-            return self._repository.route_tokens(connection, self._clock.now())
+            own = self._repository.route_tokens(connection, self._clock.now())
+        return [*own, *self._signers()]
 
     def is_empty(self, project: str) -> bool:
         """True if no token in force is bound to this project."""

@@ -12,11 +12,14 @@ from modelyard.control.access_keys.errors import (
 from modelyard.control.access_keys.repository import AccessKeyRepository
 from modelyard.control.access_keys.secrets import TEMPORARY, Sealer, new_key_id
 from modelyard.control.rest.pages import Page, PageQuery
+from modelyard.dataplane.gateway.signing import date_key
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
 from modelyard.types.access import Role
 from modelyard.types.foreign.access_keys import AccessKey, SigningKey, TemporaryKey
+from modelyard.types.routing import RouteToken
 
+_ROUTED_DAYS = 8  # so long the gateway goes on when control is down
 _BELIEVED_SECONDS = 5.0  # as long as tokens are: a revoked key works at most that much longer elsewhere
 _KEY_HINT = "`modelyard aws-credentials` prints a key that works."
 
@@ -69,6 +72,21 @@ class AccessKeyService:
         """Every permanent key in force with its secret, oldest first: for the S3 server."""
         with self._database.read() as connection:
             return [self._signing(key) for key in self._repository.in_force(connection)]
+
+    def route_tokens(self) -> list[RouteToken]:
+        """The same for the gateway, which gets what the secrets make of the days around now instead of them."""
+        now = self._clock.now()
+        days = [(now + timedelta(days=offset)).strftime("%Y%m%d") for offset in range(-1, _ROUTED_DAYS)]
+        return [
+            RouteToken(
+                id=key.id,
+                secret_sha256="",
+                project=key.project,
+                role=key.role,
+                date_keys={day: date_key(key.secret, day) for day in days},
+            )
+            for key in self.signing_keys()
+        ]
 
     def is_empty(self, project: str) -> bool:
         """True if no key in force belongs to this project."""

@@ -388,6 +388,7 @@ class EndpointService:
                     resources=spec.resources,
                     is_isolated=spec.is_isolated,
                     answers=spec.answers,
+                    title=spec.title,
                 )
             )
             versions.append(

@@ -175,6 +175,9 @@ class Dialect(Protocol):
     def target(self, path: str) -> Target | None:
         """What `path` (percent-decoding done) asks for; None if nothing."""
 
+    def leaves(self, path: str) -> bool:
+        """True for a path that starts like the dialect's and is the control process's all the same."""
+
     def parse(self, body: bytes, headers: Headers, signature: Signature) -> InferenceCall:
         """A request for a model of this signature.
 
@@ -218,6 +221,11 @@ class Dialect(Protocol):
 
 class PlainDialect:
     """What most dialects leave out: descriptions that no path of theirs asks for."""
+
+    def leaves(self, path: str) -> bool:
+        """See Dialect: what starts like its paths is its own."""
+        del path
+        return False
 
     def locate(self, body: bytes) -> Target:
         """See Dialect."""

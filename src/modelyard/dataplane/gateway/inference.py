@@ -243,7 +243,12 @@ class Inference:
         label = f"{served.model}:{served.number}"
         headers = f"x-modelyard-variant: {served.name}\r\nx-modelyard-model: {label}\r\n"
         context = AnswerContext(
-            endpoint.name, served.model, str(served.number), served.signature, served.name, served.answers
+            endpoint.name,
+            served.model,
+            str(served.number),
+            served.signature,
+            served.title or served.name,
+            served.answers,
         )
         figures = self.metrics.of(endpoint.project, endpoint.name, served.name)
         traffic = self.traffic.of(VersionKey(endpoint.project, endpoint.name, served.model, served.number))

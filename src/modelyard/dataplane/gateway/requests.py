@@ -24,6 +24,7 @@ class Served(Protocol):
     number: int
     signature: Signature
     answers: AnswerForm
+    title: str
 
 
 class Caller(Protocol):

@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ _HEADER = re.compile(
 _TIME = "%Y%m%dT%H%M%SZ"
 _MAXIMUM_SKEW = timedelta(minutes=5)
 _REQUIRED = ("host", "x-amz-date")
+_OWN_REGION = "local"
 _MAX_DERIVED = 1024
 
 
@@ -97,15 +99,21 @@ class Signatures:
         date_key = date_keys.get(claim.date)
         if date_key is None:
             raise SignatureInvalidError(f"no key is known for the day {claim.date}", hint="Sign it anew.")
-        text = _canonical(method, url, names, headers, body)
-        scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
-        to_sign = f"AWS4-HMAC-SHA256\n{sent}\n{scope}\n{hashlib.sha256(text.encode('latin-1')).hexdigest()}"
-        wanted = hmac.digest(self._key(date_key, claim), to_sign.encode(), "sha256").hex()
+        wanted = self.signature(claim, date_key, method, url, headers, body)
         if not hmac.compare_digest(wanted, claim.signature):
             raise SignatureInvalidError(
                 "the signature does not fit the request",
                 hint="Check the secret access key, and that nothing between client and server changes the request.",
             )
+
+    def signature(self, claim: Claim, date_key: str, method: bytes, url: bytes, headers: Headers, body: bytes) -> str:
+        """What the holder of the key signs such a request with, hex."""
+        text = _canonical(method, url, claim.headers.split(";"), headers, body)
+        scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
+        digest = hashlib.sha256(text.encode("latin-1")).hexdigest()
+        sent = headers.get(b"x-amz-date", b"").decode("latin-1")
+        to_sign = f"AWS4-HMAC-SHA256\n{sent}\n{scope}\n{digest}"
+        return hmac.digest(self._key(date_key, claim), to_sign.encode(), "sha256").hex()
 
     def _key(self, date_key: str, claim: Claim) -> bytes:
         known = self._derived.get((date_key, claim.region, claim.service))
@@ -124,9 +132,27 @@ def date_key(secret: str, date: str) -> str:
     return hmac.digest(f"AWS4{secret}".encode(), date.encode(), "sha256").hex()
 
 
+@lru_cache(maxsize=256)
+def _moment(sent: str) -> datetime:
+    """The time in X-Amz-Date; all requests of a second have the same."""
+    return datetime.strptime(sent, _TIME).replace(tzinfo=UTC)
+
+
+def signed_headers(secret: str, key_id: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    """The headers of a POST (names in lower case, `host` among them) with those that sign it for now."""
+    sent = datetime.now(UTC).strftime(_TIME)
+    every = {**headers, "x-amz-date": sent}
+    claim = Claim(key_id, sent[:8], _OWN_REGION, "sagemaker", ";".join(sorted(every)), "")
+    encoded = {name.encode(): value.encode("latin-1", "replace") for name, value in every.items()}
+    signature = Signatures().signature(claim, date_key(secret, claim.date), b"POST", path.encode(), encoded, body)
+    credential = f"{key_id}/{claim.date}/{claim.region}/{claim.service}/aws4_request"
+    words = f"Credential={credential}, SignedHeaders={claim.headers}, Signature={signature}"
+    return {**every, "authorization": f"AWS4-HMAC-SHA256 {words}"}
+
+
 def _check_time(sent: str, claim: Claim, now: datetime) -> None:
     try:
-        at = datetime.strptime(sent, _TIME).replace(tzinfo=UTC)
+        at = _moment(sent)
     except ValueError:
         raise SignatureInvalidError("the request has no valid X-Amz-Date", hint="Let an AWS client make it.") from None
     if abs(now - at) > _MAXIMUM_SKEW or sent[:8] != claim.date:

@@ -30,6 +30,7 @@ from modelyard.types.signatures import Signature
 
 _PATH = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/(?P<verb>invocations|ping)")
 _STREAM_PATH = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/invocations-response-stream")
+_ASYNC_PATH = re.compile(r"/endpoints/[^/]+/async-invocations")
 _VERBS = {"invocations": Operation.INFER, "ping": Operation.ENDPOINT_READY}
 
 
@@ -42,6 +43,10 @@ class Invocations(PlainDialect):
         """See Dialect."""
         found = _PATH.fullmatch(path)
         return Target(_VERBS[found["verb"]], own_name(found["endpoint"])) if found else None
+
+    def leaves(self, path: str) -> bool:
+        """See Dialect: asynchronous requests are kept by control."""
+        return _ASYNC_PATH.fullmatch(path) is not None
 
     def version(self, target: Target, headers: Headers) -> str:
         """See Dialect."""

@@ -17,7 +17,7 @@ from modelyard.control.rest.guard import Guard
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.applications.jobs import Jobs, build_jobs
-from modelyard.server.applications.operations import build_operations
+from modelyard.server.applications.operations import Operations, build_operations
 from modelyard.server.applications.registry import Registry, build_registry
 from modelyard.server.aws.assembly import AwsParts, build_aws, documents_of
 from modelyard.server.names import APPLICATIONS
@@ -54,22 +54,32 @@ def assemble(context: Context, names: tuple[str, ...]) -> Assembled:
         made.append(built.application)
     else:
         jobs = HttpJobsClient(context.settings.jobs_url, context.settings.service_token.get_secret_value())
+    served: Operations | None = None
     if "operations" in names:
-        served = build_operations(context, registry, jobs, guard)
+        secret_of = local.services.access_keys.secret if local is not None else None
+        served = build_operations(context, registry, jobs, guard, secret_of)
         operations.client = served.client
         made.append(served.application)
     return Assembled(
-        applications=made, aws=_aws(context, guard, local, built) if len(made) == len(APPLICATIONS) else None
+        applications=made,
+        aws=_aws(context, guard, local, built, served) if len(made) == len(APPLICATIONS) else None,
     )
 
 
-def _aws(context: Context, guard: Guard, registry: Registry | None, jobs: Jobs | None) -> Callable[[], ASGIApp] | None:
-    if registry is None or jobs is None:
+def _aws(
+    context: Context, guard: Guard, registry: Registry | None, jobs: Jobs | None, operations: Operations | None
+) -> Callable[[], ASGIApp] | None:
+    if registry is None or jobs is None or operations is None:
         return None
-    return partial(
-        build_aws,
-        AwsParts(context=context, guard=guard, registry=registry.services, jobs=jobs, documents=documents_of(context)),
+    parts = AwsParts(
+        context=context,
+        guard=guard,
+        registry=registry.services,
+        jobs=jobs,
+        documents=documents_of(context),
+        hosting=operations.hosting,
     )
+    return partial(build_aws, parts)
 
 
 class OperationsLink:

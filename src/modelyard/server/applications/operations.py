@@ -1,5 +1,6 @@
 """Wires the Operations application."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -71,6 +72,7 @@ from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
 from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
+from modelyard.server.applications.hosting import Hosting, build_hosting
 from modelyard.server.applications.monitoring import Monitoring
 from modelyard.server.applications.monitoring import assemble as assemble_monitoring
 from modelyard.server.applications.traffic import Traffic, build_traffic, stored_captures
@@ -86,18 +88,22 @@ switch to a better version. The inference calls themselves go to the gateway and
 METERING_SECONDS = 5.0
 FINDING_SECONDS = 2.0
 STORAGE_SECONDS = 60.0
+SecretOf = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """The application and what others in the same process use of it."""
+    """The application and what others in the same process use of it; `hosting`: what the AWS APIs ask of it."""
 
     application: Application
     client: OperationsClient
+    hosting: Hosting
 
 
-def build_operations(context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard) -> Operations:
-    """Wire the Operations API on the context's database, with a registry and jobs that may be anywhere."""
+def build_operations(
+    context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard, secret_of: SecretOf | None = None
+) -> Operations:
+    """Wire the Operations API; registry and jobs may be anywhere, `secret_of` knows access keys of this process."""
     database, clock, home = context.database, context.clock, context.home
     events, trial = _events(context), RolloutQuality()
     metering = _metering(context)
@@ -106,6 +112,7 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     traffic = build_traffic(context, registry, endpoints, events, guard)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
+    hosting = build_hosting(context, registry, endpoints, secret_of)
     budgets = BudgetHerald(database, AlertRepository(), events, jobs.budgets)
     findings = FindingHerald(events, jobs.untold_findings, jobs.note_findings_told)
     repository = RetrainingRepository()
@@ -151,11 +158,13 @@ def build_operations(context: Context, registry: RegistryClient, jobs: JobsClien
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),
         Duty(name="endpoints.metering", interval_seconds=METERING_SECONDS, run=metering.look),
         Duty(name="endpoints.traffic", interval_seconds=METERING_SECONDS, run=gateways.look),
+        *hosting.duties,
         Duty(name="captures.storage", interval_seconds=STORAGE_SECONDS, run=metering.storage.look, is_shared=True),
     )
     return Operations(
         application=Application(name="operations", asgi=asgi, duties=duties),
         client=InProcessOperationsClient(endpoints, events, context.creations),
+        hosting=hosting,
     )
 
 

@@ -97,8 +97,8 @@ class RegistryServices:
         self.clock = clock
         self.objects = objects
         self.audit = audit
-        self.access = AccessService(database, TokenRepository(), clock)
         self.access_keys = AccessKeyService(database, AccessKeyRepository(), sealer, clock)
+        self.access = AccessService(database, TokenRepository(), clock, self.access_keys.route_tokens)
         self.uploads = UploadService(database, UploadRepository(), creations, objects, clock, max_bytes)
         versions = ModelRepository()
         self.bundle_contents = BundleContents(database, versions, objects)

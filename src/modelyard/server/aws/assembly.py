@@ -9,6 +9,7 @@ from modelyard.control.documents.repository import DocumentRepository
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.rest.guard import Guard
 from modelyard.server.applications.context import Context
+from modelyard.server.applications.hosting import Hosting
 from modelyard.server.applications.jobs import Jobs
 from modelyard.server.applications.registry import RegistryServices
 from modelyard.server.aws.account import account_id
@@ -27,6 +28,7 @@ class AwsParts:
     registry: RegistryServices
     jobs: Jobs
     documents: DocumentService
+    hosting: Hosting
 
 
 def documents_of(context: Context) -> DocumentService:
@@ -48,8 +50,18 @@ def build_aws(parts: AwsParts) -> ASGIApp:
     return AwsApplication(installation, Catalog(operations_of(*_holders(parts))), {})
 
 
-def _holders(parts: AwsParts) -> Iterator[object]:  # noqa: ARG001
+def _holders(parts: AwsParts) -> Iterator[object]:
     """The objects whose marked methods are the operations, service by service."""
-    from modelyard.facades.aws.sts.operations import StsOperations  # noqa: PLC0415 - the extra's libraries
+    from modelyard.facades.aws.sagemaker.hosting.asynchronous import AsyncOperations  # noqa: PLC0415 - the extra's
+    from modelyard.facades.aws.sagemaker.hosting.configs import EndpointConfigOperations  # noqa: PLC0415 - the extra's
+    from modelyard.facades.aws.sagemaker.hosting.endpoints import EndpointOperations  # noqa: PLC0415
+    from modelyard.facades.aws.sagemaker.hosting.models import ModelOperations  # noqa: PLC0415
+    from modelyard.facades.aws.sts.operations import StsOperations  # noqa: PLC0415
 
     yield StsOperations()
+    hosting, documents = parts.hosting, parts.documents
+    yield ModelOperations(documents, hosting.service)
+    yield EndpointConfigOperations(documents)
+    yield EndpointOperations(documents, hosting.service)
+    if hosting.asynchronous is not None:
+        yield AsyncOperations(documents, hosting.service, hosting.asynchronous, parts.context.clock)

@@ -131,4 +131,5 @@ def _variant(
         ),
         is_pure=version.is_pure,
         answers=served.variant.answers,
+        title=served.variant.title,
     )

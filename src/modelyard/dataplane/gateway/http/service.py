@@ -286,7 +286,7 @@ class InferenceService(Inference):
             if target is not None:
                 return Route(target, dialect)
         owner = next((d for d in self._dialects if path.startswith(d.prefixes)), None)
-        return Route(None, owner) if owner else None
+        return Route(None, owner) if owner and not any(each.leaves(path) for each in self._dialects) else None
 
     def _infer(self, exchange: Exchange, target: Target) -> None:
         assert exchange.dialect is not None and exchange.caller is not None  # noqa: S101, PT018 - `admit` saw to it

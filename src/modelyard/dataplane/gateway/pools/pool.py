@@ -59,7 +59,7 @@ class VariantPool:
         self.name, self.model, self.number = variant.name, variant.model, variant.number
         self.signature = variant.signature
         self.is_pure = variant.is_pure
-        self.answers = variant.answers
+        self.answers, self.title = variant.answers, variant.title
         self.endpoint = endpoint
         self.replicas: list[ReplicaLink] = []
         self._reroute = reroute
@@ -118,10 +118,9 @@ class VariantPool:
 
     def is_same(self, variant: RouteVariant) -> bool:
         """True if `variant` is this one, perhaps with other replicas or another weight."""
-        own = (self.name, self.model, self.number, self.is_pure, self.answers)
-        return own == (variant.name, variant.model, variant.number, variant.is_pure, variant.answers) and (
-            self.signature == variant.signature
-        )
+        own = (self.name, self.model, self.number, self.is_pure, self.answers, self.title)
+        asked = (variant.name, variant.model, variant.number, variant.is_pure, variant.answers, variant.title)
+        return own == asked and self.signature == variant.signature
 
     def submit(self, request: PendingRequest) -> None:
         """Take a request; its caller hears of its end.

@@ -1,0 +1,149 @@
+"""Rules of hosting: wishes are written down at once, `carrying` fulfils them."""
+
+import threading
+from contextlib import suppress
+from dataclasses import replace
+
+from modelyard.control.documents.errors import DocumentNotFoundError
+from modelyard.control.documents.service import DocumentService
+from modelyard.control.endpoints.errors import EndpointExistsError, EndpointNotFoundError
+from modelyard.control.endpoints.service import EndpointService
+from modelyard.control.hosting.records import (
+    ENDPOINT,
+    MODEL,
+    TASK,
+    Change,
+    EndpointView,
+    HostedEndpoint,
+    Phase,
+    of_content,
+    to_content,
+)
+from modelyard.errors import ConflictError
+from modelyard.kit.foreign_names import own_name
+from modelyard.types.endpoints import Endpoint
+from modelyard.types.serving.hosting import HostedModel, HostedVariant, ModelContainer
+
+
+class HostingService:
+    """Models and endpoints under names of other systems. Safe from any thread.
+
+    Attributes:
+        awake: set when there is something to carry out.
+    """
+
+    def __init__(self, documents: DocumentService, endpoints: EndpointService) -> None:
+        self._documents = documents
+        self._endpoints = endpoints
+        self.awake = threading.Event()
+
+    def add_model(self, project: str, name: str, container: ModelContainer) -> None:
+        """A model, which is registered in a moment.
+
+        Raises:
+            DocumentExistsError: the name is taken.
+        """
+        self._documents.create(MODEL, project, name, to_content(HostedModel(container=container)))
+        self._ask(MODEL, project, name)
+
+    def model(self, project: str, name: str) -> HostedModel:
+        """A model.
+
+        Raises:
+            DocumentNotFoundError: there is none.
+        """
+        return of_content(self._documents.get(MODEL, project, name).content, HostedModel)
+
+    def remove_model(self, project: str, name: str) -> None:
+        """Forget a model; the version in the registry stays, and whatever serves it goes on."""
+        self._documents.discard(MODEL, project, name)
+
+    def create_endpoint(
+        self, project: str, name: str, label: str, variants: tuple[HostedVariant, ...], capture_share: float
+    ) -> None:
+        """An endpoint, which is made once its models are registered.
+
+        Raises:
+            EndpointExistsError: the name is taken.
+        """
+        if self.view(project, name).own is not None:
+            raise EndpointExistsError(f"There is an endpoint '{name}' already", hint="Choose another name.")
+        wished = HostedEndpoint(label=label, variants=variants, capture_share=capture_share)
+        self._documents.create(ENDPOINT, project, name, to_content(wished))
+        self._ask(ENDPOINT, project, name)
+
+    def change_endpoint(self, project: str, name: str, change: Change) -> None:
+        """Other variants, which take over once their models are registered and their replicas are ready.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+            ConflictError: a change is under way, or it was never made.
+        """
+
+        def wish(content: dict[str, object]) -> dict[str, object]:
+            hosted = of_content(content, HostedEndpoint)
+            if hosted.phase is not Phase.SERVED:
+                raise ConflictError(
+                    f"Endpoint '{name}' cannot be changed while it is {hosted.phase}", hint="Wait, or delete it."
+                )
+            return to_content(replace(hosted, phase=Phase.CHANGING, change=change, reason=""))
+
+        try:
+            self._documents.update(ENDPOINT, project, name, wish)
+        except DocumentNotFoundError:
+            raise _no_endpoint(name) from None
+        self._ask(ENDPOINT, project, name)
+
+    def set_capacities(self, project: str, name: str, wished: tuple[HostedVariant, ...]) -> None:
+        """Other weights and numbers of replicas for the variants of these names, at once.
+
+        Raises:
+            EndpointNotFoundError: there is none.
+            VariantNotFoundError: it has no such variant.
+        """
+        before = self._served(project, name)
+        counts = {variant.name: variant.replicas for variant in before.variants}
+        weights = {own_name(each.name): each.weight for each in wished}
+        self._endpoints.update(
+            project, own_name(name), variants=None, weights=weights, capture_share=None, expected_version=None
+        )
+        for each in wished:
+            if each.max_concurrency is None and counts.get(own_name(each.name)) != each.instances:
+                self._endpoints.scale(project, own_name(name), each.instances, own_name(each.name))
+        changed = {each.name: each for each in wished}
+
+        def note(content: dict[str, object]) -> dict[str, object]:
+            hosted = of_content(content, HostedEndpoint)
+            return to_content(replace(hosted, variants=tuple(changed.get(v.name, v) for v in hosted.variants)))
+
+        self._documents.update(ENDPOINT, project, name, note)
+
+    def delete_endpoint(self, project: str, name: str) -> None:
+        """End an endpoint, whatever it is doing; no effect on one that is not there."""
+        self._documents.discard(ENDPOINT, project, name)
+        with suppress(EndpointNotFoundError):
+            self._endpoints.delete(project, own_name(name), None)
+
+    def view(self, project: str, name: str) -> EndpointView:
+        """An endpoint as it is now."""
+        found = self._documents.find(ENDPOINT, project, name)
+        own: Endpoint | None = None
+        with suppress(EndpointNotFoundError):
+            own = self._endpoints.get(project, own_name(name))
+        return EndpointView(None if found is None else of_content(found.content, HostedEndpoint), own)
+
+    def _served(self, project: str, name: str) -> Endpoint:
+        found = self.view(project, name)
+        if found.hosted is None or found.own is None:
+            raise _no_endpoint(name)
+        return found.own
+
+    def _ask(self, kind: str, project: str, name: str) -> None:
+        task = f"{kind}/{project}/{name}"
+        if self._documents.find(TASK, "", task) is None:
+            self._documents.create(TASK, "", task, {"kind": kind, "project": project, "name": name})
+        self.awake.set()
+
+
+def _no_endpoint(name: str) -> EndpointNotFoundError:
+    return EndpointNotFoundError(f"There is no endpoint '{name}'", hint="CreateEndpoint makes one.")

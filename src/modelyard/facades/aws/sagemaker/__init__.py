@@ -1,0 +1,1 @@
+"""SageMaker: operations by resource."""

@@ -1,0 +1,124 @@
+"""CreateEndpointConfig and its siblings, and what a configuration means for hosting."""
+
+from typing import Any
+
+from modelyard.control.documents.errors import DocumentExistsError
+from modelyard.control.documents.service import DocumentService
+from modelyard.facades.aws.sagemaker.hosting.listing import echo, exists, found, page_of, tags_of
+from modelyard.facades.aws.sagemaker.hosting.models import KIND as MODEL
+from modelyard.facades.aws.wire.errors import validation_error
+from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
+from modelyard.types.access import Action
+from modelyard.types.serving.hosting import HostedVariant
+
+KIND = "sagemaker-endpoint-config"
+_SHOWN = (
+    "ProductionVariants",
+    "DataCaptureConfig",
+    "AsyncInferenceConfig",
+    "KmsKeyId",
+    "ExecutionRoleArn",
+    "VpcConfig",
+    "EnableNetworkIsolation",
+)
+_PARTLY = "ExplainerConfig and ShadowProductionVariants are refused; instance types mean nothing."
+_REFUSED = ("ExplainerConfig", "ShadowProductionVariants")
+
+
+class EndpointConfigOperations:
+    """Which models an endpoint serves, and how."""
+
+    def __init__(self, documents: DocumentService) -> None:
+        self._documents = documents
+
+    @operation("sagemaker", "CreateEndpointConfig", Action.OPERATE, partly=_PARTLY)
+    def create_endpoint_config(self, call: Call, request: Request) -> Answer:
+        """Its models must be there."""
+        name = request["EndpointConfigName"]
+        for member in _REFUSED:
+            if request.get(member):
+                raise validation_error(f"Modelyard does not carry out {member}; leave it out.")
+        if "AsyncInferenceConfig" in request and "S3OutputPath" not in request["AsyncInferenceConfig"]["OutputConfig"]:
+            raise validation_error("AsyncInferenceConfig needs an S3OutputPath in its OutputConfig.")
+        for variant in request["ProductionVariants"]:
+            if "ModelName" not in variant:
+                raise validation_error("Each variant needs a ModelName; inference components are not served here.")
+            model = variant["ModelName"]
+            found(self._documents, MODEL, call, model, call.arn(f"model/{model.lower()}"))
+        try:
+            self._documents.create(KIND, call.project, name, echo(request), tags_of(request))
+        except DocumentExistsError:
+            raise exists(KIND, _arn(call, name)) from None
+        return {"EndpointConfigArn": _arn(call, name)}
+
+    @operation("sagemaker", "DescribeEndpointConfig", Action.READ)
+    def describe_endpoint_config(self, call: Call, request: Request) -> Answer:
+        """As it was created."""
+        name = request["EndpointConfigName"]
+        document = found(self._documents, KIND, call, name, _arn(call, name))
+        kept = document.content["request"]
+        return {
+            "EndpointConfigName": name,
+            "EndpointConfigArn": _arn(call, name),
+            "CreationTime": document.created_at,
+            **{key: kept[key] for key in _SHOWN if key in kept},
+        }
+
+    @operation("sagemaker", "ListEndpointConfigs", Action.READ)
+    def list_endpoint_configs(self, call: Call, request: Request) -> Answer:
+        """In pages."""
+        page = page_of(self._documents, KIND, call, request)
+        configs = [
+            {
+                "EndpointConfigName": each.name,
+                "EndpointConfigArn": _arn(call, each.name),
+                "CreationTime": each.created_at,
+            }
+            for each in page.items
+        ]
+        return {"EndpointConfigs": configs, "NextToken": page.next_cursor}
+
+    @operation("sagemaker", "DeleteEndpointConfig", Action.OPERATE)
+    def delete_endpoint_config(self, call: Call, request: Request) -> Answer:
+        """Endpoints that were made with it go on."""
+        name = request["EndpointConfigName"]
+        found(self._documents, KIND, call, name, _arn(call, name))
+        self._documents.discard(KIND, call.project, name)
+        return {}
+
+
+def config_of(documents: DocumentService, call: Call, name: str) -> dict[str, Any]:
+    """What a configuration says.
+
+    Raises:
+        AwsError: there is none.
+    """
+    content: dict[str, Any] = found(documents, KIND, call, name, _arn(call, name)).content["request"]
+    return content
+
+
+def variants_of(config: dict[str, Any]) -> tuple[HostedVariant, ...]:
+    """Its production variants."""
+    return tuple(_variant(each) for each in config["ProductionVariants"])
+
+
+def capture_share(config: dict[str, Any]) -> float:
+    """The share of requests that it has recorded."""
+    capture = config.get("DataCaptureConfig") or {}
+    return float(capture["InitialSamplingPercentage"]) / 100 if capture.get("EnableCapture") else 0.0
+
+
+def _variant(each: dict[str, Any]) -> HostedVariant:
+    serverless = each.get("ServerlessConfig")
+    return HostedVariant(
+        name=each["VariantName"],
+        model=each["ModelName"],
+        weight=float(each.get("InitialVariantWeight", 1.0)),
+        instances=int(each.get("InitialInstanceCount", 1)),
+        max_concurrency=None if serverless is None else int(serverless["MaxConcurrency"]),
+        provisioned=0 if serverless is None else int(serverless.get("ProvisionedConcurrency", 0)),
+    )
+
+
+def _arn(call: Call, name: str) -> str:
+    return call.arn(f"endpoint-config/{name.lower()}")

@@ -1,0 +1,194 @@
+"""CreateEndpoint and its siblings."""
+
+from datetime import datetime
+from typing import Any
+
+from modelyard.control.documents.errors import DocumentExistsError
+from modelyard.control.documents.service import DocumentService
+from modelyard.control.endpoints.errors import EndpointExistsError
+from modelyard.control.hosting.records import Change, EndpointView
+from modelyard.control.hosting.service import HostingService
+from modelyard.facades.aws.sagemaker.hosting.configs import capture_share, config_of, variants_of
+from modelyard.facades.aws.sagemaker.hosting.deployments import plan_of
+from modelyard.facades.aws.sagemaker.hosting.listing import exists, found, page_of, tags_of
+from modelyard.facades.aws.sagemaker.hosting.states import MOVING, reason_of, status_of, variants_shown
+from modelyard.facades.aws.wire.errors import AwsError, validation_error
+from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
+from modelyard.types.access import Action
+from modelyard.types.foreign.documents import Document
+from modelyard.types.serving.hosting import HostedVariant
+
+KIND = "sagemaker-endpoint"
+_NO_KEY = "none"
+
+
+class EndpointOperations:
+    """Endpoints: a configuration that is carried out."""
+
+    def __init__(self, documents: DocumentService, hosting: HostingService) -> None:
+        self._documents = documents
+        self._hosting = hosting
+
+    @operation("sagemaker", "CreateEndpoint", Action.OPERATE)
+    def create_endpoint(self, call: Call, request: Request) -> Answer:
+        """Its status is Creating until every variant answers."""
+        name, label = request["EndpointName"], request["EndpointConfigName"]
+        config = config_of(self._documents, call, label)
+        if self._documents.find(KIND, call.project, name) and not status_of(self._hosting.view(call.project, name)):
+            self._documents.discard(KIND, call.project, name)  # a deleted one that nobody asked about since
+        try:
+            self._documents.create(KIND, call.project, name, {"configs": {label: config}}, tags_of(request))
+            self._hosting.create_endpoint(call.project, name, label, variants_of(config), capture_share(config))
+        except (DocumentExistsError, EndpointExistsError) as error:
+            if isinstance(error, EndpointExistsError):
+                self._documents.discard(KIND, call.project, name)
+            raise exists(KIND, _arn(call, name)) from None
+        return {"EndpointArn": _arn(call, name)}
+
+    @operation("sagemaker", "DescribeEndpoint", Action.READ)
+    def describe_endpoint(self, call: Call, request: Request) -> Answer:
+        """How it stands; a waiter's poll is held while it is on its way."""
+        name = request["EndpointName"]
+        document, view, status = self._state(call, name)
+        if status in MOVING:
+            call.hold()
+        label = _label(document, view)
+        return {
+            "EndpointName": name,
+            "EndpointArn": _arn(call, name),
+            "EndpointConfigName": label,
+            "ProductionVariants": variants_shown(view.hosted, view.own),
+            "DataCaptureConfig": _capture(document.content["configs"].get(label, {})),
+            "AsyncInferenceConfig": document.content["configs"].get(label, {}).get("AsyncInferenceConfig"),
+            "EndpointStatus": status,
+            "FailureReason": reason_of(view),
+            "CreationTime": document.created_at,
+            "LastModifiedTime": _changed_at(document, view),
+        }
+
+    @operation("sagemaker", "ListEndpoints", Action.READ)
+    def list_endpoints(self, call: Call, request: Request) -> Answer:
+        """In pages; StatusEquals chooses within a page."""
+        page = page_of(self._documents, KIND, call, request)
+        endpoints = []
+        for document in page.items:
+            view = self._hosting.view(call.project, document.name)
+            status = status_of(view)
+            if status and request.get("StatusEquals", status) == status:
+                endpoints.append(
+                    {
+                        "EndpointName": document.name,
+                        "EndpointArn": _arn(call, document.name),
+                        "CreationTime": document.created_at,
+                        "LastModifiedTime": _changed_at(document, view),
+                        "EndpointStatus": status,
+                    }
+                )
+        return {"Endpoints": endpoints, "NextToken": page.next_cursor}
+
+    @operation(
+        "sagemaker",
+        "UpdateEndpoint",
+        Action.OPERATE,
+        partly="Blue/green with its traffic routing; alarms have no effect: a stage ends by what the gateway sees.",
+    )
+    def update_endpoint(self, call: Call, request: Request) -> Answer:
+        """Another configuration takes over as its deployment configuration says; the old one serves until then."""
+        name, label = request["EndpointName"], request["EndpointConfigName"]
+        _, _, status = self._state(call, name)
+        if status != "InService":
+            raise validation_error(f'Cannot update in-progress endpoint "{_arn(call, name)}": it is {status}.')
+        config = config_of(self._documents, call, label)
+        self._documents.update(
+            KIND, call.project, name, lambda kept: {**kept, "configs": {**kept["configs"], label: config}}
+        )
+        change = Change(
+            label=label,
+            variants=variants_of(config),
+            plan=plan_of(request.get("DeploymentConfig") or {}),
+            capture_share=capture_share(config),
+        )
+        self._hosting.change_endpoint(call.project, name, change)
+        return {"EndpointArn": _arn(call, name)}
+
+    @operation("sagemaker", "UpdateEndpointWeightsAndCapacities", Action.OPERATE)
+    def update_weights(self, call: Call, request: Request) -> Answer:
+        """Other weights and numbers of instances, at once."""
+        name = request["EndpointName"]
+        _, view, status = self._state(call, name)
+        if status != "InService" or view.hosted is None:
+            raise validation_error(f'Cannot update in-progress endpoint "{_arn(call, name)}": it is {status}.')
+        present = {variant.name: variant for variant in view.hosted.variants}
+        wished = request["DesiredWeightsAndCapacities"]
+        unknown = [each["VariantName"] for each in wished if each["VariantName"] not in present]
+        if unknown:
+            raise validation_error(f'Could not find variant "{unknown[0]}"; there are {", ".join(present)}.')
+        self._hosting.set_capacities(
+            call.project, name, tuple(_wished(present[each["VariantName"]], each) for each in wished)
+        )
+        return {"EndpointArn": _arn(call, name)}
+
+    @operation("sagemaker", "DeleteEndpoint", Action.OPERATE)
+    def delete_endpoint(self, call: Call, request: Request) -> Answer:
+        """Whatever it is doing."""
+        name = request["EndpointName"]
+        self._state(call, name)
+        self._hosting.delete_endpoint(call.project, name)
+        return {}
+
+    def _state(self, call: Call, name: str) -> tuple[Document, EndpointView, str]:
+        """The endpoint.
+
+        Raises:
+            AwsError: it is not there, or not any more.
+        """
+        document = found(self._documents, KIND, call, name, _arn(call, name))
+        view = self._hosting.view(call.project, name)
+        status = status_of(view)
+        if not status:
+            self._documents.discard(KIND, call.project, name)
+            raise _gone(call, name)
+        return document, view, status
+
+
+def _gone(call: Call, name: str) -> AwsError:
+    return validation_error(f'Could not find endpoint "{_arn(call, name)}".')
+
+
+def _label(document: Document, view: EndpointView) -> str:
+    return view.hosted.label if view.hosted is not None else next(iter(document.content["configs"]))
+
+
+def _changed_at(document: Document, view: EndpointView) -> datetime:
+    own = view.own
+    return document.modified_at if own is None else max(document.modified_at, own.updated_at)
+
+
+def _capture(config: dict[str, Any]) -> dict[str, Any] | None:
+    capture = config.get("DataCaptureConfig")
+    if not capture:
+        return None
+    is_on = bool(capture.get("EnableCapture"))
+    return {
+        "EnableCapture": is_on,
+        "CaptureStatus": "Started" if is_on else "Stopped",
+        "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+        "DestinationS3Uri": capture["DestinationS3Uri"],
+        "KmsKeyId": capture.get("KmsKeyId", _NO_KEY),
+    }
+
+
+def _wished(present: HostedVariant, wish: dict[str, Any]) -> HostedVariant:
+    serverless = wish.get("ServerlessUpdateConfig") or {}
+    return HostedVariant(
+        name=present.name,
+        model=present.model,
+        weight=float(wish.get("DesiredWeight", present.weight)),
+        instances=int(wish.get("DesiredInstanceCount", present.instances)),
+        max_concurrency=serverless.get("MaxConcurrency", present.max_concurrency),
+        provisioned=serverless.get("ProvisionedConcurrency", present.provisioned),
+    )
+
+
+def _arn(call: Call, name: str) -> str:
+    return call.arn(f"endpoint/{name.lower()}")

@@ -1,0 +1,62 @@
+"""How an endpoint of ours stands, in AWS's words."""
+
+from typing import Any
+
+from modelyard.control.hosting.records import EndpointView, HostedEndpoint, Phase
+from modelyard.kit.foreign_names import own_name
+from modelyard.types.endpoints import Endpoint, EndpointStatus, ReplicaStatus
+from modelyard.types.serving.hosting import HostedVariant
+
+MOVING = ("Creating", "Updating", "Deleting")
+"""What waiters wait for the end of."""
+
+_STATUS = {
+    EndpointStatus.CREATING: "Creating",
+    EndpointStatus.READY: "InService",
+    EndpointStatus.IDLE: "InService",
+    EndpointStatus.DEGRADED: "InService",
+    EndpointStatus.UPDATING: "Updating",
+    EndpointStatus.FAILED: "Failed",
+    EndpointStatus.STOPPED: "OutOfService",
+    EndpointStatus.DELETING: "Deleting",
+}
+_REASON_LENGTH = 1024
+
+
+def status_of(view: EndpointView) -> str:
+    """EndpointStatus; empty: it is gone."""
+    hosted, own = view.hosted, view.own
+    if hosted is None:
+        return "Deleting" if own is not None else ""
+    if hosted.phase is Phase.FAILED:
+        return "Failed"
+    if hosted.phase in (Phase.CHANGING, Phase.MOVING):
+        return "Updating"
+    return "Creating" if own is None else _STATUS[own.status]
+
+
+def reason_of(view: EndpointView) -> str | None:
+    """FailureReason: why it failed, or why its last change did."""
+    hosted, own = view.hosted, view.own
+    if hosted is not None and hosted.reason:
+        return hosted.reason[:_REASON_LENGTH]
+    is_failed = own is not None and own.status is EndpointStatus.FAILED
+    return own.reason[:_REASON_LENGTH] if own is not None and is_failed else None
+
+
+def variants_shown(hosted: HostedEndpoint | None, own: Endpoint | None) -> list[dict[str, Any]] | None:
+    """ProductionVariants, as they are served now; None while there are none."""
+    if hosted is None or own is None or hosted.phase is Phase.FAILED:
+        return None
+    return [_shown(variant, own) for variant in hosted.variants] or None
+
+
+def _shown(variant: HostedVariant, own: Endpoint) -> dict[str, Any]:
+    name = own_name(variant.name)
+    served = next((each for each in own.variants if each.name == name), None)
+    ready = sum(each.variant == name and each.status is ReplicaStatus.READY for each in own.replicas)
+    weight = variant.weight if served is None else served.weight
+    shown: dict[str, Any] = {"VariantName": variant.name, "CurrentWeight": weight, "DesiredWeight": variant.weight}
+    if variant.max_concurrency is None:
+        return {**shown, "CurrentInstanceCount": ready, "DesiredInstanceCount": variant.instances}
+    return shown

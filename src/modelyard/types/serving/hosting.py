@@ -1,0 +1,54 @@
+"""Models and endpoints as SageMaker's programs describe them, as far as they are carried out."""
+
+from dataclasses import dataclass, field
+
+from modelyard.types.serving.answers import AnswerForm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelContainer:
+    """What serves, and what it serves.
+
+    Attributes:
+        image: reference of an image; an address of ECR stands for what its repository's name says.
+        data_url: s3:// address of a model.tar.gz; empty: the image has everything.
+        environment: variables of the container.
+    """
+
+    image: str
+    data_url: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedModel:
+    """A model. `version` and `answers` are known once it was registered here, `failure` once that failed.
+
+    Attributes:
+        version: of our registry: "churn:3".
+        answers: how its container writes answers.
+        failure: why there is no version, in a sentence.
+    """
+
+    container: ModelContainer
+    version: str = ""
+    answers: AnswerForm = AnswerForm.NAMED
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedVariant:
+    """A production variant of an endpoint configuration.
+
+    Attributes:
+        instances: how many replicas.
+        max_concurrency: of a serverless one; None: it has instances.
+        provisioned: replicas of a serverless one that stay.
+    """
+
+    name: str
+    model: str
+    weight: float = 1.0
+    instances: int = 1
+    max_concurrency: int | None = None
+    provisioned: int = 0

@@ -1,0 +1,321 @@
+"""Models and endpoints with boto3, as AWS's documentation calls them, on a model.tar.gz in a real S3."""
+
+import io
+import json
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import boto3
+import numpy as np
+import pytest
+import xgboost
+from botocore.config import Config
+from botocore.exceptions import ClientError, WaiterError
+
+from modelyard.testing.aws.platform import AwsPlatform
+from modelyard.testing.services import servers
+
+REGION_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
+XGBOOST = f"{REGION_IMAGE}/sagemaker-xgboost:1.7-1"
+SKLEARN = f"{REGION_IMAGE}/sagemaker-scikit-learn:1.2-1-cpu-py3"
+ROLE = "arn:aws:iam::111122223333:role/service-role/AmazonSageMaker-ExecutionRole"
+SCRIPT = """
+import json, os
+
+def model_fn(model_dir):
+    with open(os.path.join(model_dir, "words.json")) as file:
+        return json.load(file)
+
+def transform_fn(model, body, content_type, accept):
+    if content_type != "text/plain":
+        raise ValueError("only text/plain, not " + content_type)
+    return (model[word] for word in body.decode().split()), "text/plain"
+"""
+WORDS = b'{"one": "1;", "two": "2;", "three": "3;"}'
+ROWS = np.array([[1, 1, 0, 0], [-1, -1, 0, 0], [0.5, -1, 2, 3]], np.float32)
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return target.getvalue()
+
+
+def booster(flip: bool = False) -> xgboost.Booster:
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(200, 4)).astype(np.float32)
+    y = (x[:, 0] + x[:, 1] > 0).astype(int)
+    data = xgboost.DMatrix(x, 1 - y if flip else y)
+    return xgboost.train({"objective": "binary:logistic", "max_depth": 2, "nthread": 1}, data, 5)
+
+
+class Store:
+    """A bucket of the S3 server beside the platform."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._client = boto3.session.Session().client(
+            "s3",
+            region_name=environment["AWS_REGION"],
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    def put(self, key: str, content: bytes) -> str:
+        self._client.put_object(Bucket=servers.S3_BUCKET, Key=key, Body=content)
+        return f"s3://{servers.S3_BUCKET}/{key}"
+
+    def awaited(self, uri: str) -> bytes:
+        """The content of an object that is to come."""
+        key = uri.removeprefix(f"s3://{servers.S3_BUCKET}/")
+        self._client.get_waiter("object_exists").wait(Bucket=servers.S3_BUCKET, Key=key, WaiterConfig={"Delay": 1})
+        return bytes(self._client.get_object(Bucket=servers.S3_BUCKET, Key=key)["Body"].read())
+
+
+@pytest.fixture(scope="module")
+def store(s3_server: Mapping[str, str]) -> Store:
+    return Store(s3_server)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, s3_server: Mapping[str, str]) -> Iterator[AwsPlatform]:
+    with AwsPlatform(tmp_path_factory.mktemp("aws") / "home", dict(s3_server)) as running:
+        reason = {"reason": "The handlers of these tests are our own."}
+        running.rest("PUT", "/registry/v1/projects/default/code-permission", json=reason)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sagemaker(aws: Callable[..., Any]) -> Any:
+    return aws("sagemaker")
+
+
+@pytest.fixture(scope="module")
+def runtime(aws: Callable[..., Any]) -> Any:
+    return aws("sagemaker-runtime")
+
+
+@pytest.fixture(scope="module")
+def models(sagemaker: Any, store: Store) -> None:
+    """`Churn` and `Flipped` by XGBoost, `words` by script handlers."""
+    for name, flip in (("Churn", False), ("Flipped", True)):
+        content = bytes(booster(flip).save_raw("ubj"))
+        url = store.put(f"{name}/model.tar.gz", archive({"xgboost-model": content}))
+        container = {"Image": XGBOOST, "ModelDataUrl": url}
+        sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    url = store.put("words/model.tar.gz", archive({"code/inference.py": SCRIPT.encode(), "words.json": WORDS}))
+    container = {"Image": SKLEARN, "ModelDataUrl": url, "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}}
+    sagemaker.create_model(ModelName="words", PrimaryContainer=container, ExecutionRoleArn=ROLE)
+
+
+def variant(model: str, name: str = "AllTraffic", weight: float = 1.0) -> dict[str, Any]:
+    return {
+        "VariantName": name,
+        "ModelName": model,
+        "InitialInstanceCount": 1,
+        "InstanceType": "ml.m5.large",
+        "InitialVariantWeight": weight,
+    }
+
+
+@pytest.fixture(scope="module")
+def churn(sagemaker: Any, models: None) -> str:
+    """An endpoint with two variants that answer otherwise; all of the traffic has the first."""
+    variants = [variant("Churn", "Blue"), variant("Flipped", "Green", 0.0)]
+    sagemaker.create_endpoint_config(EndpointConfigName="Churn-1", ProductionVariants=variants)
+    created = sagemaker.create_endpoint(EndpointName="Churn", EndpointConfigName="Churn-1")
+    assert created["EndpointArn"].endswith(":endpoint/churn")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="Churn")
+    return "Churn"
+
+
+def expected(flip: bool = False) -> list[float]:
+    return [float(value) for value in booster(flip).predict(xgboost.DMatrix(ROWS))]
+
+
+def ask(runtime: Any, **changes: Any) -> tuple[list[float], dict[str, Any]]:
+    body = "\n".join(",".join(str(cell) for cell in row) for row in ROWS.tolist())
+    request = {"EndpointName": "Churn", "ContentType": "text/csv", "Body": body, **changes}
+    answer = runtime.invoke_endpoint(**request)
+    return [float(line) for line in answer["Body"].read().decode().split()], answer
+
+
+def test_a_waiter_returns_once_the_endpoint_answers_as_xgboost_does(sagemaker: Any, runtime: Any, churn: str):
+    values, answer = ask(runtime)
+    assert values == pytest.approx(expected(), abs=1e-5)
+    assert answer["ContentType"].startswith("text/csv")
+    assert answer["InvokedProductionVariant"] == "Blue"
+    described = sagemaker.describe_endpoint(EndpointName=churn)
+    assert described["EndpointStatus"] == "InService"
+    assert [each["CurrentInstanceCount"] for each in described["ProductionVariants"]] == [1, 1]
+
+
+def test_target_variant_and_new_weights_choose_who_answers(sagemaker: Any, runtime: Any, churn: str):
+    values, answer = ask(runtime, TargetVariant="Green")
+    assert values == pytest.approx(expected(flip=True), abs=1e-5)
+    assert answer["InvokedProductionVariant"] == "Green"
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=churn,
+        DesiredWeightsAndCapacities=[
+            {"VariantName": "Blue", "DesiredWeight": 0},
+            {"VariantName": "Green", "DesiredWeight": 1},
+        ],
+    )
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=churn)
+    assert ask(runtime)[1]["InvokedProductionVariant"] == "Green"
+    weights = sagemaker.describe_endpoint(EndpointName=churn)["ProductionVariants"]
+    assert {each["VariantName"]: each["CurrentWeight"] for each in weights} == {"Blue": 0, "Green": 1}
+
+
+def test_another_configuration_takes_over_without_a_failed_request(sagemaker: Any, runtime: Any, churn: str):
+    sagemaker.create_endpoint_config(EndpointConfigName="Churn-2", ProductionVariants=[variant("Flipped", "Blue")])
+    routing = {
+        "Type": "CANARY",
+        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+        "WaitIntervalInSeconds": 1,
+    }
+    sagemaker.update_endpoint(
+        EndpointName=churn,
+        EndpointConfigName="Churn-2",
+        DeploymentConfig={"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}},
+    )
+    done = threading.Event()
+    waiting = threading.Thread(
+        target=lambda: (sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=churn), done.set())
+    )
+    waiting.start()
+    while not done.is_set():
+        ask(runtime)
+        time.sleep(0.05)
+    waiting.join()
+    described = sagemaker.describe_endpoint(EndpointName=churn)
+    assert described["EndpointConfigName"] == "Churn-2"
+    assert [each["VariantName"] for each in described["ProductionVariants"]] == ["Blue"]
+    assert ask(runtime)[0] == pytest.approx(expected(flip=True), abs=1e-5)
+
+
+def refusal(call: Callable[[], Any]) -> dict[str, Any]:
+    with pytest.raises(ClientError) as refused:
+        call()
+    return dict(refused.value.response)
+
+
+def test_what_a_model_refuses_is_a_model_error_with_its_status(runtime: Any, churn: str):
+    for changes, status in (({"ContentType": "image/x-unknown"}, 415), ({"Body": "1,2"}, 400)):
+        error = refusal(lambda changes=changes: ask(runtime, **changes))
+        assert error["Error"]["Code"] == "ModelError"
+        assert error["ResponseMetadata"]["HTTPStatusCode"] == 424
+        assert error["OriginalStatusCode"] == status
+        assert error["OriginalMessage"]
+
+
+def test_what_the_platform_refuses_has_awss_codes(aws: Callable[..., Any], platform: AwsPlatform, runtime: Any):
+    assert refusal(lambda: ask(runtime, EndpointName="Nowhere"))["Error"]["Code"] == "ValidationError"
+    assert refusal(lambda: ask(runtime, TargetVariant="Nobody"))["Error"]["Code"] == "ValidationError"
+    wrong = aws("sagemaker-runtime", key=(platform.key[0], "a wrong secret"))
+    assert refusal(lambda: ask(wrong))["Error"]["Code"] == "InvalidSignatureException"
+    strange = aws("sagemaker-runtime", key=("AKIAAAAAAAAAAAAAAAAA", "secret"))
+    assert refusal(lambda: ask(strange))["Error"]["Code"] == "UnrecognizedClientException"
+
+
+def test_script_handlers_answer_whole_and_in_parts(sagemaker: Any, runtime: Any, models: None):
+    sagemaker.create_endpoint_config(EndpointConfigName="words", ProductionVariants=[variant("words")])
+    sagemaker.create_endpoint(EndpointName="words", EndpointConfigName="words")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="words")
+    request = {"EndpointName": "words", "ContentType": "text/plain", "Body": b"one two three"}
+    answer = runtime.invoke_endpoint(**request)
+    assert answer["Body"].read() == b"1;2;3;"
+    assert answer["ContentType"] == "text/plain"
+    events = list(runtime.invoke_endpoint_with_response_stream(**request)["Body"])
+    assert [event["PayloadPart"]["Bytes"] for event in events] == [b"1;", b"2;", b"3;"]
+    error = refusal(lambda: runtime.invoke_endpoint(**{**request, "ContentType": "text/csv"}))
+    assert error["OriginalStatusCode"] == 500
+    assert "only text/plain" in error["OriginalMessage"]
+
+
+def test_serverless_variants_and_data_capture_are_described(sagemaker: Any, runtime: Any, models: None):
+    serverless = {"VariantName": "AllTraffic", "ModelName": "Churn"}
+    serverless["ServerlessConfig"] = {"MemorySizeInMB": 1024, "MaxConcurrency": 2}
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://somewhere/captures",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    }
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="serverless", ProductionVariants=[serverless], DataCaptureConfig=capture
+    )
+    sagemaker.create_endpoint(EndpointName="serverless", EndpointConfigName="serverless")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="serverless")
+    assert ask(runtime, EndpointName="serverless")[0] == pytest.approx(expected(), abs=1e-5)
+    described = sagemaker.describe_endpoint(EndpointName="serverless")
+    assert described["DataCaptureConfig"]["CurrentSamplingPercentage"] == 100
+    config = sagemaker.describe_endpoint_config(EndpointConfigName="serverless")
+    assert config["ProductionVariants"] == [serverless]
+
+
+def test_asynchronous_requests_leave_their_answers_and_failures_as_objects(
+    sagemaker: Any, runtime: Any, store: Store, models: None
+):
+    output = {"S3OutputPath": f"s3://{servers.S3_BUCKET}/out", "S3FailurePath": f"s3://{servers.S3_BUCKET}/failed"}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="async",
+        ProductionVariants=[variant("Churn")],
+        AsyncInferenceConfig={"OutputConfig": output},
+    )
+    sagemaker.create_endpoint(EndpointName="async", EndpointConfigName="async")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="async")
+    good = store.put("in/rows.csv", b"1,1,0,0\n-1,-1,0,0\n")
+    bad = store.put("in/bad.csv", b"1,2\n")
+    accepted, refused = (
+        runtime.invoke_endpoint_async(EndpointName="async", InputLocation=uri, ContentType="text/csv")
+        for uri in (good, bad)
+    )
+    assert accepted["ResponseMetadata"]["HTTPStatusCode"] == 202
+    values = [float(line) for line in store.awaited(accepted["OutputLocation"]).split()]
+    assert values == pytest.approx(expected()[:2], abs=1e-5)
+    failure = json.loads(store.awaited(refused["FailureLocation"]))
+    assert "line 1 has 2 cells" in failure["Message"]
+    synchronous = refusal(lambda: runtime.invoke_endpoint_async(EndpointName="nowhere", InputLocation=good))
+    assert synchronous["Error"]["Code"] == "ValidationError"
+
+
+def test_an_endpoint_whose_model_cannot_be_served_fails_with_the_reason(sagemaker: Any, store: Store):
+    url = store.put("bad/model.tar.gz", archive({"one": b"1", "two": b"2"}))
+    sagemaker.create_model(ModelName="bad", PrimaryContainer={"Image": XGBOOST, "ModelDataUrl": url})
+    sagemaker.create_endpoint_config(EndpointConfigName="bad", ProductionVariants=[variant("bad")])
+    sagemaker.create_endpoint(EndpointName="bad", EndpointConfigName="bad")
+    with pytest.raises(WaiterError):
+        sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="bad")
+    reason = sagemaker.describe_endpoint(EndpointName="bad")["FailureReason"]
+    assert "holds one, two, and no 'xgboost-model'" in reason
+    sagemaker.delete_endpoint(EndpointName="bad")
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="bad")
+
+
+def test_everything_is_listed_and_goes_in_any_state(sagemaker: Any, models: None):
+    variants = [variant("Churn")]
+    sagemaker.create_endpoint_config(EndpointConfigName="short", ProductionVariants=variants)
+    sagemaker.create_endpoint(EndpointName="short", EndpointConfigName="short")
+    assert "short" in [each["EndpointName"] for each in sagemaker.list_endpoints(NameContains="sho")["Endpoints"]]
+    sagemaker.delete_endpoint(EndpointName="short")  # while it is being made
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="short")
+    pages = sagemaker.get_paginator("list_models").paginate(SortBy="Name", SortOrder="Ascending", MaxResults=2)
+    names = [each["ModelName"] for page in pages for each in page["Models"]]
+    assert names == sorted(names)
+    assert {"Churn", "Flipped", "words"} <= set(names)
+    assert refusal(lambda: sagemaker.create_model(ModelName="Churn", PrimaryContainer={"Image": XGBOOST}))["Error"][
+        "Message"
+    ].startswith("Cannot create already existing model")
+    sagemaker.delete_endpoint_config(EndpointConfigName="short")
+    error = refusal(lambda: sagemaker.describe_endpoint_config(EndpointConfigName="short"))["Error"]
+    assert error["Code"] == "ValidationException"
+    assert error["Message"].startswith("Could not find endpoint config")

@@ -1,0 +1,110 @@
+"""An image with SageMaker's contract, hosted with boto3: CSV in, 415 on anything else, its model at /opt/ml/model."""
+
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from modelyard.testing.aws.platform import AwsPlatform
+from modelyard.testing.services import servers
+from modelyard.testing.services.containers import Podman, python_root
+
+pytestmark = pytest.mark.slow
+IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/our-scorer:3"
+SERVER = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+weights = [float(word) for word in open("/opt/ml/model/weights.txt").read().split()]
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.answer(200 if self.path == "/ping" else 404, b"", "text/plain")
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if self.headers["Content-Type"] != "text/csv":
+            return self.answer(415, b"This predictor only supports CSV data", "text/plain")
+        rows = [[float(cell) for cell in line.split(",")] for line in body.splitlines()]
+        sums = [str(sum(w * x for w, x in zip(weights, row))) for row in rows]
+        self.answer(200, "\\n".join(sums).encode(), "text/csv")
+
+    def answer(self, status, body, kind):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header(ATTRIBUTES, self.headers.get(ATTRIBUTES, ""))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+if sys.argv[1:] != ["serve"]:
+    sys.exit("the image was not told to serve")
+ThreadingHTTPServer(("127.0.0.1", 8080), Handler).serve_forever()
+"""
+
+
+def archive(name: str, content: bytes) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return target.getvalue()
+
+
+@pytest.fixture(scope="module")
+def platform(
+    podman: Podman, s3_server: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AwsPlatform]:
+    podman.load(IMAGE, python_root({"serve.py": SERVER}), 'ENTRYPOINT ["/usr/bin/python3", "/serve.py"]')
+    containers = {"MODELYARD_CONTAINER_SOCKET": podman.socket, "MODELYARD_CONTAINER_PULL": "false"}
+    with AwsPlatform(tmp_path_factory.mktemp("hosted") / "home", {**s3_server, **containers}) as running:
+        reason = {"reason": "The image of this test is our own."}
+        running.rest("PUT", "/registry/v1/projects/default/code-permission", json=reason)
+        yield running
+
+
+def put(environment: Mapping[str, str], content: bytes) -> str:
+    client = boto3.session.Session().client(
+        "s3",
+        region_name=environment["AWS_REGION"],
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    client.put_object(Bucket=servers.S3_BUCKET, Key="scorer/model.tar.gz", Body=content)
+    return f"s3://{servers.S3_BUCKET}/scorer/model.tar.gz"
+
+
+def test_an_image_is_hosted_as_it_is_on_sagemaker(platform: AwsPlatform, s3_server: Mapping[str, str]):
+    sagemaker: Any = platform.client("sagemaker")
+    runtime: Any = platform.client("sagemaker-runtime")
+    container = {"Image": IMAGE, "ModelDataUrl": put(s3_server, archive("weights.txt", b"1 10 100"))}
+    sagemaker.create_model(ModelName="Scorer", PrimaryContainer=container)
+    variant = {"VariantName": "AllTraffic", "ModelName": "Scorer", "InitialInstanceCount": 1}
+    variant["InstanceType"] = "ml.m5.large"
+    sagemaker.create_endpoint_config(EndpointConfigName="Scorer", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="Scorer", EndpointConfigName="Scorer")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="Scorer")
+    asked = {"EndpointName": "Scorer", "CustomAttributes": "trace=7"}
+    answer = runtime.invoke_endpoint(**asked, ContentType="text/csv", Body=b"1,2,3\n4,5,6")
+    assert answer["Body"].read() == b"321.0\n654.0"
+    assert answer["ContentType"] == "text/csv"
+    assert answer["CustomAttributes"] == "trace=7"
+    with pytest.raises(ClientError) as refused:
+        runtime.invoke_endpoint(**asked, ContentType="application/json", Body=b"[1]")
+    response = refused.value.response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 424
+    assert (response["Error"]["Code"], response["OriginalStatusCode"]) == ("ModelError", 415)
+    assert response["OriginalMessage"] == "This predictor only supports CSV data"
+    sagemaker.delete_endpoint(EndpointName="Scorer")
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="Scorer")
