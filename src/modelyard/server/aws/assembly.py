@@ -48,8 +48,11 @@ def build_aws(parts: AwsParts) -> ASGIApp:
     return AwsApplication(installation, Catalog(operations_of(*_holders(parts))), {})
 
 
-def _holders(parts: AwsParts) -> Iterator[object]:  # noqa: ARG001
+def _holders(parts: AwsParts) -> Iterator[object]:
     """The objects whose marked methods are the operations, service by service."""
-    from modelyard.facades.aws.sts.operations import StsOperations  # noqa: PLC0415 - the extra's libraries
+    from modelyard.facades.aws.sagemaker.training.operations import TrainingJobOperations  # noqa: PLC0415 - the extra's
+    from modelyard.facades.aws.sts.operations import StsOperations  # noqa: PLC0415
 
+    context = parts.context
     yield StsOperations()
+    yield TrainingJobOperations(parts.jobs.contracts, parts.documents, context.clock, context.settings.job_memory_bytes)

@@ -72,6 +72,12 @@ def answers(root: Path, features: np.ndarray, name: str = "features") -> dict[st
     return dict(zip(names, session.run(None, {name: features}), strict=True))
 
 
+def booster_of(root: Path) -> xgboost.Booster:
+    booster = xgboost.Booster()
+    booster.load_model(bytearray((root / "model" / "xgboost-model").read_bytes()))
+    return booster
+
+
 def failure(root: Path) -> str:
     return (root / "output" / "failure").read_text()
 
@@ -93,7 +99,7 @@ def test_xgboost_is_the_library_with_its_own_file(tmp_path, content_type, capsys
     channels = {"train": {"part": files[0]}, "validation": {"part": files[1]}}
     assert train(tmp_path, "xgboost", given, channels, content_type) == 0
     log = capsys.readouterr().out
-    booster = xgboost.Booster(model_file=str(tmp_path / "model" / "xgboost-model"))
+    booster = booster_of(tmp_path)
     accuracy = ((booster.predict(xgboost.DMatrix(test)) > 0.5) == truth).mean()
     plain = xgboost.train(
         {"objective": "binary:logistic", "max_depth": 3, "eta": 0.3}, xgboost.DMatrix(features, labels), 20
@@ -110,7 +116,7 @@ def test_xgboost_stops_early_and_keeps_the_best_rounds(tmp_path):
     given = {"objective": "reg:squarederror", "num_round": 300, "early_stopping_rounds": 5}
     channels = {"train": {"a.csv": csv(features, labels)}, "validation": {"a.csv": csv(test, truth)}}
     assert train(tmp_path, "xgboost", given, channels) == 0
-    booster = xgboost.Booster(model_file=str(tmp_path / "model" / "xgboost-model"))
+    booster = booster_of(tmp_path)
     assert 0 < booster.num_boosted_rounds() < 50
 
 

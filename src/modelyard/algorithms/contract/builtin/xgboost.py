@@ -71,7 +71,7 @@ def _log(job: BuiltInJob) -> Any:
     """Metrics of each round, in the log as AWS's image writes them."""
     import xgboost  # noqa: PLC0415
 
-    class Log(xgboost.callback.TrainingCallback):  # type: ignore[misc] # the library has no types
+    class Log(xgboost.callback.TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             del model
             words = []

@@ -13,7 +13,7 @@ from modelyard.control.jobs.service import JobService
 from modelyard.engines.base import Engine
 from modelyard.storage.creations import Creation
 from modelyard.types.compute.scheduling import Placement
-from modelyard.types.contract.recipes import ContractRecipe
+from modelyard.types.contract.recipes import ContractRecipe, InputMode
 from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
 
@@ -64,6 +64,12 @@ class ContractJobService:
                     field="channels",
                 )
             Address.of(channel.uri, f"channels.{channel.name}")
+            if channel.mode is InputMode.PIPE:
+                raise ContractInvalidError(
+                    f"The channel '{channel.name}' is to come through a pipe, which is not supported",
+                    hint="Use the input mode File or FastFile.",
+                    field=f"channels.{channel.name}",
+                )
         check_definitions(wanted.metrics)
         recipe = self._program(project, wanted)
         hosts = recipe.hosts
@@ -78,6 +84,23 @@ class ContractJobService:
             creation=creation,
             placement=replace(placement or Placement(), hosts=hosts),
         )
+
+    def get(self, project: str, job_id: str) -> Job:
+        """A job, its status checked against its process.
+
+        Raises:
+            JobNotFoundError: no such job in this project.
+        """
+        return self._jobs.get(project, job_id)
+
+    def stop(self, project: str, job_id: str) -> Job:
+        """Ask a job to stop; it has STOP_GRACE_SECONDS, and its model is kept.
+
+        Raises:
+            JobNotFoundError: no such job.
+            InvalidStateError: it has ended already.
+        """
+        return self._jobs.stop(project, job_id)
 
     def _program(self, project: str, wanted: ContractRecipe) -> ContractRecipe:
         """The recipe with what it runs."""

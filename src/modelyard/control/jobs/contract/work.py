@@ -18,7 +18,7 @@ from modelyard.control.jobs.contract.places import ROOT, ContractPlaces
 from modelyard.control.jobs.contract.results import keep_results
 from modelyard.control.jobs.contract.source import ScriptPackages, unpack_source
 from modelyard.control.jobs.scripts.checkpoints import Checkpoints
-from modelyard.control.jobs.scripts.work import check_permitted
+from modelyard.control.jobs.scripts.work import check_permitted, together
 from modelyard.engines.base import Engine, SandboxTooWeakError
 from modelyard.kit.files import write_atomic
 from modelyard.types.contract.recipes import ContractRecipe
@@ -96,7 +96,7 @@ class ContractWork:
             environment=variables(recipe, {}),
             work_directory=str(places.code),
             mounts=places.mounts(),
-            resources=job.resources,
+            resources=together(job.resources, recipe.hosts),
             image=recipe.image_digest,
         )
         return self._in_image(spec, recipe) if recipe.image_digest else self._interpreted(spec, pinned, places)

@@ -1,0 +1,1 @@
+"""SageMaker: its operations over our services."""
