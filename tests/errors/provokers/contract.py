@@ -32,4 +32,4 @@ def buckets_missing(_stage: Stage) -> None:
 @provokes("channel_data_invalid")
 def channel_data_invalid(stage: Stage) -> None:
     channel = ContractChannel(name="train", uri="s3://data/nothing/")
-    ContractChannels(_Folder(stage.folder())).fetch("default", channel, [stage.folder() / "train"])
+    ContractChannels(_Folder(stage.folder())).fetch("default", channel, [stage.folder() / "train"], stage.folder())

@@ -16,6 +16,7 @@ from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.client import InProcessJobsClient
+from modelyard.control.jobs.contract.buckets import JoinedBuckets
 from modelyard.control.jobs.contract.service import ContractJobService
 from modelyard.control.jobs.metering import ReservationMeter
 from modelyard.control.jobs.reruns.api import router as reruns_router
@@ -64,6 +65,7 @@ class Jobs:
     application: Application
     client: JobsClient
     contracts: ContractJobService
+    buckets: JoinedBuckets
 
 
 METERING_SECONDS = 5.0
@@ -120,6 +122,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         application=Application(name="jobs", asgi=asgi, duties=duties, mounts=tracking.mounts, on_start=on_start),
         client=InProcessJobsClient(service, metering.costs, tunings, context.settings),
         contracts=parts.contracts.service(service, registry, parts.engine),
+        buckets=parts.contracts.buckets,
     )
 
 

@@ -146,6 +146,27 @@ def test_the_linear_learner_is_as_accurate_as_the_plain_library(tmp_path, kind, 
         assert found["score"].sum(axis=1) == pytest.approx(np.ones(len(test)), abs=1e-5)
 
 
+def test_factorization_machines_are_better_than_a_linear_model_where_pairs_count(tmp_path):
+    features, test, labels, truth = split(load_breast_cancer)
+    scaler = StandardScaler().fit(features)
+    features, test = (scaler.transform(each).astype(np.float32) for each in (features, test))
+    given = {"predictor_type": "binary_classifier", "num_factors": 4, "epochs": 30, "mini_batch_size": 32}
+    channels = {"train": {"a.csv": csv(features, labels)}, "test": {"a.csv": csv(test, truth)}}
+    assert train(tmp_path / "cancer", "factorization-machines", given, channels) == 0
+    found = answers(tmp_path / "cancer", test)
+    plain = LogisticRegression(max_iter=1000).fit(features, labels).score(test, truth)
+    assert (found["predicted_label"] == truth).mean() >= plain - 0.03
+
+    pairs = features[:, :1] * features[:, 1:2]
+    target, truth = pairs[:, 0], test[:, 0] * test[:, 1]
+    given = {"predictor_type": "regressor", "num_factors": 4, "epochs": 60, "mini_batch_size": 32}
+    two = {"train": {"a.csv": csv(features[:, :3], target)}}
+    assert train(tmp_path / "pairs", "factorization-machines", given, two) == 0
+    error = np.abs(answers(tmp_path / "pairs", test[:, :3])["score"] - truth).mean()
+    linear = np.abs(LinearRegression().fit(features[:, :3], target).predict(test[:, :3]) - truth).mean()
+    assert error < linear / 3
+
+
 def test_k_means_pca_and_knn_answer_as_the_plain_library_does(tmp_path):
     features, test, labels, truth = split(load_digits)
     unlabelled = {"train": {"a.csv": csv(features, None)}}

@@ -15,7 +15,6 @@ from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
-from modelyard.control.jobs.contract.buckets import ServerBuckets
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
@@ -218,7 +217,6 @@ class Bench:
         contracts = assemble_contracts(
             registry=self.registry,
             environments=environments,
-            buckets=ServerBuckets(),
             engine=self.engine,
             objects=open_objects("memory://"),
             home=self.home,

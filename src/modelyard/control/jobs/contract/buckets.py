@@ -43,6 +43,21 @@ class ServerBuckets:
         return open_objects(f"s3://{bucket}")
 
 
+class JoinedBuckets:
+    """The buckets of a store that comes into being after the jobs do; until it is joined, those of ServerBuckets."""
+
+    def __init__(self) -> None:
+        self._buckets: Buckets = ServerBuckets()
+
+    def join(self, buckets: Buckets) -> None:
+        """From now on there are these. Once, before the first job runs."""
+        self._buckets = buckets
+
+    def open(self, project: str, bucket: str) -> ObjectStore:
+        """See Buckets."""
+        return self._buckets.open(project, bucket)
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """`s3://bucket/key`; the key may be a prefix of keys, or empty."""

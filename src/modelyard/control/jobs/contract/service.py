@@ -64,12 +64,6 @@ class ContractJobService:
                     field="channels",
                 )
             Address.of(channel.uri, f"channels.{channel.name}")
-            if channel.mode is InputMode.PIPE:
-                raise ContractInvalidError(
-                    f"The channel '{channel.name}' is to come through a pipe, which is not supported",
-                    hint="Use the input mode File or FastFile.",
-                    field=f"channels.{channel.name}",
-                )
         check_definitions(wanted.metrics)
         recipe = self._program(project, wanted)
         hosts = recipe.hosts
@@ -115,6 +109,13 @@ class ContractJobService:
                 )
             return replace(wanted, algorithm=program.algorithm)
         check_permitted(self._registry, project)
+        has_pipes = any(channel.mode is InputMode.PIPE for channel in wanted.channels)
+        if has_pipes and (wanted.hosts > 1 or not program.is_script):
+            raise ContractInvalidError(
+                "Pipes lead to scripts on one host; images and several hosts get their data as files here",
+                hint="Use the input mode File or FastFile.",
+                field="channels",
+            )
         if program.is_script:
             return replace(wanted, is_script=True)
         if wanted.hosts > 1:

@@ -42,7 +42,7 @@ class TrainingJobOperations:
         _SAGEMAKER,
         "CreateTrainingJob",
         Action.WRITE,
-        partly="AlgorithmName, FileSystemDataSource, several instance groups and the input mode Pipe are refused; "
+        partly="AlgorithmName, FileSystemDataSource, several instance groups, and pipes to images, are refused; "
         "VpcConfig, instance types, debugger and profiler settings have no effect",
     )
     def create_training_job(self, call: Call, request: Request) -> Answer:
