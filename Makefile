@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-mlflow test-ray test-containers test-chaos \
+.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-sagemaker test-mlflow test-ray test-containers test-chaos \
 	test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
 
 help: ## Show the targets
@@ -19,7 +19,7 @@ install-torch: $(VENV)/.core ## Add the CPU build of torch (image classification
 	@sh scripts/install_torch.sh $(PYTHON)
 
 test: $(VENV)/.dev ## Run all tests but the suites that have a target of their own
-	@$(PYTHON) -m pytest -n 3 --dist loadfile --durations 25 tests --ignore tests/chaos --ignore tests/containers
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --durations 25 tests --ignore tests/chaos --ignore tests/containers --ignore tests/sagemaker
 
 test-chaos: $(VENV)/.dev ## Kill, disturb and load everything at random, and look for lies and losses
 	@$(PYTHON) -m pytest -q -n 2 tests/chaos
@@ -39,6 +39,11 @@ test-catboost: $(VENV)/.dev ## Run the tests of the catboost extra, in an enviro
 	@UV_PROJECT_ENVIRONMENT=.venv-catboost $(UV) sync --quiet --frozen --extra catboost
 	@.venv-catboost/bin/python -m pytest -q -n 0 tests/contract/compilation/test_catboost.py \
 		tests/contract/compilation/test_catboost_categories.py
+
+test-sagemaker: $(VENV)/.dev ## Run the tests with SageMaker's SDK as a client, in an environment of its own
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-sagemaker
+	@$(UV) pip install --quiet --python .venv-sagemaker/bin/python "sagemaker<3"
+	@$(PYTHON) -m pytest -q -n 0 tests/sagemaker
 
 test-kserve: $(VENV)/.dev ## Run the tests with KServe's client, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-kserve $(UV) sync --quiet --frozen --inexact
@@ -102,7 +107,7 @@ bench-batch: $(VENV)/.dev ## Measure batch jobs beside a bare loop over the same
 	@$(PYTHON) benchmarks/batch.py $(or $(ROWS),500000) $(or $(ROUNDS),5)
 
 clean: ## Remove everything that make has built
-	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .venv-mlflow .venv-ray .uv build dist
+	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .venv-sagemaker .venv-mlflow .venv-ray .uv build dist
 
 # A stamp is written only after everything is in place, so an interrupted run is simply done again.
 $(VENV)/.core: pyproject.toml uv.lock

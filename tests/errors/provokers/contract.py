@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stage import Stage
 
-from modelyard.control.jobs.contract.buckets import Address, Buckets, NoBuckets
+from modelyard.control.jobs.contract.buckets import Address, Buckets, ServerBuckets
 from modelyard.control.jobs.contract.channels import ContractChannels
 from modelyard.storage.objects import ObjectStore, open_objects
 from modelyard.types.contract.recipes import ContractChannel
@@ -26,10 +26,10 @@ def contract_invalid(_stage: Stage) -> None:
 
 @provokes("buckets_missing")
 def buckets_missing(_stage: Stage) -> None:
-    NoBuckets().open("default", "data")
+    ServerBuckets().open("default", "data")
 
 
 @provokes("channel_data_invalid")
 def channel_data_invalid(stage: Stage) -> None:
     channel = ContractChannel(name="train", uri="s3://data/nothing/")
-    ContractChannels(_Folder(stage.folder())).fetch("default", channel, [stage.folder() / "train"])
+    ContractChannels(_Folder(stage.folder())).fetch("default", channel, [stage.folder() / "train"], stage.folder())

@@ -10,5 +10,6 @@ ALGORITHMS: Mapping[str, str] = {
     "kmeans": "k-means",
     "pca": "pca",
     "knn": "knn",
+    "factorization-machines": "factorization-machines",
 }
 """Repository -> name of the algorithm here."""

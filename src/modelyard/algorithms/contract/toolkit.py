@@ -10,6 +10,7 @@ Source: github.com/aws/sagemaker-training-toolkit, README.md, section "SageMaker
 import json
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 RANK = "MODELYARD_RANK"
+PIPES = "pipes.json"
 _RESERVED = "sagemaker_"
 _OBJECTIVE = "_tuning_objective_metric"
 _NO_PROGRAM = 2
@@ -122,6 +124,8 @@ def main(root: Path, words: Sequence[str]) -> int:
     except ValueError as error:
         _fail(root, str(error))
         return _NO_PROGRAM
+    if (root / "input" / "config" / PIPES).is_file():
+        _feed_pipes(root)
     print(f"Invoking: {shlex.join(wanted)}", flush=True)  # noqa: T201 - standard output is the job's log
     os.chdir(code)
     try:
@@ -129,6 +133,14 @@ def main(root: Path, words: Sequence[str]) -> int:
     except OSError as error:
         _fail(root, f"'{wanted[0]}' cannot be run: {error.strerror}")
     return _NO_PROGRAM
+
+
+def _feed_pipes(root: Path) -> None:
+    """Start what feeds the channels of the mode Pipe, and wait until their FIFOs are there; it ends with the job."""
+    feeder = [sys.executable, "-I", "-B", str(Path(__file__).with_name("pipes.py")), str(root)]
+    process = subprocess.Popen(feeder, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    if process.stdout is not None:
+        process.stdout.readline()
 
 
 def _settings(told: Told, processors: int) -> dict[str, Any]:

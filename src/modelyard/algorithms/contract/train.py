@@ -19,6 +19,7 @@ MODULES = {
     "k-means": "kmeans",
     "pca": "pca",
     "knn": "knn",
+    "factorization-machines": "factorization_machines",
 }
 
 

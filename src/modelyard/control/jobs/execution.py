@@ -295,11 +295,14 @@ class JobExecution:
         """Prepare the next attempt; with `waits` it stands in the queue again and others run meanwhile."""
         self._forget_process(job)
         # People's own programs go on from their checkpoints: what they have measured so far counts.
-        is_resumed = job.recipe.script is not None or job.recipe.contract is not None
-        if is_resumed:
-            self._scripts.suspend(job)
-            self._keep_checkpoints(job)
+        contract = job.recipe.contract
+        is_resumed = job.recipe.script is not None or contract is not None
+        if contract is not None:
+            with suppress(ModelyardError):  # the folder of checkpoints is still here
+                self._contracts.suspend(job, contract)
             job = entered(job, PhaseName.INTERRUPTED, self._clock.now())
+        elif is_resumed:
+            self._scripts.suspend(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
         with self._database.transaction() as connection:
             self._repository.set_log_offset(connection, job.id, 0)

@@ -10,7 +10,6 @@ from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.assembly import Contracts
 from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
-from modelyard.control.jobs.contract.buckets import NoBuckets
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.metering import KINDS, JobSubjects
@@ -126,7 +125,6 @@ def parts_of(context: Context, registry: RegistryClient, engine: Engine, referen
     contracts = assemble_contracts(
         registry=registry,
         environments=environments,
-        buckets=NoBuckets(),
         engine=engine,
         objects=context.objects,
         home=context.home,

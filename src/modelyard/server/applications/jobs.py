@@ -18,6 +18,8 @@ from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.jobs.debugging.api import router as findings_router
 from modelyard.control.jobs.debugging.service import FindingService
+from modelyard.control.jobs.contract.buckets import JoinedBuckets
+from modelyard.control.jobs.contract.service import ContractJobService
 from modelyard.control.jobs.metering import ReservationMeter
 from modelyard.control.jobs.profiling.api import router as profiles_router
 from modelyard.control.jobs.repository import JobRepository
@@ -69,6 +71,8 @@ class Jobs:
 
     application: Application
     client: JobsClient
+    contracts: ContractJobService
+    buckets: JoinedBuckets
 
 
 METERING_SECONDS = 5.0
@@ -137,6 +141,8 @@ def build_jobs(
     return Jobs(
         application=Application(name="jobs", asgi=asgi, duties=duties, mounts=tracking.mounts, on_start=on_start),
         client=InProcessJobsClient(service, metering.costs, tunings, findings, context.settings),
+        contracts=parts.contracts.service(service, registry, parts.engine),
+        buckets=parts.contracts.buckets,
     )
 
 

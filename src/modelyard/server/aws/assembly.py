@@ -56,12 +56,15 @@ def _holders(parts: AwsParts) -> Iterator[object]:
     from modelyard.facades.aws.sagemaker.hosting.configs import EndpointConfigOperations  # noqa: PLC0415 - the extra's
     from modelyard.facades.aws.sagemaker.hosting.endpoints import EndpointOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.models import ModelOperations  # noqa: PLC0415
+    from modelyard.facades.aws.sagemaker.training.operations import TrainingJobOperations  # noqa: PLC0415 - the extra's
     from modelyard.facades.aws.sts.operations import StsOperations  # noqa: PLC0415
 
+    context = parts.context
     yield StsOperations()
+    yield TrainingJobOperations(parts.jobs.contracts, parts.documents, context.clock, context.settings.job_memory_bytes)
     hosting, documents = parts.hosting, parts.documents
     yield ModelOperations(documents, hosting.service)
     yield EndpointConfigOperations(documents)
     yield EndpointOperations(documents, hosting.service)
     if hosting.asynchronous is not None:
-        yield AsyncOperations(documents, hosting.service, hosting.asynchronous, parts.context.clock)
+        yield AsyncOperations(documents, hosting.service, hosting.asynchronous, context.clock)

@@ -72,6 +72,12 @@ def answers(root: Path, features: np.ndarray, name: str = "features") -> dict[st
     return dict(zip(names, session.run(None, {name: features}), strict=True))
 
 
+def booster_of(root: Path) -> xgboost.Booster:
+    booster = xgboost.Booster()
+    booster.load_model(bytearray((root / "model" / "xgboost-model").read_bytes()))
+    return booster
+
+
 def failure(root: Path) -> str:
     return (root / "output" / "failure").read_text()
 
@@ -93,7 +99,7 @@ def test_xgboost_is_the_library_with_its_own_file(tmp_path, content_type, capsys
     channels = {"train": {"part": files[0]}, "validation": {"part": files[1]}}
     assert train(tmp_path, "xgboost", given, channels, content_type) == 0
     log = capsys.readouterr().out
-    booster = xgboost.Booster(model_file=str(tmp_path / "model" / "xgboost-model"))
+    booster = booster_of(tmp_path)
     accuracy = ((booster.predict(xgboost.DMatrix(test)) > 0.5) == truth).mean()
     plain = xgboost.train(
         {"objective": "binary:logistic", "max_depth": 3, "eta": 0.3}, xgboost.DMatrix(features, labels), 20
@@ -110,7 +116,7 @@ def test_xgboost_stops_early_and_keeps_the_best_rounds(tmp_path):
     given = {"objective": "reg:squarederror", "num_round": 300, "early_stopping_rounds": 5}
     channels = {"train": {"a.csv": csv(features, labels)}, "validation": {"a.csv": csv(test, truth)}}
     assert train(tmp_path, "xgboost", given, channels) == 0
-    booster = xgboost.Booster(model_file=str(tmp_path / "model" / "xgboost-model"))
+    booster = booster_of(tmp_path)
     assert 0 < booster.num_boosted_rounds() < 50
 
 
@@ -138,6 +144,27 @@ def test_the_linear_learner_is_as_accurate_as_the_plain_library(tmp_path, kind, 
     else:
         assert found["score"].shape == (len(test), 3)
         assert found["score"].sum(axis=1) == pytest.approx(np.ones(len(test)), abs=1e-5)
+
+
+def test_factorization_machines_are_better_than_a_linear_model_where_pairs_count(tmp_path):
+    features, test, labels, truth = split(load_breast_cancer)
+    scaler = StandardScaler().fit(features)
+    features, test = (scaler.transform(each).astype(np.float32) for each in (features, test))
+    given = {"predictor_type": "binary_classifier", "num_factors": 4, "epochs": 30, "mini_batch_size": 32}
+    channels = {"train": {"a.csv": csv(features, labels)}, "test": {"a.csv": csv(test, truth)}}
+    assert train(tmp_path / "cancer", "factorization-machines", given, channels) == 0
+    found = answers(tmp_path / "cancer", test)
+    plain = LogisticRegression(max_iter=1000).fit(features, labels).score(test, truth)
+    assert (found["predicted_label"] == truth).mean() >= plain - 0.03
+
+    pairs = features[:, :1] * features[:, 1:2]
+    target, truth = pairs[:, 0], test[:, 0] * test[:, 1]
+    given = {"predictor_type": "regressor", "num_factors": 4, "epochs": 60, "mini_batch_size": 32}
+    two = {"train": {"a.csv": csv(features[:, :3], target)}}
+    assert train(tmp_path / "pairs", "factorization-machines", given, two) == 0
+    error = np.abs(answers(tmp_path / "pairs", test[:, :3])["score"] - truth).mean()
+    linear = np.abs(LinearRegression().fit(features[:, :3], target).predict(test[:, :3]) - truth).mean()
+    assert error < linear / 3
 
 
 def test_k_means_pca_and_knn_answer_as_the_plain_library_does(tmp_path):
@@ -178,13 +205,26 @@ def test_protobuf_records_are_read_dense_and_sparse(tmp_path):
     assert answers(sparse, test)["score"] == pytest.approx(answers(dense, test)["score"], abs=1e-4)
 
 
-@pytest.mark.parametrize("form", ["records", "lists"])
-def test_images_are_learnt_from_records_and_from_lists(tmp_path, form):
+@pytest.fixture(scope="module")
+def pictures() -> Split:
     digits = load_digits()
-    images, test, labels, truth = train_test_split(digits.images * 16, digits.target, random_state=0)
+    return train_test_split(digits.images * 16, digits.target, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def plain_accuracy(pictures: Split) -> float:
+    """Of the same network in scikit-learn."""
+    images, test, labels, truth = pictures
+    plain = MLPClassifier((256, 128), max_iter=200, random_state=0).fit(images.reshape(len(images), -1) / 255, labels)
+    return plain.score(test.reshape(len(test), -1) / 255, truth)
+
+
+@pytest.mark.parametrize("form", ["records", "lists"])
+def test_images_are_learnt_from_records_and_from_lists(tmp_path, form, pictures, plain_accuracy):
+    images, test, labels, truth = pictures
     channels: dict[str, dict[str, bytes]] = {}
-    for name, pictures, numbers in (("train", images, labels), ("validation", test, truth)):
-        files = {f"{index}.png": _png(picture) for index, picture in enumerate(pictures)}
+    for name, shown, numbers in (("train", images, labels), ("validation", test, truth)):
+        files = {f"{index}.png": _png(picture) for index, picture in enumerate(shown)}
         if form == "lists":
             lines = [f"{index}\t{label}\t{index}.png" for index, label in enumerate(numbers)]
             channels |= {name: files, f"{name}_lst": {"all.lst": "\n".join(lines).encode()}}
@@ -197,9 +237,7 @@ def test_images_are_learnt_from_records_and_from_lists(tmp_path, form):
     }  # fmt: skip
     assert train(tmp_path, "image-classification", given, channels, "application/x-image") == 0
     accuracy = (answers(tmp_path, test.astype(np.float32), "images")["probabilities"].argmax(axis=1) == truth).mean()
-    plain = MLPClassifier((256, 128), max_iter=200, random_state=0).fit(images.reshape(len(images), -1) / 255, labels)
-    reference = plain.score(test.reshape(len(test), -1) / 255, truth)
-    assert accuracy >= reference - 0.01
+    assert accuracy >= plain_accuracy - 0.01
     assert accuracy > 0.95
 
 

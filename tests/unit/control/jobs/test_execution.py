@@ -15,7 +15,6 @@ from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
-from modelyard.control.jobs.contract.buckets import NoBuckets
 from modelyard.control.jobs.debugging.errors import RuleInvalidError
 from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.errors import JobInvalidError
@@ -230,7 +229,6 @@ class Bench:
         contracts = assemble_contracts(
             registry=self.registry,
             environments=environments,
-            buckets=NoBuckets(),
             engine=self.engine,
             objects=open_objects("memory://"),
             home=self.home,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.locks import Locks
-from modelyard.control.jobs.contract.buckets import Buckets
+from modelyard.control.jobs.contract.buckets import JoinedBuckets
 from modelyard.control.jobs.contract.service import ContractJobService
 from modelyard.control.jobs.contract.source import ScriptPackages
 from modelyard.control.jobs.contract.work import ContractWork
@@ -18,9 +18,10 @@ from modelyard.storage.objects import ObjectStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contracts:
-    """The parts, of which the execution of jobs needs `work`."""
+    """The parts, of which the execution of jobs needs `work`; whoever has a store of objects joins it to `buckets`."""
 
     work: ContractWork
+    buckets: JoinedBuckets
 
     def service(self, jobs: JobService, registry: RegistryClient, engine: Engine) -> ContractJobService:
         """What people ask of it."""
@@ -31,13 +32,13 @@ def assemble(
     *,
     registry: RegistryClient,
     environments: EnvironmentBuilder,
-    buckets: Buckets,
     engine: Engine,
     objects: ObjectStore,
     home: Home,
     is_shared: bool,
 ) -> Contracts:
     """Args as in the parts."""
+    buckets = JoinedBuckets()
     work = ContractWork(
         registry=registry,
         buckets=buckets,
@@ -45,4 +46,4 @@ def assemble(
         checkpoints=Checkpoints(home, objects, is_shared=is_shared),
         engine=engine,
     )
-    return Contracts(work=work)
+    return Contracts(work=work, buckets=buckets)

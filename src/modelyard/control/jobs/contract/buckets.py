@@ -1,12 +1,13 @@
 """Objects by AWS's addresses: which bucket, which key, and which objects a prefix means."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from modelyard.control.jobs.contract.errors import BucketsMissingError, ContractInvalidError
-from modelyard.storage.objects import ObjectInfo, ObjectStore
+from modelyard.storage.objects import ObjectInfo, ObjectStore, open_objects
 
 _ADDRESS = re.compile(r"s3://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{1,62})(?:/(?P<key>.*))?", re.DOTALL)
 
@@ -22,19 +23,39 @@ class Buckets(Protocol):
         """
 
 
-class NoBuckets:
-    """Of a platform without a server of objects."""
+class ServerBuckets:
+    """Buckets of the S3 server that the usual AWS_* variables name: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...
+
+    Its keys are the platform's, so all projects share its buckets.
+    """
 
     def open(self, project: str, bucket: str) -> ObjectStore:
-        """Never.
+        """The objects of a bucket.
 
         Raises:
-            BucketsMissingError: always.
+            BucketsMissingError: no variable names a server.
         """
-        raise BucketsMissingError(
-            f"This platform has no S3 server, so project '{project}' has no bucket '{bucket}'",
-            hint="pip install 'modelyard[aws]', or name an S3 server in the settings.",
-        )
+        if not os.environ.get("AWS_ENDPOINT_URL"):
+            raise BucketsMissingError(
+                f"This platform has no S3 server, so project '{project}' has no bucket '{bucket}'",
+                hint="Name one in AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY before `modelyard up`.",
+            )
+        return open_objects(f"s3://{bucket}")
+
+
+class JoinedBuckets:
+    """The buckets of a store that comes into being after the jobs do; until it is joined, those of ServerBuckets."""
+
+    def __init__(self) -> None:
+        self._buckets: Buckets = ServerBuckets()
+
+    def join(self, buckets: Buckets) -> None:
+        """From now on there are these. Once, before the first job runs."""
+        self._buckets = buckets
+
+    def open(self, project: str, bucket: str) -> ObjectStore:
+        """See Buckets."""
+        return self._buckets.open(project, bucket)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,14 @@ class ContractChannels:
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
 
-    def fetch(self, project: str, channel: ContractChannel, folders: Sequence[Path]) -> None:
-        """Write a channel's files into the folder of each host.
+    def fetch(self, project: str, channel: ContractChannel, folders: Sequence[Path], data: Path) -> None:
+        """Write a channel's files into the folder of each host, and its manifest, if it has one, into `data`.
 
         Raises:
             ChannelDataInvalidError: there is nothing at its address, or its manifest is none.
             ModelyardError: a bucket cannot be reached.
         """
-        objects = self._objects(project, channel, folders[0].parent)
+        objects = self._objects(project, channel, data)
         names = sorted(objects)
         if not names and channel.source is ChannelSource.PREFIX:
             raise ChannelDataInvalidError(

@@ -4,12 +4,12 @@ Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-ru
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from modelyard.algorithms.contract.toolkit import PIPES
 from modelyard.kit.files import write_atomic
-from modelyard.types.contract.recipes import ContractRecipe
+from modelyard.types.contract.recipes import ContractRecipe, InputMode
 
 _INTERFACE = "lo"
 
@@ -27,6 +27,15 @@ def write_configuration(recipe: ContractRecipe, folder: Path) -> None:
     if recipe.metrics:
         patterns = [{"Name": each.name, "Regex": each.regex} for each in recipe.metrics]
         files["metric-definition-regex.json"] = patterns
+    pipes = [channel for channel in recipe.channels if channel.mode is InputMode.PIPE and not recipe.algorithm]
+    if pipes:
+        files[PIPES] = {
+            channel.name: {
+                "is_wrapped": channel.record_wrapper == "RecordIO",
+                "shuffle_seed": channel.shuffle_seed,
+            }
+            for channel in pipes
+        }
     for name, content in files.items():
         write_atomic(folder / name, json.dumps(content, indent=1).encode() + b"\n")
 
@@ -49,16 +58,14 @@ def resources(recipe: ContractRecipe, host: str) -> dict[str, Any]:
     }
 
 
-def variables(recipe: ContractRecipe, host_variables: Mapping[str, str]) -> dict[str, str]:
-    """The program's environment: the user's own, under it what the platform says."""
+def variables(recipe: ContractRecipe) -> dict[str, str]:
+    """The program's environment: what the platform says, and under it the user's own, if it is the user's program."""
     return {
-        **recipe.environment,
-        **host_variables,
+        **({} if recipe.algorithm else recipe.environment),
         "TRAINING_JOB_NAME": recipe.name,
         "TRAINING_JOB_ARN": recipe.arn,
         "AWS_REGION": recipe.region,
         "AWS_DEFAULT_REGION": recipe.region,
-        "SM_HOSTS_COUNT": str(recipe.hosts),
     }
 
 

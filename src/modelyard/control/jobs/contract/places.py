@@ -12,6 +12,7 @@ from modelyard.types.processes import Mount
 ROOT = "/opt/ml"
 DATA = "input/data"
 CONFIG = "input/config"
+PIPES = "pipes"
 _OUTSIDE = "outside"
 _LONGEST_FAILURE_BYTES = 1024
 
@@ -58,6 +59,10 @@ class ContractPlaces:
     def host_data(self, host: int) -> Path:
         """Channels of one of several hosts; the first has the usual place."""
         return self.data if host == 0 else self.folder / "ml" / "hosts" / f"algo-{host + 1}" / DATA
+
+    def pipe_source(self, channel: str) -> Path:
+        """Objects of a channel that the program gets through a pipe."""
+        return self.folder / "ml" / "input" / PIPES / channel
 
     @property
     def outside(self) -> Path:

@@ -13,7 +13,7 @@ from modelyard.control.jobs.service import JobService
 from modelyard.engines.base import Engine
 from modelyard.storage.creations import Creation
 from modelyard.types.compute.scheduling import Placement
-from modelyard.types.contract.recipes import ContractRecipe
+from modelyard.types.contract.recipes import ContractRecipe, InputMode
 from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
 
@@ -79,6 +79,23 @@ class ContractJobService:
             placement=replace(placement or Placement(), hosts=hosts),
         )
 
+    def get(self, project: str, job_id: str) -> Job:
+        """A job, its status checked against its process.
+
+        Raises:
+            JobNotFoundError: no such job in this project.
+        """
+        return self._jobs.get(project, job_id)
+
+    def stop(self, project: str, job_id: str) -> Job:
+        """Ask a job to stop; it has STOP_GRACE_SECONDS, and its model is kept.
+
+        Raises:
+            JobNotFoundError: no such job.
+            InvalidStateError: it has ended already.
+        """
+        return self._jobs.stop(project, job_id)
+
     def _program(self, project: str, wanted: ContractRecipe) -> ContractRecipe:
         """The recipe with what it runs."""
         has_script = bool(wanted.hyperparameters.get(_SCRIPT) or wanted.entry_point)
@@ -92,6 +109,13 @@ class ContractJobService:
                 )
             return replace(wanted, algorithm=program.algorithm)
         check_permitted(self._registry, project)
+        has_pipes = any(channel.mode is InputMode.PIPE for channel in wanted.channels)
+        if has_pipes and (wanted.hosts > 1 or not program.is_script):
+            raise ContractInvalidError(
+                "Pipes lead to scripts on one host; images and several hosts get their data as files here",
+                hint="Use the input mode File or FastFile.",
+                field="channels",
+            )
         if program.is_script:
             return replace(wanted, is_script=True)
         if wanted.hosts > 1:

@@ -104,7 +104,7 @@ class ScriptWork:
             environment=places.environment(job, threads),
             work_directory=str(places.code),
             mounts=tuple(places.mounts()),
-            resources=_together(job.resources, recipe.hosts),
+            resources=together(job.resources, recipe.hosts),
             image=recipe.image_digest,
         )
         return spec if recipe.image else self._interpreted(spec, recipe, places, job.recipe.hyperparameters)
@@ -157,7 +157,7 @@ class ScriptWork:
         )
 
 
-def _together(each: Resources, members: int) -> Resources:
+def together(each: Resources, members: int) -> Resources:
     """What the members of a gang have together: they are in one sandbox."""
     return replace(
         each,

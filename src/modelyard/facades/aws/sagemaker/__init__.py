@@ -1,1 +1,1 @@
-"""SageMaker: operations by resource."""
+"""SageMaker: its operations over our services."""

@@ -4,21 +4,17 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from modelyard.control.environments.building import EnvironmentBuilder
-from modelyard.control.jobs.contract.assembly import assemble
+from modelyard.algorithms.contract.formats.recordio import frames
 from modelyard.control.jobs.contract.errors import ChannelDataInvalidError, ContractInvalidError
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.settings import Home
-from modelyard.storage.objects import ObjectNotFoundError, ObjectStore, open_objects
-from modelyard.types.contract.recipes import ChannelSource, ContractChannel, ContractRecipe
-from modelyard.types.jobs import Job, JobKind, JobRecipe, JobStatus
-from modelyard.types.processes import EndCause, ProcessEnd, Resources
+from modelyard.storage.objects import ObjectNotFoundError
+from modelyard.testing.contract_jobs import ContractBench
+from modelyard.types.contract.recipes import ChannelSource, ContractChannel, ContractRecipe, InputMode
+from modelyard.types.processes import EndCause
 
 SCRIPT_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 LOOKS_AROUND = """
@@ -66,107 +62,39 @@ else:
 """
 
 
-class FolderBuckets:
-    """Buckets as folders of this machine; each is everybody's."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def open(self, project: str, bucket: str) -> ObjectStore:
-        return open_objects(f"file://{self._folder / bucket}")
-
-
 class Permission:
     def permits_code(self, project: str) -> bool:
         return project == "default"
 
 
-class Bench:
-    """The parts that jobs of the contract are carried with, and one bucket."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = Home(folder / "home")
-        self.home.create()
-        self.engine = LocalEngine(self.home, has_cgroups=False)
-        buckets = FolderBuckets(folder / "buckets")
-        self.bucket = buckets.open("default", "data")
-        self.work = assemble(
-            registry=Permission(),
-            environments=EnvironmentBuilder(self.engine, self.home.environments),
-            buckets=buckets,
-            engine=self.engine,
-            objects=open_objects("memory://"),
-            home=self.home,
-            is_shared=False,
-        ).work
-        self.count = 0
-
-    def put(self, key: str, content: str | bytes) -> str:
-        self.bucket.put_stream(key, iter([content.encode() if isinstance(content, str) else content]))
-        return f"s3://data/{key}"
-
-    def source(self, **files: str) -> str:
-        content = io.BytesIO()
-        with tarfile.open(fileobj=content, mode="w:gz") as archive:
-            for name, text in files.items():
-                entry = tarfile.TarInfo(name.replace("__", "."))
-                entry.size = len(text.encode())
-                archive.addfile(entry, io.BytesIO(text.encode()))
-        return self.put("source/sourcedir.tar.gz", content.getvalue())
-
-    def run(self, recipe: ContractRecipe) -> tuple[ProcessEnd, dict[str, str], str]:
-        """The end, what was kept, and why it failed."""
-        self.count += 1
-        recipe = replace(recipe, name=recipe.name or f"job-{self.count}")
-        job = Job(
-            project="default",
-            id=f"job-{self.count}",
-            kind=JobKind.CONTRACT,
-            status=JobStatus.STARTING,
-            recipe=JobRecipe(algorithm="contract", contract=recipe),
-            resources=Resources(),
-            model=None,
-            attempt=1,
-            sandbox=None,
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        )
-        folder = self.home.run / "jobs" / job.id
-        spec = self.work.prepare(job, recipe, folder, lambda _pinned: None)
-        self.engine.submit(job.id, spec)
-        end = self.engine.wait(job.id, 60).end
-        assert end is not None
-        kept = self.work.conclude(job, recipe, folder) if end.exit_code == 0 else {}
-        reason = self.work.account(job, recipe, folder, end)
-        self.engine.remove(job.id)
-        self.work.remove(job)
-        return end, kept, reason
-
-    def packed(self, uri: str) -> dict[str, bytes]:
-        content = self.bucket.read(uri.removeprefix("s3://data/"))
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            return {member.name: archive.extractfile(member).read() for member in archive}
-
-
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("contract"))
+def bench(tmp_path_factory: pytest.TempPathFactory) -> ContractBench:
+    folder = tmp_path_factory.mktemp("contract")
+    home = Home(folder / "home")
+    home.create()
+    return ContractBench(home, LocalEngine(home, has_cgroups=False), Permission(), folder / "buckets")
 
 
 @pytest.fixture
-def script(bench: Bench) -> Callable[..., ContractRecipe]:
+def script(bench: ContractBench) -> Callable[..., ContractRecipe]:
     """`script(text, **more)` is the recipe of a script."""
 
     def make(text: str, **more: object) -> ContractRecipe:
         source = bench.source(train__py=text)
         given = {"sagemaker_program": "train.py", "sagemaker_submit_directory": json.dumps(source)}
         hyperparameters = given | more.pop("hyperparameters", {})
-        common = {"name": "", "output_uri": "s3://data/results", "image": SCRIPT_IMAGE, "is_script": True}
+        common = {
+            "name": f"script-{bench.count}",
+            "output_uri": "s3://data/results",
+            "image": SCRIPT_IMAGE,
+            "is_script": True,
+        }
         return ContractRecipe(**common | more, hyperparameters=hyperparameters)
 
     return make
 
 
-def test_a_script_finds_its_job_at_the_literal_paths_and_in_the_variables(bench: Bench, script) -> None:
+def test_a_script_finds_its_job_at_the_literal_paths_and_in_the_variables(bench: ContractBench, script) -> None:
     train = ContractChannel(name="train", uri=bench.put("train/a.csv", "1,2\n").removesuffix("a.csv"))
     recipe = script(
         LOOKS_AROUND,
@@ -203,7 +131,7 @@ def test_a_script_finds_its_job_at_the_literal_paths_and_in_the_variables(bench:
     assert bench.bucket.read("checkpoints/looks-around/last.txt") == b"3"
 
 
-def test_a_later_job_finds_the_checkpoints_of_an_earlier_one(bench: Bench, script) -> None:
+def test_a_later_job_finds_the_checkpoints_of_an_earlier_one(bench: ContractBench, script) -> None:
     bench.put("checkpoints/earlier/deep/step.txt", "7")
     end, kept, _ = bench.run(
         script(
@@ -226,20 +154,22 @@ def test_a_later_job_finds_the_checkpoints_of_an_earlier_one(bench: Bench, scrip
         ),
     ],
 )
-def test_the_reason_of_a_failure_is_what_the_program_said_last(bench: Bench, script, text: str, reason: str) -> None:
+def test_the_reason_of_a_failure_is_what_the_program_said_last(
+    bench: ContractBench, script, text: str, reason: str
+) -> None:
     _, _, told = bench.run(script(text))
     assert told.startswith("AlgorithmError: ")
     assert told.endswith(reason)
 
 
-def test_a_script_that_is_not_there_is_told_with_those_that_are(bench: Bench, script) -> None:
+def test_a_script_that_is_not_there_is_told_with_those_that_are(bench: ContractBench, script) -> None:
     _, _, told = bench.run(script("", hyperparameters={"sagemaker_program": "other.py"}))
     assert told == (
         "AlgorithmError: there is no script 'other.py' in the source code, which holds train.py, exit code: 2"
     )
 
 
-def test_packages_that_a_script_asks_for_stand_in_front_of_the_platforms_own(bench: Bench) -> None:
+def test_packages_that_a_script_asks_for_stand_in_front_of_the_platforms_own(bench: ContractBench) -> None:
     source = bench.source(
         train__py="import iniconfig, numpy; open('/opt/ml/model/where.txt', 'w').write(iniconfig.__file__)",
         requirements__txt="# one package\niniconfig==2.0.0\n",
@@ -253,7 +183,7 @@ def test_packages_that_a_script_asks_for_stand_in_front_of_the_platforms_own(ben
     assert str(bench.home.environments) in bench.packed(kept["model_artifacts"])["where.txt"].decode()
 
 
-def test_two_hosts_reach_each_other_by_name_and_have_their_parts_of_the_data(bench: Bench, script) -> None:
+def test_two_hosts_reach_each_other_by_name_and_have_their_parts_of_the_data(bench: ContractBench, script) -> None:
     for name in ("a", "b", "c"):
         bench.put(f"parts/{name}.csv", name)
     train = ContractChannel(name="train", uri="s3://data/parts", is_sharded=True)
@@ -263,7 +193,7 @@ def test_two_hosts_reach_each_other_by_name_and_have_their_parts_of_the_data(ben
     assert met == {"algo-1": ["a.csv", "c.csv"], "algo-2": ["b.csv"]}
 
 
-def test_a_program_of_the_jobs_own_runs_in_place_of_the_images(bench: Bench) -> None:
+def test_a_program_of_the_jobs_own_runs_in_place_of_the_images(bench: ContractBench) -> None:
     bench.put("drivers/go.sh", "echo $SM_CURRENT_HOST $1 > /opt/ml/model/said.txt\n")
     recipe = ContractRecipe(
         name="entry",
@@ -281,7 +211,7 @@ def test_a_program_of_the_jobs_own_runs_in_place_of_the_images(bench: Bench) -> 
     assert bench.bucket.read("results/entry/output/model/said.txt") == b"algo-1 well\n"
 
 
-def test_a_prefix_a_key_and_the_kinds_of_manifest_name_the_files_of_a_channel(bench: Bench, script) -> None:
+def test_a_prefix_a_key_and_the_kinds_of_manifest_name_the_files_of_a_channel(bench: ContractBench, script) -> None:
     for name in ("one/a.txt", "one/deep/b.txt", "one-more.txt"):
         bench.put(f"files/{name}", name)
     bench.put("files/list.manifest", json.dumps([{"prefix": "s3://data/files/one/"}, "a.txt", "deep/b.txt"]))
@@ -318,6 +248,56 @@ pathlib.Path("/opt/ml/model/files.json").write_text(json.dumps(files))
     assert [json.loads(line)["class"] for line in found["labels"].splitlines()] == [1, None]
 
 
+def test_nothing_that_a_job_brings_becomes_code_in_a_built_in_algorithm(bench: ContractBench) -> None:
+    trap = "open('/opt/ml/model/trapped', 'w').close()"
+    source = bench.source(json__py=trap, sitecustomize__py=trap, modelyard__py=trap)
+    bench.put("trap/sitecustomize.py", trap)
+    bench.put("rows/a.csv", "1,2\n3,4\n5,7\n")
+    recipe = ContractRecipe(
+        name="trapped",
+        output_uri="s3://data/results",
+        algorithm="k-means",
+        hyperparameters={"k": "1", "sagemaker_submit_directory": source, "sagemaker_program": "train.py"},
+        environment={"PYTHONPATH": "/opt/ml/input/data/trap"},
+        channels=(
+            ContractChannel(name="train", uri="s3://data/rows/", content_type="text/csv"),
+            ContractChannel(name="trap", uri="s3://data/trap/"),
+        ),
+    )
+    end, kept, _ = bench.run(recipe)
+    assert end.exit_code == 0, end.log_tail
+    assert list(bench.packed(kept["model_artifacts"])) == ["model.onnx"]
+
+
+def test_pipes_give_all_objects_once_an_epoch(bench: ContractBench, script) -> None:
+    for name in ("a", "b"):
+        bench.put(f"piped/{name}.csv", f"{name}\n")
+    lines = [{"source-ref": "s3://data/piped/a.csv", "class": 3}]
+    bench.put("records.manifest", "\n".join(map(json.dumps, lines)))
+    channels = (
+        ContractChannel(name="train", uri="s3://data/piped/", mode=InputMode.PIPE),
+        ContractChannel(
+            name="records",
+            uri="s3://data/records.manifest",
+            mode=InputMode.PIPE,
+            source=ChannelSource.AUGMENTED_MANIFEST,
+            attributes=("source-ref", "class"),
+            record_wrapper="RecordIO",
+        ),
+    )
+    reads = """
+import json
+read = [open(f"/opt/ml/input/data/train_{epoch}").read() for epoch in range(3)]
+records = open("/opt/ml/input/data/records_0", "rb").read()
+json.dump([read, records.hex()], open("/opt/ml/model/read.json", "w"))
+"""
+    end, kept, _ = bench.run(script(reads, channels=channels))
+    assert end.exit_code == 0, end.log_tail
+    read, records = json.loads(bench.packed(kept["model_artifacts"])["read.json"])
+    assert read == ["a\nb\n"] * 3
+    assert list(frames(bytes.fromhex(records))) == [b"a\n", b"3"]
+
+
 @pytest.mark.parametrize(
     ("channel", "error"),
     [
@@ -326,12 +306,12 @@ pathlib.Path("/opt/ml/model/files.json").write_text(json.dumps(files))
         (ContractChannel(name="train", uri="http://data/x"), ContractInvalidError),
     ],
 )
-def test_data_that_is_not_there_is_told_before_anything_runs(bench: Bench, script, channel, error) -> None:
+def test_data_that_is_not_there_is_told_before_anything_runs(bench: ContractBench, script, channel, error) -> None:
     with pytest.raises(error):
         bench.run(script("", channels=(channel,)))
 
 
-def test_an_archive_that_would_leave_its_folder_is_refused(bench: Bench, script) -> None:
+def test_an_archive_that_would_leave_its_folder_is_refused(bench: ContractBench, script) -> None:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
         archive.addfile(tarfile.TarInfo("../escaped.py"))
