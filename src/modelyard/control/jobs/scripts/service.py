@@ -16,7 +16,7 @@ from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import Job, JobKind, JobRecipe
-from modelyard.types.processes import Resources
+from modelyard.types.processes import NodeChoice, Resources
 from modelyard.types.scripting.recipes import OutputFile, ScriptRecipe, Snapshot
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
@@ -87,7 +87,9 @@ class ScriptJobService:
                     hint="Use letters, digits, '_', '.' and '-'; begin with a letter.",
                 )
         check_definitions(wanted.metrics)
-        script = self._checked(project, wanted)
+        is_distributed = wanted.hosts > 1 and self._engine.has_nodes and resources.placement is not NodeChoice.SAME_NODE
+        script = replace(self._checked(project, wanted), is_distributed=is_distributed)
+        placement = replace(placement or Placement(), hosts=wanted.hosts, is_distributed=is_distributed)
         complete = replace(recipe, channels=self._jobs.pinned(project, recipe.channels), script=script)
         return self._jobs.submit(
             project,
@@ -97,7 +99,7 @@ class ScriptJobService:
             resources,
             created_by=created_by,
             creation=creation,
-            placement=placement or Placement(),
+            placement=placement,
         )
 
     def output(self, project: str, job_id: str) -> list[OutputFile]:
