@@ -87,9 +87,11 @@ class SchedulingService:
         if not reason and entry.start_before is not None and entry.start_before <= now:
             reason = "the moment by which it must have started has passed"
         if reason:
+            one_host = " Members may share a host: `--same-node`." if entry.is_distributed else ""
+            shown = "`modelyard queues hosts` shows what there is, `modelyard project show` the quota."
             raise JobNeverFitsError(
                 f"The job can never start: {reason}",
-                hint="Ask for less. `modelyard queues hosts` shows what there is, `modelyard project show` the quota.",
+                hint=f"Ask for less.{one_host} {shown}",
                 field="resources",
             )
         return entry
