@@ -55,7 +55,8 @@ test-mlflow: $(VENV)/.dev ## Run the tests with MLflow's client and server, in a
 	@.venv-mlflow/bin/python -m pytest -q -n 0 -W default tests/compat/test_mlflow*.py
 
 test-ray: $(VENV)/.dev ## Run the tests on Ray clusters, in an environment of their own; one of three nodes needs root
-	@UV_PROJECT_ENVIRONMENT=.venv-ray $(UV) sync --quiet --frozen --extra ray
+	@UV_PROJECT_ENVIRONMENT=.venv-ray $(UV) sync --quiet --frozen --inexact --extra ray
+	@sh scripts/install_torch.sh .venv-ray/bin/python
 	@.venv-ray/bin/python -m pytest -q -n 0 tests/cluster
 
 test-containers: $(VENV)/.dev ## Run the tests of containers, on a Podman that Debian has (installed if it is missing)

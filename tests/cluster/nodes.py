@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,6 +73,10 @@ class Nodes:
         assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 
+    def environment(self) -> dict[str, str]:
+        """For a platform with a state directory of its own on this cluster."""
+        return {**os.environ, "RAY_AUTH_TOKEN_PATH": str(self.home / "cluster.token")}
+
     def processes(self, name: str) -> set[int]:
         """Everything that runs in a node's network, and below that: sandboxes have networks of their own."""
         found = subprocess.run(["ip", "netns", "pids", self.space(name)], check=False, capture_output=True, text=True)
@@ -109,6 +113,26 @@ class Nodes:
             words = (*words, "--gpus", "2")
         self.run(self.modelyard(name, *words, "--home", str(self.home)), 200)
         return (self.home / "run" / "cluster" / "head").read_text()
+
+
+@contextlib.contextmanager
+def platform_on(nodes: Nodes, home: Path, **settings: str) -> Iterator[None]:
+    """A platform on node `a`, with a state directory of its own, that runs on all of them."""
+    log = home / "up.log"
+    words = ("-m", "modelyard.server.up", "--home", str(home), "--port", "0", "--engine", "ray")
+    command = nodes.command("a", sys.executable, *words, "--ray-address", nodes.address)
+    with log.open("wb") as output:
+        platform = subprocess.Popen(command, env=nodes.environment() | settings, stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + 150
+        while "is ready" not in log.read_text():
+            assert platform.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield
+    finally:
+        platform.send_signal(signal.SIGTERM)
+        platform.wait(60)
 
 
 def below(pids: set[int]) -> set[int]:

@@ -1,16 +1,12 @@
 """The platform on three nodes: the quickstart, and the loss of a node under load."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nodes import Nodes
+from nodes import Nodes, platform_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(560)]
 HERE = Path(__file__).parent
@@ -36,33 +32,15 @@ def test_the_quickstart_runs_on_them_unchanged(nodes: Nodes, tmp_path_factory):
     home = tmp_path_factory.mktemp("q")
     words = ("-m", "modelyard.quickstart", "--home", str(home), "--stop", "--engine", "ray")
     command = nodes.command("a", sys.executable, *words, "--ray-address", nodes.address)
-    shown = nodes.run(command, 500, env=environment_of(nodes))
+    shown = nodes.run(command, 500, env=nodes.environment())
     assert "The whole life of a model" in shown
 
 
 def test_a_lost_node_costs_no_job_and_no_request_that_was_not_on_it(nodes: Nodes, tmp_path_factory):
     home = tmp_path_factory.mktemp("h")
-    log = home / "up.log"
-    words = ("-m", "modelyard.server.up", "--home", str(home), "--port", "0")
-    words = (*words, "--engine", "ray", "--ray-address", nodes.address)
-    with log.open("wb") as output:
-        platform = subprocess.Popen(
-            nodes.command("a", sys.executable, *words),
-            env={**environment_of(nodes), "MODELYARD_MAX_PARALLEL_JOBS": "6"},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        deadline = time.monotonic() + 150
-        while "is ready" not in log.read_text():
-            assert platform.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
+    with platform_on(nodes, home, MODELYARD_MAX_PARALLEL_JOBS="6"):
         program = nodes.command("a", sys.executable, str(HERE / "loss.py"), str(home), nodes.switch)
         seen = json.loads(nodes.run(program, 400).splitlines()[-1])
-    finally:
-        platform.send_signal(signal.SIGTERM)
-        platform.wait(60)
     print(json.dumps(seen, indent=1))  # noqa: T201 - the figures of the run
     assert seen["replicas"][seen["victim"]] >= 1, seen
     assert seen["jobs"][seen["victim"]] >= 1, seen
@@ -72,8 +50,3 @@ def test_a_lost_node_costs_no_job_and_no_request_that_was_not_on_it(nodes: Nodes
     assert len(seen["failures"]) <= 6 * seen["replicas"][seen["victim"]] / 3, seen
     assert seen["answers_after_replacement"] > 0, seen
     assert seen["noticed_seconds"] < 20, seen
-
-
-def environment_of(nodes: Nodes) -> dict[str, str]:
-    """For a platform with a state directory of its own on the nodes' cluster."""
-    return {**os.environ, "RAY_AUTH_TOKEN_PATH": str(nodes.home / "cluster.token")}

@@ -12,6 +12,7 @@ import pytest
 from modelyard.quickstart.story import Story
 from modelyard.sdk.client import Client
 from modelyard.testing.programs import Program, until
+from modelyard.types.compute.costs import Prices
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute; the rest is for a busy machine
 
@@ -66,6 +67,20 @@ class Parts:
         )
 
 
+def prices_are_everywhere(parts: Parts) -> bool:
+    """Whether new prices reach all three applications, each of which has a list of its own; twice is once."""
+    with parts.client() as client:
+        for _ in range(2):
+            client.costs.set_prices(Prices(cpu_hour=0.25, traffic_gib=0.5))
+    urls = {"registry": parts.registry_url, "jobs": parts.jobs_url, "operations": parts.url}
+    headers = {"Authorization": f"Bearer {parts.token}"}
+    lists = [
+        httpx.get(f"{url}/{name}/v1/prices", headers=headers).raise_for_status().json()["items"]
+        for name, url in urls.items()
+    ]
+    return [[each["prices"]["cpu_hour"] for each in found] for found in lists] == [[0.25, Prices().cpu_hour]] * 3
+
+
 class Outage:
     """Takes the registry away in the middle of the training job, and brings it back when the job wants to register."""
 
@@ -117,6 +132,7 @@ def test_the_story_holds_over_three_processes_and_outlives_a_killed_registry(
         assert int(answer.headers["Retry-After"]) >= 1
     requests, failures, _seconds = story.traffic()
     assert (requests > 100, failures) == (True, 0)
+    assert prices_are_everywhere(parts[0])
     assert [*tmp_path.rglob("*.db")] == [], "everything is in the databases that were given"
     assert "The registry refuses the service token" in parts[0].refusal_of_a_wrong_token()
     assert [parts[0].operations.stop(), parts[0].jobs.stop(), parts[0].registry.stop()] == [0, 0, 0]

@@ -76,6 +76,7 @@ class Gang:
             "GLOO_SOCKET_IFNAME": "lo",  # else it asks for the address of the machine's name, which nobody knows here
             "MODELYARD_RANK": rank,
             "MODELYARD_HOSTS": count,
+            "MODELYARD_ADDRESS": _ADDRESS,
         }
         environment = os.environ | {name: str(value) for name, value in told.items()}
         return subprocess.Popen(

@@ -50,6 +50,20 @@ def check_imageless(spec: ProcessSpec, engine: str) -> None:
         )
 
 
+def check_alone(spec: ProcessSpec, engine: str) -> None:
+    """Nothing if the process is no member of a gang on several machines.
+
+    Raises:
+        InvalidInputError: it is, and this engine has one machine.
+    """
+    if spec.membership is not None:
+        raise InvalidInputError(
+            f"The {engine} engine has one machine, and runs no members of a gang on several",
+            hint="Run all members in one process, or submit them to an engine of several machines.",
+            field="membership",
+        )
+
+
 def check_placed(spec: ProcessSpec, node: Node) -> None:
     """Nothing if the process may run on this machine, the only one of its engine.
 

@@ -135,13 +135,30 @@ class MetricPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobMember:
+    """How a member of a gang on several machines ended, and what it has used; None: nobody measured it."""
+
+    rank: int
+    host: str
+    cause: EndCause
+    message: str
+    cpu_seconds: float | None = None
+    memory_byte_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnd:
-    """How a job ended: the cause and a sentence; the last lines of output when it failed."""
+    """How a job ended: the cause and a sentence; the last lines of output when it failed.
+
+    Attributes:
+        members: of a gang on several machines, by rank.
+    """
 
     cause: EndCause
     message: str
     exit_code: int | None = None
     log_tail: str = ""
+    members: tuple[JobMember, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelyard.types.compute.gangs import Membership
 from modelyard.types.compute.nodes import NodeWish
 
 
@@ -157,6 +158,8 @@ class ProcessSpec:
         engine: where it runs; None: where the platform's settings say, or in a container if it needs one.
         node: the machine that it runs on, by its name among `Engine.nodes`, or not at all; empty: the engine's choice.
         node_memory_bytes: memory that was set aside for it there, if that is not its limit.
+        membership: it is one of a gang on several machines: their sandboxes share a network of their own, with nothing
+            else in it. Needs `has_loopback`, and an engine of several machines.
     """
 
     command: tuple[str, ...]
@@ -173,6 +176,7 @@ class ProcessSpec:
     engine: EngineKind | None = None
     node: str = ""
     node_memory_bytes: int | None = None
+    membership: Membership | None = None
 
     @property
     def needs_containers(self) -> bool:

@@ -14,6 +14,7 @@ from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.machines import Gpu, find_gpus
 from modelyard.engines.ray import access, cluster, listing, nodes
 from modelyard.engines.ray.check import check_sockets
+from modelyard.engines.ray.gangs import interface, relay
 from modelyard.server.engines import check_engine
 from modelyard.settings import Home, Settings
 from modelyard.storage.database import Database
@@ -66,6 +67,12 @@ def cluster_start_failed(stage: Stage) -> None:
 @provokes("node_blind")
 def node_blind(_stage: Stage) -> None:
     check_sockets(Home(Path("/srv", *["a-long-name"] * 9)))
+
+
+@provokes("gang_network_unavailable")
+def gang_network_unavailable(_stage: Stage) -> None:
+    with mock.patch.object(interface, "DEVICE", "/dev/net/none"):
+        relay.check_possible()
 
 
 @provokes("engine_not_ready")

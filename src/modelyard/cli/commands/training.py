@@ -17,7 +17,7 @@ from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, Schedule
-from modelyard.types.jobs import JobKind, JobStatus
+from modelyard.types.jobs import JobKind, JobMember, JobStatus
 from modelyard.types.scripting.recipes import ScriptRecipe
 
 PANEL = "Training"
@@ -136,6 +136,7 @@ def show_job(session: Session, id: Id) -> None:
         **_waiting(job.schedule),
         "Why": job.end.message if job.end else "",
         "Cause": job.end.cause if job.end else "",
+        "Members": [_member_words(member) for member in job.end.members] if job.end else "",
         "Algorithm": recipe.algorithm,
         **_program(recipe.script),
         "Data": [f"{role}: {ref.dataset}:{ref.number or 'latest'}" for role, ref in recipe.channels.items()]
@@ -161,10 +162,11 @@ def show_logs(
     session: Session,
     id: Id,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+    rank: Annotated[int, typer.Option(min=0, help="Of a gang on several machines: which member's.")] = 0,
 ) -> None:
     """What a job printed."""
     with did_you_mean("job", id, lambda: _ids(session)):
-        for line in session.client.jobs.logs(id, follow=follow):
+        for line in session.client.jobs.logs(id, follow=follow, rank=rank):
             session.out.line(line)
 
 
@@ -254,6 +256,12 @@ def _program(script: ScriptRecipe | None) -> dict[str, str]:
         "Image": script.image_digest,
         "Environment": script.environment,
     }
+
+
+def _member_words(member: JobMember) -> str:
+    """How a member of a gang ended, and what it used."""
+    used = "" if member.cpu_seconds is None else f", {member.cpu_seconds:.1f} s of processor time"
+    return f"{member.rank} on {member.host}: {member.message}{used}"
 
 
 def _waiting(schedule: Schedule | None) -> dict[str, str]:

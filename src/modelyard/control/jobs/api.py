@@ -1,7 +1,8 @@
 """Routes of jobs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Depends, Query
@@ -16,7 +17,7 @@ from modelyard.settings import Settings
 from modelyard.storage.creations import Creation
 from modelyard.types.access import Action, Principal
 from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
-from modelyard.types.processes import Resources
+from modelyard.types.processes import LogChunk, Resources
 
 FOLLOW_SECONDS = 0.3
 
@@ -117,10 +118,12 @@ def router(service: JobService, guard: Guard, settings: Settings) -> APIRouter:
         _: Annotated[Principal, Depends(reads)],
         follow: Annotated[bool, Query(description="Keep the answer open until the job has ended.")] = False,
         offset: Annotated[int, Query(ge=0, description="Byte to start from.")] = 0,
+        rank: Annotated[int, Query(ge=0, description="Member of a gang on several machines.")] = 0,
     ) -> StreamingResponse:
         """Plain text. The newest 48 MiB at least are kept; `offset` counts from the first byte that was printed."""
-        service.get(project, job_id)
-        return StreamingResponse(_lines(service, project, job_id, offset, follow), media_type="text/plain")
+        service.logs(project, job_id, offset, rank)
+        read = partial(service.logs, project, job_id, rank=rank)
+        return StreamingResponse(_lines(read, offset, follow), media_type="text/plain")
 
     return routes
 
@@ -134,9 +137,9 @@ def _by(principal: Principal, creation: Creation | None) -> _Maker:
     return _Maker(created_by=principal.name, creation=creation)
 
 
-def _lines(service: JobService, project: str, job_id: str, offset: int, follow: bool) -> Iterator[str]:
+def _lines(read: Callable[[int], tuple[LogChunk, bool]], offset: int, follow: bool) -> Iterator[str]:
     while True:
-        chunk, is_open = service.logs(project, job_id, offset)
+        chunk, is_open = read(offset)
         if chunk.next_offset > offset:
             offset = chunk.next_offset
             yield chunk.text

@@ -13,12 +13,13 @@ from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.history import entered
 from modelyard.control.jobs.contract.work import STOP_GRACE_SECONDS, ContractWork
 from modelyard.control.jobs.debugging.watching import JobWatch, reason_of_stop
+from modelyard.control.jobs.gangs.ending import accounts, has_failed, joint_end
+from modelyard.control.jobs.gangs.members import Members, are_all_running, process_id
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.profiling.keeping import KeptSamples
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.work import ScriptWork
-from modelyard.control.jobs.service import process_id
 from modelyard.control.scheduling.records import Entry
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.engines.base import Engine, NoSuchNodeError, ProcessNotFoundError
@@ -30,9 +31,9 @@ from modelyard.storage.database import Database
 from modelyard.types.compute.scheduling import EntryState
 from modelyard.types.contract.recipes import ContractRecipe, PhaseName
 from modelyard.types.debugging.rules import DIAGNOSTICS, RuleAction
-from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus, MetricPoint
+from modelyard.types.jobs import Job, JobEnd, JobKind, JobMember, JobStatus, MetricPoint
 from modelyard.types.models import Lineage
-from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
+from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec
 from modelyard.types.scripting.recipes import ScriptRecipe
 
 MAX_ATTEMPTS = 5
@@ -85,6 +86,7 @@ class JobExecution:
         self._scripts = scripts
         self._contracts = contracts
         self._engine = engine
+        self._members = Members(engine)
         self._output = output
         self._samples = samples
         self._home = home
@@ -106,8 +108,8 @@ class JobExecution:
         starting = replace(job, status=JobStatus.STARTING, control=self._control)
         self._save(entered(starting, PhaseName.DOWNLOADING, self._clock.now()))
         try:
-            if not self._has_process(job):  # one that was started before this was killed has its folder already
-                self._engine.submit(process_id(job), self._spec(job.id, entry))
+            if not self._members.exist(job):  # one that was started before this was killed has its folder already
+                self._members.submit(job, lambda: self._specs(job.id, entry))
         except ModelyardError as error:
             if isinstance(error, NoSuchNodeError) and self._is_host_gone(entry):
                 self._plan_again(job)
@@ -118,30 +120,38 @@ class JobExecution:
         return True
 
     def follow(self, ticket: str) -> None:
-        """Keep the record true while the process lives: its status, its metrics, an end that was asked for."""
-        job_id, is_stopping, is_leaving = job_of(ticket), False, False
+        """Keep the record true while its processes live: its status, its metrics, an end that was asked for.
+
+        The first member of a gang that fails ends the others.
+        """
+        job_id, is_stopping, is_leaving, is_broken = job_of(ticket), False, False, False
         watch = JobWatch(self._load(job_id), self._database, self._repository, self._clock)
         while True:
             job = self._load(job_id)
             try:
-                state = self._engine.wait(process_id(job), POLL_SECONDS)
+                states = self._members.wait(job, POLL_SECONDS)
             except ProcessNotFoundError:
                 return
-            if state.status is ProcessStatus.RUNNING and job.status is JobStatus.STARTING:
-                started = replace(job, status=JobStatus.RUNNING, started_at=state.started_at, sandbox=state.sandbox)
+            if job.status is JobStatus.STARTING and are_all_running(states):
+                first = states[0].state
+                started = replace(job, status=JobStatus.RUNNING, started_at=first.started_at, sandbox=first.sandbox)
                 self._save(entered(started, PhaseName.TRAINING, self._clock.now()))
-            watch.look(has_news=self._ingest_metrics(job_id), is_last=not state.is_alive)
+            has_ended = joint_end(states) is not None
+            watch.look(has_news=self._ingest_metrics(job_id), is_last=has_ended)
             self._keep_checkpoints(job)
-            if not state.is_alive:
+            if has_ended:
                 return
             if not is_stopping and self._is_stop_requested(job_id):
                 is_stopping = True
                 stopping = replace(self._load(job_id), status=JobStatus.STOPPING)
                 self._save(entered(stopping, PhaseName.STOPPING, self._clock.now()))
-                self._engine.stop(process_id(job), grace_seconds=_stop_grace_seconds(job))
+                self._members.stop(job, grace_seconds=_stop_grace_seconds(job))
             elif not is_leaving and self._is_to_leave(job_id):
                 is_leaving = True
-                self._engine.stop(process_id(job), grace_seconds=PREEMPTION_GRACE_SECONDS, is_preemption=True)
+                self._members.stop(job, grace_seconds=PREEMPTION_GRACE_SECONDS, is_preemption=True)
+            elif not is_broken and any(has_failed(each.state) for each in states):
+                is_broken = True
+                self._members.stop(job)
 
     def settle(self, ticket: str) -> bool:
         """Record how the process ended and keep what it made; True if the job is to be tried again at once."""
@@ -150,7 +160,7 @@ class JobExecution:
             return False
         if job.status is JobStatus.PENDING:
             return True  # the next attempt was prepared, and then this was killed
-        end = self._process_end(job)
+        end, members = self._process_end(job, entry)
         if _is_worth_another_try(job, end):
             if self._is_stop_requested(job.id):
                 end = replace(end, cause=EndCause.STOPPED, message="It was stopped.")
@@ -159,10 +169,11 @@ class JobExecution:
                 self._try_again(job, entry, waits=waits)
                 return not waits
         if end.cause is EndCause.EXIT and end.exit_code == 0:
-            self._complete(job, end)
+            self._complete(job, JobEnd(cause=EndCause.EXIT, message=end.message, exit_code=0, members=members))
         else:
             status = JobStatus.STOPPED if _is_stopped(job, end) else JobStatus.FAILED
-            self._end(self._with_results(job) if _is_stopped(job, end) else job, status, self._account(job, end))
+            ended = self._with_results(job) if _is_stopped(job, end) else job
+            self._end(ended, status, replace(self._account(job, end), members=members))
         return False
 
     def clean(self, ticket: str) -> None:
@@ -170,21 +181,27 @@ class JobExecution:
         job = self._load(job_of(ticket))
         if not job.status.is_final:
             return
-        self._forget_process(job)
+        self._forget_processes(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
         self._batches.remove(job)
         self._scripts.remove(job)
         self._contracts.remove(job)
 
-    def _spec(self, job_id: str, entry: Entry) -> ProcessSpec:
-        """The process of a job's present attempt, its files in place, on the host that was planned for it."""
+    def _specs(self, job_id: str, entry: Entry) -> list[ProcessSpec]:
+        """The processes of a job's present attempt, its files in place, each on the host that was planned for it."""
         job = self._load(job_id)
         if job.recipe.contract is not None:
             spec = self._contract(job, job.recipe.contract)
         else:
             spec = self._prepare(job) if job.recipe.script is None else self._script(job, job.recipe.script)
-        memory_bytes = entry.memory_bytes * entry.hosts
-        return replace(spec, labels=_labels(job, entry), node=entry.host or "", node_memory_bytes=memory_bytes)
+        specs = self._scripts.members(job, spec) if entry.is_distributed else [spec]
+        together = 1 if entry.is_distributed else entry.hosts
+        labels, memory_bytes = _labels(job, entry, together), entry.memory_bytes * together
+        hosts = entry.held_hosts or ("",)
+        return [
+            replace(each, labels=labels, node=host, node_memory_bytes=memory_bytes)
+            for each, host in zip(specs, hosts, strict=True)
+        ]
 
     def _script(self, job: Job, recipe: ScriptRecipe) -> ProcessSpec:
         script = self._scripts.pinned(recipe)
@@ -222,7 +239,7 @@ class JobExecution:
             has_loopback=has_loopback,
         )
 
-    def _complete(self, job: Job, end: ProcessEnd) -> None:
+    def _complete(self, job: Job, end: JobEnd) -> None:
         folder, contract = self._folder(job), job.recipe.contract
         try:
             figures: dict[str, str | float]
@@ -239,10 +256,9 @@ class JobExecution:
                 figures["dataset"] = self._batches.publish(job, job.recipe.batch, folder)
         except ModelyardError as error:
             message = f"The job ended well but its result could not be kept: {error.message}. {error.hint}"
-            self._end(job, JobStatus.FAILED, JobEnd(cause=EndCause.EXIT, message=message, exit_code=0))
+            self._end(job, JobStatus.FAILED, replace(end, message=message))
             return
-        done = JobEnd(cause=EndCause.EXIT, message=end.message, exit_code=0)
-        self._end(replace(job, result=figures), JobStatus.COMPLETED, done)
+        self._end(replace(job, result=figures), JobStatus.COMPLETED, end)
 
     def _register(self, job: Job, bundle: Path) -> str:
         model = job.model or job.id
@@ -273,19 +289,23 @@ class JobExecution:
             found = self._repository.findings(connection, [job.id])
         return next((reason_of_stop(each) for each in found if each.action is RuleAction.STOP), "")
 
-    def _process_end(self, job: Job) -> ProcessEnd:
+    def _process_end(self, job: Job, entry: Entry) -> tuple[ProcessEnd, tuple[JobMember, ...]]:
+        """How it ended, and of a gang on several machines how each member did."""
         lost = ProcessEnd(cause=EndCause.LOST, message="Its process is gone and left no account of its end.")
         try:
-            return self._engine.state(process_id(job)).end or lost
+            states = self._members.states(job)
         except ProcessNotFoundError:
-            return lost
+            return lost, ()
+        return joint_end(states) or lost, accounts(states, entry.held_hosts)
 
     def _is_host_gone(self, entry: Entry) -> bool:
-        """Whether the machine that was planned for a job is no longer there."""
-        return entry.host not in [node.name for node in self._engine.nodes() if node.is_alive]
+        """Whether a machine that was planned for a job is no longer there."""
+        alive = {node.name for node in self._engine.nodes() if node.is_alive}
+        return not alive.issuperset(entry.held_hosts or ("",))
 
     def _plan_again(self, job: Job) -> None:
-        """Nothing has run: it waits with its old place for another machine."""
+        """Nothing has run, or not all of a gang: it waits with its old place for another machine."""
+        self._members.remove(job)
         with self._database.transaction() as connection:
             self._repository.save(connection, replace(job, status=JobStatus.PENDING, version=job.version + 1))
             self._scheduling.plan_again(connection, job.id)
@@ -293,7 +313,7 @@ class JobExecution:
 
     def _try_again(self, job: Job, entry: Entry, *, waits: bool) -> None:
         """Prepare the next attempt; with `waits` it stands in the queue again and others run meanwhile."""
-        self._forget_process(job)
+        self._forget_processes(job)
         # People's own programs go on from their checkpoints: what they have measured so far counts.
         contract = job.recipe.contract
         is_resumed = job.recipe.script is not None or contract is not None
@@ -347,7 +367,7 @@ class JobExecution:
         while True:
             with self._database.transaction() as connection:
                 job = self._repository.find(connection, job_id)
-                if job is None or not self._has_process(job):
+                if job is None or not self._members.exist(job):
                     return has_news
                 offset = self._repository.log_offset(connection, job_id)
                 points, next_offset = self._output.metric_lines(job, offset, self._clock.now())
@@ -387,19 +407,12 @@ class JobExecution:
         entry = self._scheduling.entry(job_id)
         return entry is not None and entry.state is EntryState.LEAVING
 
-    def _forget_process(self, job: Job) -> None:
-        """Keep what the present attempt has left with the engine."""
-        if self._has_process(job):
+    def _forget_processes(self, job: Job) -> None:
+        """Keep the output and the samples of the present attempt, and let go of what ran it."""
+        if self._members.exist(job):
             self._output.archive(job)
             self._samples.archive(job)
-            self._engine.remove(process_id(job))
-
-    def _has_process(self, job: Job) -> bool:
-        try:
-            self._engine.state(process_id(job))
-        except ProcessNotFoundError:
-            return False
-        return True
+        self._members.remove(job)
 
     def _folder(self, job: Job) -> Path:
         return self._home.run / "jobs" / process_id(job)
@@ -418,9 +431,9 @@ def _is_diagnostic(point: MetricPoint) -> bool:
     return point.name.partition("/")[0] in DIAGNOSTICS
 
 
-def _labels(job: Job, entry: Entry) -> dict[str, str]:
-    """Whose process it is, and what it is metered as."""
-    gpus = f"{entry.gpus * entry.hosts:g}"
+def _labels(job: Job, entry: Entry, together: int) -> dict[str, str]:
+    """Whose process it is, and what it is metered as: so many members are one process."""
+    gpus = f"{entry.gpus * together:g}"
     more = {"spot": "yes" if entry.is_spot else "", "gpus": gpus, "reservation": entry.reservation or ""}
     return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 

@@ -1,16 +1,20 @@
 """A job's output: read live from the engine, kept in the object store when the job has ended."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 
+from modelyard.control.jobs.gangs.members import process_count, process_id
 from modelyard.control.jobs.scripts.metrics import metric_points
 from modelyard.engines.base import Engine, ProcessNotFoundError
 from modelyard.kit.metric_lines import PREFIX as METRIC_PREFIX
 from modelyard.storage.objects import ObjectNotFoundError, ObjectStore
+from modelyard.types.contract.recipes import ContractRecipe
 from modelyard.types.jobs import Job, MetricPoint
 from modelyard.types.processes import LogChunk
+from modelyard.types.scripting.recipes import ScriptRecipe
 
 _LOOK_BYTES = 1 << 20
 
@@ -33,41 +37,43 @@ class JobOutput:
         self._engine = engine
         self._objects = objects
 
-    def read(self, job: Job, offset: int) -> LogChunk:
-        """Output of the present attempt from byte `offset`."""
+    def read(self, job: Job, offset: int, rank: int = 0) -> LogChunk:
+        """Output of the present attempt, or of one of its members, from byte `offset`."""
         try:
-            return self._engine.logs(f"{job.id}-{job.attempt}", offset)
+            return self._engine.logs(process_id(job, rank), offset)
         except ProcessNotFoundError:
-            return self._read_archive(job, offset)
+            return self._read_archive(job, offset, rank)
 
     def archive(self, job: Job) -> None:
         """Copy the output of the present attempt to the object store."""
-        self._objects.put_stream(_key(job), self._chunks(job))
+        for rank in range(process_count(job)):
+            with suppress(ProcessNotFoundError):  # it was not submitted, or is archived already
+                self._objects.put_stream(_key(job, rank), self._chunks(job, rank))
 
     def metric_lines(self, job: Job, offset: int, at: datetime) -> tuple[list[MetricPoint], int]:
         """Metric values in the whole lines from byte `offset`, and the offset after them."""
-        chunk = self._engine.logs(f"{job.id}-{job.attempt}", offset, _LOOK_BYTES)
+        chunk = self._engine.logs(process_id(job), offset, _LOOK_BYTES)
         end = chunk.text.rfind("\n") + 1
         if end == 0:  # a line as long as this carries no metric, and may never end
             return [], chunk.next_offset if chunk.next_offset - offset >= _LOOK_BYTES else offset
         text = chunk.text[:end]
         program = job.recipe.script or job.recipe.contract
-        defined = metric_points(_own(text, program.hosts), program.metrics, at) if program and program.metrics else []
+        defined = metric_points(_own(text, program), program.metrics, at) if program and program.metrics else []
         return parse_metrics(text, at) + defined, _after(chunk, offset, end)
 
-    def _read_archive(self, job: Job, offset: int) -> LogChunk:
+    def _read_archive(self, job: Job, offset: int, rank: int) -> LogChunk:
         try:
-            size = self._objects.info(_key(job)).size_bytes
+            size = self._objects.info(_key(job, rank)).size_bytes
         except ObjectNotFoundError:
             return LogChunk(text="", next_offset=offset)
         if offset >= size:
             return LogChunk(text="", next_offset=offset)
-        content = b"".join(self._objects.stream(_key(job), offset, min(size, offset + (1 << 20))))
+        content = b"".join(self._objects.stream(_key(job, rank), offset, min(size, offset + (1 << 20))))
         return LogChunk(text=content.decode(errors="replace"), next_offset=offset + len(content))
 
-    def _chunks(self, job: Job) -> Iterator[bytes]:
+    def _chunks(self, job: Job, rank: int) -> Iterator[bytes]:
         offset = 0
-        while (chunk := self._engine.logs(f"{job.id}-{job.attempt}", offset)).next_offset > offset:
+        while (chunk := self._engine.logs(process_id(job, rank), offset)).next_offset > offset:
             yield chunk.text.encode()
             offset = chunk.next_offset
 
@@ -97,12 +103,12 @@ def _after(chunk: LogChunk, offset: int, end: int) -> int:
     return min(offset + len(chunk.text[:end].encode()), chunk.next_offset)
 
 
-def _own(text: str, hosts: int) -> str:
+def _own(text: str, program: ScriptRecipe | ContractRecipe) -> str:
     """The lines whose metrics count: of a gang those of its first member."""
-    if hosts == 1:
+    if program.hosts == 1 or (isinstance(program, ScriptRecipe) and program.is_distributed):
         return text
     return "".join(line for line in text.splitlines(keepends=True) if line.startswith("[0] "))
 
 
-def _key(job: Job) -> str:
-    return f"logs/jobs/{job.id}/{job.attempt}.log"
+def _key(job: Job, rank: int) -> str:
+    return f"logs/jobs/{job.id}/{job.attempt}{f'-rank-{rank}' if rank else ''}.log"

@@ -11,11 +11,12 @@ from modelyard.algorithms import catalog, hyperparameters
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.debugging.catalog import check as check_rules
 from modelyard.control.jobs.errors import JobInvalidError, JobNotFoundError
+from modelyard.control.jobs.gangs.members import Members, process_count, process_ids
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.control.scheduling.service import SchedulingService
-from modelyard.engines.base import Engine, ProcessNotFoundError
+from modelyard.engines.base import Engine
 from modelyard.errors import InvalidStateError
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name, new_id
@@ -62,6 +63,7 @@ class JobService:
         self._creations = creations
         self._registry = registry
         self._engine = engine
+        self._members = Members(engine)
         self._output = output
         self._clock = clock
         self._scheduling = scheduling
@@ -264,12 +266,23 @@ class JobService:
             self._repository.save(connection, replace(known, result=result, version=known.version + 1))
         return self.get(job.project, job.id)
 
-    def logs(self, project: str, job_id: str, offset: int) -> tuple[LogChunk, bool]:
-        """Output from byte `offset`, and whether more may come: of a job that runs elsewhere nothing until it ends."""
+    def logs(self, project: str, job_id: str, offset: int, rank: int = 0) -> tuple[LogChunk, bool]:
+        """Output from byte `offset`, and whether more may come: of a job that runs elsewhere nothing until it ends.
+
+        Raises:
+            JobNotFoundError: no such job.
+            JobInvalidError: it has no member of this rank with an output of its own.
+        """
         job = self.get(project, job_id)
+        if rank >= process_count(job):
+            raise JobInvalidError(
+                f"Job '{job_id}' has no output of a rank {rank}",
+                hint="Members on one machine share an output, whose lines begin with the rank. Else ranks begin at 0.",
+                field="rank",
+            )
         if not job.status.is_final and self._is_elsewhere(job):
             return LogChunk(text="", next_offset=offset), True
-        return self._output.read(job, offset), not job.status.is_final
+        return self._output.read(job, offset, rank), not job.status.is_final
 
     def metrics(self, project: str, job_id: str, page: PageQuery) -> Page[MetricPoint]:
         """Live metric values in order of arrival."""
@@ -298,7 +311,7 @@ class JobService:
                 continue
             with self._database.read() as connection:
                 job = self._repository.find(connection, job_id)
-            if job is None or (job.status.is_final and state.is_alive) or state.id != process_id(job):
+            if job is None or (job.status.is_final and state.is_alive) or state.id not in process_ids(job):
                 self._engine.remove(state.id)
 
     def is_project_empty(self, project: str) -> bool:
@@ -348,11 +361,7 @@ class JobService:
             return job
         if self._is_elsewhere(job):
             return job if self._lives(job.control) else replace(job, status=JobStatus.STOPPING)
-        try:
-            is_alive = self._engine.state(process_id(job)).is_alive
-        except ProcessNotFoundError:
-            is_alive = False
-        return job if is_alive else replace(job, status=JobStatus.STOPPING)
+        return job if self._members.are_running(job) else replace(job, status=JobStatus.STOPPING)
 
     def _is_elsewhere(self, job: Job) -> bool:
         return bool(job.control) and job.control != self._control
@@ -371,11 +380,6 @@ def progress_of(job: Job) -> JobProgress | None:
         rows_per_second=found.get(ROWS_PER_SECOND, 0.0),
         expected_end=None if end is None else datetime.fromtimestamp(end, UTC),
     )
-
-
-def process_id(job: Job) -> str:
-    """The engine's name for the present attempt of a job."""
-    return f"{job.id}-{job.attempt}"
 
 
 def _check_comparable(versions: Sequence[ModelVersion]) -> None:

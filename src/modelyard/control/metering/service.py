@@ -63,9 +63,14 @@ class CostService:
             return page.page(self._prices.list(connection, page), lambda each: (each.number,))
 
     def set_prices(self, prices: Prices, created_by: str) -> PriceList:
-        """New prices from now on; what was used before stays at the prices of its time."""
+        """New prices from now on; what was used before stays at the prices of its time.
+
+        The list in force stays if it has these prices: applications that share a database are told one after the other.
+        """
         with self._database.transaction() as connection:
-            in_force(connection, self._prices, self._clock.now())
+            present = in_force(connection, self._prices, self._clock.now())
+            if present.prices == prices:
+                return present
             self._prices.insert(connection, prices, self._clock.now(), created_by)
             return in_force(connection, self._prices, self._clock.now())
 

@@ -15,8 +15,9 @@ from modelyard.types.processes import NodeChoice
 class Entry:
     """An unfinished job. See tables.queue_entries.
 
-    A gang's members share a host: they are in one sandbox, in which they reach each other. To the rule it is a job with
-    the needs of all of them, so that it starts whole or not at all by construction.
+    The members of a gang either have a host each (`is_distributed`), which the rule chooses in one decision, or share
+    one, in one sandbox. Of the latter the rule sees one job with the needs of all of them, so that it starts whole or
+    not at all by construction.
     """
 
     job: str
@@ -38,6 +39,8 @@ class Entry:
     admitted_at: datetime | None = None
     host: str | None = None
     hosts: int = 1
+    is_distributed: bool = False
+    member_hosts: tuple[str, ...] = ()
     preemptions: int = 0
     reason: str = ""
     planned_start: datetime | None = None
@@ -57,13 +60,20 @@ class Entry:
         """True from its admission until it has ended or left."""
         return self.state in (EntryState.ADMITTED, EntryState.LEAVING)
 
+    @property
+    def held_hosts(self) -> tuple[str, ...]:
+        """Where it holds capacity."""
+        return self.member_hosts or ((self.host,) if self.host else ())
+
     def request(self) -> Request:
         """As the rule sees it."""
+        each = _amounts(self.cpus, self.memory_bytes, self.gpus, 1)
         return Request(
             id=self.job,
             project=self.project,
             queue=self.queue,
-            need=_amounts(self.cpus, self.memory_bytes, self.gpus, 1).times(self.hosts),
+            need=each if self.is_distributed else each.times(self.hosts),
+            hosts=self.hosts if self.is_distributed else 1,
             limit_seconds=self.limit_seconds,
             expected_seconds=self.expected_seconds,
             ranked_at=self.ranked_at.timestamp(),
@@ -80,7 +90,7 @@ class Entry:
         """As the rule sees it once it holds capacity."""
         return Running(
             request=self.request(),
-            hosts=(self.host,) if self.host else (),
+            hosts=self.held_hosts,
             started_at=(self.admitted_at or self.ranked_at).timestamp(),
             is_leaving=self.state is EntryState.LEAVING,
         )
@@ -104,6 +114,7 @@ class Entry:
             admitted_at=self.admitted_at,
             host=self.host,
             hosts=self.hosts,
+            member_hosts=self.member_hosts,
             preemptions=self.preemptions,
             queued_at=self.ranked_at,
         )

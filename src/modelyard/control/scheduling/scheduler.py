@@ -90,6 +90,7 @@ def _after(entry: Entry, decisions: Decisions, expected: float | None, now: date
             admission=entry.admission + 1,
             admitted_at=now,
             host=hosts[0],
+            member_hosts=hosts if entry.is_distributed else (),
             reason="",
             planned_start=None,
             expected_start=None,

@@ -66,7 +66,8 @@ class SchedulingService:
                 priority=placement.priority,
                 ranked_at=now,
                 cpus=resources.cpus or 1.0,
-                memory_bytes=placement.memory_bytes or _part(hosts, resources, placement.hosts),
+                memory_bytes=placement.memory_bytes
+                or _part(hosts, resources, 1 if placement.is_distributed else placement.hosts),
                 gpus=max(placement.gpus, resources.gpus),
                 limit_seconds=resources.time_limit_seconds or _NO_LIMIT_SECONDS,
                 expected_seconds=expected_seconds,
@@ -75,6 +76,7 @@ class SchedulingService:
                 start_before=placement.start_before,
                 reservation=placement.reservation,
                 hosts=placement.hosts,
+                is_distributed=placement.is_distributed,
                 node_labels=resources.node_labels,
                 gpu_kind=resources.gpu_kind,
                 gpu_memory_bytes=resources.gpu_memory_bytes or 0,
@@ -85,9 +87,11 @@ class SchedulingService:
         if not reason and entry.start_before is not None and entry.start_before <= now:
             reason = "the moment by which it must have started has passed"
         if reason:
+            one_host = " Members may share a host: `--same-node`." if entry.is_distributed else ""
+            shown = "`modelyard queues hosts` shows what there is, `modelyard project show` the quota."
             raise JobNeverFitsError(
                 f"The job can never start: {reason}",
-                hint="Ask for less. `modelyard queues hosts` shows what there is, `modelyard project show` the quota.",
+                hint=f"Ask for less.{one_host} {shown}",
                 field="resources",
             )
         return entry
@@ -199,14 +203,20 @@ class SchedulingService:
             entries = [each for each in self._entries.all(connection) if each.project == project]
             reservations = self._board.reservations.open(connection, now)
         running = [each for each in entries if each.holds_capacity]
-        held: list[Entry | Reservation] = [each for each in running if each.reservation is None]
-        held += [each for each in reservations if each.project == project and each.starts_at <= now]
+        held: list[tuple[Entry | Reservation, int]] = [
+            (each, each.hosts) for each in running if each.reservation is None
+        ]
+        held += [(each, 1) for each in reservations if each.project == project and each.starts_at <= now]
         quota = self._board.quotas.of(project)
         return [
             QuotaUse(name="running_jobs", used=len(running), limit=quota.running_jobs),
-            QuotaUse(name="cpus", used=sum(each.cpus for each in held), limit=quota.cpus),
-            QuotaUse(name="memory_bytes", used=sum(each.memory_bytes for each in held), limit=quota.memory_bytes),
-            QuotaUse(name="gpus", used=sum(each.gpus for each in held), limit=quota.gpus),
+            QuotaUse(name="cpus", used=sum(each.cpus * count for each, count in held), limit=quota.cpus),
+            QuotaUse(
+                name="memory_bytes",
+                used=sum(each.memory_bytes * count for each, count in held),
+                limit=quota.memory_bytes,
+            ),
+            QuotaUse(name="gpus", used=sum(each.gpus * count for each, count in held), limit=quota.gpus),
         ]
 
     def line(self, queue: str, project: str | None) -> list[QueuedJob]:
@@ -239,7 +249,9 @@ class SchedulingService:
             return
         self._board.charge(connection, entry, self._clock.now())
         counted = entry.preemptions + preemptions
-        again = replace(entry, state=EntryState.WAITING, admitted_at=None, host=None, preemptions=counted)
+        again = replace(
+            entry, state=EntryState.WAITING, admitted_at=None, host=None, member_hosts=(), preemptions=counted
+        )
         self._entries.save(connection, again)
 
     def _line(self, connection: Connection) -> list[Entry]:
@@ -275,7 +287,8 @@ class SchedulingService:
 def _part(hosts: Iterable[HostCapacity], resources: Resources, members: int) -> int:
     """Memory that is reserved for each member of a job that names none, at most its limit.
 
-    An equal part of the memory of the smallest host that has the cores and the accelerators that it asks for.
+    `members` is how many of them share a host. An equal part of the memory of the smallest host that has the cores and
+    the accelerators that it asks for.
     """
     suited = [
         host

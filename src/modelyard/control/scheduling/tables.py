@@ -1,8 +1,8 @@
 """Tables of queues, of what waits and runs, of capacity, and of what projects have used lately."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, false
 
-from modelyard.storage.columns import DataclassJson, UtcDateTime
+from modelyard.storage.columns import DataclassJson, StringTuple, UtcDateTime
 from modelyard.storage.metadata import jobs_metadata
 
 queues = Table(
@@ -50,6 +50,8 @@ queue_entries = Table(
     Column("admitted_at", UtcDateTime()),
     Column("host", String(63)),
     Column("hosts", Integer, nullable=False, server_default="1"),
+    Column("is_distributed", Boolean, nullable=False, server_default=false()),
+    Column("member_hosts", StringTuple(), nullable=False, server_default="[]"),
     Column("preemptions", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("planned_start", UtcDateTime()),

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from modelyard.engines.base import ProcessNotFoundError
-from modelyard.engines.checking import check_placed, check_spec
+from modelyard.engines.checking import check_alone, check_placed, check_spec
 from modelyard.engines.containers import images, ownership
 from modelyard.engines.containers.groups import ParentGroup, parent_groups
 from modelyard.engines.containers.planning import HOME_LABEL, LABEL, bootstrap, make_plan
@@ -84,6 +84,7 @@ class ContainerEngine(SupervisedEngine):
         if self._records.exists(process_id):
             return
         check_spec(spec, self._records.folder)
+        check_alone(spec, self.name)
         check_placed(spec, self._pool.machine)
         url = find_socket(self._socket)
         with closing(open_client(url)) as client:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from modelyard.engines.checking import check_imageless, check_loopback, check_placed, check_spec
+from modelyard.engines.checking import check_alone, check_imageless, check_loopback, check_placed, check_spec
 from modelyard.engines.local import remains
 from modelyard.engines.local.accelerators import GpuPool
 from modelyard.engines.local.records import Records
@@ -48,7 +48,8 @@ class LocalEngine(SupervisedEngine):
         """See `Engine.submit`.
 
         Raises:
-            InvalidInputError: the work directory or a mount does not exist, the command is empty, or it needs an image.
+            InvalidInputError: the work directory or a mount does not exist, the command is empty, or it needs an image
+                or other machines.
             SandboxTooWeakError: it needs a loopback of its own, and this machine cannot give it one.
             NoSuchNodeError: this machine does not have what it asks for.
             GpusBusyError: others have the accelerators that it asks for.
@@ -57,6 +58,7 @@ class LocalEngine(SupervisedEngine):
         if self._records.exists(process_id):
             return
         check_imageless(spec, self.name)
+        check_alone(spec, self.name)
         check_spec(spec, self._records.folder)
         check_placed(spec, self._pool.machine)
         level = self.sandbox_level()

@@ -18,12 +18,15 @@ import msgspec
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.machines import named_gpus
 from modelyard.engines.ray.door import Door
+from modelyard.engines.ray.gangs import meeting, relay
 from modelyard.engines.ray.records import Record, Records, Running
 from modelyard.errors import ModelyardError
+from modelyard.types.compute.gangs import Membership
 from modelyard.types.processes import EndCause, ProcessEnd, ProcessSpec, ProcessStatus
 
 _LOOK_SECONDS = 0.02
 _WAIT_SECONDS = 5.0
+_LOSS_SECONDS = 30.0  # longer than the cluster takes to notice the loss of a node
 _LINGER_SECONDS = 0.2  # those who wait for the end hear of it before the actor is gone
 
 
@@ -72,6 +75,8 @@ class ProcessHost:
             self._end(end)
             return
         record, home = self._records.record(self._id), self._records.home(self._id)
+        if record.spec.membership is not None:
+            relay.check_possible()
         home.processes.mkdir(mode=0o700, parents=True, exist_ok=True)
         gpus = named_gpus(_own_gpus())
         self._engine = LocalEngine(home, level=record.sandbox, owner_pid=os.getpid(), gpus=gpus)
@@ -79,6 +84,8 @@ class ProcessHost:
         threading.Thread(target=self._follow, args=(self._engine,), name="follows", daemon=True).start()
         if record.spec.door:
             threading.Thread(target=self._open, args=(record,), name="door", daemon=True).start()
+        if record.spec.membership is not None:
+            threading.Thread(target=self._join, args=(record.spec.membership,), name="joins", daemon=True).start()
 
     def _follow(self, engine: LocalEngine) -> None:
         """In a thread: say when it runs and when it has ended."""
@@ -99,12 +106,32 @@ class ProcessHost:
             continue
         self._end(end)
 
+    def _join(self, membership: Membership) -> None:
+        """In a thread: connect the process with the other members of its gang, once all of them run."""
+        import ray  # noqa: PLC0415 - see above
+
+        try:
+            connections = meeting.Meeting(self._records, membership, ray.util.get_node_ip_address()).hold()
+            pid = msgspec.json.decode(self._running.result(), type=Running).pid
+            descriptor = relay.open_interface(pid, membership.rank)
+        except (ModelyardError, OSError, msgspec.DecodeError) as error:  # no pid: it has ended already, and said so
+            self._end(_refused(str(error)))
+            return
+        relay.Relay(descriptor, connections, lambda rank: self._part(membership, rank)).start()
+
+    def _part(self, membership: Membership, rank: int) -> None:
+        """A member is not reached any more: it has ended, or else this one is cut off and ends too."""
+        if not meeting.has_ended(self._records, membership.members[rank], _LOSS_SECONDS):
+            message = f"It lost the connection to rank {rank} of its gang."
+            self._end(ProcessEnd(cause=EndCause.LOST, message=message, ended_at=datetime.now(UTC)))
+
     def _end(self, end: ProcessEnd) -> None:
         """The account is written before anybody hears of it; then the cluster gets its resources back."""
         self._records.settle(self._id, end)
         if not self._running.done():
             self._running.set_result(b"")
-        self._ended.set_result(msgspec.json.encode(end))
+        if not self._ended.done():
+            self._ended.set_result(msgspec.json.encode(end))
         threading.Timer(_LINGER_SECONDS, os._exit, (0,)).start()
 
     def _open(self, record: Record) -> None:
@@ -126,7 +153,7 @@ class ProcessHost:
 def _on_this_node(spec: ProcessSpec) -> ProcessSpec:
     """The spec without what Ray has seen to. Its accelerators are all that this node's engine has to hand out."""
     resources = replace(spec.resources, node_labels={}, gpu_kind="", gpu_memory_bytes=None)
-    return replace(spec, resources=resources, node="", node_memory_bytes=None)
+    return replace(spec, resources=resources, node="", node_memory_bytes=None, membership=None)
 
 
 def _own_gpus() -> list[str]:

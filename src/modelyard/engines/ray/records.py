@@ -4,6 +4,7 @@
 <folder>/<id>/hosted           the cluster was asked for a host of it
 <folder>/<id>/running.json     where it runs
 <folder>/<id>/door             host:port of its door
+<folder>/<id>/relay            host:port of its relay, if it is a member of a gang
 <folder>/<id>/end.json         the account of its end, written once
 <folder>/<id>/run/processes/   the local engine's records of the node that runs it: its output is there
 """
@@ -25,7 +26,8 @@ from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
 from modelyard.types.processes import LogChunk, ProcessEnd, ProcessSpec, ProcessUsage, SandboxLevel
 
-_RECORD, _HOSTED, _RUNNING, _DOOR, _END = "record.json", "hosted", "running.json", "door", "end.json"
+_RECORD, _HOSTED, _RUNNING, _DOOR, _RELAY = "record.json", "hosted", "running.json", "door", "relay"
+_END = "end.json"
 _NEW, _REMOVED = ".new-", ".removed-"
 _NEW_FOLDER_LIFE_SECONDS = 300.0
 
@@ -149,6 +151,16 @@ class Records:
         """host:port of its door; empty if it has none, or not yet."""
         with contextlib.suppress(FileNotFoundError):
             return (self.home(process_id).root / _DOOR).read_text()
+        return ""
+
+    def note_relay(self, process_id: str, address: str) -> None:
+        """Where the other members of its gang find its relay."""
+        write_atomic(self.home(process_id).root / _RELAY, address.encode(), mode=0o600)
+
+    def relay(self, process_id: str) -> str:
+        """host:port of its relay; empty: not yet."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.home(process_id).root / _RELAY).read_text()
         return ""
 
     def end(self, process_id: str) -> ProcessEnd | None:

@@ -198,9 +198,9 @@ class Jobs(ScriptJobs[Mode]):
         )
 
     @line_stream
-    def logs(self, id: str, *, follow: bool = False) -> Lines:
-        """What the job printed, line by line; with `follow` until it ends."""
-        return Lines(self._path(JOBS, "jobs", id, "logs"), {"follow": str(follow).lower()})
+    def logs(self, id: str, *, follow: bool = False, rank: int = 0) -> Lines:
+        """What the job printed, or the member `rank` of a gang on several machines; with `follow` until it ends."""
+        return Lines(self._path(JOBS, "jobs", id, "logs"), {"follow": str(follow).lower(), "rank": str(rank)})
 
     @listing
     def metrics(self, id: str) -> Pages[MetricPoint]:

@@ -16,10 +16,10 @@ from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.client import InProcessJobsClient
-from modelyard.control.jobs.debugging.api import router as findings_router
-from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.contract.buckets import JoinedBuckets
 from modelyard.control.jobs.contract.service import ContractJobService
+from modelyard.control.jobs.debugging.api import router as findings_router
+from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.metering import ReservationMeter
 from modelyard.control.jobs.profiling.api import router as profiles_router
 from modelyard.control.jobs.repository import JobRepository

@@ -68,6 +68,7 @@ class Placement:
         memory_bytes: memory that is reserved for it; None: an equal part of the host's.
         gpus: GPUs that are reserved for it.
         hosts: a gang of so many members, each with these resources, all at once or not at all.
+        is_distributed: each of them has a host of its own; otherwise they share one.
     """
 
     queue: str = DEFAULT_QUEUE
@@ -79,6 +80,7 @@ class Placement:
     memory_bytes: int | None = None
     gpus: float = 0
     hosts: int = 1
+    is_distributed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,8 @@ class Schedule:
         reason: why it waits.
         planned_start: it starts by then unless something of higher order comes; from the jobs' time limits.
         expected_start: when it will probably start, from how long such jobs took before.
-        host: where it runs.
+        host: where it runs; of a gang on several hosts its first member.
+        member_hosts: of a gang on several hosts, by rank.
         hosts: members of a gang; `cpus`, `memory_bytes` and `gpus` are what each of them has.
         preemptions: how often it made room for others.
         queued_at: since when it waits, for its place; moving a job changes it.
@@ -113,6 +116,7 @@ class Schedule:
     preemptions: int
     queued_at: datetime
     hosts: int = 1
+    member_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ class ScriptRecipe:
         metrics: what to read from the output beside `modelyard.log_metric`.
         dataset: dataset that gets the one file of the output folder as its next version.
         hosts: so many processes that work together, started all or none.
+        is_distributed: each of them on a machine of its own; otherwise they share a sandbox on one.
     """
 
     code: str = ""
@@ -42,6 +43,7 @@ class ScriptRecipe:
     metrics: tuple[MetricDefinition, ...] = ()
     dataset: str | None = None
     hosts: int = 1
+    is_distributed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,9 @@ class ScriptedEngine:
     def nodes(self):
         return self.machines
 
+    def knows(self, process_id):
+        return process_id in self.states
+
     def submit(self, process_id, spec):
         if process_id in self.specs:
             return

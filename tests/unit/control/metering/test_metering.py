@@ -288,3 +288,9 @@ def test_a_budget_alerts_and_then_stops(metering, clock):
 def test_a_metered_engine_passes_everything_on_that_an_engine_may_be_asked():
     asked = {name for name, member in vars(Engine).items() if callable(member) and not name.startswith("_")}
     assert asked <= vars(MeteredEngine).keys()
+
+
+def test_prices_that_hold_already_are_no_new_list(metering):
+    prices = Prices(cpu_hour=1.0)
+    first, second = metering.costs.set_prices(prices, "ann"), metering.costs.set_prices(prices, "bob")
+    assert (first, first.created_by) == (second, "ann")

@@ -13,7 +13,7 @@ from modelyard.testing.scheduling import Simulation, TraceJob
 from modelyard.types.compute.scheduling import EntryState
 
 HOSTS = (
-    Host(name="large", capacity=Amounts(8000, 16, 4, 3)),
+    Host(name="large", capacity=Amounts(8000, 16, 4000, 3)),
     Host(name="small", capacity=Amounts(4000, 8, 0, 2)),
 )
 
@@ -32,6 +32,7 @@ def entries(draw: st.DrawFn) -> list[Entry]:
             memory_bytes=draw(st.integers(0, 6)),
             gpus=draw(st.sampled_from([0, 0, 1])),
             hosts=draw(st.sampled_from([1, 1, 2, 3, 4, 9])),
+            is_distributed=draw(st.booleans()),
             limit_seconds=float(draw(st.integers(5, 300))),
             expected_seconds=None,
             is_spot=draw(st.booleans()),
@@ -45,7 +46,7 @@ def entries(draw: st.DrawFn) -> list[Entry]:
 
 @settings(max_examples=40, deadline=None)
 @given(waiting=entries())
-def test_all_members_of_a_gang_have_their_capacity_at_once_on_one_host_or_none_has(waiting):
+def test_all_members_of_a_gang_have_their_capacity_at_once_or_none_has(waiting):
     by_job = {entry.job: entry for entry in waiting}
     state = State(now=0.0, hosts=HOSTS)
 
@@ -53,12 +54,17 @@ def test_all_members_of_a_gang_have_their_capacity_at_once_on_one_host_or_none_h
         room = {host.name: host.capacity for host in state.hosts}
         held = [(each.request.id, each.hosts) for each in state.running]
         for job, hosts in [*held, *((start.job, start.hosts) for start in decisions.starts)]:
-            (name,) = hosts
             entry = by_job[job]
+            if entry.is_distributed:
+                assert len({*hosts}) == len(hosts) == entry.hosts, "each member has a host of its own"
+            else:
+                assert len(hosts) == 1, "they share one"
             for member in range(entry.hosts):  # member by member, as they will use it
-                each = Amounts(round(entry.cpus * 1000), entry.memory_bytes, entry.gpus, 1 if member == 0 else 0)
+                name = hosts[member] if entry.is_distributed else hosts[0]
+                place = 1 if member == 0 or entry.is_distributed else 0
+                each = Amounts(round(entry.cpus * 1000), entry.memory_bytes, round(entry.gpus * 1000), place)
                 room[name] = room[name].minus(each)
-            assert min(room[name]) >= 0, (state.now, job, room)
+                assert min(room[name]) >= 0, (state.now, job, room)
 
     requests = [entry.request() for entry in waiting]
     fitting = [each for each in requests if not never_fits(state, each)]
@@ -68,4 +74,4 @@ def test_all_members_of_a_gang_have_their_capacity_at_once_on_one_host_or_none_h
     assert all(outcome.ended_at is not None for outcome in outcomes.values())
     for each in requests:
         largest = max(HOSTS, key=lambda host: host.capacity).capacity
-        assert each in fitting or not each.need.fits_in(largest)
+        assert each in fitting or each.hosts > 1 or not each.need.fits_in(largest)

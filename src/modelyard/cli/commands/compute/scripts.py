@@ -1,6 +1,7 @@
 """run, what a job of one's own code has left, and reruns."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.errors import ConflictError
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE
+from modelyard.types.processes import NodeChoice
 
 
 class RerunDiffersError(ConflictError):
@@ -37,6 +39,7 @@ def run(
     image: Annotated[str, typer.Option(help="Container image that is run instead.")] = "",
     command: Annotated[str, typer.Option(help="Program and arguments in the image, as one text.")] = "",
     hosts: Annotated[int, typer.Option(min=1, help="A gang of so many processes, all at once or not at all.")] = 1,
+    same_node: Annotated[bool, typer.Option("--same-node", help="All of them on one machine of a cluster.")] = False,
     seed: options.Seed = 0,
     cpus: options.Cpus = None,
     memory: options.Memory = None,
@@ -68,7 +71,10 @@ def run(
         command=shlex.split(command),
         hosts=hosts,
         seed=seed,
-        resources=options.resources_of(cpus, memory, time_limit, gpus, gpu_kind, gpu_memory, node_label),
+        resources=replace(
+            options.resources_of(cpus, memory, time_limit, gpus, gpu_kind, gpu_memory, node_label),
+            placement=NodeChoice.SAME_NODE if same_node else NodeChoice.ANY,
+        ),
         placement=options.placement_of(queue, priority, spot, start_within, reservation),
         rules=rule or (),
     )

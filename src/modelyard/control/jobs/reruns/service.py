@@ -55,7 +55,9 @@ class RerunService:
             job.resources,
             created_by=created_by,
             creation=creation,
-            placement=Placement(hosts=1 if script is None else script.hosts),
+            placement=Placement()
+            if script is None
+            else Placement(hosts=script.hosts, is_distributed=script.is_distributed),
             rerun_of=job.id,
             rules=job.rules,
         )

@@ -17,7 +17,7 @@ from modelyard.storage.creations import Creation
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.debugging.rules import RuleChoice
 from modelyard.types.jobs import Job, JobKind, JobRecipe
-from modelyard.types.processes import Resources
+from modelyard.types.processes import NodeChoice, Resources
 from modelyard.types.scripting.recipes import OutputFile, ScriptRecipe, Snapshot
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
@@ -74,10 +74,12 @@ class ScriptJobService:
             ModelyardError: what `complete` says against it.
             JobNeverFitsError: it could not start even on an empty machine.
         """
-        complete = self.complete(project, recipe, wanted)
+        is_distributed = wanted.hosts > 1 and self._engine.has_nodes and resources.placement is not NodeChoice.SAME_NODE
+        complete = self.complete(project, recipe, replace(wanted, is_distributed=is_distributed))
         for field, name in (("model", model), ("dataset", wanted.dataset)):
             if name is not None:
                 check_name(name, field)
+        placement = replace(placement or Placement(), hosts=wanted.hosts, is_distributed=is_distributed)
         return self._jobs.submit(
             project,
             JobKind.SCRIPT,
@@ -86,7 +88,7 @@ class ScriptJobService:
             resources,
             created_by=created_by,
             creation=creation,
-            placement=placement or Placement(),
+            placement=placement,
             rules=rules,
         )
 

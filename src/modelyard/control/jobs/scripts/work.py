@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.algorithms import ranks
+from modelyard.algorithms import member, ranks
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.locks import Locks
+from modelyard.control.jobs.gangs.members import process_ids
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.scripts.channels import ChannelFolders
 from modelyard.control.jobs.scripts.checkpoints import Checkpoints
@@ -20,12 +21,15 @@ from modelyard.control.jobs.scripts.results import ScriptResults
 from modelyard.control.jobs.scripts.snapshots import Snapshots
 from modelyard.engines.base import Engine, check_fence
 from modelyard.kit.files import PathEscapesError, inside, write_atomic
+from modelyard.types.compute.gangs import INTERFACE, Membership, address_of
 from modelyard.types.jobs import Job
 from modelyard.types.processes import Mount, ProcessSpec, Resources, SandboxLevel
 from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
 
 _LONGEST_ACCOUNT = 500
+_MASTER_PORT = 29500
+"""Free in every gang: its members have their network for themselves."""
 
 
 class ScriptWork:
@@ -104,7 +108,7 @@ class ScriptWork:
             environment=places.environment(job, threads),
             work_directory=str(places.code),
             mounts=tuple(places.mounts()),
-            resources=together(job.resources, recipe.hosts),
+            resources=job.resources if recipe.is_distributed else together(job.resources, recipe.hosts),
             image=recipe.image_digest,
         )
         return spec if recipe.image else self._interpreted(spec, recipe, places, job.recipe.hyperparameters)
@@ -116,6 +120,11 @@ class ScriptWork:
             ModelyardError: it cannot be kept.
         """
         return self._results.keep(job, recipe, folder)
+
+    def members(self, job: Job, spec: ProcessSpec) -> list[ProcessSpec]:
+        """The processes of a gang on several machines, by rank: each runs the job's program in the job's folder."""
+        names = tuple(process_ids(job))
+        return [_member(spec, Membership(rank=rank, members=names)) for rank in range(len(names))]
 
     def account(self, folder: Path) -> str:
         """Which member of a gang failed, and how; empty if none did."""
@@ -146,7 +155,7 @@ class ScriptWork:
             more["PYTHONPATH"] = str(places.library())
         command: tuple[str, ...] = (python, recipe.entry_point, *arguments, *recipe.arguments)
         is_gang = recipe.hosts > 1
-        if is_gang:
+        if is_gang and not recipe.is_distributed:
             command = (sys.executable, "-I", "-B", ranks.__file__, str(recipe.hosts), spec.work_directory, *command)
         return replace(
             spec,
@@ -155,6 +164,31 @@ class ScriptWork:
             mounts=mounts,
             has_loopback=is_gang or self._engine.sandbox_level() is SandboxLevel.BUBBLEWRAP,
         )
+
+
+def _member(spec: ProcessSpec, membership: Membership) -> ProcessSpec:
+    """A member of a gang on several machines: it is told where it is by the names that torch.distributed reads."""
+    count = len(membership.members)
+    told = {
+        "RANK": membership.rank,
+        "WORLD_SIZE": count,
+        "LOCAL_RANK": 0,
+        "LOCAL_WORLD_SIZE": 1,
+        "MASTER_ADDR": address_of(0),
+        "MASTER_PORT": _MASTER_PORT,
+        "GLOO_SOCKET_IFNAME": INTERFACE,
+        "NCCL_SOCKET_IFNAME": INTERFACE,
+        "MODELYARD_RANK": membership.rank,
+        "MODELYARD_HOSTS": count,
+        "MODELYARD_ADDRESS": membership.address,
+    }
+    return replace(
+        spec,
+        command=(sys.executable, "-I", "-B", member.__file__, membership.address, *spec.command),
+        environment=spec.environment | {name: str(value) for name, value in told.items()},
+        has_loopback=True,
+        membership=membership,
+    )
 
 
 def together(each: Resources, members: int) -> Resources:

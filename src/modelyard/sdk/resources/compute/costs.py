@@ -49,8 +49,14 @@ class Costs(Resource[Mode]):
 
     @call
     def set_prices(self, prices: Prices) -> Flow[PriceList]:
-        """New prices from now on; what was used before stays at the prices of its time."""
-        return act(PriceList, at(JOBS, "prices"), prices)
+        """New prices from now on; what was used before stays at the prices of its time.
+
+        Each application charges by its own list, so all of them are told. If one does not answer, call this again:
+        those that have the prices already stay as they are.
+        """
+        for application in (REGISTRY, OPERATIONS):
+            yield from act(PriceList, at(application, "prices"), prices)
+        return (yield from act(PriceList, at(JOBS, "prices"), prices))
 
     @call
     def budget(self) -> Flow[Budget]:
