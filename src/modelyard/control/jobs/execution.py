@@ -8,6 +8,7 @@ from pathlib import Path
 
 from modelyard.algorithms.jobfile import JobFile, JobResult
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
@@ -32,7 +33,8 @@ MAX_ATTEMPTS = 5
 """A job whose process was lost is started again this often; one that makes room for others, always; one that fails by
 itself is not.
 
-A batch job is started again also when somebody killed its process: it loses no more than a shard by that.
+A batch or AutoML job is started again also when somebody killed its process: it loses no more than a shard, or a
+candidate, by that.
 """
 
 POLL_SECONDS = 0.2
@@ -58,6 +60,7 @@ class JobExecution:
         inputs: JobInputs,
         batches: BatchWork,
         scripts: ScriptWork,
+        automl: AutoMLWork,
         engine: Engine,
         output: JobOutput,
         home: Home,
@@ -72,6 +75,7 @@ class JobExecution:
         self._inputs = inputs
         self._batches = batches
         self._scripts = scripts
+        self._automl = automl
         self._engine = engine
         self._output = output
         self._home = home
@@ -116,6 +120,8 @@ class JobExecution:
                 started = replace(job, status=JobStatus.RUNNING, started_at=state.started_at, sandbox=state.sandbox)
                 self._save(started)
             self._ingest_metrics(job_id)
+            if job.recipe.automl is not None:
+                self._automl.look(job)
             if not state.is_alive:
                 return
             if not is_stopping and self._is_stop_requested(job_id):
@@ -159,6 +165,7 @@ class JobExecution:
         shutil.rmtree(self._folder(job), ignore_errors=True)
         self._batches.remove(job)
         self._scripts.remove(job)
+        self._automl.remove(job)
 
     def _spec(self, job_id: str, entry: Entry) -> ProcessSpec:
         """The process of a job's present attempt, its files in place, on the host that was planned for it."""
@@ -185,8 +192,18 @@ class JobExecution:
             (bundle,) = candidates.values()
             batch, mounts = self._batches.prepare(job, job.recipe.batch, bundle)
             has_loopback = self._batches.has_loopback(bundle)
-        threads = max(1, int(job.resources.cpus or 1))
-        file = JobFile(recipe=job.recipe, channels=channels, candidates=candidates, threads=threads, batch=batch)
+        checkpoints = None
+        if job.recipe.automl is not None:
+            checkpoints, mount = self._automl.prepare(job)
+            mounts = (mount,)
+        file = JobFile(
+            recipe=job.recipe,
+            channels=channels,
+            candidates=candidates,
+            threads=max(1, int(job.resources.cpus or 1)),
+            batch=batch,
+            checkpoints=checkpoints,
+        )
         write_atomic(folder / "job.json", file.to_json())
         inputs = [channel.path for channel in channels.values()] + list(candidates.values())
         return ProcessSpec(
@@ -204,7 +221,9 @@ class JobExecution:
                 figures = self._scripts.conclude(job, job.recipe.script, folder)
             else:
                 figures = dict(JobResult.read(folder / "result.json").figures)
-            if job.kind is JobKind.TRAINING:
+            if job.recipe.automl is not None:
+                self._automl.look(job)
+            if _makes_model(job):
                 figures["model_version"] = self._register(job, folder / "output")
             elif job.recipe.batch is not None:
                 figures["dataset"] = self._batches.publish(job, job.recipe.batch, folder)
@@ -257,9 +276,12 @@ class JobExecution:
         if self._has_process(job):
             self._output.archive(job)
             self._engine.remove(process_id(job))
-        is_resumed = job.recipe.script is not None  # it goes on from its checkpoint: what it has measured so far counts
-        if is_resumed:
+        # It goes on from its checkpoint: what it has measured so far counts.
+        is_resumed = job.recipe.script is not None or job.recipe.automl is not None
+        if job.recipe.script is not None:
             self._scripts.suspend(job)
+        elif is_resumed:
+            self._automl.suspend(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
         with self._database.transaction() as connection:
             self._repository.set_log_offset(connection, job.id, 0)
@@ -337,4 +359,11 @@ def _labels(job: Job, entry: Entry) -> dict[str, str]:
 
 def _is_worth_another_try(job: Job, end: ProcessEnd) -> bool:
     is_killed = end.cause is EndCause.SIGNAL and end.signal == signal.SIGKILL
-    return end.cause in (EndCause.LOST, EndCause.PREEMPTED) or (job.kind is JobKind.BATCH and is_killed)
+    return end.cause in (EndCause.LOST, EndCause.PREEMPTED) or (
+        job.kind in (JobKind.BATCH, JobKind.AUTOML) and is_killed
+    )
+
+
+def _makes_model(job: Job) -> bool:
+    is_estimate = job.recipe.automl is not None and job.recipe.automl.is_estimate
+    return job.kind in (JobKind.TRAINING, JobKind.AUTOML) and not is_estimate

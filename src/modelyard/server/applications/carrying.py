@@ -7,6 +7,8 @@ from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.repository import EnvironmentRepository
 from modelyard.control.environments.service import EnvironmentService
+from modelyard.control.jobs.automl.service import AutoMLService
+from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
@@ -133,6 +135,7 @@ def jobs_of(
         inputs=parts.inputs,
         batches=parts.batches,
         scripts=parts.scripts.work,
+        automl=AutoMLWork(context.database, repository, parts.scripts.checkpoints),
         engine=parts.engine,
         output=output,
         home=context.home,
@@ -154,6 +157,11 @@ def jobs_of(
         lives=context.presence.lives,
     )
     return service, JobWorkflow(execution)
+
+
+def automl_of(context: Context, jobs: JobService, registry: RegistryClient) -> AutoMLService:
+    """The rules of AutoML jobs, and their reports."""
+    return AutoMLService(jobs, registry, context.database, JobRepository())
 
 
 def tuning_of(context: Context, jobs: JobService) -> tuple[TuningService, TuningWorkflow]:

@@ -12,6 +12,7 @@ import pytest
 
 from modelyard.algorithms.jobfile import JobFault, JobFile, JobResult
 from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.errors import JobInvalidError
@@ -213,7 +214,14 @@ class Bench:
             is_shared=False,
         )
         self.snapshots = scripts.snapshots
-        self.execution = JobExecution(inputs=inputs, batches=batches, scripts=scripts.work, home=self.home, **shared)
+        self.execution = JobExecution(
+            inputs=inputs,
+            batches=batches,
+            scripts=scripts.work,
+            automl=AutoMLWork(database, shared["repository"], scripts.checkpoints),
+            home=self.home,
+            **shared,
+        )
         self.batches = BatchJobService(self.service, self.registry, references)
 
     def queues_for_one(self) -> None:

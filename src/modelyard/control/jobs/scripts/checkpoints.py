@@ -35,6 +35,10 @@ class Checkpoints:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
+    def path(self, job: Job) -> Path:
+        """Where the folder is, or would be."""
+        return self._folders / job.id
+
     def keep(self, job: Job) -> None:
         """The attempt is over: let the next one find what it left, wherever that runs."""
         folder = self._folders / job.id
