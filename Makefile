@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
 .PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-sagemaker test-mlflow test-ray test-containers test-chaos \
-	test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
+	test-automl test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -19,7 +19,8 @@ install-torch: $(VENV)/.core ## Add the CPU build of torch (image classification
 	@sh scripts/install_torch.sh $(PYTHON)
 
 test: $(VENV)/.dev ## Run all tests but the suites that have a target of their own
-	@$(PYTHON) -m pytest -n 3 --dist loadfile --durations 25 tests --ignore tests/chaos --ignore tests/containers --ignore tests/sagemaker
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --durations 25 tests --ignore tests/chaos --ignore tests/containers --ignore tests/sagemaker \
+		--ignore tests/automl
 
 test-chaos: $(VENV)/.dev ## Kill, disturb and load everything at random, and look for lies and losses
 	@$(PYTHON) -m pytest -q -n 2 tests/chaos
@@ -62,6 +63,9 @@ test-ray: $(VENV)/.dev ## Run the tests on Ray clusters, in an environment of th
 test-containers: $(VENV)/.dev ## Run the tests of containers, on a Podman that Debian has (installed if it is missing)
 	@sh scripts/install_podman.sh
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/containers
+
+test-automl: $(VENV)/.dev ## Run AutoML on a whole platform: the tutorial's commands, kill -9 and resume, deploy and predict
+	@$(PYTHON) -m pytest -q -n 0 tests/automl
 
 test-fast: $(VENV)/.dev ## Run the tests that need no server and no seconds
 	@$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/api tests/architecture

@@ -23,6 +23,8 @@ from modelyard.control.environments.errors import EnvironmentBuildFailedError
 from modelyard.control.environments.repository import EnvironmentRepository
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
+from modelyard.control.jobs.automl.api import router as automl_router
+from modelyard.control.jobs.automl.service import AutoMLService
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.debugging.api import router as findings_router
@@ -53,6 +55,7 @@ from modelyard.kit.clock import SystemClock
 from modelyard.settings import Home, Settings
 from modelyard.storage.creations import Creations
 from modelyard.storage.objects import open_objects
+from modelyard.types.automl.reports import AutoMLReport
 from modelyard.types.compute.scheduling import HostCapacity, Quota
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.debugging.rules import Finding, RuleAction
@@ -67,6 +70,7 @@ BODY = {"algorithm": "image-classification", "model": "digits", "channels": {"tr
 
 SCRIPT = "/projects/default/script-jobs"
 BATCH = "/projects/default/batch-jobs"
+AUTOML = "/projects/default/automl-jobs"
 SCORE = {"model": "houses", "source": {"dataset": "new"}, "output": "scored"}
 
 
@@ -171,6 +175,11 @@ def batches(service):
 
 
 @pytest.fixture
+def searches(service, database):
+    return AutoMLService(service, OneDataset(), database, JobRepository())
+
+
+@pytest.fixture
 def tunings(service, scripts, database):
     return TuningService(
         database=database,
@@ -222,7 +231,18 @@ def autoscaling(database):
 
 @pytest.fixture
 def application(
-    service, batches, tunings, scripts, results, scheduling, autoscaling, stub_guard, list_audit, tmp_path, database
+    service,
+    batches,
+    searches,
+    tunings,
+    scripts,
+    results,
+    scheduling,
+    autoscaling,
+    stub_guard,
+    list_audit,
+    tmp_path,
+    database,
 ):
     routers = [
         algorithms_router(stub_guard),
@@ -231,6 +251,7 @@ def application(
         ),
         jobs_router(service, stub_guard, Settings(home=tmp_path)),
         batch_router(batches, stub_guard, Settings(home=tmp_path)),
+        automl_router(searches, stub_guard, Settings(home=tmp_path)),
         tuning_router(tunings, stub_guard, Settings(home=tmp_path)),
         scripts_router(scripts, stub_guard, Settings(home=tmp_path)),
         findings_router(FindingService(database, JobRepository()), stub_guard),
@@ -252,7 +273,42 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 52
+    assert assert_protected(application) == 55
+
+
+def test_an_automl_job_is_accepted_pinned_and_given_time_to_keep_its_budget(client, database):
+    body = {"data": {"dataset": "words"}, "target": "rooms", "model": "m", "budget_seconds": 100_000}
+    answer = client.post(AUTOML, json=body)
+    assert answer.status_code == 201
+    job = answer.json()
+    assert (job["kind"], job["recipe"]["channels"]["train"]["number"]) == ("automl", 1)
+    assert job["resources"]["time_limit_seconds"] == 120_060
+    path = f"{AUTOML}/{job['id']}"
+    assert client.get(f"{path}/report").json()["code"] == "report_not_found"
+    assert client.get(f"{path}/script").json()["code"] == "no_winner"
+    report = AutoMLReport(objective="rmse", script="print()")
+    with database.transaction() as connection:
+        JobRepository().save_report(connection, job["id"], report)
+    assert msgspec.convert(client.get(f"{path}/report").json(), AutoMLReport) == report
+    assert client.get(f"{path}/script").text == "print()"
+    other = client.post(TRAIN, json=BODY).json()["id"]
+    assert client.get(f"{AUTOML}/{other}/script").json()["code"] == "report_not_found"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        ({"model": None}, "automl_invalid", "model"),
+        ({"target": "roms"}, "target_not_found", "target"),
+        ({"data": {"dataset": "digits"}}, "automl_invalid", "data"),
+        ({"data": {"dataset": "nobody"}}, "not_found", None),
+        ({"budget_seconds": 1}, "invalid_input", "budget_seconds"),
+    ],
+)
+def test_an_automl_job_that_cannot_be_is_refused_with_the_field(client, change, code, field):
+    body = {"data": {"dataset": "words"}, "target": "rooms", "model": "m"} | change
+    told = client.post(AUTOML, json=body).json()
+    assert (told["code"], told.get("field")) == (code, field)
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):

@@ -94,9 +94,9 @@ class BoostedTreesClassification(Algorithm):
             TooFewRowsError: fewer than 20 rows with a target.
         """
         from modelyard.algorithms.tables.training import train_classifier  # noqa: PLC0415 - xgboost and onnx take a second
-        from modelyard.algorithms.tables.trees import fit_trees  # noqa: PLC0415
+        from modelyard.algorithms.tables.trees import boosted_trees  # noqa: PLC0415
 
-        train_classifier(channels, hyperparameters, self.description.name, context, fit_trees)
+        train_classifier(channels, hyperparameters, self.description.name, context, boosted_trees(hyperparameters))
 
 
 class BoostedTreesRegression(Algorithm):
@@ -126,6 +126,6 @@ class BoostedTreesRegression(Algorithm):
             TooFewRowsError: fewer than 20 rows with a target.
         """
         from modelyard.algorithms.tables.training import train_regressor  # noqa: PLC0415 - xgboost and onnx take a second
-        from modelyard.algorithms.tables.trees import fit_trees  # noqa: PLC0415
+        from modelyard.algorithms.tables.trees import boosted_trees  # noqa: PLC0415
 
-        train_regressor(channels, hyperparameters, self.description.name, context, fit_trees)
+        train_regressor(channels, hyperparameters, self.description.name, context, boosted_trees(hyperparameters))

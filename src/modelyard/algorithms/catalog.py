@@ -4,7 +4,9 @@ from difflib import get_close_matches
 
 from modelyard.algorithms.base import Algorithm
 from modelyard.algorithms.boosted_trees import BoostedTreesClassification, BoostedTreesRegression
+from modelyard.algorithms.ensembles import EnsembleClassification, EnsembleRegression
 from modelyard.algorithms.errors import AlgorithmNotFoundError
+from modelyard.algorithms.forests import ForestClassification, ForestRegression
 from modelyard.algorithms.image_classification import ImageClassification
 from modelyard.algorithms.linear_models import LinearClassification, LinearRegression
 from modelyard.types.jobs import AlgorithmDescription
@@ -17,6 +19,10 @@ _ALGORITHMS: dict[str, type[Algorithm]] = {
         BoostedTreesRegression,
         LinearClassification,
         LinearRegression,
+        ForestClassification,
+        ForestRegression,
+        EnsembleClassification,
+        EnsembleRegression,
     )
 }
 

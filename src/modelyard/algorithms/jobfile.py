@@ -49,6 +49,7 @@ class JobFile:
         candidates: model version ref -> bundle folder, in the recipe's order; none for training.
         threads: cores that the job may use.
         batch: for batch jobs only.
+        checkpoints: folder that outlives the job's process, for AutoML jobs.
     """
 
     recipe: JobRecipe
@@ -56,6 +57,7 @@ class JobFile:
     candidates: dict[str, Path] = field(default_factory=dict)
     threads: int = 1
     batch: BatchFiles | None = None
+    checkpoints: Path | None = None
 
     def to_json(self) -> bytes:
         """The content of `job.json`."""

@@ -76,10 +76,10 @@ class LinearClassification(Algorithm):
             ColumnsInvalidError: no column is left to learn from.
             TooFewRowsError: fewer than 20 rows with a target.
         """
-        from modelyard.algorithms.tables.linear import fit_logistic  # noqa: PLC0415 - scikit-learn takes two seconds
+        from modelyard.algorithms.tables.linear import LOGISTIC  # noqa: PLC0415 - scikit-learn takes two seconds
         from modelyard.algorithms.tables.training import train_classifier  # noqa: PLC0415
 
-        train_classifier(channels, hyperparameters, self.description.name, context, fit_logistic)
+        train_classifier(channels, hyperparameters, self.description.name, context, LOGISTIC)
 
 
 class LinearRegression(Algorithm):
@@ -108,7 +108,7 @@ class LinearRegression(Algorithm):
             ColumnsInvalidError: no column is left to learn from.
             TooFewRowsError: fewer than 20 rows with a target.
         """
-        from modelyard.algorithms.tables.linear import fit_linear  # noqa: PLC0415 - scikit-learn takes two seconds
+        from modelyard.algorithms.tables.linear import LINEAR  # noqa: PLC0415 - scikit-learn takes two seconds
         from modelyard.algorithms.tables.training import train_regressor  # noqa: PLC0415
 
-        train_regressor(channels, hyperparameters, self.description.name, context, fit_linear)
+        train_regressor(channels, hyperparameters, self.description.name, context, LINEAR)

@@ -22,7 +22,7 @@ from modelyard.algorithms.jobfile import JOB_FILE, OUTPUT_FOLDER, RESULT_FILE, J
 from modelyard.errors import InvalidInputError, ModelyardError
 from modelyard.kit.metric_lines import log_metric
 
-EVALUATION, REPLAY, BATCH = "evaluation", "replay", "batch"
+EVALUATION, REPLAY, BATCH, AUTOML = "evaluation", "replay", "batch", "automl"
 _STOPPED = 128 + signal.SIGTERM
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -93,7 +93,7 @@ def run(folder: Path) -> dict[str, float | str]:
     context = JobContext(
         seed=recipe.seed, threads=job.threads, target=recipe.target, output=output, is_trial=recipe.is_trial
     )
-    kinds = {EVALUATION: _evaluate, REPLAY: _replay, BATCH: _batch}
+    kinds = {EVALUATION: _evaluate, REPLAY: _replay, BATCH: _batch, AUTOML: _automl}
     figures = kinds.get(recipe.algorithm, _train)(job, context)
     context.log("done")
     return figures
@@ -146,6 +146,12 @@ def _batch(job: JobFile, context: JobContext) -> dict[str, float | str]:
     from modelyard.algorithms.batch.batch import batch  # noqa: PLC0415 - after the thread variables are set
 
     return batch(job, context)
+
+
+def _automl(job: JobFile, context: JobContext) -> dict[str, float | str]:
+    from modelyard.algorithms.automl.automl import automl  # noqa: PLC0415 - after the thread variables are set
+
+    return automl(job, context)
 
 
 def _print(line: str) -> None:

@@ -14,6 +14,7 @@ from modelyard.sdk.inference import Inference
 from modelyard.sdk.resources.access import Audit, Projects, Tokens
 from modelyard.sdk.resources.alerts import Alerts
 from modelyard.sdk.resources.captures import Captures
+from modelyard.sdk.resources.compute.automl import AutoML
 from modelyard.sdk.resources.compute.costs import Costs
 from modelyard.sdk.resources.compute.nodes import Nodes
 from modelyard.sdk.resources.compute.queues import Queues, Reservations
@@ -45,6 +46,7 @@ class _Nouns(Inference[Mode]):
         self.costs: Costs[Mode] = Costs(driver, project)
         self.tuning: Tuning[Mode] = Tuning(driver, project)
         self.pipelines: Pipelines[Mode] = Pipelines(driver, project)
+        self.automl: AutoML[Mode] = AutoML(driver, project)
         self.environments: Environments[Mode] = Environments(driver, project)
         self.queues: Queues[Mode] = Queues(driver, project)
         self.nodes: Nodes[Mode] = Nodes(driver, project)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelyard.types.automl.recipes import AutoMLRecipe
 from modelyard.types.batch.recipes import BatchRecipe, JobProgress
 from modelyard.types.compute.scheduling import Schedule
 from modelyard.types.contract.recipes import ContractRecipe, Phase
@@ -23,6 +24,7 @@ class JobKind(StrEnum):
     TRIAL = "trial"
     SCRIPT = "script"
     CONTRACT = "contract"
+    AUTOML = "automl"
 
 
 class JobStatus(StrEnum):
@@ -96,8 +98,8 @@ class JobRecipe:
     """Everything that defines what a job computes: the same recipe on the same data gives the same model.
 
     Attributes:
-        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay", "batch" or "script"
-            for such jobs.
+        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay", "batch",
+            "script" or "automl" for such jobs.
         hyperparameters: overrides of the algorithm's defaults; for evaluation jobs SLICE_BOUND.
         channels: role -> dataset ("train" for training; any roles for evaluation; "requests" for replay; "input" for
             batch, unless that reads an object or an address).
@@ -110,6 +112,7 @@ class JobRecipe:
             many trials cannot wear out the rows that judge the chosen one.
         script: for script jobs only.
         contract: for training jobs of the container contract only.
+        automl: for AutoML jobs only.
     """
 
     algorithm: str
@@ -122,6 +125,7 @@ class JobRecipe:
     is_trial: bool = False
     script: ScriptRecipe | None = None
     contract: ContractRecipe | None = None
+    automl: AutoMLRecipe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,19 @@ from modelyard.types.datasets import DatasetFormat
 CLASSIFIERS = ("boosted-trees-classification", "linear-classification")
 REGRESSORS = ("boosted-trees-regression", "linear-regression")
 FAST = {"boosted-trees-classification": {"rounds": 40}, "boosted-trees-regression": {"rounds": 60}}
+FAST |= {
+    "forest-classification": {"trees": 30, "random_thresholds": True},
+    "forest-regression": {"trees": 30, "max_features": 0.5},
+    "ensemble-classification": {
+        "members": '[{"algorithm": "linear-classification", "weight": 3}, '
+        '{"algorithm": "forest-classification", "hyperparameters": {"trees": 20}}, '
+        '{"algorithm": "boosted-trees-classification", "hyperparameters": {"rounds": 30}}]'
+    },
+    "ensemble-regression": {
+        "members": '[{"algorithm": "linear-regression", "weight": 3}, '
+        '{"algorithm": "boosted-trees-regression", "hyperparameters": {"rounds": 60}}]'
+    },
+}
 
 
 def table(kind, rows=600, seed=0):
@@ -43,7 +56,12 @@ def table(kind, rows=600, seed=0):
         ("boosted-trees-classification", "three", "accuracy", 0.7),
         ("linear-classification", "two", "accuracy", 0.85),
         ("linear-classification", "three", "accuracy", 0.75),
+        ("forest-classification", "two", "accuracy", 0.8),
+        ("forest-classification", "three", "accuracy", 0.7),
+        ("ensemble-classification", "three", "accuracy", 0.75),
         ("boosted-trees-regression", "number", "r2", 0.8),
+        ("forest-regression", "number", "r2", 0.8),
+        ("ensemble-regression", "number", "r2", 0.85),
         ("linear-regression", "number", "r2", 0.85),
     ],
 )

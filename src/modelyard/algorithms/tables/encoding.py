@@ -49,7 +49,7 @@ class Encoder:
         parts: list[Features] = []
         if self.numeric:
             numbers = np.asarray(inputs[NUMERIC], dtype=np.float32)
-            parts.extend([numbers] if self.standardisation is None else _standardised(numbers, self.standardisation))
+            parts.extend([numbers] if self.standardisation is None else standardised(numbers, self.standardisation))
         parts.extend(
             _one_hot(inputs[CATEGORICAL][:, index], values) for index, values in enumerate(self.categories) if values
         )
@@ -59,7 +59,9 @@ class Encoder:
         """The same as ONNX nodes; the name of the (n, features) tensor."""
         parts: list[str] = []
         if self.numeric:
-            parts.extend([NUMERIC] if self.standardisation is None else _standard_nodes(graph, self.standardisation))
+            parts.extend(
+                [NUMERIC] if self.standardisation is None else standard_nodes(graph, NUMERIC, self.standardisation)
+            )
         for index, values in enumerate(self.categories):
             if values:
                 column = graph.add("Gather", CATEGORICAL, graph.constant(np.array(index)), axis=1)
@@ -74,12 +76,13 @@ def fit_encoder(inputs: Mapping[str, NDArray[Any]], *, max_categories: int, is_s
     limit = min(max_categories, max(2, MAX_CATEGORY_FEATURES // max(1, width)))
     return Encoder(
         numeric=0 if numbers is None else numbers.shape[1],
-        standardisation=_fit_standardisation(numbers) if is_scaled and numbers is not None else None,
+        standardisation=fit_standardisation(numbers) if is_scaled and numbers is not None else None,
         categories=() if texts is None else tuple(_frequent(texts[:, index], limit) for index in range(width)),
     )
 
 
-def _fit_standardisation(numbers: Features) -> Standardisation:
+def fit_standardisation(numbers: Features) -> Standardisation:
+    """Learn mean and spread of each column (n, k), missing values aside."""
     known = ~np.isnan(numbers)
     counts = np.maximum(known.sum(axis=0), 1)
     values = np.where(known, numbers, 0).astype(np.float64)
@@ -93,7 +96,8 @@ def _fit_standardisation(numbers: Features) -> Standardisation:
     )
 
 
-def _standardised(numbers: Features, fitted: Standardisation) -> list[Features]:
+def standardised(numbers: Features, fitted: Standardisation) -> list[Features]:
+    """The columns (n, k) on a common scale without gaps, and where there were some, (n, gaps) that say so."""
     is_missing = np.isnan(numbers)
     filled = np.where(is_missing, fitted.mean, numbers)
     parts = [(filled - fitted.mean) * fitted.scale]
@@ -102,10 +106,11 @@ def _standardised(numbers: Features, fitted: Standardisation) -> list[Features]:
     return parts
 
 
-def _standard_nodes(graph: Graph, fitted: Standardisation) -> list[str]:
+def standard_nodes(graph: Graph, numbers: str, fitted: Standardisation) -> list[str]:
+    """The same as ONNX nodes over the tensor `numbers`."""
     mean, scale = graph.constant(fitted.mean), graph.constant(fitted.scale)
-    is_missing = graph.add("IsNaN", NUMERIC)
-    filled = graph.add("Where", is_missing, mean, NUMERIC)
+    is_missing = graph.add("IsNaN", numbers)
+    filled = graph.add("Where", is_missing, mean, numbers)
     parts = [graph.add("Mul", graph.add("Sub", filled, mean), scale)]
     if len(fitted.gaps):
         gaps = graph.add("Gather", is_missing, graph.constant(fitted.gaps), axis=1)

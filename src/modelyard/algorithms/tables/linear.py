@@ -13,7 +13,7 @@ from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.graph import Graph
 from modelyard.algorithms.tables.encoding import Features
-from modelyard.algorithms.tables.models import Problem
+from modelyard.algorithms.tables.models import Learner, Problem
 from modelyard.types.signatures import Scalar
 
 _BINARY = 2
@@ -82,3 +82,7 @@ def _fit(model: Any, problem: Problem, target: NDArray[Any], context: TrainingCo
     if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
         return (f"The solver stopped at max_iterations ({steps:,}) before it had settled: raise that number.",)
     return ()
+
+
+LOGISTIC = Learner(fit=fit_logistic, is_scaled=True)
+LINEAR = Learner(fit=fit_linear, is_scaled=True)

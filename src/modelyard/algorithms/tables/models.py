@@ -24,6 +24,7 @@ class Problem:
         classes: number of classes; 0 for regression.
         validation_features: (v, f); v may be 0.
         validation_target: (v,).
+        numeric: so many of the first features are columns of numbers, as they are if the encoder did not scale them.
     """
 
     features: Features
@@ -32,6 +33,7 @@ class Problem:
     classes: int
     validation_features: Features
     validation_target: NDArray[np.int64] | NDArray[np.float64]
+    numeric: int
 
 
 class Model(Protocol):
@@ -49,3 +51,18 @@ class Model(Protocol):
 
 
 Fit = Callable[[Problem, Mapping[str, Scalar], TrainingContext], Model]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learner:
+    """A way to fit, and what it is to be given.
+
+    Attributes:
+        fit: the library's.
+        is_scaled: it takes numbers on a common scale, without gaps.
+        has_validation: it stops early by rows that are set aside for that.
+    """
+
+    fit: Fit
+    is_scaled: bool = False
+    has_validation: bool = False

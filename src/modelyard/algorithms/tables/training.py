@@ -22,14 +22,16 @@ from modelyard.algorithms.preparation.classes import (
 from modelyard.algorithms.preparation.split import Split, split_rows, take
 from modelyard.algorithms.tables.encoding import Encoder, Features, fit_encoder
 from modelyard.algorithms.tables.loading import TrainingTable, load
-from modelyard.algorithms.tables.models import Fit, Model, Problem
+from modelyard.algorithms.tables.models import Learner, Model, Problem
 from modelyard.algorithms.tables.tensors import input_specs, to_tensors
 from modelyard.data.holdout import held_out_mask_table
 from modelyard.runtimes.base import Predictor, Tensor, Tensors
 from modelyard.types.models import ModelCard, Task
 from modelyard.types.signatures import DataType, Scalar, Signature, TensorSpec
 
-_VALIDATION_SHARE = 0.1
+VALIDATION_SHARE = 0.1
+"""Of all rows: what early stopping goes by."""
+
 _MANY_NUMBERS = 50  # more different fractional numbers than this are no classes
 
 _REGRESSION_OUTPUTS = (TensorSpec(name="prediction", datatype=DataType.FP32, shape=(-1,)),)
@@ -48,19 +50,19 @@ class _Prepared:
 
 
 def train_classifier(
-    channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: str, context: TrainingContext, fit: Fit
+    channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: str, context: TrainingContext, learner: Learner
 ) -> None:
     """Read, split, fit, write the bundle; see base.Algorithm.train."""
     table = load(channels["train"], context.target)
-    labels = canonical(_class_labels(table.target, str(context.target)))
-    prepared = _prepare(table, given, context)
+    labels = canonical(class_labels(table.target, str(context.target)))
+    prepared = _prepare(table, given, context, learner)
     split = prepared.split
     classes, _ = find_classes(labels[split.train], f"The target '{context.target}'")
     log_class_sizes(labels[split.train], context)
     numbers = {value: index for index, value in enumerate(classes.values.tolist())}
     indices = np.array([numbers.get(label, -1) for label in labels.tolist()], dtype=np.int64)
-    is_balanced = given["class_weight"] == "balanced"
-    model = fit(_problem(prepared, indices, len(numbers), is_balanced=is_balanced), given, context)
+    is_balanced = given.get("class_weight") == "balanced"
+    model = learner.fit(_problem(prepared, indices, len(numbers), is_balanced=is_balanced), given, context)
     graph = Graph()
     graph.classify(model.nodes(graph, prepared.encoder.nodes(graph)), classes.values)
     signature = Signature(inputs=prepared.inputs, outputs=classes.outputs)
@@ -78,13 +80,13 @@ def train_classifier(
 
 
 def train_regressor(
-    channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: str, context: TrainingContext, fit: Fit
+    channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: str, context: TrainingContext, learner: Learner
 ) -> None:
     """Read, split, fit, write the bundle; see base.Algorithm.train."""
     table = load(channels["train"], context.target)
-    target = _numeric_target(table.target, str(context.target))
-    prepared = _prepare(table, given, context)
-    model = fit(_problem(prepared, target, 0, is_balanced=False), given, context)
+    target = numeric_target(table.target, str(context.target))
+    prepared = _prepare(table, given, context, learner)
+    model = learner.fit(_problem(prepared, target, 0, is_balanced=False), given, context)
     graph = Graph()
     scores = model.nodes(graph, prepared.encoder.nodes(graph))
     graph.add("Reshape", scores, graph.constant(np.array([-1])), output="prediction")
@@ -118,19 +120,21 @@ class _Original(Predictor):
         return {"label": self._classes.values[scores.argmax(axis=1)], "probabilities": probabilities}
 
 
-def _prepare(table: TrainingTable, given: Mapping[str, Scalar], context: TrainingContext) -> _Prepared:
-    has_validation = bool(given.get("early_stopping_rounds"))
+def _prepare(
+    table: TrainingTable, given: Mapping[str, Scalar], context: TrainingContext, learner: Learner
+) -> _Prepared:
     split = split_rows(
         lambda share: held_out_mask_table(table.table, share=share, without={str(context.target)}),
         float(given["holdout_share"]),
-        validation_share=_VALIDATION_SHARE if has_validation else 0.0,
+        validation_share=VALIDATION_SHARE if learner.has_validation else 0.0,
         is_trial=context.is_trial,
     )
     inputs = input_specs(table.numeric, table.categorical)
     tensors = to_tensors(table.table, inputs)
     # Trees find their own thresholds and directions for missing values; only linear models need a common scale.
-    is_scaled = "rounds" not in given
-    encoder = fit_encoder(take(tensors, split.train), max_categories=int(given["max_categories"]), is_scaled=is_scaled)
+    encoder = fit_encoder(
+        take(tensors, split.train), max_categories=int(given["max_categories"]), is_scaled=learner.is_scaled
+    )
     if not encoder.width:
         raise ColumnsInvalidError(
             "No column is left to learn from: every category occurs once", hint="Add columns of numbers or categories."
@@ -163,10 +167,11 @@ def _problem(prepared: _Prepared, target: NDArray[Any], classes: int, *, is_bala
         classes=classes,
         validation_features=prepared.features[validation],
         validation_target=target[validation],
+        numeric=prepared.encoder.numeric,
     )
 
 
-def _class_labels(target: NDArray[Any], name: str) -> NDArray[Any]:
+def class_labels(target: NDArray[Any], name: str) -> NDArray[Any]:
     """The target, if it can be classes.
 
     Raises:
@@ -187,7 +192,7 @@ def _class_labels(target: NDArray[Any], name: str) -> NDArray[Any]:
     return target
 
 
-def _numeric_target(target: NDArray[Any], name: str) -> NDArray[np.float64]:
+def numeric_target(target: NDArray[Any], name: str) -> NDArray[np.float64]:
     """The target as numbers.
 
     Raises:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.graph import Graph
 from modelyard.algorithms.tables.encoding import Features
-from modelyard.algorithms.tables.models import Problem
+from modelyard.algorithms.tables.models import Learner, Problem
 from modelyard.types.signatures import Scalar
 
 _BINARY = 2
@@ -47,6 +47,11 @@ class Trees:
             return margins
         # softmax([0, m]) is the sigmoid of m.
         return graph.dense(margins, np.array([[0.0, 1.0]]), np.zeros(2))
+
+
+def boosted_trees(given: Mapping[str, Scalar]) -> Learner:
+    """How trees with these hyper-parameters are fitted."""
+    return Learner(fit=fit_trees, has_validation=bool(given["early_stopping_rounds"]))
 
 
 def fit_trees(problem: Problem, given: Mapping[str, Scalar], context: TrainingContext) -> Trees:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from modelyard.algorithms.jobfile import JobFile, JobResult
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.history import entered
 from modelyard.control.jobs.contract.work import STOP_GRACE_SECONDS, ContractWork
@@ -40,7 +41,8 @@ MAX_ATTEMPTS = 5
 """A job whose process was lost is started again this often; one that makes room for others, always; one that fails by
 itself is not.
 
-A batch job is started again also when somebody killed its process: it loses no more than a shard by that.
+A batch or AutoML job is started again also when somebody killed its process: it loses no more than a shard, or a
+candidate, by that.
 """
 
 POLL_SECONDS = 0.2
@@ -69,6 +71,7 @@ class JobExecution:
         batches: BatchWork,
         scripts: ScriptWork,
         contracts: ContractWork,
+        automl: AutoMLWork,
         engine: Engine,
         output: JobOutput,
         home: Home,
@@ -85,6 +88,7 @@ class JobExecution:
         self._batches = batches
         self._scripts = scripts
         self._contracts = contracts
+        self._automl = automl
         self._engine = engine
         self._members = Members(engine)
         self._output = output
@@ -139,6 +143,8 @@ class JobExecution:
             has_ended = joint_end(states) is not None
             watch.look(has_news=self._ingest_metrics(job_id), is_last=has_ended)
             self._keep_checkpoints(job)
+            if job.recipe.automl is not None:
+                self._automl.look(job)
             if has_ended:
                 return
             if not is_stopping and self._is_stop_requested(job_id):
@@ -186,6 +192,7 @@ class JobExecution:
         self._batches.remove(job)
         self._scripts.remove(job)
         self._contracts.remove(job)
+        self._automl.remove(job)
 
     def _specs(self, job_id: str, entry: Entry) -> list[ProcessSpec]:
         """The processes of a job's present attempt, its files in place, each on the host that was planned for it."""
@@ -227,8 +234,18 @@ class JobExecution:
             (bundle,) = candidates.values()
             batch, mounts = self._batches.prepare(job, job.recipe.batch, bundle)
             has_loopback = self._batches.has_loopback(bundle)
-        threads = max(1, int(job.resources.cpus or 1))
-        file = JobFile(recipe=job.recipe, channels=channels, candidates=candidates, threads=threads, batch=batch)
+        checkpoints = None
+        if job.recipe.automl is not None:
+            checkpoints, mount = self._automl.prepare(job)
+            mounts = (mount,)
+        file = JobFile(
+            recipe=job.recipe,
+            channels=channels,
+            candidates=candidates,
+            threads=max(1, int(job.resources.cpus or 1)),
+            batch=batch,
+            checkpoints=checkpoints,
+        )
         write_atomic(folder / "job.json", file.to_json())
         inputs = [channel.path for channel in channels.values()] + list(candidates.values())
         return ProcessSpec(
@@ -250,7 +267,9 @@ class JobExecution:
                 figures = self._scripts.conclude(job, job.recipe.script, folder)
             else:
                 figures = dict(JobResult.read(folder / "result.json").figures)
-            if job.kind is JobKind.TRAINING:
+            if job.recipe.automl is not None:
+                self._automl.look(job)
+            if _makes_model(job):
                 figures["model_version"] = self._register(job, folder / "output")
             elif job.recipe.batch is not None:
                 figures["dataset"] = self._batches.publish(job, job.recipe.batch, folder)
@@ -314,15 +333,17 @@ class JobExecution:
     def _try_again(self, job: Job, entry: Entry, *, waits: bool) -> None:
         """Prepare the next attempt; with `waits` it stands in the queue again and others run meanwhile."""
         self._forget_processes(job)
-        # People's own programs go on from their checkpoints: what they have measured so far counts.
-        contract = job.recipe.contract
-        is_resumed = job.recipe.script is not None or contract is not None
+        # It goes on from its checkpoint: what it has measured so far counts.
+        contract, script = job.recipe.contract, job.recipe.script
+        is_resumed = script is not None or contract is not None or job.recipe.automl is not None
         if contract is not None:
             with suppress(ModelyardError):  # the folder of checkpoints is still here
                 self._contracts.suspend(job, contract)
             job = entered(job, PhaseName.INTERRUPTED, self._clock.now())
-        elif is_resumed:
+        elif script is not None:
             self._scripts.suspend(job)
+        elif is_resumed:
+            self._automl.suspend(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
         with self._database.transaction() as connection:
             self._repository.set_log_offset(connection, job.id, 0)
@@ -440,4 +461,11 @@ def _labels(job: Job, entry: Entry, together: int) -> dict[str, str]:
 
 def _is_worth_another_try(job: Job, end: ProcessEnd) -> bool:
     is_killed = end.cause is EndCause.SIGNAL and end.signal == signal.SIGKILL
-    return end.cause in (EndCause.LOST, EndCause.PREEMPTED) or (job.kind is JobKind.BATCH and is_killed)
+    return end.cause in (EndCause.LOST, EndCause.PREEMPTED) or (
+        job.kind in (JobKind.BATCH, JobKind.AUTOML) and is_killed
+    )
+
+
+def _makes_model(job: Job) -> bool:
+    is_estimate = job.recipe.automl is not None and job.recipe.automl.is_estimate
+    return job.kind in (JobKind.TRAINING, JobKind.AUTOML) and not is_estimate

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from modelyard.control.jobs.tables import job_findings, job_runs, jobs, metric_points
+from modelyard.control.jobs.tables import automl_reports, job_findings, job_runs, jobs, metric_points
 from modelyard.control.rest.pages import PageQuery
 from modelyard.storage.keyset import keyset
+from modelyard.types.automl.reports import AutoMLReport
 from modelyard.types.debugging.rules import Finding, RuleAction
 from modelyard.types.experiments.tracking import JobRun
 from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
@@ -141,6 +142,16 @@ class JobRepository:
     def note_findings_told(self, connection: Connection, ids: Sequence[int]) -> None:
         """They are events now."""
         connection.execute(update(job_findings).where(job_findings.c.id.in_(ids)).values(is_told=1))
+
+    def report(self, connection: Connection, job_id: str) -> AutoMLReport | None:
+        """What an AutoML job has found out."""
+        query = select(automl_reports.c.record).where(automl_reports.c.job_id == job_id)
+        return connection.execute(query).scalar_one_or_none()
+
+    def save_report(self, connection: Connection, job_id: str, report: AutoMLReport) -> None:
+        """Write it."""
+        connection.execute(delete(automl_reports).where(automl_reports.c.job_id == job_id))
+        connection.execute(insert(automl_reports).values(job_id=job_id, record=report))
 
     def untold(self, connection: Connection, limit: int) -> Sequence[tuple[Job, JobRun | None]]:
         """Jobs that have begun or ended and of which MLflow does not know all, oldest first."""

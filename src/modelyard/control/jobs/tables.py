@@ -4,6 +4,7 @@ from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, St
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import jobs_metadata
+from modelyard.types.automl.reports import AutoMLReport
 from modelyard.types.jobs import Job
 
 jobs = Table(
@@ -64,3 +65,11 @@ job_runs = Table(
     Column("is_done", Integer, nullable=False),
 )
 """How far a job's attempt has been told to MLflow: its run there, the last of its metric points, and whether all is."""
+
+automl_reports = Table(
+    "automl_reports",
+    jobs_metadata,
+    Column("job_id", ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("record", DataclassJson(AutoMLReport), nullable=False),
+)
+"""What an AutoML job has found out so far."""

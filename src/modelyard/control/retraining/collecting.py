@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,11 @@ class Collector:
                 f"{found.ref} was registered from outside and has no recipe to repeat",
                 hint="Train a version with a training job and deploy that one.",
             )
-        return self._jobs.job(project, found.lineage.job).recipe
+        recipe = self._jobs.job(project, found.lineage.job).recipe
+        if recipe.automl is None:
+            return recipe
+        card = found.manifest.card  # the search is over: its winner is what is trained again
+        return replace(recipe, algorithm=card.algorithm, hyperparameters=dict(card.hyperparameters), automl=None)
 
     def mark(self, run: RetrainingRun) -> int:
         """Reserve the new labelled rows for `run`; returns how many rows are reserved.

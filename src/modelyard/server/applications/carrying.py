@@ -7,6 +7,8 @@ from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.repository import EnvironmentRepository
 from modelyard.control.environments.service import EnvironmentService
+from modelyard.control.jobs.automl.service import AutoMLService
+from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.assembly import Contracts
 from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
@@ -148,6 +150,7 @@ def jobs_of(
         batches=parts.batches,
         scripts=parts.scripts.work,
         contracts=parts.contracts.work,
+        automl=AutoMLWork(context.database, repository, parts.scripts.checkpoints),
         engine=parts.engine,
         output=output,
         home=context.home,
@@ -175,6 +178,11 @@ def jobs_of(
 def profiles_of(context: Context, parts: Parts, jobs: JobService) -> ProfileService:
     """What jobs used."""
     return ProfileService(jobs, context.database, JobRepository(), KeptSamples(parts.engine, context.objects))
+
+
+def automl_of(context: Context, jobs: JobService, registry: RegistryClient) -> AutoMLService:
+    """The rules of AutoML jobs, and their reports."""
+    return AutoMLService(jobs, registry, context.database, JobRepository())
 
 
 def tuning_of(context: Context, jobs: JobService, scripts: ScriptJobService) -> tuple[TuningService, TuningWorkflow]:

@@ -13,6 +13,7 @@ from modelyard.control.clients.contracts import JobsClient, OperationsClient, Re
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.experiments.api import router as experiments_router
 from modelyard.control.jobs.api import router as jobs_router
+from modelyard.control.jobs.automl.api import router as automl_router
 from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.client import InProcessJobsClient
@@ -41,6 +42,7 @@ from modelyard.server.applications.application import Application
 from modelyard.server.applications.autoscaling import Autoscaling
 from modelyard.server.applications.carrying import (
     Carrier,
+    automl_of,
     environments_of,
     jobs_of,
     metering_of,
@@ -109,6 +111,7 @@ def build_jobs(
         environments_router(environments_of(context), guard),
         jobs_router(service, guard, context.settings),
         batch_router(batches, guard, context.settings),
+        automl_router(automl_of(context, service, registry), guard, context.settings),
         tuning_router(tunings, guard, context.settings),
         scripts_router(scripts, guard, context.settings),
         findings_router(findings, guard),

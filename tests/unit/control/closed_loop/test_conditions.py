@@ -13,7 +13,9 @@ from modelyard.control.retraining.schemas import PolicyUpdate
 from modelyard.data.newest import keep_newest
 from modelyard.data.tables import read_table
 from modelyard.errors import NotFoundError
+from modelyard.types.automl.recipes import AutoMLRecipe
 from modelyard.types.datasets import DatasetFormat
+from modelyard.types.jobs import JobKind
 from modelyard.types.monitoring import RetrainingStatus
 
 DAY = 86400.0
@@ -186,6 +188,23 @@ def test_wrong_rules_are_refused_also_in_a_change(world):
     assert (changed.gate.replay_requests, changed.gate.significance_level) == (7, 0.01)
     with pytest.raises(DataWindowInvalidError):
         world.policies.update("default", "again", PolicyUpdate(window={"kind": "NEWEST"}), None)
+
+
+def test_what_automl_has_found_is_trained_again_as_its_winner_was(world):
+    found = world.registry.models["points:1"]
+    card = replace(found.manifest.card, algorithm="forest-classification", hyperparameters={"trees": 7})
+    world.registry.models["points:1"] = replace(found, manifest=replace(found.manifest, card=card))
+    searched = world.jobs.known["job-1"]
+    recipe = replace(searched.recipe, algorithm="automl", automl=AutoMLRecipe())
+    world.jobs.known["job-1"] = replace(searched, kind=JobKind.AUTOML, recipe=recipe)
+    world.policy()
+    world.label(world.traffic(60, shift=1.5))
+    world.jobs.favour_new()
+    run = world.carry(world.retraining.start("default", "again", "By hand.").id)
+    assert run.status is RetrainingStatus.PROMOTED
+    trained = world.jobs.known[run.job].recipe
+    assert (trained.algorithm, trained.hyperparameters, trained.automl) == ("forest-classification", {"trees": 7}, None)
+    assert (trained.target, trained.seed) == ("kind", 7)
 
 
 def test_a_version_that_is_there_already_proves_itself_without_training(world):

@@ -12,6 +12,7 @@ import pytest
 
 from modelyard.algorithms.jobfile import JobFault, JobFile, JobResult
 from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
@@ -239,8 +240,16 @@ class Bench:
         )
         samples = KeptSamples(self.engine, open_objects("memory://"))
         self.profiles = ProfileService(self.service, database, JobRepository(), samples)
-        parts = {"inputs": inputs, "batches": batches, "scripts": scripts.work, "contracts": contracts.work}
-        self.execution = JobExecution(**parts, home=self.home, samples=samples, **shared)
+        self.execution = JobExecution(
+            inputs=inputs,
+            batches=batches,
+            scripts=scripts.work,
+            contracts=contracts.work,
+            automl=AutoMLWork(database, shared["repository"], scripts.checkpoints),
+            home=self.home,
+            samples=samples,
+            **shared,
+        )
         self.batches = BatchJobService(self.service, self.registry, references)
 
     def queues_for_one(self) -> None:

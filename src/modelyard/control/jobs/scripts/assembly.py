@@ -25,6 +25,7 @@ class Scripts:
     work: ScriptWork
     snapshots: Snapshots
     results: ScriptResults
+    checkpoints: Checkpoints
 
     def service(self, jobs: JobService, registry: RegistryClient, engine: Engine) -> ScriptJobService:
         """What people ask of it."""
@@ -43,6 +44,7 @@ def assemble(
 ) -> Scripts:
     """Args as in the parts."""
     snapshots, results = Snapshots(objects), ScriptResults(registry, inputs, objects)
+    checkpoints = Checkpoints(home, objects, is_shared=is_shared)
     work = ScriptWork(
         registry=registry,
         inputs=inputs,
@@ -50,8 +52,8 @@ def assemble(
         environments=environments,
         locks=Locks(objects),
         channels=ChannelFolders(home),
-        checkpoints=Checkpoints(home, objects, is_shared=is_shared),
+        checkpoints=checkpoints,
         results=results,
         engine=engine,
     )
-    return Scripts(work=work, snapshots=snapshots, results=results)
+    return Scripts(work=work, snapshots=snapshots, results=results, checkpoints=checkpoints)

@@ -1,0 +1,65 @@
+"""What an AutoML job has found out so far, on disk: after a crash it goes on from there."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.kit.files import write_atomic
+from modelyard.types.automl.reports import AutoMLReport
+
+REPORT = "report.json"
+_FALLBACK = "fallback"
+
+
+class Checkpoint:
+    """A folder with the report and each candidate's answers. One process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fallback_folder = folder / _FALLBACK
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def report(self) -> AutoMLReport:
+        """As it was saved last; an empty one at the beginning."""
+        try:
+            return read_report(self.folder / REPORT)
+        except FileNotFoundError:
+            return AutoMLReport()
+
+    def save(self, report: AutoMLReport) -> None:
+        """Whole or not at all."""
+        write_atomic(self.folder / REPORT, msgspec.json.encode(report))
+
+    def save_answers(self, number: int, answers: NDArray[np.float32]) -> None:
+        """Keep a candidate's answers; before it stands in the report."""
+        np.save(self.folder / f"{number}.npy", answers)
+
+    def answers(self, number: int) -> NDArray[np.float32]:
+        """A candidate's answers."""
+        found: NDArray[np.float32] = np.load(self.folder / f"{number}.npy")
+        return found
+
+    def save_fallback(self, overhead_seconds: float, figures: dict[str, float]) -> None:
+        """Say that the bundle in `fallback_folder` is complete."""
+        content = msgspec.json.encode((overhead_seconds, figures))
+        write_atomic(self.fallback_folder.with_suffix(".json"), content)
+
+    def fallback(self) -> tuple[float, dict[str, float]] | None:
+        """What was said of the fallback, if there is one."""
+        try:
+            content = self.fallback_folder.with_suffix(".json").read_bytes()
+        except FileNotFoundError:
+            return None
+        return msgspec.json.decode(content, type=tuple[float, dict[str, float]])
+
+
+def read_report(path: Path) -> AutoMLReport:
+    """A saved report.
+
+    Raises:
+        FileNotFoundError: there is none.
+        msgspec.MsgspecError: it is damaged.
+    """
+    return msgspec.json.decode(path.read_bytes(), type=AutoMLReport)

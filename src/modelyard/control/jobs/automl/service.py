@@ -1,0 +1,140 @@
+"""The rules of AutoML jobs, and what they have found out."""
+
+from dataclasses import replace
+from difflib import get_close_matches
+
+from modelyard.algorithms.automl.errors import AutoMLInvalidError
+from modelyard.algorithms.errors import TargetNotFoundError
+from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.automl.errors import NoWinnerError, ReportNotFoundError
+from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.service import JobService
+from modelyard.kit.ids import check_name
+from modelyard.storage.creations import Creation
+from modelyard.storage.database import Database
+from modelyard.types.automl.reports import AutoMLReport
+from modelyard.types.compute.scheduling import Placement
+from modelyard.types.datasets import DatasetFormat
+from modelyard.types.jobs import Job, JobKind, JobRecipe
+from modelyard.types.processes import Resources
+
+_TABLES = (DatasetFormat.CSV, DatasetFormat.PARQUET)
+_END_SHARE = 1.2
+"""The job is ended for good after this much of its budget: it keeps the budget by itself."""
+_END_SECONDS = 60.0
+
+
+class AutoMLService:
+    """Creates AutoML jobs; once there they are jobs like any other, with a report.
+
+    Args:
+        jobs: keeps them.
+        registry: has the data.
+        database: of jobs.
+        repository: of jobs.
+    """
+
+    def __init__(
+        self, jobs: JobService, registry: RegistryClient, database: Database, repository: JobRepository
+    ) -> None:
+        self._jobs = jobs
+        self._registry = registry
+        self._database = database
+        self._repository = repository
+
+    def create(
+        self,
+        project: str,
+        recipe: JobRecipe,
+        model: str | None,
+        resources: Resources,
+        *,
+        created_by: str,
+        creation: Creation | None = None,
+        placement: Placement | None = None,
+    ) -> Job:
+        """Accept an AutoML job. Its time limit is never below what its budget needs.
+
+        Raises:
+            NotFoundError: no such dataset version.
+            AutoMLInvalidError: no table, or no model to register the winner as.
+            TargetNotFoundError: the table has no such column.
+            JobNeverFitsError, BudgetExhaustedError: as for every job.
+        """
+        wanted = recipe.automl
+        if wanted is None or (model is None and not wanted.is_estimate):
+            raise AutoMLInvalidError(
+                "The winner has no name to be registered as",
+                hint='Name a "model", or ask for an estimate only.',
+                field="model",
+            )
+        pinned = replace(recipe, channels=self._jobs.pinned(project, recipe.channels))
+        self._check_data(project, pinned)
+        needed = wanted.budget_seconds * _END_SHARE + _END_SECONDS
+        return self._jobs.submit(
+            project,
+            JobKind.AUTOML,
+            pinned,
+            None if model is None else check_name(model, "model"),
+            replace(resources, time_limit_seconds=max(needed, resources.time_limit_seconds or 0.0)),
+            created_by=created_by,
+            creation=creation,
+            placement=placement or Placement(),
+        )
+
+    def report(self, project: str, job_id: str) -> AutoMLReport:
+        """What a job has found out so far.
+
+        Raises:
+            JobNotFoundError: no such job.
+            ReportNotFoundError: it is no AutoML job, or has not begun.
+        """
+        job = self._jobs.get(project, job_id)
+        with self._database.read() as connection:
+            report = self._repository.report(connection, job.id)
+        if report is None:
+            raise _no_report(job_id)
+        return report
+
+    def script(self, project: str, job_id: str) -> str:
+        """The program that trains the winner anew.
+
+        Raises:
+            JobNotFoundError, ReportNotFoundError: as for `report`.
+            NoWinnerError: there is none yet.
+        """
+        job = self._jobs.get(project, job_id)
+        with self._database.read() as connection:
+            report = self._repository.report(connection, job.id)
+        if job.kind is not JobKind.AUTOML:
+            raise _no_report(job_id)
+        if report is None or not report.script:
+            raise NoWinnerError(
+                f"Job '{job_id}' has no winner", hint="It has one when it has completed; an estimate has none."
+            )
+        return report.script
+
+    def _check_data(self, project: str, recipe: JobRecipe) -> None:
+        (ref,) = recipe.channels.values()
+        version = self._registry.dataset_version(project, ref.dataset, ref.number)
+        if version.format not in _TABLES:
+            raise AutoMLInvalidError(
+                f"Dataset '{ref.dataset}' is {version.format.value}, AutoML takes tables",
+                hint="Use a CSV or Parquet dataset; images: modelyard train image-classification.",
+                field="data",
+            )
+        names = [column.name for column in version.schema.columns]
+        if recipe.target not in names:
+            close = get_close_matches(str(recipe.target), names, n=1)
+            guess = f"Did you mean '{close[0]}'? " if close else ""
+            raise TargetNotFoundError(
+                f"The table has no column '{str(recipe.target)[:80]}' to predict",
+                hint=f"{guess}modelyard datasets show {ref.dataset} lists the columns.",
+                field="target",
+            )
+
+
+def _no_report(job_id: str) -> ReportNotFoundError:
+    return ReportNotFoundError(
+        f"Job '{job_id}' has no report", hint="Only AutoML jobs have one, as soon as their process has read the data."
+    )

@@ -1,0 +1,88 @@
+"""AutoML jobs: a good model of a table within a time."""
+
+from modelyard.sdk.calls import Mode, call
+from modelyard.sdk.resource import JOBS, read, send
+from modelyard.sdk.resources.compute.waiting import JobCalls, OnLook, channels_of, limits_of, place_of
+from modelyard.sdk.steps import Flow, Request
+from modelyard.types.automl.recipes import AutoMLTask, CandidateSource
+from modelyard.types.automl.reports import AutoMLReport
+from modelyard.types.compute.scheduling import Placement
+from modelyard.types.jobs import Job
+from modelyard.types.processes import Resources
+
+
+class AutoML(JobCalls[Mode]):
+    """Looks for a good model. The jobs are jobs like any other: `client.jobs` stops them and has their logs."""
+
+    @call
+    def start(
+        self,
+        data: str,
+        *,
+        target: str,
+        model: str | None = None,
+        budget_seconds: float = 600,
+        task: AutoMLTask | str = AutoMLTask.AUTO,
+        objective: str = "",
+        source: CandidateSource | str = CandidateSource.AUTO,
+        max_candidates: int | None = None,
+        holdout_share: float = 0.2,
+        estimate_only: bool = False,
+        seed: int = 0,
+        resources: Resources | None = None,
+        placement: Placement | None = None,
+        wait: bool = False,
+        timeout_seconds: float | None = None,
+        on_look: OnLook | None = None,
+    ) -> Flow[Job]:
+        """Find a good model of a table within `budget_seconds`, and register it as the next version of `model`.
+
+        Args:
+            data: a dataset ("houses", or "houses:2" for a version).
+            target: column to predict.
+            model: name that the winner is registered under; not needed for an estimate.
+            budget_seconds: from the start of the job's process to its end.
+            task: "classification", "regression", or "auto": by what the target holds.
+            objective: figure that decides; "": roc_auc for two classes, log_loss for more, rmse for numbers.
+            source: who proposes hyper-parameters: "flaml", "built-in", or "auto".
+            max_candidates: end when so many have been tried.
+            holdout_share: of the rows: none of them trains, and the winner is measured on them.
+            estimate_only: end after the profile and the estimate of what can be expected.
+            seed: seeds every random choice.
+            resources: limits of the job.
+            placement: queue, priority, spot, ...: when and where it may start.
+            wait: come back when the job has ended, and fail if it failed.
+            timeout_seconds: how long to wait; None waits for ever.
+            on_look: called with the job whenever the waiting looked at it.
+
+        Raises:
+            InvalidInputError: no such column, an objective that does not fit, ...: the message says which.
+            WaitFailedError: `wait` was asked for and the job did not complete.
+        """
+        body = {
+            "data": channels_of(data)["train"],
+            "target": target,
+            "model": model,
+            "budget_seconds": budget_seconds,
+            "task": task,
+            "objective": objective,
+            "source": source,
+            "max_candidates": max_candidates,
+            "holdout_share": holdout_share,
+            "estimate_only": estimate_only,
+            "seed": seed,
+            "resources": limits_of(resources),
+            "schedule": place_of(placement),
+        }
+        return self._submitted("automl-jobs", body, wait=wait, timeout_seconds=timeout_seconds, on_look=on_look)
+
+    @call
+    def report(self, id: str) -> Flow[AutoMLReport]:
+        """Profile, estimate and candidates, also while the job runs; `report.leaderboard()` has the best first."""
+        return read(AutoMLReport, self._path(JOBS, "automl-jobs", id, "report"))
+
+    @call
+    def script(self, id: str) -> Flow[str]:
+        """A Python program that trains the winner anew, to the byte."""
+        response = yield from send(Request(method="GET", path=self._path(JOBS, "automl-jobs", id, "script")))
+        return response.content.decode()

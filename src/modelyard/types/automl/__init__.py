@@ -1,0 +1,1 @@
+"""AutoML: what it is asked, and what it reports."""
