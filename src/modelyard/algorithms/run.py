@@ -19,6 +19,7 @@ from typing import NoReturn
 
 import msgspec
 
+from modelyard.algorithms import machine
 from modelyard.algorithms.errors import ChannelInvalidError
 from modelyard.algorithms.jobfile import JOB_FILE, OUTPUT_FOLDER, RESULT_FILE, JobFault, JobFile, JobResult
 from modelyard.errors import InvalidInputError, ModelyardError
@@ -95,6 +96,7 @@ def run(folder: Path) -> dict[str, float | str]:
     )
     kinds = {EVALUATION: _evaluate, REPLAY: _replay, BATCH: _batch}
     figures = kinds.get(recipe.algorithm, _train)(job, context)
+    machine.write(folder / machine.MACHINE_FILE)
     context.log("done")
     return figures
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from modelyard.types.batch.recipes import BatchRecipe, JobProgress
 from modelyard.types.compute.scheduling import Schedule
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
+from modelyard.types.scripting.conditions import Conditions
 from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
 
@@ -20,6 +21,11 @@ class JobKind(StrEnum):
     BATCH = "batch"
     TRIAL = "trial"
     SCRIPT = "script"
+    PROCESSING = "processing"
+
+
+REPEATABLE = (JobKind.TRAINING, JobKind.SCRIPT, JobKind.PROCESSING)
+"""Jobs that can be run again from their records."""
 
 
 class JobStatus(StrEnum):
@@ -88,13 +94,17 @@ SLICE_BOUND = "slice_bound"
 """Hyper-parameter of evaluation jobs: in one slice of the data, a loss up to this is none (0.05 if left out)."""
 
 
+OUTPUT_BYTES = "output_bytes"
+"""In the result of a script or processing job: what the files that it has left take in the object store."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecipe:
     """Everything that defines what a job computes: the same recipe on the same data gives the same model.
 
     Attributes:
-        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay", "batch" or "script"
-            for such jobs.
+        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay", "batch", "script"
+            or "processing" for such jobs.
         hyperparameters: overrides of the algorithm's defaults; for evaluation jobs SLICE_BOUND.
         channels: role -> dataset ("train" for training; any roles for evaluation; "requests" for replay; "input" for
             batch, unless that reads an object or an address).
@@ -105,7 +115,7 @@ class JobRecipe:
         batch: for batch jobs only.
         is_trial: it is measured on rows between those that train and those that are held out, so that the choice among
             many trials cannot wear out the rows that judge the chosen one.
-        script: for script jobs only.
+        script: for script and processing jobs only.
     """
 
     algorithm: str
@@ -146,6 +156,7 @@ class Job:
     `result` holds what it made: {"model_version": "digits:1"} or evaluation figures. `progress` is told by batch jobs
     that have begun to answer. `control` names the control process beside which it runs, where several work on one
     database. `schedule` says where it stands while it has not ended. `rerun_of` names the job that it repeats.
+    `conditions` is what its present attempt runs on.
     """
 
     project: str
@@ -169,6 +180,7 @@ class Job:
     control: str = ""
     schedule: Schedule | None = None
     rerun_of: str = ""
+    conditions: Conditions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

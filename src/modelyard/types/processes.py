@@ -105,7 +105,8 @@ class Mount:
     Attributes:
         path: on the host.
         is_writable: whether the process may write there.
-        target: where it is inside a container of an image; empty, and without an image: at the same path.
+        target: where it is inside a container of an image, or a sandbox of the level `bubblewrap`; empty, and at weaker
+            levels: at the same path.
     """
 
     path: str

@@ -9,6 +9,7 @@ from pathlib import Path
 from modelyard.algorithms.jobfile import JobFile, JobResult
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.batch.work import BatchWork
+from modelyard.control.jobs.conditions import begun, read_machine, threads_of
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.repository import JobRepository
@@ -23,7 +24,7 @@ from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.types.compute.scheduling import EntryState
-from modelyard.types.jobs import Job, JobEnd, JobKind, JobStatus
+from modelyard.types.jobs import REPEATABLE, Job, JobEnd, JobKind, JobStatus
 from modelyard.types.models import Lineage
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, ProcessStatus
 from modelyard.types.scripting.recipes import ScriptRecipe
@@ -39,6 +40,9 @@ POLL_SECONDS = 0.2
 
 PREEMPTION_GRACE_SECONDS = 20.0
 """Between the SIGTERM that asks a spot job to leave and the SIGKILL: time to write a checkpoint."""
+
+
+_OWN_FAULTS = (EndCause.EXIT, EndCause.SIGNAL, EndCause.OUT_OF_MEMORY, EndCause.TIMEOUT, EndCause.DISK_LIMIT)
 
 
 def job_of(ticket: str) -> str:
@@ -134,7 +138,10 @@ class JobExecution:
         if job.status is JobStatus.PENDING:
             return True  # the next attempt was prepared, and then this was killed
         end = self._process_end(job)
-        if _is_worth_another_try(job, end):
+        if job.conditions is not None:
+            machine = read_machine(self._folder(job))
+            job = replace(job, conditions=replace(job.conditions, machine=machine))
+        if _is_worth_another_try(job, end) or _has_retries(job, entry, end):
             if self._is_stop_requested(job.id):
                 end = replace(end, cause=EndCause.STOPPED, message="It was stopped.")
             elif entry.state is EntryState.LEAVING or job.attempt - entry.preemptions < MAX_ATTEMPTS:
@@ -163,16 +170,22 @@ class JobExecution:
     def _spec(self, job_id: str, entry: Entry) -> ProcessSpec:
         """The process of a job's present attempt, its files in place, on the host that was planned for it."""
         job = self._load(job_id)
-        spec = self._prepare(job) if job.recipe.script is None else self._script(job, job.recipe.script)
+        if job.recipe.script is None:
+            spec, fetched = self._prepare(job), {}
+        else:
+            script, spec = self._script(job, job.recipe.script)
+            fetched = self._scripts.digests(job, script)
+        if job.kind in REPEATABLE:
+            self._save(replace(self._load(job_id), conditions=begun(job, self._inputs, fetched)))
         memory_bytes = entry.memory_bytes * entry.hosts
         return replace(spec, labels=_labels(job, entry), node=entry.host or "", node_memory_bytes=memory_bytes)
 
-    def _script(self, job: Job, recipe: ScriptRecipe) -> ProcessSpec:
+    def _script(self, job: Job, recipe: ScriptRecipe) -> tuple[ScriptRecipe, ProcessSpec]:
         script = self._scripts.pinned(recipe)
         if script != recipe:
             job = replace(job, recipe=replace(job.recipe, script=script))
             self._save(job)
-        return self._scripts.prepare(job, script, self._folder(job))
+        return script, self._scripts.prepare(job, script, self._folder(job))
 
     def _prepare(self, job: Job) -> ProcessSpec:
         folder = self._folder(job)
@@ -185,7 +198,7 @@ class JobExecution:
             (bundle,) = candidates.values()
             batch, mounts = self._batches.prepare(job, job.recipe.batch, bundle)
             has_loopback = self._batches.has_loopback(bundle)
-        threads = max(1, int(job.resources.cpus or 1))
+        threads = threads_of(job)
         file = JobFile(recipe=job.recipe, channels=channels, candidates=candidates, threads=threads, batch=batch)
         write_atomic(folder / "job.json", file.to_json())
         inputs = [channel.path for channel in channels.values()] + list(candidates.values())
@@ -338,3 +351,11 @@ def _labels(job: Job, entry: Entry) -> dict[str, str]:
 def _is_worth_another_try(job: Job, end: ProcessEnd) -> bool:
     is_killed = end.cause is EndCause.SIGNAL and end.signal == signal.SIGKILL
     return end.cause in (EndCause.LOST, EndCause.PREEMPTED) or (job.kind is JobKind.BATCH and is_killed)
+
+
+def _has_retries(job: Job, entry: Entry, end: ProcessEnd) -> bool:
+    """Whether a job that failed by itself asked for another attempt."""
+    script = job.recipe.script
+    if script is None or end.cause not in _OWN_FAULTS or end.exit_code == 0:
+        return False
+    return job.attempt - entry.preemptions <= script.retries

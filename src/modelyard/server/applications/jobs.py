@@ -17,6 +17,7 @@ from modelyard.control.jobs.batch.api import router as batch_router
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.client import InProcessJobsClient
 from modelyard.control.jobs.metering import ReservationMeter
+from modelyard.control.jobs.processing.api import router as processing_router
 from modelyard.control.jobs.reruns.api import router as reruns_router
 from modelyard.control.jobs.reruns.service import RerunService
 from modelyard.control.jobs.scripts.api import router as scripts_router
@@ -51,7 +52,7 @@ DESCRIPTION = """
 Work that ends: training, evaluation, batch and script jobs. A training job runs a **built-in algorithm** on a dataset
 version of the registry, in a sandboxed process of its own, and registers what it makes as the next version of a model.
 A batch job answers all rows of a dataset version, an object or an address by one version of a model. A script job runs
-**code of your own**: a snapshot of a folder, or an image.
+**code of your own**: a snapshot of a folder, or an image; a processing job does so to make datasets of data.
 While it runs you can follow its log and its metrics; afterwards its record says how it ended and why.
 """
 
@@ -83,14 +84,16 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     service, workflow = jobs_of(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
     tunings, tuning = tuning_of(context, service)
-    tracking = assemble_tracking(context, registry, guard)
+    tracking, environments = assemble_tracking(context, registry, guard), environments_of(context)
+    scripts = parts.scripts.service(service, registry, environments, parts.engine)
     routers = [
         algorithms_router(guard),
-        environments_router(environments_of(context), guard),
+        environments_router(environments, guard),
         jobs_router(service, guard, context.settings),
         batch_router(BatchJobService(service, registry, references), guard, context.settings),
         tuning_router(tunings, guard, context.settings),
-        scripts_router(parts.scripts.service(service, registry, parts.engine), guard, context.settings),
+        scripts_router(scripts, guard, context.settings),
+        processing_router(scripts, guard, context.settings),
         reruns_router(RerunService(service, registry, parts.scripts.results), guard),
         queues_router(scheduling.queues, scheduling.service, guard),
         waiting_router(scheduling.queues, scheduling.service, guard),

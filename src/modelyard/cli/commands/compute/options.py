@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,6 +40,17 @@ Priority = Annotated[int, typer.Option(help="-10 to 10, added to that of its que
 Spot = Annotated[bool, typer.Option("--spot", help="Cheaper; it makes room for others and comes back.")]
 StartWithin = Annotated[float | None, typer.Option(metavar="MINUTES", help="Or else not at all.")]
 Reservation = Annotated[str | None, typer.Option(help="Run on this reserved capacity.")]
+
+
+Requirements = Annotated[Path | None, typer.Option(help="Requirements file: packages of its own.")]
+EnvironmentName = Annotated[str, typer.Option(help="Environment by name, in place of requirements.")]
+PythonVersion = Annotated[str, typer.Option(help="Version of Python for the requirements, such as 3.12.")]
+MetricPatterns = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=REGEX", help="Read a metric from the output; may be repeated.")
+]
+Image = Annotated[str, typer.Option(help="Container image that is run instead.")]
+ImageCommand = Annotated[str, typer.Option(help="Program and arguments in the image, as one text.")]
+Retries = Annotated[int, typer.Option(min=0, max=4, help="Begin again so often after it has failed by itself.")]
 
 
 class SettingInvalidError(InvalidInputError):

@@ -32,8 +32,8 @@ class MetricDefinitionRequest(BaseModel):
         return MetricDefinition(name=self.name, regex=self.regex)
 
 
-class ScriptJobRequest(LimitedRequest):
-    """Run a Python file of a snapshot, or an image."""
+class ProgramRequest(LimitedRequest):
+    """What jobs of people's own code have in common: a Python file of a snapshot, or an image."""
 
     code: str = Field(default="", max_length=64, description="Digest of a snapshot; an image may have one as well.")
     entry_point: str = Field(
@@ -57,20 +57,52 @@ class ScriptJobRequest(LimitedRequest):
         description="Handed over as `--name value`, and as the JSON file that MODELYARD_HYPERPARAMETERS names.",
         examples=[{"epochs": 20}],
     )
-    channels: dict[str, ChannelRequest] = Field(
-        default_factory=dict,
-        max_length=50,
-        description="Input data by role: a folder each, which MODELYARD_CHANNEL_<ROLE> names.",
-    )
     requirements: str = Field(
         default="",
         max_length=200_000,
         description="Content of a requirements file or a lock; without one it runs with the platform's own packages.",
     )
+    environment: str = Field(
+        default="", max_length=63, description="Name of an environment, in place of requirements.", examples=["spark"]
+    )
+    python: str = Field(
+        default="",
+        pattern=r"^(\d+\.\d+)?$",
+        description="Version of Python for the requirements; empty: the platform's.",
+        examples=["3.12"],
+    )
     metrics: list[MetricDefinitionRequest] = Field(
         default=[], max_length=50, description="Metrics to read from the output, beside `modelyard.log_metric`."
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Told to the script as MODELYARD_SEED.")
+    retries: int = Field(
+        default=0, ge=0, le=4, description="How often it is begun again after it has failed by itself."
+    )
+
+    def program(self) -> ScriptRecipe:
+        """As plain data."""
+        return ScriptRecipe(
+            code=self.code,
+            entry_point=self.entry_point,
+            image=self.image,
+            command=tuple(self.command),
+            arguments=tuple(self.arguments),
+            requirements=self.requirements.strip(),
+            environment_name=self.environment,
+            python=self.python,
+            metrics=tuple(each.definition() for each in self.metrics),
+            retries=self.retries,
+        )
+
+
+class ScriptJobRequest(ProgramRequest):
+    """Run a Python file of a snapshot, or an image."""
+
+    channels: dict[str, ChannelRequest] = Field(
+        default_factory=dict,
+        max_length=50,
+        description="Input data by role: a folder each, which MODELYARD_CHANNEL_<ROLE> names.",
+    )
     model: str | None = Field(
         default=None,
         description="Model that gets what is in the folder MODELYARD_MODEL as its next version; made if absent.",
@@ -103,14 +135,4 @@ class ScriptJobRequest(LimitedRequest):
 
     def script(self) -> ScriptRecipe:
         """The rest."""
-        return ScriptRecipe(
-            code=self.code,
-            entry_point=self.entry_point,
-            image=self.image,
-            command=tuple(self.command),
-            arguments=tuple(self.arguments),
-            requirements=self.requirements.strip(),
-            metrics=tuple(each.definition() for each in self.metrics),
-            dataset=self.dataset,
-            hosts=self.hosts,
-        )
+        return replace(self.program(), dataset=self.dataset, hosts=self.hosts)

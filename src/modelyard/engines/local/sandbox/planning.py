@@ -125,7 +125,7 @@ def _wrapper(spec: ProcessSpec, temporary: str, devices: Sequence[str]) -> list[
     for readable in visible.python_paths():
         arguments += ["--ro-bind", readable, readable]
     for mount in spec.mounts:
-        arguments += ["--bind" if mount.is_writable else "--ro-bind", mount.path, mount.path]
+        arguments += ["--bind" if mount.is_writable else "--ro-bind", mount.path, mount.target or mount.path]
     arguments += ["--bind", spec.work_directory, spec.work_directory]
     return [*arguments, "--remount-ro", "/", "--"]
 

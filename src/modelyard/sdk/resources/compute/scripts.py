@@ -10,7 +10,7 @@ from modelyard.kit.files import inside
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.packing import pack_code
 from modelyard.sdk.resource import JOBS, decode, pages, send
-from modelyard.sdk.resources.compute.waiting import JobCalls, channels_of, limits_of, place_of
+from modelyard.sdk.resources.compute.waiting import JobCalls, channels_of, limits_of, place_of, source_of
 from modelyard.sdk.resources.uploads import FileMissingError
 from modelyard.sdk.steps import Download, Flow, Request, Response, Work
 from modelyard.sdk.transfers import download
@@ -42,6 +42,8 @@ class ScriptJobs(JobCalls[Mode]):
         hyperparameters: Mapping[str, Scalar] | None = None,
         data: str | Mapping[str, str] | None = None,
         requirements: str | Path | None = None,
+        environment: str = "",
+        python: str = "",
         metrics: Mapping[str, str] | None = None,
         model: str | None = None,
         dataset: str | None = None,
@@ -49,6 +51,7 @@ class ScriptJobs(JobCalls[Mode]):
         command: Sequence[str] = (),
         hosts: int = 1,
         seed: int = 0,
+        retries: int = 0,
         resources: Resources | None = None,
         placement: Placement | None = None,
         wait: bool = False,
@@ -62,6 +65,8 @@ class ScriptJobs(JobCalls[Mode]):
             hyperparameters: handed over as `--name value`, and as a JSON file.
             data: a dataset ("digits:2") for the channel `train`, or datasets by channel.
             requirements: a requirements file or lock; None: it runs with the platform's own packages.
+            environment: name of an environment, in place of requirements.
+            python: version of Python for the requirements ("3.12"); the platform's if empty.
             metrics: name -> regular expression (RE2) whose first group is the value, in a line of output.
             model: model that gets what the script saves in the folder MODELYARD_MODEL as its next version.
             dataset: dataset that gets the one file of the folder MODELYARD_OUTPUT as its next version.
@@ -69,6 +74,7 @@ class ScriptJobs(JobCalls[Mode]):
             command: program and arguments in the image; none: what the image says.
             hosts: a gang of so many processes that reach each other; all start or none.
             seed: told to the script.
+            retries: how often it is begun again after it has failed by itself.
             resources: limits of the job; of each member of a gang.
             placement: queue, priority, spot, ...: when and where it may start.
             wait: come back when the job has ended, and fail (WaitFailedError) if it failed.
@@ -78,20 +84,67 @@ class ScriptJobs(JobCalls[Mode]):
             ModelyardError: what the platform says against it.
         """
         body = yield from self._code(code, entry_point, image, requirements)
-        body |= {
-            "command": [*command],
-            "arguments": [*arguments],
-            "hyperparameters": dict(hyperparameters or {}),
-            "channels": channels_of(data or {}),
-            "metrics": [{"name": name, "regex": regex} for name, regex in (metrics or {}).items()],
-            "hosts": hosts,
-            "seed": seed,
-            "model": model,
-            "dataset": dataset,
-            "resources": limits_of(resources),
-            "schedule": place_of(placement),
-        }
+        body |= _told(command, arguments, hyperparameters, environment, python, metrics)
+        body |= {"seed": seed, "retries": retries, "resources": limits_of(resources), "schedule": place_of(placement)}
+        body |= {"channels": channels_of(data or {}), "hosts": hosts, "model": model, "dataset": dataset}
         return (yield from self._submitted("script-jobs", body, wait=wait))
+
+    @call
+    def process(
+        self,
+        code: str | Path | None = None,
+        *,
+        outputs: Mapping[str, str],
+        inputs: Mapping[str, str] | None = None,
+        entry_point: str = "",
+        arguments: Sequence[str] = (),
+        hyperparameters: Mapping[str, Scalar] | None = None,
+        requirements: str | Path | None = None,
+        environment: str = "",
+        python: str = "",
+        metrics: Mapping[str, str] | None = None,
+        image: str = "",
+        command: Sequence[str] = (),
+        seed: int = 0,
+        retries: int = 0,
+        resources: Resources | None = None,
+        placement: Placement | None = None,
+        wait: bool = False,
+    ) -> Flow[Job]:
+        """Make datasets of data by a Python file or an image: all that are promised, or none.
+
+        Args:
+            code: a Python file, or a folder (without hidden files) of which `entry_point` is run.
+            outputs: output -> dataset. The one file in the folder MODELYARD_OUTPUT_<NAME> becomes its next version.
+            inputs: name -> a dataset ("houses:2"), the key of an object ("inputs/<project>/..."), or an `https://`
+                address that the platform allows; each is a folder, MODELYARD_CHANNEL_<NAME>.
+            entry_point: file of the folder.
+            arguments: handed to it behind the hyper-parameters.
+            hyperparameters: handed over as `--name value`, and as a JSON file.
+            requirements: a requirements file or lock; None: it runs with the platform's own packages.
+            environment: name of an environment, in place of requirements.
+            python: version of Python for the requirements ("3.12"); the platform's if empty.
+            metrics: name -> regular expression (RE2) whose first group is the value, in a line of output.
+            image: container image that is run instead; its packages are its own.
+            command: program and arguments in the image; none: what the image says.
+            seed: told to the script.
+            retries: how often it is begun again after it has failed by itself.
+            resources: limits of the job.
+            placement: queue, priority, spot, ...: when and where it may start.
+            wait: come back when the job has ended, and fail (WaitFailedError) if it failed.
+
+        Returns:
+            The job; `result["dataset/<output>"]` names the version that an output became.
+
+        Raises:
+            FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
+            ModelyardError: what the platform says against it.
+        """
+        body = yield from self._code(code, entry_point, image, requirements)
+        body |= _told(command, arguments, hyperparameters, environment, python, metrics)
+        body |= {"seed": seed, "retries": retries, "resources": limits_of(resources), "schedule": place_of(placement)}
+        body |= {"inputs": {name: source_of(text) for name, text in (inputs or {}).items()}, "outputs": dict(outputs)}
+        return (yield from self._submitted("processing-jobs", body, wait=wait))
 
     def _code(
         self, code: str | Path | None, entry_point: str, image: str, requirements: str | Path | None
@@ -127,6 +180,25 @@ class ScriptJobs(JobCalls[Mode]):
             target: Path = yield Work(partial(_place, Path(folder), file.path))
             yield from download(Download(path=path, target=target), file.digest)
         return files
+
+
+def _told(
+    command: Sequence[str],
+    arguments: Sequence[str],
+    hyperparameters: Mapping[str, Scalar] | None,
+    environment: str,
+    python: str,
+    metrics: Mapping[str, str] | None,
+) -> dict[str, object]:
+    """What a request says of how the program is run."""
+    return {
+        "command": [*command],
+        "arguments": [*arguments],
+        "hyperparameters": dict(hyperparameters or {}),
+        "environment": environment,
+        "python": python,
+        "metrics": [{"name": name, "regex": regex} for name, regex in (metrics or {}).items()],
+    }
 
 
 def _packed(code: Path) -> bytes:
