@@ -4,12 +4,16 @@ Runs in a job's own environment (`--environment spark`), beside pyspark and onnx
 there. A converter that is wrong must not make a model that is wrong, so what it made is compared with Spark here.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+COLUMNS = "modelyard.columns"
+"""Metadata of an ONNX file: which columns each of its inputs has, as a JSON object. See `runtimes/formats/onnx.py`."""
 
 _COMPARED_ROWS = 1000
 _TOLERANCE = 1e-4
@@ -32,7 +36,7 @@ def save_onnx(model: Any, rows: Any, folder: str | Path | None = None) -> Path:
         folder: where it goes; None: the folder MODELYARD_MODEL.
 
     Returns:
-        The file. Its inputs are the columns that the pipeline reads, by their names.
+        The file. Callers send it the columns that the pipeline reads, by their names.
 
     Raises:
         ConversionDiffersError: the answers differ; the message says by how much.
@@ -49,8 +53,9 @@ def save_onnx(model: Any, rows: Any, folder: str | Path | None = None) -> Path:
         spark_session=rows.sparkSession,
         target_opset=_OPSET,
     )
+    inputs = _gather(converted, columns)
     content: bytes = converted.SerializeToString()
-    _compare(content, model, rows.limit(_COMPARED_ROWS), columns)
+    _compare(content, model, rows.limit(_COMPARED_ROWS), inputs)
     path = Path(folder or os.environ["MODELYARD_MODEL"]) / "model.onnx"
     path.write_bytes(content)
     return path
@@ -73,15 +78,37 @@ def _columns_read(model: Any, rows: Any) -> "Mapping[str, str]":
     return {name: kinds[name] for name in dict.fromkeys(read) if name in kinds and name not in made}
 
 
-def _compare(content: bytes, model: Any, rows: Any, columns: "Mapping[str, str]") -> None:
+def _gather(model: Any, columns: "Mapping[str, str]") -> dict[str, list[str]]:
+    """Make one input of all columns of numbers and one of all texts, as models of tables have; input -> its columns."""
+    from onnx import TensorProto, helper  # noqa: PLC0415 - in the job's environment alone
+
+    graph = model.graph
+    inputs = {
+        "numbers": [name for name, kind in columns.items() if kind in _NUMBERS],
+        "texts": [name for name, kind in columns.items() if kind not in _NUMBERS],
+    }
+    inputs = {name if name not in columns else f"{name} of the row": found for name, found in inputs.items() if found}
+    del graph.input[:]
+    for name, found in inputs.items():
+        is_text = columns[found[0]] not in _NUMBERS
+        type_ = TensorProto.STRING if is_text else TensorProto.FLOAT
+        graph.input.append(helper.make_tensor_value_info(name, type_, [None, len(found)]))
+        sizes = f"{name} sizes"
+        graph.initializer.append(helper.make_tensor(sizes, TensorProto.INT64, [len(found)], [1] * len(found)))
+        graph.node.insert(0, helper.make_node("Split", [name, sizes], found, axis=1))
+    helper.set_model_props(model, {COLUMNS: json.dumps(inputs)})
+    return inputs
+
+
+def _compare(content: bytes, model: Any, rows: Any, inputs: "Mapping[str, list[str]]") -> None:
     import numpy as np  # noqa: PLC0415 - in the job's environment alone
     import onnxruntime  # noqa: PLC0415
 
+    columns = [name for found in inputs.values() for name in found]
     expected = model.transform(rows).select(*columns, "prediction").toPandas()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    given = {
-        name: expected[[name]].to_numpy("float32" if kind in _NUMBERS else "object") for name, kind in columns.items()
-    }
+    kinds = {node.name: "object" if "string" in node.type else "float32" for node in session.get_inputs()}
+    given = {name: expected[found].to_numpy(kinds[name]) for name, found in inputs.items()}
     found = np.asarray(session.run(["prediction"], given)[0], dtype=float).ravel()
     true = expected["prediction"].to_numpy(float)
     apart = np.abs(found - true) / np.maximum(1.0, np.abs(true))

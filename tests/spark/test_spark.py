@@ -92,12 +92,13 @@ def test_a_pipeline_trains_is_registered_and_deployed_and_answers_as_spark_did(
     assert job.conditions.machine.libraries["pyspark"]
     assert client.models.get("cells").lineage.environment == job.recipe.script.environment
     client.jobs.download(job.id, tmp_path / "left")
+    assert client.models.get("cells").manifest.signature.inputs[0].columns[:2] == ("mean_radius", "mean_texture")
     answers = pyarrow.csv.read_csv(tmp_path / "left" / "output" / "answers.csv").to_pylist()
     assert len(answers) > 80
     assert len({row["prediction"] for row in answers}) == 2
     for row in answers:
         expected = row.pop("prediction")
-        assert float(client.predict("cells", row).value) == expected
+        assert float(client.predict("cells", row).value) == expected, row
 
 
 def test_every_estimator_of_the_guide_converts_or_is_refused_as_it_says(client: Client, tmp_path: Path):
