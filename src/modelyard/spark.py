@@ -19,7 +19,10 @@ _COMPARED_ROWS = 1000
 _TOLERANCE = 1e-4
 """Of the larger of 1 and the value: ONNX computes in float32, Spark in float64."""
 
-_OPSET = 15
+_OPSET = 15  # at most: onnxmltools takes the lowest in which the pipeline can be said
+_SIZES_ARE_INPUT = 13
+"""Opset since which Split has the sizes as an input. Source: ONNX operators, Split."""
+
 _NUMBERS = ("int", "bigint", "smallint", "tinyint", "float", "double", "boolean")
 
 
@@ -82,7 +85,7 @@ def _gather(model: Any, columns: "Mapping[str, str]") -> dict[str, list[str]]:
     """Make one input of all columns of numbers and one of all texts, as models of tables have; input -> its columns."""
     from onnx import TensorProto, helper  # noqa: PLC0415 - in the job's environment alone
 
-    graph = model.graph
+    graph, opset = model.graph, next(each.version for each in model.opset_import if not each.domain)
     inputs = {
         "numbers": [name for name, kind in columns.items() if kind in _NUMBERS],
         "texts": [name for name, kind in columns.items() if kind not in _NUMBERS],
@@ -93,6 +96,9 @@ def _gather(model: Any, columns: "Mapping[str, str]") -> dict[str, list[str]]:
         is_text = columns[found[0]] not in _NUMBERS
         type_ = TensorProto.STRING if is_text else TensorProto.FLOAT
         graph.input.append(helper.make_tensor_value_info(name, type_, [None, len(found)]))
+        if opset < _SIZES_ARE_INPUT:
+            graph.node.insert(0, helper.make_node("Split", [name], found, axis=1, split=[1] * len(found)))
+            continue
         sizes = f"{name} sizes"
         graph.initializer.append(helper.make_tensor(sizes, TensorProto.INT64, [len(found)], [1] * len(found)))
         graph.node.insert(0, helper.make_node("Split", [name, sizes], found, axis=1))
