@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
-.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-sagemaker test-mlflow test-ray test-containers test-chaos \
+.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-sagemaker test-mlflow test-ray test-spark test-containers test-chaos \
 	test-automl test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
 
 help: ## Show the targets
@@ -20,7 +20,7 @@ install-torch: $(VENV)/.core ## Add the CPU build of torch (image classification
 
 test: $(VENV)/.dev ## Run all tests but the suites that have a target of their own
 	@$(PYTHON) -m pytest -n 3 --dist loadfile --durations 25 tests --ignore tests/chaos --ignore tests/containers --ignore tests/sagemaker \
-		--ignore tests/automl
+		--ignore tests/automl --ignore tests/spark
 
 test-chaos: $(VENV)/.dev ## Kill, disturb and load everything at random, and look for lies and losses
 	@$(PYTHON) -m pytest -q -n 2 tests/chaos
@@ -59,6 +59,9 @@ test-ray: $(VENV)/.dev ## Run the tests on Ray clusters, in an environment of th
 	@UV_PROJECT_ENVIRONMENT=.venv-ray $(UV) sync --quiet --frozen --inexact --extra ray
 	@sh scripts/install_torch.sh .venv-ray/bin/python
 	@.venv-ray/bin/python -m pytest -q -n 0 tests/cluster
+
+test-spark: $(VENV)/.dev ## Run the tests of Spark jobs; fetches Spark, needs Java 17 or newer
+	@$(PYTHON) -m pytest -q -n 0 tests/spark
 
 test-containers: $(VENV)/.dev ## Run the tests of containers, on a Podman that Debian has (installed if it is missing)
 	@sh scripts/install_podman.sh

@@ -19,6 +19,7 @@ from modelyard.control.autoscaling.repository import NodeRepository
 from modelyard.control.autoscaling.service import AutoscalingService
 from modelyard.control.clients.http_jobs import HttpJobsClient
 from modelyard.control.environments.api import router as environments_router
+from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.errors import EnvironmentBuildFailedError
 from modelyard.control.environments.repository import EnvironmentRepository
 from modelyard.control.environments.service import EnvironmentService
@@ -31,6 +32,7 @@ from modelyard.control.jobs.debugging.api import router as findings_router
 from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.output import JobOutput
+from modelyard.control.jobs.processing.api import router as processing_router
 from modelyard.control.jobs.profiling.api import router as profiles_router
 from modelyard.control.jobs.profiling.keeping import KeptSamples
 from modelyard.control.jobs.profiling.service import ProfileService
@@ -69,6 +71,7 @@ TRAIN = "/projects/default/training-jobs"
 BODY = {"algorithm": "image-classification", "model": "digits", "channels": {"train": {"dataset": "digits"}}}
 
 SCRIPT = "/projects/default/script-jobs"
+PROCESS = "/projects/default/processing-jobs"
 BATCH = "/projects/default/batch-jobs"
 AUTOML = "/projects/default/automl-jobs"
 SCORE = {"model": "houses", "source": {"dataset": "new"}, "output": "scored"}
@@ -144,7 +147,10 @@ LOCK = "numpy==2.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
 class Builder:
     """Locks everything to the same, and installs nothing."""
 
-    def lock(self, requirements):
+    def check_python(self, version):
+        EnvironmentBuilder(None, Path()).check_python(version)
+
+    def lock(self, requirements, python=""):
         if "broken" in requirements:
             raise EnvironmentBuildFailedError("resolving the requirements failed: broken")
         return LOCK
@@ -169,14 +175,23 @@ def service(database, scheduling):
 
 
 @pytest.fixture
-def batches(service):
-    references = ReferenceService(OneDataset(), open_objects("memory://"), Fetcher(["data.example.com"], 1), 10)
+def references():
+    return ReferenceService(OneDataset(), open_objects("memory://"), Fetcher(["data.example.com"], 1), 10)
+
+
+@pytest.fixture
+def batches(service, references):
     return BatchJobService(service, OneDataset(), references)
 
 
 @pytest.fixture
 def searches(service, database):
     return AutoMLService(service, OneDataset(), database, JobRepository())
+
+
+@pytest.fixture
+def environments(database):
+    return EnvironmentService(database, EnvironmentRepository(), Builder(), SystemClock())
 
 
 @pytest.fixture
@@ -192,18 +207,19 @@ def tunings(service, scripts, database):
 
 
 @pytest.fixture
-def scripts(service, tmp_path):
+def scripts(service, references, environments, tmp_path):
     registry, engine, home = OneDataset(), NoProcesses(), Home(tmp_path)
     parts = assemble_scripts(
         registry=registry,
         inputs=JobInputs(registry, home),
+        references=references,
         environments=None,
         engine=engine,
         objects=open_objects("memory://"),
         home=home,
         is_shared=False,
     )
-    return parts.service(service, registry, engine)
+    return parts.service(service, registry, environments, engine)
 
 
 @pytest.fixture
@@ -239,6 +255,7 @@ def application(
     results,
     scheduling,
     autoscaling,
+    environments,
     stub_guard,
     list_audit,
     tmp_path,
@@ -246,9 +263,7 @@ def application(
 ):
     routers = [
         algorithms_router(stub_guard),
-        environments_router(
-            EnvironmentService(database, EnvironmentRepository(), Builder(), SystemClock()), stub_guard
-        ),
+        environments_router(environments, stub_guard),
         jobs_router(service, stub_guard, Settings(home=tmp_path)),
         batch_router(batches, stub_guard, Settings(home=tmp_path)),
         automl_router(searches, stub_guard, Settings(home=tmp_path)),
@@ -259,6 +274,7 @@ def application(
             ProfileService(service, database, JobRepository(), KeptSamples(NoProcesses(), open_objects("memory://"))),
             stub_guard,
         ),
+        processing_router(scripts, stub_guard, Settings(home=tmp_path)),
         reruns_router(RerunService(service, OneDataset(), results), stub_guard),
         queues_router(scheduling.queues, scheduling.service, stub_guard),
         waiting_router(scheduling.queues, scheduling.service, stub_guard),
@@ -273,7 +289,7 @@ def client(application, connect):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 55
+    assert assert_protected(application) == 56
 
 
 def test_an_automl_job_is_accepted_pinned_and_given_time_to_keep_its_budget(client, database):
@@ -700,13 +716,18 @@ def test_a_search_that_cannot_be_carried_out_is_refused_with_what_would(client, 
     assert client.get(TUNE).json()["items"] == []
 
 
-def test_a_script_job_is_accepted_with_its_data_and_its_image_pinned(client):
+@pytest.fixture
+def snapshot(client):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("train.py", "print()")
-    snapshot = client.post("/projects/default/snapshots", content=packed.getvalue())
-    assert (snapshot.status_code, snapshot.json()["files"]) == (201, ["train.py"])
-    body = {"code": snapshot.json()["digest"], "entry_point": "train.py", "channels": {"train": {"dataset": "digits"}}}
+    sent = client.post("/projects/default/snapshots", content=packed.getvalue())
+    assert (sent.status_code, sent.json()["files"]) == (201, ["train.py"])
+    return sent.json()["digest"]
+
+
+def test_a_script_job_is_accepted_with_its_data_and_its_image_pinned(client, snapshot):
+    body = {"code": snapshot, "entry_point": "train.py", "channels": {"train": {"dataset": "digits"}}}
     job = client.post(SCRIPT, json=body | {"hosts": 2, "resources": {"cpus": 0.5}}).json()
     assert (job["kind"], job["recipe"]["script"]["hosts"], job["schedule"]["hosts"]) == ("script", 2, 2)
     assert job["recipe"]["channels"]["train"] == {"dataset": "digits", "number": 1}
@@ -735,6 +756,63 @@ def test_a_script_job_is_accepted_with_its_data_and_its_image_pinned(client):
 def test_a_script_job_that_cannot_run_is_refused_with_what_is_wrong(client, body, status, code, field):
     answer = client.post(SCRIPT, json=body)
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (status, code, field)
+
+
+def test_a_processing_job_is_accepted_with_its_inputs_pinned_and_its_outputs_named(client):
+    inputs = {"raw": {"dataset": "digits:1"}, "prices": {"url": "https://data.example.com/prices.csv"}}
+    body = {"image": "cleaner:1", "inputs": inputs, "outputs": {"train": "clean", "test": "held-out"}, "retries": 2}
+    job = client.post(PROCESS, json=body).json()
+    assert (job["kind"], job["recipe"]["algorithm"], job["model"]) == ("processing", "processing", None)
+    assert job["recipe"]["channels"] == {"raw": {"dataset": "digits", "number": 1}}
+    script = job["recipe"]["script"]
+    assert script["sources"]["prices"]["url"] == "https://data.example.com/prices.csv"
+    assert (script["outputs"], script["retries"]) == ({"train": "clean", "test": "held-out"}, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code", "field"),
+    [
+        ({"outputs": {}}, 400, "invalid_input", "outputs"),
+        ({"outputs": {"a": "same", "b": "same"}}, 400, "invalid_input", "outputs"),
+        ({"outputs": {"a": "../x"}}, 400, "name_invalid", "outputs.a"),
+        ({"outputs": {"../a": "clean"}}, 400, "job_invalid", None),
+        ({"inputs": {"raw": {"dataset": "cats"}}}, 404, "not_found", None),
+        ({"inputs": {"raw": {}}}, 400, "invalid_input", "inputs.raw"),
+        ({"inputs": {"raw": {"object": "inputs/other/a.csv"}}}, 400, "reference_forbidden", None),
+        ({"inputs": {"raw": {"url": "https://elsewhere.example.com/a.csv"}}}, 400, "reference_forbidden", None),
+        ({"image": "", "code": ""}, 400, "job_invalid", "code"),
+        ({"environment": "sklearn"}, 400, "job_invalid", "image"),
+        ({"retries": 9}, 400, "invalid_input", "retries"),
+    ],
+)
+def test_a_processing_job_that_cannot_run_is_refused_with_what_is_wrong(client, change, status, code, field):
+    answer = client.post(PROCESS, json={"image": "cleaner:1", "outputs": {"out": "clean"}} | change)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (status, code, field), answer.text
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"environment": "nobody"}, "environment_not_found", "nobody"),
+        ({"environment": "sklearn", "requirements": "numpy"}, "job_invalid", "has its packages"),
+        ({"python": "3.12"}, "job_invalid", "Nothing says which packages"),
+        ({"python": "2.7", "requirements": "numpy"}, "environment_invalid", "Installed are 3."),
+    ],
+)
+def test_an_environment_that_a_script_cannot_have_is_refused_before_there_is_a_job(
+    client, snapshot, change, code, words
+):
+    answer = client.post(SCRIPT, json={"code": snapshot, "entry_point": "train.py"} | change)
+    assert (answer.json()["code"], words in answer.text) == (code, True), answer.text
+
+
+def test_a_named_environment_is_pinned_to_what_it_is_locked_to(client, connect, application, snapshot):
+    wish = {"code": snapshot, "entry_point": "train.py", "environment": "scoring"}
+    made = connect(application, "developer").post("/environments", json={"name": "scoring", "requirements": "numpy\n"})
+    script = client.post(SCRIPT, json=wish).json()["recipe"]["script"]
+    assert (script["environment"], script["environment_name"]) == (made.json()["digest"], "scoring")
+    unlocked = client.post(SCRIPT, json=wish | {"environment": "sklearn"}).json()["recipe"]["script"]
+    assert (unlocked["environment"], "scikit-learn==" in unlocked["requirements"]) == ("", True)
 
 
 def test_a_project_that_does_not_permit_code_runs_none(application, connect):

@@ -126,7 +126,7 @@ def test_a_project_permits_code_first_and_then_the_commands_of_the_guide_run_as_
 
     *_, first = client.jobs.list()
     version = client.models.get("houses")
-    assert first.result == {"output_files": 1.0, "model_version": "houses:1"}
+    assert first.result == {"output_files": 1.0, "output_bytes": 9.0, "model_version": "houses:1"}
     assert version.lineage.job == first.id
     assert version.lineage.code == first.recipe.script.code
     assert [data.dataset for data in version.lineage.datasets] == ["houses"]

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from modelyard.algorithms import machine
 from modelyard.algorithms.errors import ChannelInvalidError
 from modelyard.algorithms.jobfile import JOB_FILE, OUTPUT_FOLDER, RESULT_FILE, JobFault, JobFile, JobResult
 from modelyard.errors import InvalidInputError, ModelyardError
@@ -95,6 +96,7 @@ def run(folder: Path) -> dict[str, float | str]:
     )
     kinds = {EVALUATION: _evaluate, REPLAY: _replay, BATCH: _batch, AUTOML: _automl}
     figures = kinds.get(recipe.algorithm, _train)(job, context)
+    machine.write(folder / machine.MACHINE_FILE)
     context.log("done")
     return figures
 

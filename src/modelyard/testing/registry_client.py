@@ -20,7 +20,7 @@ from modelyard.errors import InvalidInputError, NotFoundError, UnauthenticatedEr
 from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.types.access import Role
 from modelyard.types.compute.scheduling import Quota
-from modelyard.types.datasets import DatasetFormat
+from modelyard.types.datasets import DatasetFormat, VersionDraft
 from modelyard.types.models import (
     ArtifactFormat,
     DataReference,
@@ -111,6 +111,30 @@ class RegistryClientConformance:
         case.client.download_dataset(version, tmp_path / "copy.csv")
         assert (tmp_path / "copy.csv").read_bytes() == table.read_bytes()
         assert self.new_dataset(case, table) == version
+
+    def test_versions_of_several_datasets_are_made_together_or_not_at_all(
+        self, case: RegistryCase, table: Path, tmp_path: Path
+    ) -> None:
+        other, spoilt = tmp_path / "other.csv", tmp_path / "spoilt.csv"
+        other.write_text("a,b\n1,2\n")
+        spoilt.write_bytes(b"")
+        drafts = [
+            VersionDraft(dataset=name, content=path, format=DatasetFormat.CSV, source={"job": "job-1"})
+            for name, path in (("train", table), ("test", other))
+        ]
+        made = case.client.create_dataset_versions(PROJECT, drafts)
+        assert [(version.dataset, version.number, version.schema.rows) for version in made] == [
+            ("train", 1, 200),
+            ("test", 1, 1),
+        ]
+        assert case.client.create_dataset_versions(PROJECT, drafts) == made
+        assert made[0].source == {"job": "job-1"}
+        changed = [replace(drafts[0], content=other), replace(drafts[1], dataset="new", content=spoilt)]
+        with pytest.raises(InvalidInputError):
+            case.client.create_dataset_versions(PROJECT, changed)
+        assert case.client.dataset_version(PROJECT, "train").number == 1
+        with pytest.raises(NotFoundError):
+            case.client.dataset_version(PROJECT, "new")
 
     def test_what_is_not_there_is_not_found(self, case: RegistryCase, table: Path) -> None:
         self.new_dataset(case, table)

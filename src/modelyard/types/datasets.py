@@ -1,8 +1,10 @@
 """Datasets and their immutable versions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 
 
 class DatasetFormat(StrEnum):
@@ -78,3 +80,14 @@ class DatasetVersion:
     source: dict[str, str] = field(default_factory=dict)
     created_at: datetime
     created_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDraft:
+    """What is to become the next version of a dataset: a local file, and what is said of it."""
+
+    dataset: str
+    content: Path
+    format: DatasetFormat
+    description: str = ""
+    source: Mapping[str, str] = field(default_factory=dict)

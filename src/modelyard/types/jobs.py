@@ -10,6 +10,7 @@ from modelyard.types.compute.scheduling import Schedule
 from modelyard.types.contract.recipes import ContractRecipe, Phase
 from modelyard.types.debugging.rules import Finding, RuleChoice
 from modelyard.types.processes import EndCause, Resources, SandboxLevel
+from modelyard.types.scripting.conditions import Conditions
 from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
 
@@ -25,6 +26,11 @@ class JobKind(StrEnum):
     SCRIPT = "script"
     CONTRACT = "contract"
     AUTOML = "automl"
+    PROCESSING = "processing"
+
+
+REPEATABLE = (JobKind.TRAINING, JobKind.SCRIPT, JobKind.PROCESSING)
+"""Jobs that can be run again from their records."""
 
 
 class JobStatus(StrEnum):
@@ -93,13 +99,17 @@ SLICE_BOUND = "slice_bound"
 """Hyper-parameter of evaluation jobs: in one slice of the data, a loss up to this is none (0.05 if left out)."""
 
 
+OUTPUT_BYTES = "output_bytes"
+"""In the result of a script or processing job: what the files that it has left take in the object store."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecipe:
     """Everything that defines what a job computes: the same recipe on the same data gives the same model.
 
     Attributes:
-        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay", "batch",
-            "script" or "automl" for such jobs.
+        algorithm: name of a built-in algorithm ("image-classification"); "evaluation", "replay", "batch", "script",
+            "processing" or "automl" for such jobs.
         hyperparameters: overrides of the algorithm's defaults; for evaluation jobs SLICE_BOUND.
         channels: role -> dataset ("train" for training; any roles for evaluation; "requests" for replay; "input" for
             batch, unless that reads an object or an address).
@@ -110,7 +120,7 @@ class JobRecipe:
         batch: for batch jobs only.
         is_trial: it is measured on rows between those that train and those that are held out, so that the choice among
             many trials cannot wear out the rows that judge the chosen one.
-        script: for script jobs only.
+        script: for script and processing jobs only.
         contract: for training jobs of the container contract only.
         automl: for AutoML jobs only.
     """
@@ -174,6 +184,7 @@ class Job:
     database. `schedule` says where it stands while it has not ended. `rerun_of` names the job that it repeats.
     `phases` is what a job of the container contract has been busy with.
     `rules` says how rules on its live figures are applied where not as usual, `findings` what they have found.
+    `conditions` is what its present attempt runs on.
     """
 
     project: str
@@ -200,6 +211,7 @@ class Job:
     phases: tuple[Phase, ...] = ()
     rules: tuple[RuleChoice, ...] = ()
     findings: tuple[Finding, ...] = ()
+    conditions: Conditions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -226,3 +226,22 @@ def test_a_download_is_checked_against_the_digest(client, add, services, tmp_pat
     with pytest.raises(InternalError, match="digits:1 is damaged"):
         services.versions.download(version, tmp_path / "other")
     assert sorted(path.name for path in tmp_path.glob("other*")) == []
+
+
+def test_several_datasets_get_a_version_each_or_none_does(client, upload):
+    def send(*parts):
+        versions = [{"dataset": name, "upload": upload(content)} for name, content in parts]
+        return client.post("/projects/default/dataset-versions", json={"versions": versions})
+
+    made = send(("train", CSV), ("test", CSV + b"3,c\n"))
+    assert made.status_code == 201, made.text
+    assert [(each["dataset"], each["number"], each["schema"]["rows"]) for each in made.json()] == [
+        ("train", 1, 2),
+        ("test", 1, 3),
+    ]
+    assert [each["number"] for each in send(("train", CSV), ("test", CSV)).json()] == [1, 2]
+    refused = send(("train", CSV + b"4,d\n"), ("spoilt", b"PK\x03\x04 no archive"))
+    assert (refused.status_code, refused.json()["code"]) == (400, "dataset_invalid"), refused.text
+    assert client.get(f"{DATASETS}/train").json()["latest"] == 1
+    assert client.get(f"{DATASETS}/spoilt").status_code == 404
+    assert send(("train", CSV), ("train", CSV)).json()["code"] == "invalid_input"

@@ -18,7 +18,7 @@ def send(client, path, offset, content):
 
 
 def test_every_route_is_protected(application, assert_protected):
-    assert assert_protected(application) == 13
+    assert assert_protected(application) == 14
 
 
 def test_pieces_add_up(client, services, tmp_path):

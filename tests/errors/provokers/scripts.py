@@ -11,6 +11,7 @@ from stage import Stage
 
 import modelyard
 from modelyard.cli.commands.compute.scripts import rerun
+from modelyard.control.jobs.scripts.java import find_java
 from modelyard.control.jobs.scripts.results import ScriptResults
 from modelyard.storage.objects import open_objects
 from modelyard.types.scripting.reruns import Difference, Verification
@@ -55,6 +56,11 @@ def snapshot_not_found(stage: Stage) -> httpx.Response:
 def output_not_found(_stage: Stage) -> None:
     job = SimpleNamespace(id="job-1")
     ScriptResults(None, None, open_objects("memory://")).stream(job, "output/plot.png")
+
+
+@provokes("java_missing")
+def java_missing(stage: Stage) -> None:
+    find_java({}, stage.folder())
 
 
 @provokes("code_too_large")

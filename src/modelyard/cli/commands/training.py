@@ -8,6 +8,7 @@ import typer
 from modelyard.cli.command import command
 from modelyard.cli.commands.compute import options
 from modelyard.cli.commands.compute.batch import progress_words
+from modelyard.cli.commands.compute.processing import process
 from modelyard.cli.commands.compute.scripts import rerun, run, show_output
 from modelyard.cli.commands.compute.waiting import hold_job, move_job, rank_job, release_job
 from modelyard.cli.commands.debugging.profiles import show_profile
@@ -17,7 +18,8 @@ from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE, EntryState, Schedule
-from modelyard.types.jobs import JobKind, JobMember, JobStatus
+from modelyard.types.jobs import JobKind, JobMember, JobRecipe, JobStatus
+from modelyard.types.scripting.conditions import Conditions
 from modelyard.types.scripting.recipes import ScriptRecipe
 
 PANEL = "Training"
@@ -28,6 +30,7 @@ def declare(app: typer.Typer) -> None:
     """Add the commands and the groups."""
     command(app, "train", panel=PANEL)(train)
     command(app, "run", panel=PANEL)(run)
+    command(app, "process", panel=PANEL)(process)
     add_group(app, "jobs", _declare_jobs, help="Look at jobs, follow and stop them.", panel=PANEL)
     add_group(app, "algorithms", _declare_algorithms, help="The built-in training algorithms.", panel=PANEL)
 
@@ -139,8 +142,7 @@ def show_job(session: Session, id: Id) -> None:
         "Members": [_member_words(member) for member in job.end.members] if job.end else "",
         "Algorithm": recipe.algorithm,
         **_program(recipe.script),
-        "Data": [f"{role}: {ref.dataset}:{ref.number or 'latest'}" for role, ref in recipe.channels.items()]
-        or (recipe.batch and (recipe.batch.object or recipe.batch.url)),
+        "Data": _data(recipe),
         "Hyper-parameters": pairs(recipe.hyperparameters),
         "Target": recipe.target,
         "Seed": recipe.seed,
@@ -149,6 +151,7 @@ def show_job(session: Session, id: Id) -> None:
         "Found": finding_words(job.findings),
         "Result": pairs(job.result),
         "Sandbox": job.sandbox,
+        **_conditions(job.conditions),
         "Attempt": job.attempt,
         "Started": when(job.started_at),
         "Ended": when(job.ended_at),
@@ -262,6 +265,26 @@ def _member_words(member: JobMember) -> str:
     """How a member of a gang ended, and what it used."""
     used = "" if member.cpu_seconds is None else f", {member.cpu_seconds:.1f} s of processor time"
     return f"{member.rank} on {member.host}: {member.message}{used}"
+
+
+def _data(recipe: JobRecipe) -> list[str]:
+    """What a job reads."""
+    data = [f"{role}: {ref.dataset}:{ref.number or 'latest'}" for role, ref in recipe.channels.items()]
+    if recipe.batch is not None and not data:
+        data = [str(recipe.batch.object or recipe.batch.url)]
+    sources = recipe.script.sources if recipe.script is not None else {}
+    return data + [f"{role}: {source.object or source.url}" for role, source in sources.items()]
+
+
+def _conditions(conditions: Conditions | None) -> dict[str, str]:
+    """What a job ran on."""
+    if conditions is None or conditions.machine is None:
+        return {}
+    machine = conditions.machine
+    return {
+        "Machine": f"{machine.cpu}, {machine.cores} cores, {machine.system}",
+        "Ran with": f"Python {machine.python}, {conditions.threads} threads, {pairs(machine.libraries)}",
+    }
 
 
 def _waiting(schedule: Schedule | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Protocol
 from modelyard.types.access import Principal
 from modelyard.types.compute.costs import Budget
 from modelyard.types.compute.scheduling import Quota
-from modelyard.types.datasets import DatasetFormat, DatasetVersion
+from modelyard.types.datasets import DatasetFormat, DatasetVersion, VersionDraft
 from modelyard.types.debugging.rules import Finding
 from modelyard.types.endpoints import Endpoint, Event
 from modelyard.types.jobs import Job, JobRecipe
@@ -61,6 +61,9 @@ class RegistryClient(Protocol):
         idempotency_key: str,
     ) -> DatasetVersion:
         """A new version of `dataset` (made if absent) from a local file."""
+
+    def create_dataset_versions(self, project: str, drafts: Sequence[VersionDraft]) -> Sequence[DatasetVersion]:
+        """New versions of several datasets (made if absent), all of them or none; equal content is the same version."""
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         """By "name", "name:3" or "name@alias"; a bare name is the newest. Raises NotFoundError."""

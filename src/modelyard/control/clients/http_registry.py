@@ -11,7 +11,7 @@ from modelyard.control.models.references import parse_ref
 from modelyard.errors import NotFoundError
 from modelyard.types.access import Principal, Project
 from modelyard.types.compute.scheduling import Quota
-from modelyard.types.datasets import DatasetFormat, DatasetVersion
+from modelyard.types.datasets import DatasetFormat, DatasetVersion, VersionDraft
 from modelyard.types.models import Evaluation, Lineage, Model, ModelVersion
 from modelyard.types.routing import RouteToken
 from modelyard.types.uploads import Upload
@@ -103,6 +103,21 @@ class HttpRegistryClient:
         }
         path = _path("projects", project, "datasets", dataset, "versions")
         return self._registry.call("POST", path, DatasetVersion, body=body)
+
+    def create_dataset_versions(self, project: str, drafts: Sequence[VersionDraft]) -> list[DatasetVersion]:
+        """See RegistryClient."""
+        versions = [
+            {
+                "dataset": draft.dataset,
+                "upload": self._upload(project, draft.content),
+                "format": draft.format,
+                "description": draft.description,
+                "source": dict(draft.source),
+            }
+            for draft in drafts
+        ]
+        path = _path("projects", project, "dataset-versions")
+        return self._registry.call("POST", path, list[DatasetVersion], body={"versions": versions})
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         """See RegistryClient."""

@@ -12,7 +12,7 @@ from modelyard.control.models.service import ModelService
 from modelyard.control.projects.service import ProjectService
 from modelyard.types.access import Principal
 from modelyard.types.compute.scheduling import Quota
-from modelyard.types.datasets import DatasetFormat, DatasetVersion
+from modelyard.types.datasets import DatasetFormat, DatasetVersion, VersionDraft
 from modelyard.types.models import Evaluation, Lineage, ModelVersion
 from modelyard.types.routing import RouteToken
 
@@ -95,6 +95,22 @@ class InProcessRegistryClient:
             created_by=CALLER,
         )
         return self._dataset_versions.create_from_file(request, content, None)
+
+    def create_dataset_versions(self, project: str, drafts: Sequence[VersionDraft]) -> Sequence[DatasetVersion]:
+        """See RegistryClient."""
+        requests = [
+            VersionRequest(
+                project=project,
+                dataset=draft.dataset,
+                format=draft.format,
+                description=draft.description,
+                source=draft.source,
+                created_by=CALLER,
+            )
+            for draft in drafts
+        ]
+        contents = [draft.content for draft in drafts]
+        return self._dataset_versions.create_from_files([*zip(requests, contents, strict=True)])
 
     def model_version(self, project: str, ref: str) -> ModelVersion:
         """See RegistryClient."""

@@ -1,14 +1,19 @@
 """Routes of datasets and their versions."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import StreamingResponse
 
 from modelyard.control.datasets.errors import DatasetVersionNotFoundError
-from modelyard.control.datasets.schemas import DatasetCreate, DatasetUpdate, DatasetVersionCreate
+from modelyard.control.datasets.schemas import (
+    DatasetCreate,
+    DatasetUpdate,
+    DatasetVersionCreate,
+    DatasetVersionsCreate,
+)
 from modelyard.control.datasets.service import DatasetService
 from modelyard.control.datasets.versions import DatasetVersionService, VersionRequest
 from modelyard.control.rest.dependencies import Idempotency, IfMatch, PageParameters, set_etag
@@ -33,6 +38,7 @@ def router(service: DatasetService, versions: DatasetVersionService, guard: Guar
     routes = APIRouter()
     routes.include_router(_dataset_routes(service, guard))
     routes.include_router(_version_routes(versions, guard))
+    routes.include_router(_joint_routes(versions, guard))
     return routes
 
 
@@ -94,6 +100,40 @@ def _dataset_routes(service: DatasetService, guard: Guard) -> APIRouter:
     return routes
 
 
+def _joint_routes(service: DatasetVersionService, guard: Guard) -> APIRouter:
+    routes = APIRouter(tags=["datasets"])
+
+    @routes.post(
+        "/projects/{project}/dataset-versions",
+        summary="Add versions to several datasets",
+        status_code=status.HTTP_201_CREATED,
+    )
+    def create_versions(
+        project: str,
+        principal: Annotated[Principal, Depends(guard.require(Action.WRITE))],
+        body: DatasetVersionsCreate,
+    ) -> Sequence[DatasetVersion]:
+        """Takes a finished upload for each. If one of them cannot be taken, none becomes a version.
+
+        Doing it again is harmless: content that a dataset has already gives the version that has it.
+        """
+        wanted = [(_request(project, each.dataset, each, principal), each.upload) for each in body.versions]
+        return service.create_from_uploads(wanted)
+
+    return routes
+
+
+def _request(project: str, dataset: str, body: DatasetVersionCreate, principal: Principal) -> VersionRequest:
+    return VersionRequest(
+        project=project,
+        dataset=dataset,
+        format=body.format,
+        description=body.description,
+        source=body.source,
+        created_by=principal.name,
+    )
+
+
 def _version_routes(service: DatasetVersionService, guard: Guard) -> APIRouter:
     routes = APIRouter(tags=["datasets"], prefix="/projects/{project}/datasets/{dataset}/versions")
     can_read = Depends(guard.require(Action.READ))
@@ -116,15 +156,7 @@ def _version_routes(service: DatasetVersionService, guard: Guard) -> APIRouter:
         Content that the dataset has already gives the version that has it. Large files take a while: their whole
         content is read.
         """
-        request = VersionRequest(
-            project=project,
-            dataset=dataset,
-            format=body.format,
-            description=body.description,
-            source=body.source,
-            created_by=principal.name,
-        )
-        return service.create_from_upload(request, body.upload, creation)
+        return service.create_from_upload(_request(project, dataset, body, principal), body.upload, creation)
 
     @routes.get("/{number}", summary="Show a version", dependencies=[can_read])
     def get_version(project: str, dataset: str, number: str) -> DatasetVersion:

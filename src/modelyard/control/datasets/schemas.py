@@ -1,8 +1,8 @@
 """Request bodies of datasets."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from modelyard.types.datasets import DatasetFormat
 
@@ -56,3 +56,26 @@ class DatasetVersionCreate(BaseModel):
         description="Where the content came from, in your own words and keys.",
         examples=[{"query": "select * from orders", "commit": "1a2b3c4"}],
     )
+
+
+class NamedVersionCreate(DatasetVersionCreate):
+    """A new version of a dataset that is named here."""
+
+    dataset: str = Field(description="Dataset that gets the version; made if absent.", examples=["houses"])
+
+
+class DatasetVersionsCreate(BaseModel):
+    """New versions of several datasets."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    versions: list[NamedVersionCreate] = Field(
+        min_length=1, max_length=50, description="Made all of them, or none; each of another dataset."
+    )
+
+    @model_validator(mode="after")
+    def check_distinct(self) -> Self:
+        """No dataset is named twice."""
+        if len({version.dataset for version in self.versions}) < len(self.versions):
+            raise ValueError("name each dataset once")
+        return self

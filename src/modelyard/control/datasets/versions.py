@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,6 +33,10 @@ class VersionRequest:
     description: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
     created_by: str = ""
+
+
+class _ContentGoneError(Exception):
+    """The last other dataset with this content was deleted at this very moment: put it again."""
 
 
 class DatasetVersionService:
@@ -86,17 +90,38 @@ class DatasetVersionService:
         with tempfile.TemporaryDirectory(dir=self._scratch, prefix="dataset-") as folder:
             path = Path(folder, "content")
             content = self._uploads.fetch(request.project, upload_id, path)
-            version = self._create(request, path, content, creation)
+            (version,) = self._create([(request, path, content)], creation)
         self._uploads.release(request.project, upload_id)
         return version
+
+    def create_from_uploads(self, wanted: Sequence[tuple[VersionRequest, str]]) -> Sequence[DatasetVersion]:
+        """Versions of several datasets of a project from an upload each: all of them, or none.
+
+        Raises:
+            What `create_from_upload` raises; nothing is made then.
+        """
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="datasets-") as folder:
+            parts = []
+            for index, (request, upload_id) in enumerate(wanted):
+                path = Path(folder, str(index))
+                parts.append((request, path, self._uploads.fetch(request.project, upload_id, path)))
+            versions = self._create(parts, None)
+        for request, upload_id in wanted:
+            self._uploads.release(request.project, upload_id)
+        return versions
 
     def create_from_file(self, request: VersionRequest, path: Path, creation: Creation | None) -> DatasetVersion:
         """The same from a local file, which must not change meanwhile. For other parts of the platform."""
         made = self._replayed(creation)
         if made is not None:
             return made
-        content = FetchedContent(digest=sha256_file(path), size_bytes=path.stat().st_size, filename=path.name)
-        return self._create(request, path, content, creation)
+        (version,) = self._create([(request, path, _content(path))], creation)
+        return version
+
+    def create_from_files(self, wanted: Sequence[tuple[VersionRequest, Path]]) -> Sequence[DatasetVersion]:
+        """Versions of several datasets of a project from a local file each: all of them, or none."""
+        return self._create([(request, path, _content(path)) for request, path in wanted], None)
 
     def remove_leftovers(self) -> None:
         """Empty the scratch folder of what a killed process left there. Call before this process takes requests."""
@@ -142,16 +167,22 @@ class DatasetVersionService:
         self._contents.download(version, target)
 
     def _create(
-        self, request: VersionRequest, path: Path, content: FetchedContent, creation: Creation | None
-    ) -> DatasetVersion:
-        check_name(request.dataset, "dataset")
-        known = self._known(request, content.digest)
-        version = known or self._described(request, path, content)
-        while True:  # once, unless the last other dataset with this content is deleted at this very moment
-            self._contents.put(path, content.digest)
-            recorded = self._record(version, creation)
-            if recorded is not None:
-                return recorded
+        self, parts: Sequence[tuple[VersionRequest, Path, FetchedContent]], creation: Creation | None
+    ) -> Sequence[DatasetVersion]:
+        """The versions of some contents, in their order, in one transaction."""
+        for request, _, _ in parts:
+            check_name(request.dataset, "dataset")
+        versions = [
+            self._known(request, content.digest) or self._described(request, path, content)
+            for request, path, content in parts
+        ]
+        while True:  # once, unless the content of one is deleted at this very moment
+            for _, path, content in parts:
+                self._contents.put(path, content.digest)
+            try:
+                return self._record(versions, creation)
+            except _ContentGoneError:
+                continue
 
     def _known(self, request: VersionRequest, digest: str) -> DatasetVersion | None:
         """The version with this content, which need not be looked into again."""
@@ -183,22 +214,30 @@ class DatasetVersionService:
             created_by=request.created_by,
         )
 
-    def _record(self, version: DatasetVersion, creation: Creation | None) -> DatasetVersion | None:
-        """The version as recorded; None if its content is gone again."""
+    def _record(self, versions: Sequence[DatasetVersion], creation: Creation | None) -> Sequence[DatasetVersion]:
+        """The versions as recorded.
+
+        Raises:
+            _ContentGoneError: of one; nothing is recorded.
+        """
         with self._database.transaction() as connection:
             made = self._creations.replay(connection, creation)
             if made is not None:
-                return self._by_id(connection, made)
-            dataset = new_dataset(self._clock, version.project, version.dataset, "", ())
-            stored = self._repository.insert_if_absent(connection, dataset)
-            version_id = self._repository.version_id(connection, stored.id, version.digest)
-            if version_id is None:
-                self._check_storage(version.project, version.size_bytes)
-                if not self._contents.hold(connection, version.digest, version.size_bytes):
-                    return None
-                version_id = self._number(connection, stored, version)
-            self._creations.record(connection, creation, version_id)
-            return self._by_id(connection, version_id)
+                return [self._by_id(connection, made)]
+            ids, new_bytes = {}, 0
+            for version in sorted(versions, key=lambda each: each.dataset):  # all lock in one order
+                dataset = new_dataset(self._clock, version.project, version.dataset, "", ())
+                stored = self._repository.insert_if_absent(connection, dataset)
+                version_id = self._repository.version_id(connection, stored.id, version.digest)
+                if version_id is None:
+                    new_bytes += version.size_bytes
+                    self._check_storage(version.project, new_bytes)
+                    if not self._contents.hold(connection, version.digest, version.size_bytes):
+                        raise _ContentGoneError
+                    version_id = self._number(connection, stored, version)
+                self._creations.record(connection, creation, version_id)
+                ids[version.dataset, version.digest] = version_id
+            return [self._by_id(connection, ids[each.dataset, each.digest]) for each in versions]
 
     def _number(self, connection: Connection, stored: StoredDataset, version: DatasetVersion) -> str:
         number = (stored.dataset.latest or 0) + 1
@@ -230,3 +269,7 @@ class DatasetVersionService:
         if stored is None:
             raise dataset_not_found(project, name)
         return stored
+
+
+def _content(path: Path) -> FetchedContent:
+    return FetchedContent(digest=sha256_file(path), size_bytes=path.stat().st_size, filename=path.name)

@@ -2,6 +2,7 @@
 
 An environment is named by the digest of its lock and its Python, so equal locks share one folder. uv does the work, in
 a sandbox with network; it takes built packages (wheels) only, so that no code of theirs runs while they are installed.
+The one exception is pyspark.
 """
 
 import hashlib
@@ -12,7 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelyard.control.environments.errors import EnvironmentBuildFailedError, EnvironmentToolMissingError
+from modelyard.control.environments.interpreters import Interpreter, find_interpreter, for_python, python_of
 from modelyard.engines.base import Engine
+from modelyard.engines.pythons import installation_mounts
 from modelyard.kit.ids import new_id
 from modelyard.types.processes import EndCause, Mount, ProcessSpec, Resources
 
@@ -21,8 +24,11 @@ _PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL
 _MEMORY_BYTES = 2 << 30
 _DISK_BYTES = 20 << 30
 _LAST_LINES = 6
+_BUILT_ONLY = ("--only-binary", ":all:", "--no-binary", "pyspark")
+"""Spark's project publishes pyspark as a source archive alone: that one is built here, as all is in the sandbox."""
+
 _MAKE = 'uv="$1" folder="$2"; shift 2; "$uv" venv -q --relocatable --python "$1" "$folder"; shift; \
-exec "$uv" pip install -q --no-build --python "$folder/bin/python" "$@"'
+exec "$uv" pip install -q --python "$folder/bin/python" "$@"'
 
 
 class EnvironmentBuilder:
@@ -39,42 +45,61 @@ class EnvironmentBuilder:
         self._folder = folder
         self._time_limit_seconds = time_limit_seconds
 
-    def lock(self, requirements: str) -> str:
-        """Exact versions with hashes for a requirements file.
+    def check_python(self, version: str) -> None:
+        """Nothing if environments can have this version of Python here.
 
         Raises:
+            EnvironmentInvalidError: it is not installed.
+            EnvironmentToolMissingError: there is no uv.
+        """
+        find_interpreter(self._uv(), version)
+
+    def lock(self, requirements: str, python: str = "") -> str:
+        """Exact versions with hashes for a requirements file.
+
+        Args:
+            requirements: its content.
+            python: version of Python that they are for; empty: the platform's.
+
+        Raises:
+            EnvironmentInvalidError: there is no such Python.
             EnvironmentBuildFailedError: they cannot be resolved; the message has uv's own words.
             EnvironmentToolMissingError: there is no uv.
         """
+        interpreter = find_interpreter(self._uv(), python)
         with _Scratch(self._folder) as scratch:
             (scratch / "requirements.txt").write_text(requirements, encoding="utf-8")
-            options = ["--no-build", "--generate-hashes", "--no-header", "--no-annotate", "--python", sys.executable]
+            options = [*_BUILT_ONLY, "--generate-hashes", "--no-header", "--no-annotate"]
+            options += ["--python", str(interpreter.executable)]
             command = [self._uv(), "pip", "compile", "-q", *options, "-o", "lock.txt", "requirements.txt"]
-            self._run(command, scratch, "resolving the requirements")
-            return (scratch / "lock.txt").read_text(encoding="utf-8")
+            self._run(command, scratch, "resolving the requirements", interpreter)
+            return for_python((scratch / "lock.txt").read_text(encoding="utf-8"), python)
 
     def ensure(self, lock: str) -> Path:
         """The interpreter of the environment of this lock, which is built if it is not there yet.
 
         Raises:
+            EnvironmentInvalidError: there is no such Python.
             EnvironmentBuildFailedError: a package cannot be installed.
             EnvironmentToolMissingError: there is no uv.
         """
-        target = self._folder / self._digest(lock)
-        python = target / "bin" / "python"
-        if python.exists():
-            return python
+        interpreter = find_interpreter(self._uv(), python_of(lock))
+        target = self._folder / self._digest(lock, interpreter)
+        built = target / "bin" / "python"
+        if built.exists():
+            return built
         with _Scratch(self._folder) as scratch:
             (scratch / "lock.txt").write_text(lock, encoding="utf-8")
-            options = ["--require-hashes"] if "--hash" in lock else []
-            command = ["/bin/sh", "-ec", _MAKE, "sh", self._uv(), "environment", sys.executable]
-            self._run([*command, *options, "-r", "lock.txt"], scratch, "installing the packages")
+            options = [*_BUILT_ONLY, *(["--require-hashes"] if "--hash" in lock else [])]
+            command = ["/bin/sh", "-ec", _MAKE, "sh", self._uv(), "environment"]
+            command += [str(interpreter.executable), *options, "-r", "lock.txt"]
+            self._run(command, scratch, "installing the packages", interpreter)
             try:
                 (scratch / "environment").rename(target)
             except OSError:
-                if not python.exists():  # otherwise somebody else was faster with the same content
+                if not built.exists():  # otherwise somebody else was faster with the same content
                     raise
-        return python
+        return built
 
     def discard_leftovers(self) -> None:
         """End and forget what a killed process of ours left behind. Call once at the start."""
@@ -84,10 +109,10 @@ class EnvironmentBuilder:
             shutil.rmtree(path, ignore_errors=True)
 
     @staticmethod
-    def _digest(lock: str) -> str:
-        return hashlib.sha256(f"{sys.version}\n{sys.base_prefix}\n{lock}".encode()).hexdigest()
+    def _digest(lock: str, interpreter: Interpreter) -> str:
+        return hashlib.sha256(f"{interpreter.version}\n{interpreter.prefix}\n{lock}".encode()).hexdigest()
 
-    def _run(self, command: Sequence[str], scratch: Path, what: str) -> None:
+    def _run(self, command: Sequence[str], scratch: Path, what: str, interpreter: Interpreter) -> None:
         cache = self._folder / ".cache"
         cache.mkdir(parents=True, mode=0o700, exist_ok=True)
         process_id = new_id("environment")
@@ -95,7 +120,11 @@ class EnvironmentBuilder:
             command=tuple(command),
             environment=_environment(cache),
             work_directory=str(scratch),
-            mounts=(Mount(path=str(cache), is_writable=True), Mount(path=self._uv())),
+            mounts=(
+                Mount(path=str(cache), is_writable=True),
+                Mount(path=self._uv()),
+                *installation_mounts(interpreter.prefix),
+            ),
             resources=Resources(
                 memory_bytes=_MEMORY_BYTES, disk_bytes=_DISK_BYTES, time_limit_seconds=self._time_limit_seconds
             ),

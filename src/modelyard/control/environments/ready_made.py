@@ -1,7 +1,7 @@
 """Environments that need no more than their name: the frameworks in the versions that this installation has.
 
-TensorFlow is never part of an installation: its versions are the package index's to say. Torch is offered where it is
-installed only, in just that build: what an index has under its bare name may bring gigabytes for GPUs.
+TensorFlow and Spark are never part of an installation: their versions are the package index's to say. Torch is offered
+where it is installed only, in just that build: what an index has under its bare name may bring gigabytes for GPUs.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +12,11 @@ _FRAMEWORKS = {
     "lightgbm": ("numpy", "lightgbm"),
     "torch": ("numpy", "torch"),
 }
-_FROM_INDEX = {"tensorflow": "numpy\ntensorflow-cpu\n"}
+_FROM_INDEX = {
+    "tensorflow": "numpy\ntensorflow-cpu\n",
+    # pandas as far as PySpark supports it; the others turn its models into ONNX.
+    "spark": "pyspark>=4\nnumpy\npandas<3\npyarrow\nonnxmltools\nonnxruntime\n",
+}
 
 
 def ready_made() -> dict[str, str]:

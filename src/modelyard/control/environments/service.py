@@ -12,6 +12,7 @@ from modelyard.control.environments.errors import (
     EnvironmentInvalidError,
     EnvironmentNotFoundError,
 )
+from modelyard.control.environments.interpreters import HERE, for_python
 from modelyard.control.environments.ready_made import ready_made
 from modelyard.control.environments.repository import EnvironmentRepository, NamedEnvironment
 from modelyard.control.environments.schemas import EnvironmentCreate
@@ -69,6 +70,14 @@ class EnvironmentService:
             )
         return _unlocked(name, wish)
 
+    def check_python(self, version: str) -> None:
+        """Nothing if environments can have this version of Python here.
+
+        Raises:
+            EnvironmentInvalidError: it is not installed; the hint has those that are.
+        """
+        self._builder.check_python(version)
+
     def build(self, wanted: EnvironmentCreate, created_by: str) -> Environment:
         """Lock an environment, build it on this machine, and give it a name; the same again changes nothing.
 
@@ -82,21 +91,25 @@ class EnvironmentService:
             raise EnvironmentExistsError(
                 f"'{BUILTIN}' is this installation's own environment", hint="Choose another name.", field="name"
             )
-        requirements = _requirements(wanted)
+        requirements, python = _requirements(wanted), wanted.python or HERE
+        self._builder.check_python(python)
         with self._database.read() as connection:
             known = self._repository.get(connection, wanted.name)
-        lock = known.lock if known is not None else wanted.lock or self._builder.lock(requirements)
+        given = None if wanted.lock is None else for_python(wanted.lock, python)
+        lock = known.lock if known is not None else given or self._builder.lock(requirements, python)
         self._builder.ensure(lock)
-        known = known or self._name(wanted.name, requirements, lock, created_by)  # what cannot be built takes no name
-        _check_same(known, requirements, wanted.lock)
+        known = known or self._name(
+            wanted.name, requirements, lock, python, created_by
+        )  # what cannot be built takes no name
+        _check_same(known, requirements, given, python)
         return _shown(known)
 
-    def _name(self, name: str, requirements: str, lock: str, created_by: str) -> NamedEnvironment:
+    def _name(self, name: str, requirements: str, lock: str, python: str, created_by: str) -> NamedEnvironment:
         made = NamedEnvironment(
             name=name,
             requirements=requirements,
             lock=lock,
-            python=platform.python_version(),
+            python=python,
             created_at=self._clock.now(),
             created_by=created_by,
         )
@@ -126,13 +139,6 @@ def builtin_environment() -> Environment:
 
 
 def _requirements(wanted: EnvironmentCreate) -> str:
-    here = ".".join(platform.python_version_tuple()[:2])
-    if wanted.python not in (None, here):
-        raise EnvironmentInvalidError(
-            f"environments have Python {here} here, not {wanted.python}",
-            hint=f"Leave it out, or install the platform with Python {wanted.python}.",
-            field="python",
-        )
     if wanted.requirements is not None and wanted.lock is not None:
         raise EnvironmentInvalidError("give requirements or a lock, not both", hint="Leave one out.", field="lock")
     if wanted.lock is not None:
@@ -153,9 +159,9 @@ def _requirements(wanted: EnvironmentCreate) -> str:
     return requirements
 
 
-def _check_same(known: NamedEnvironment, requirements: str, lock: str | None) -> None:
+def _check_same(known: NamedEnvironment, requirements: str, lock: str | None, python: str) -> None:
     is_same = known.lock == lock if lock is not None else known.requirements == requirements
-    if not is_same:
+    if not is_same or minor(known.python) != python:
         raise EnvironmentExistsError(
             f"'{known.name}' is another environment",
             hint="A name means one environment for good: choose another one.",
@@ -191,3 +197,8 @@ def _packages(lock: str) -> tuple[str, ...]:
 
 def _digest(lock: str) -> str:
     return hashlib.sha256(lock.encode()).hexdigest()
+
+
+def minor(python: str) -> str:
+    """The version of a Python without its last number."""
+    return ".".join(python.split(".")[:2])

@@ -11,6 +11,7 @@ from modelyard.algorithms.jobfile import JobFile, JobResult
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.batch.work import BatchWork
+from modelyard.control.jobs.conditions import begun, read_machine, threads_of
 from modelyard.control.jobs.contract.history import entered
 from modelyard.control.jobs.contract.work import STOP_GRACE_SECONDS, ContractWork
 from modelyard.control.jobs.debugging.watching import JobWatch, reason_of_stop
@@ -32,7 +33,7 @@ from modelyard.storage.database import Database
 from modelyard.types.compute.scheduling import EntryState
 from modelyard.types.contract.recipes import ContractRecipe, PhaseName
 from modelyard.types.debugging.rules import DIAGNOSTICS, RuleAction
-from modelyard.types.jobs import Job, JobEnd, JobKind, JobMember, JobStatus, MetricPoint
+from modelyard.types.jobs import REPEATABLE, Job, JobEnd, JobKind, JobMember, JobStatus, MetricPoint
 from modelyard.types.models import Lineage
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec
 from modelyard.types.scripting.recipes import ScriptRecipe
@@ -51,6 +52,9 @@ _USUAL_GRACE_SECONDS = 5.0
 
 PREEMPTION_GRACE_SECONDS = 20.0
 """Between the SIGTERM that asks a spot job to leave and the SIGKILL: time to write a checkpoint."""
+
+
+_OWN_FAULTS = (EndCause.EXIT, EndCause.SIGNAL, EndCause.OUT_OF_MEMORY, EndCause.TIMEOUT, EndCause.DISK_LIMIT)
 
 
 def job_of(ticket: str) -> str:
@@ -167,7 +171,10 @@ class JobExecution:
         if job.status is JobStatus.PENDING:
             return True  # the next attempt was prepared, and then this was killed
         end, members = self._process_end(job, entry)
-        if _is_worth_another_try(job, end):
+        if job.conditions is not None:
+            machine = read_machine(self._folder(job))
+            job = replace(job, conditions=replace(job.conditions, machine=machine))
+        if _is_worth_another_try(job, end) or _has_retries(job, entry, end):
             if self._is_stop_requested(job.id):
                 end = replace(end, cause=EndCause.STOPPED, message="It was stopped.")
             elif entry.state is EntryState.LEAVING or job.attempt - entry.preemptions < MAX_ATTEMPTS:
@@ -197,10 +204,16 @@ class JobExecution:
     def _specs(self, job_id: str, entry: Entry) -> list[ProcessSpec]:
         """The processes of a job's present attempt, its files in place, each on the host that was planned for it."""
         job = self._load(job_id)
+        fetched: dict[str, str] = {}
         if job.recipe.contract is not None:
             spec = self._contract(job, job.recipe.contract)
+        elif job.recipe.script is not None:
+            script, spec = self._script(job, job.recipe.script)
+            fetched = self._scripts.digests(job, script)
         else:
-            spec = self._prepare(job) if job.recipe.script is None else self._script(job, job.recipe.script)
+            spec = self._prepare(job)
+        if job.kind in REPEATABLE:
+            self._save(replace(self._load(job_id), conditions=begun(job, self._inputs, fetched)))
         specs = self._scripts.members(job, spec) if entry.is_distributed else [spec]
         together = 1 if entry.is_distributed else entry.hosts
         labels, memory_bytes = _labels(job, entry, together), entry.memory_bytes * together
@@ -210,12 +223,12 @@ class JobExecution:
             for each, host in zip(specs, hosts, strict=True)
         ]
 
-    def _script(self, job: Job, recipe: ScriptRecipe) -> ProcessSpec:
+    def _script(self, job: Job, recipe: ScriptRecipe) -> tuple[ScriptRecipe, ProcessSpec]:
         script = self._scripts.pinned(recipe)
         if script != recipe:
             job = replace(job, recipe=replace(job.recipe, script=script))
             self._save(job)
-        return self._scripts.prepare(job, script, self._folder(job))
+        return script, self._scripts.prepare(job, script, self._folder(job))
 
     def _contract(self, job: Job, recipe: ContractRecipe) -> ProcessSpec:
         def keep(pinned: ContractRecipe) -> None:
@@ -242,7 +255,7 @@ class JobExecution:
             recipe=job.recipe,
             channels=channels,
             candidates=candidates,
-            threads=max(1, int(job.resources.cpus or 1)),
+            threads=threads_of(job),
             batch=batch,
             checkpoints=checkpoints,
         )
@@ -469,3 +482,11 @@ def _is_worth_another_try(job: Job, end: ProcessEnd) -> bool:
 def _makes_model(job: Job) -> bool:
     is_estimate = job.recipe.automl is not None and job.recipe.automl.is_estimate
     return job.kind in (JobKind.TRAINING, JobKind.AUTOML) and not is_estimate
+
+
+def _has_retries(job: Job, entry: Entry, end: ProcessEnd) -> bool:
+    """Whether a job that failed by itself asked for another attempt."""
+    script = job.recipe.script
+    if script is None or end.cause not in _OWN_FAULTS or end.exit_code == 0:
+        return False
+    return job.attempt - entry.preemptions <= script.retries

@@ -10,7 +10,7 @@ from modelyard.storage.keyset import keyset
 from modelyard.types.automl.reports import AutoMLReport
 from modelyard.types.debugging.rules import Finding, RuleAction
 from modelyard.types.experiments.tracking import JobRun
-from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
+from modelyard.types.jobs import OUTPUT_BYTES, Job, JobKind, JobStatus, MetricPoint
 
 
 class JobRepository:
@@ -88,6 +88,11 @@ class JobRepository:
     def log_bytes(self, connection: Connection) -> dict[tuple[str, str], int]:
         """Bytes of output of all jobs, by project (and no name)."""
         statement = select(jobs.c.project, func.sum(jobs.c.log_offset)).group_by(jobs.c.project)
+        return {(project, ""): int(size) for project, size in connection.execute(statement)}
+
+    def output_bytes(self, connection: Connection) -> dict[tuple[str, str], int]:
+        """Bytes of the files that all jobs have left, by project (and no name)."""
+        statement = select(jobs.c.project, func.sum(jobs.c.output_bytes)).group_by(jobs.c.project)
         return {(project, ""): int(size) for project, size in connection.execute(statement)}
 
     def add_points(self, connection: Connection, job_id: str, points: Iterable[MetricPoint]) -> None:
@@ -220,5 +225,6 @@ def _columns(job: Job) -> dict[str, object]:
         "model": job.model,
         "created_at": job.created_at,
         "version": job.version,
+        "output_bytes": int(job.result.get(OUTPUT_BYTES, 0)),
         "record": job,
     }

@@ -19,6 +19,7 @@ jobs = Table(
     Column("version", Integer, nullable=False),
     Column("is_stop_requested", Integer, nullable=False, default=0),
     Column("log_offset", BigInteger, nullable=False, default=0),
+    Column("output_bytes", BigInteger, nullable=False, default=0, server_default="0"),
     Column("record", DataclassJson(Job), nullable=False),
     Index("ix_jobs_project_created", "project", "created_at", "id"),
     Index("ix_jobs_status", "status"),

@@ -45,8 +45,8 @@ class Subject:
     """For whom a process works. `share`: its part of what the process uses; the shares of a process add up to 1.
 
     Attributes:
-        kind: "job", "endpoint", "reservation", what is stored ("dataset", "model", "capture", "log"), or "platform" for
-            what serves nobody yet.
+        kind: "job", "endpoint", "reservation", what is stored ("dataset", "model", "capture", "log", "output"), or
+            "platform" for what serves nobody yet.
         name: id of the job or reservation, or name of the endpoint.
         version: model version that is served, or model that is trained.
     """

@@ -13,6 +13,7 @@ import msgspec
 
 from modelyard.control.models.errors import InspectionFailedError, InspectionsBusyError, InspectionUnavailableError
 from modelyard.engines.base import Engine, check_fence
+from modelyard.engines.pythons import environment_mounts
 from modelyard.errors import ModelyardError, TooLargeError
 from modelyard.kit.ids import new_id
 from modelyard.runtimes.base import ArtifactInvalidError
@@ -152,7 +153,7 @@ class ArtifactInspector:
             task = _Task(
                 module="modelyard.runtimes.foreign.inspect",
                 options=(f"--python={python}",) if python else (),
-                reads=(python.parent.parent,) if python else (),
+                reads=tuple(Path(mount.path) for mount in environment_mounts(python)) if python else (),
                 size_bytes=sum(path.stat().st_size for path in files.values()),
                 time_limit_seconds=self._time_limit_seconds,
                 has_loopback=needs_loopback(kind),

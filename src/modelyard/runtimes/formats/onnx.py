@@ -1,6 +1,8 @@
 """ONNX through ONNX Runtime. Imports nothing but NumPy and onnxruntime: all that a worker needs."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +25,9 @@ _DATATYPES = {
     "tensor(double)": DataType.FP64,
     "tensor(string)": DataType.BYTES,
 }
+COLUMNS = "modelyard.columns"
+"""Metadata by which a file names the columns of its inputs: a JSON object, input -> columns."""
+
 _FATAL = 4
 
 
@@ -70,16 +75,42 @@ class OnnxRuntime(Runtime):
         return OnnxPredictor(session, signature)
 
     def infer_signature(self, artifact: Path) -> Signature:
-        """Names, types and shapes as the file declares them; class names are not in it.
+        """Names, types and shapes as the file declares them, columns if it names them; class names are not in it.
 
         Raises:
             ArtifactInvalidError: no ONNX model, or a tensor type that cannot be served (sequences, maps).
         """
         session = open_session(artifact, threads=1)
+        columns = _columns(session.get_modelmeta().custom_metadata_map.get(COLUMNS, "{}"))
         return Signature(
-            inputs=tuple(_spec(node) for node in session.get_inputs()),
+            inputs=tuple(_with_columns(_spec(node), columns) for node in session.get_inputs()),
             outputs=tuple(_spec(node) for node in session.get_outputs()),
         )
+
+
+def _columns(told: str) -> dict[str, list[str]]:
+    """Input -> its columns, as the metadata of a file has them."""
+    try:
+        found = json.loads(told)
+        return {str(name): [str(column) for column in columns] for name, columns in found.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ArtifactInvalidError(
+            f"the ONNX file's metadata '{COLUMNS}' is no JSON object of columns by input",
+            hint='Write it like {"numbers": ["rooms", "area"]}, or leave it out.',
+        ) from error
+
+
+def _with_columns(spec: TensorSpec, columns: Mapping[str, list[str]]) -> TensorSpec:
+    found = columns.get(spec.name)
+    if found is None:
+        return spec
+    width = spec.shape[-1] if spec.shape else 0
+    if len(found) != width or len(set(found)) < width:
+        raise ArtifactInvalidError(
+            f"the ONNX file's metadata '{COLUMNS}' does not name the {width} columns of '{spec.name}', each once",
+            hint="Correct it, or leave it out.",
+        )
+    return replace(spec, columns=tuple(found))
 
 
 def share_arena() -> None:

@@ -58,13 +58,17 @@ def metering_of(context: Context, queues: QueueService) -> Metering:
         with context.database.read() as connection:
             return repository.log_bytes(connection)
 
+    def output_bytes() -> Mapping[tuple[str, str], int]:
+        with context.database.read() as connection:
+            return repository.output_bytes(connection)
+
     return assemble_metering(
         database=context.database,
         engine=context.engine,
         clock=clock,
         subjects=JobSubjects(lambda: {each.id for each in queues.begun_reservations(clock.now())}),
         kinds=KINDS,
-        stored={"log": log_bytes},
+        stored={"log": log_bytes, "output": output_bytes},
     )
 
 
@@ -118,6 +122,7 @@ def parts_of(context: Context, registry: RegistryClient, engine: Engine, referen
     scripts = assemble_scripts(
         registry=registry,
         inputs=inputs,
+        references=references,
         environments=environments,
         engine=engine,
         objects=context.objects,

@@ -22,6 +22,7 @@ from modelyard.control.jobs.contract.service import ContractJobService
 from modelyard.control.jobs.debugging.api import router as findings_router
 from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.metering import ReservationMeter
+from modelyard.control.jobs.processing.api import router as processing_router
 from modelyard.control.jobs.profiling.api import router as profiles_router
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.reruns.api import router as reruns_router
@@ -62,7 +63,7 @@ Work that ends: training, evaluation, batch and script jobs, and pipelines of th
 **built-in algorithm** on a dataset version of the registry, in a sandboxed process of its own, and registers what it
 makes as the next version of a model.
 A batch job answers all rows of a dataset version, an object or an address by one version of a model. A script job runs
-**code of your own**: a snapshot of a folder, or an image.
+**code of your own**: a snapshot of a folder, or an image; a processing job does so to make datasets of data.
 While it runs you can follow its log and its metrics; afterwards its record says how it ended and why.
 """
 
@@ -97,23 +98,24 @@ def build_jobs(
     parts = parts_of(context, registry, metering.engine, references)
     service, workflow = jobs_of(context, parts, scheduling.service, metering)
     carrier.workflow = workflow
-    scripts = parts.scripts.service(service, registry, parts.engine)
+    environments = environments_of(context)
+    scripts = parts.scripts.service(service, registry, environments, parts.engine)
     tunings, tuning = tuning_of(context, service, scripts)
     findings = FindingService(context.database, JobRepository())
     batches = BatchJobService(service, registry, references)
-    scripts = parts.scripts.service(service, registry, parts.engine)
     pipelining = pipelines_of(
         context, registry, guard, operations, jobs=service, tunings=tunings, scripts=scripts, batches=batches
     )
     tracking = assemble_tracking(context, registry, guard)
     routers = [
         algorithms_router(guard),
-        environments_router(environments_of(context), guard),
+        environments_router(environments, guard),
         jobs_router(service, guard, context.settings),
         batch_router(batches, guard, context.settings),
         automl_router(automl_of(context, service, registry), guard, context.settings),
         tuning_router(tunings, guard, context.settings),
         scripts_router(scripts, guard, context.settings),
+        processing_router(scripts, guard, context.settings),
         findings_router(findings, guard),
         profiles_router(profiles_of(context, parts, service), guard),
         pipelining.router,

@@ -1,6 +1,6 @@
 """What a job of somebody's own code runs, and what it leaves behind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,8 +12,20 @@ class MetricDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRef:
+    """Data that is no dataset version: an object of the platform's store, or an address. One of the two is set.
+
+    `format` is "csv" or "parquet", where the name does not say it.
+    """
+
+    object: str | None = None
+    url: str | None = None
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptRecipe:
-    """The program of a script job: a snapshot of code with an entry point, or an image with a command.
+    """The program of a script or processing job: a snapshot of code with an entry point, or an image with a command.
 
     Hyper-parameters, channels and the seed stand in the job's recipe, as for every job.
 
@@ -30,6 +42,11 @@ class ScriptRecipe:
         dataset: dataset that gets the one file of the output folder as its next version.
         hosts: so many processes that work together, started all or none.
         is_distributed: each of them on a machine of its own; otherwise they share a sandbox on one.
+        sources: input data by role that is no dataset version.
+        outputs: output -> dataset that gets the one file of that output's folder as its next version; all or none.
+        environment_name: environment that was named in place of requirements.
+        retries: how often it is begun again after it has failed by itself.
+        python: version of Python that it runs with, such as "3.12"; empty: the platform's.
     """
 
     code: str = ""
@@ -44,6 +61,11 @@ class ScriptRecipe:
     dataset: str | None = None
     hosts: int = 1
     is_distributed: bool = False
+    sources: dict[str, SourceRef] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    environment_name: str = ""
+    retries: int = 0
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

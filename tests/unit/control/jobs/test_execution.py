@@ -180,6 +180,10 @@ class StubRegistry:
         self.made.append((dataset, content.read_bytes(), dict(source)))
         return SimpleNamespace(dataset=dataset, number=1)
 
+    def create_dataset_versions(self, project, drafts):
+        self.made += [(draft.dataset, draft.content.read_bytes(), dict(draft.source)) for draft in drafts]
+        return [SimpleNamespace(dataset=draft.dataset, number=1) for draft in drafts]
+
     def register_model(self, project, model, bundle, lineage, *, idempotency_key):
         self.registered.append((model, lineage, idempotency_key))
 
@@ -223,6 +227,7 @@ class Bench:
         scripts = assemble_scripts(
             registry=self.registry,
             inputs=inputs,
+            references=references,
             environments=environments,
             engine=self.engine,
             objects=open_objects("memory://"),
@@ -586,6 +591,51 @@ def test_a_lost_script_finds_its_checkpoints_and_keeps_its_metrics_in_its_next_a
     points = bench.service.metrics("default", job.id, PageQuery()).items
     assert [(point.value, point.step) for point in points] == [(1.0, 1), (2.0, 2)]
     assert not list((bench.home.run / "checkpoints").iterdir())
+
+
+def processing(bench, **more):
+    """A processing job that is submitted, of an image."""
+    script = ScriptRecipe(image="cleaner:1", image_digest="cleaner@sha256:0", outputs={"rows": "clean"}, **more)
+    channels = {"train": DatasetRef(dataset="digits", number=3)}
+    recipe = JobRecipe(algorithm="processing", channels=channels, script=script)
+    return bench.service.submit(
+        "default", JobKind.PROCESSING, recipe, None, Resources(), created_by="ann", placement=ANYWHERE
+    )
+
+
+def test_a_job_that_fails_by_itself_is_begun_again_as_often_as_it_asked(bench):
+    bench.engine.ends = [exited(1), KILLED, exited(1)]
+    assert (bench.carry(processing(bench, retries=2).id).attempt, bench.engine.ends) == (3, [])
+    bench.engine.ends = [exited(1), exited(0)]
+    assert bench.carry(processing(bench).id).attempt == 1
+
+
+def test_the_one_file_of_an_output_becomes_a_dataset_that_says_what_it_is_made_of(bench):
+    bench.engine.ends = [exited(0)]
+
+    def work(folder: Path) -> None:
+        rows = folder.parent / "output" / "rows"
+        (rows / "_SUCCESS").touch()
+        (rows / "part-0.csv").write_text("a,b\n1,2\n")
+        (rows / ".part-0.csv.crc").touch()
+        (rows.parent / "report.txt").write_text("one row")
+
+    bench.engine.on_submit = work
+    job = bench.carry(processing(bench).id)
+    assert job.status is JobStatus.COMPLETED, job.end
+    assert job.result == {"dataset/rows": "clean:1", "output_files": 1, "output_bytes": 7}
+    source = {"train": "digits:3", "image": "cleaner@sha256:0", "job": job.id}
+    assert bench.registry.made == [("clean", b"a,b\n1,2\n", source)]
+    assert job.conditions.data == {"train": "d" * 64}
+    with bench.database.read() as connection:
+        assert JobRepository().output_bytes(connection) == {("default", ""): 7}
+
+
+def test_an_output_without_its_file_fails_the_job_and_makes_no_dataset(bench):
+    bench.engine.ends = [exited(0)]
+    job = bench.carry(processing(bench).id)
+    assert (job.status, bench.registry.made) == (JobStatus.FAILED, [])
+    assert "of the output 'rows' has 0 files" in job.end.message
 
 
 def test_a_start_that_is_repeated_leaves_the_folder_of_a_running_script_alone(bench):

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +44,17 @@ StartWithin = Annotated[float | None, typer.Option(metavar="MINUTES", help="Or e
 _RULE_HELP = "How a rule is applied, such as overfitting:stop; actions: notify, stop, off; may be repeated."
 Rules = Annotated[list[str] | None, typer.Option("--rule", metavar="NAME:ACTION", help=_RULE_HELP)]
 Reservation = Annotated[str | None, typer.Option(help="Run on this reserved capacity.")]
+
+
+Requirements = Annotated[Path | None, typer.Option(help="Requirements file: packages of its own.")]
+EnvironmentName = Annotated[str, typer.Option(help="Environment by name, in place of requirements.")]
+PythonVersion = Annotated[str, typer.Option(help="Version of Python for the requirements, such as 3.12.")]
+MetricPatterns = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=REGEX", help="Read a metric from the output; may be repeated.")
+]
+Image = Annotated[str, typer.Option(help="Container image that is run instead.")]
+ImageCommand = Annotated[str, typer.Option(help="Program and arguments in the image, as one text.")]
+Retries = Annotated[int, typer.Option(min=0, max=4, help="Begin again so often after it has failed by itself.")]
 
 
 class SettingInvalidError(InvalidInputError):

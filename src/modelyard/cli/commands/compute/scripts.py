@@ -30,17 +30,18 @@ def run(
     data: Annotated[str | None, typer.Option(help="Dataset for the channel 'train': NAME or NAME:VERSION.")] = None,
     channel: options.Channels = None,
     set_: options.Settings = None,
-    requirements: Annotated[Path | None, typer.Option(help="Requirements file: packages of its own.")] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=REGEX", help="Read a metric from the output; may be repeated.")
-    ] = None,
+    requirements: options.Requirements = None,
+    environment: options.EnvironmentName = "",
+    python: options.PythonVersion = "",
+    metric: options.MetricPatterns = None,
     model: Annotated[str | None, typer.Option(help="Model that gets what it saves as a new version.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Dataset that gets its one output file as a new version.")] = None,
-    image: Annotated[str, typer.Option(help="Container image that is run instead.")] = "",
-    command: Annotated[str, typer.Option(help="Program and arguments in the image, as one text.")] = "",
+    image: options.Image = "",
+    command: options.ImageCommand = "",
     hosts: Annotated[int, typer.Option(min=1, help="A gang of so many processes, all at once or not at all.")] = 1,
     same_node: Annotated[bool, typer.Option("--same-node", help="All of them on one machine of a cluster.")] = False,
     seed: options.Seed = 0,
+    retries: options.Retries = 0,
     cpus: options.Cpus = None,
     memory: options.Memory = None,
     time_limit: options.TimeLimit = None,
@@ -64,6 +65,8 @@ def run(
         hyperparameters=options.read_settings(set_),
         data=({"train": data} if data else {}) | options.read_pairs(channel),
         requirements=requirements,
+        environment=environment,
+        python=python,
         metrics=options.read_pairs(metric),
         model=model,
         dataset=dataset,
@@ -71,6 +74,7 @@ def run(
         command=shlex.split(command),
         hosts=hosts,
         seed=seed,
+        retries=retries,
         resources=replace(
             options.resources_of(cpus, memory, time_limit, gpus, gpu_kind, gpu_memory, node_label),
             placement=NodeChoice.SAME_NODE if same_node else NodeChoice.ANY,
@@ -110,7 +114,7 @@ def show_output(
 
 def rerun(
     session: Session,
-    id: Annotated[str, typer.Argument(help="Id of a training or script job that has completed.")],
+    id: Annotated[str, typer.Argument(help="Id of a training, script or processing job that has completed.")],
     verify: Annotated[bool, typer.Option("--verify", help="Wait, and fail unless the same comes out.")] = False,
 ) -> None:
     """Run a job again from its record; with --verify compare what comes out."""
@@ -123,10 +127,12 @@ def rerun(
         return
     options.wait_for(session, job.id)
     found = client.jobs.verification(job.id)
+    changes = "; ".join(f"{each.name}: {each.before}, then {each.after}" for each in found.conditions)
     if not found.is_same:
         names = ", ".join(each.name for each in found.differences)
+        why = f"What changed meanwhile: {changes}" if changes else "Nothing that is recorded changed meanwhile"
         raise RerunDiffersError(
             f"job {job.id} did not make the same as {id}: {names}",
-            hint=f"The digests: GET .../jobs/{job.id}/verification. Different packages show as environment.lock.",
+            hint=f"{why}. The digests: GET .../jobs/{job.id}/verification.",
         )
-    session.out.done(found, f"{job.id} made the same as {id}, to the byte.")
+    session.out.done(found, f"{job.id} made the same as {id}, to the byte.{changes and f' Though {changes}.'}")

@@ -14,6 +14,7 @@ from modelyard.control.endpoints.reconciliation.timing import Timing
 from modelyard.control.endpoints.records import ReplicaRecord
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.engines.base import Engine, check_fence
+from modelyard.engines.pythons import environment_mounts
 from modelyard.runtimes.bundle import read_golden, read_manifest
 from modelyard.runtimes.foreign.images import sidecar_of
 from modelyard.runtimes.foreign.kinds import needs_loopback, own_environment
@@ -85,7 +86,7 @@ class Launcher:
         if lock is not None:
             python = self._environments.ensure(lock)
             options["python"] = python
-            mounts.append(Mount(path=str(python.parent.parent)))
+            mounts.extend(environment_mounts(python))
         threads = max(1, math.ceil(slot.resources.cpus or 1))
         self._engine.submit(
             replica.id,

@@ -11,6 +11,7 @@ from modelyard.control.jobs.batch.service import CHANNEL
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.references.service import ReferenceService
 from modelyard.engines.base import Engine, check_fence
+from modelyard.engines.pythons import environment_mounts
 from modelyard.kit.files import inside, sha256_file
 from modelyard.runtimes.bundle import read_manifest
 from modelyard.runtimes.foreign.kinds import needs_loopback, own_environment
@@ -63,7 +64,7 @@ class BatchWork:
         python = self._python(bundle)
         mounts = [Mount(path=str(path)), Mount(path=str(shards), is_writable=True)]
         if python is not None:
-            mounts.append(Mount(path=str(python.parent.parent)))
+            mounts.extend(environment_mounts(python))
         files = BatchFiles(
             input=path, format=file_format, shards=shards, python=python, lineage=self._lineage(job, recipe)
         )

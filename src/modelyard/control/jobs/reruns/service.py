@@ -1,22 +1,22 @@
 """Runs a job again from its record, and compares what came out, file by file.
 
 The record pins everything that decides: data by version, code by digest, packages by lock, image by digest, seed,
-hyper-parameters and cores. What still differs is named; so is what is known to have changed under it.
+hyper-parameters and cores. What still differs is named; so is what has changed under it: data that is fetched from
+elsewhere, the processor, the libraries.
 """
 
 from collections.abc import Iterator, Mapping
 
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.reruns.comparing import compare
 from modelyard.control.jobs.reruns.errors import RerunImpossibleError
 from modelyard.control.jobs.scripts.results import ScriptResults
 from modelyard.control.jobs.service import JobService
 from modelyard.runtimes.bundle import COMPILATION
 from modelyard.storage.creations import Creation
 from modelyard.types.compute.scheduling import Placement
-from modelyard.types.jobs import Job, JobKind, JobStatus
+from modelyard.types.jobs import REPEATABLE, Job, JobStatus
 from modelyard.types.scripting.reruns import Difference, Verification
-
-_KINDS = (JobKind.TRAINING, JobKind.SCRIPT)
 
 
 class RerunService:
@@ -38,13 +38,14 @@ class RerunService:
 
         Raises:
             JobNotFoundError: no such job.
-            RerunImpossibleError: it is neither a training nor a script job, or it has not completed.
+            RerunImpossibleError: it makes nothing to compare, or it has not completed.
             JobNeverFitsError: the machine has become too small for it.
         """
         job = self._completed(project, job_id)
-        if job.kind not in _KINDS:
+        if job.kind not in REPEATABLE:
             raise RerunImpossibleError(
-                f"Job '{job_id}' is of the kind '{job.kind}'", hint="Training and script jobs can be run again."
+                f"Job '{job_id}' is of the kind '{job.kind}'",
+                hint="Training, script and processing jobs can be run again.",
             )
         script = job.recipe.script
         return self._jobs.submit(
@@ -77,7 +78,13 @@ class RerunService:
             )
         before = self._completed(project, after.rerun_of)
         differences = tuple(_differences(self._facts(before), self._facts(after)))
-        return Verification(job=before.id, rerun=after.id, is_same=not differences, differences=differences)
+        return Verification(
+            job=before.id,
+            rerun=after.id,
+            is_same=not differences,
+            differences=differences,
+            conditions=compare(before.conditions, after.conditions),
+        )
 
     def _completed(self, project: str, job_id: str) -> Job:
         job = self._jobs.get(project, job_id)
@@ -94,9 +101,10 @@ class RerunService:
             version = self._registry.model_version(job.project, str(job.result["model_version"]))
             # The report of the compilation has measured times in it, and is no part of what a version is.
             facts |= {f"model/{file.path}": file.digest for file in version.files if file.path != COMPILATION}
-        if "dataset" in job.result:
-            name, _, number = str(job.result["dataset"]).partition(":")
-            facts["dataset"] = self._registry.dataset_version(job.project, name, int(number)).digest
+        for part, ref in job.result.items():
+            if part.partition("/")[0] == "dataset":
+                name, _, number = str(ref).partition(":")
+                facts[part] = self._registry.dataset_version(job.project, name, int(number)).digest
         return facts
 
 

@@ -1,6 +1,6 @@
 """What can be wrong with people's own code, before it runs."""
 
-from modelyard.errors import InvalidInputError, NotFoundError, PermissionDeniedError
+from modelyard.errors import InvalidInputError, NotFoundError, PermissionDeniedError, UnavailableError
 
 
 class ScriptForbiddenError(PermissionDeniedError):
@@ -25,3 +25,9 @@ class OutputNotFoundError(NotFoundError):
     """The job has left no file of this name."""
 
     code = "output_not_found"
+
+
+class JavaMissingError(UnavailableError):
+    """The packages of a job run in Java, and this machine has none that will do."""
+
+    code = "java_missing"

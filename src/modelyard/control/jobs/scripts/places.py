@@ -1,7 +1,7 @@
 """Where a script finds its inputs and leaves its results, and the variables that tell it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import modelyard
 from modelyard.types.jobs import Job
 from modelyard.types.processes import Mount
 
-CODE, MODEL, OUTPUT, CONFIG = "code", "model", "output", "config"
+CODE, MODEL, OUTPUT, CONFIG, FACTS = "code", "model", "output", "config", "facts"
 HYPERPARAMETERS = "hyperparameters.json"
 _IN_IMAGE = "/opt/ml"
 _LIBRARY = "library"
@@ -25,17 +25,19 @@ class Places:
         folder: of the attempt.
         checkpoints: outlives the attempt.
         channels: role -> folder with the data.
+        outputs: names of the outputs that become datasets, of a processing job: a folder each in the output folder.
         is_in_image: whether the process sees the fixed places.
     """
 
     folder: Path
     checkpoints: Path
     channels: Mapping[str, Path]
+    outputs: Collection[str] = ()
     is_in_image: bool = False
 
     def create(self) -> None:
         """Make the folders of the attempt."""
-        for name in (CODE, MODEL, OUTPUT, CONFIG):
+        for name in (CODE, MODEL, OUTPUT, CONFIG, FACTS, *(f"{OUTPUT}/{output}" for output in self.outputs)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
 
@@ -47,6 +49,8 @@ class Places:
     def mounts(self) -> list[Mount]:
         """What the process sees beside its current folder."""
         named = {name: self.folder / name for name in (MODEL, OUTPUT)} | {"checkpoints": self.checkpoints}
+        if not self.is_in_image:
+            named[FACTS] = self.folder / FACTS
         mounts = [Mount(path=str(path), is_writable=True, target=self._target(name)) for name, path in named.items()]
         mounts.append(Mount(path=str(self.folder / CONFIG), target=self._target(CONFIG)))
         return [
@@ -67,6 +71,7 @@ class Places:
             "MODELYARD_HYPERPARAMETERS": hyperparameters,
             **{f"MODELYARD_{name.upper()}": path for name, path in paths.items()},
             **{f"MODELYARD_CHANNEL_{_variable(role)}": path for role, path in channels.items()},
+            **{f"MODELYARD_OUTPUT_{_variable(name)}": f"{paths[OUTPUT]}/{name}" for name in self.outputs},
         }
         theirs = {
             "SM_MODEL_DIR": paths[MODEL],

@@ -1,7 +1,7 @@
-"""What a script has left: its output as an artifact, its model as a version, its one file as a dataset."""
+"""What a script has left: its output as an artifact, its model as a version, its promised files as datasets."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,11 +14,13 @@ from modelyard.control.jobs.scripts.places import MODEL, OUTPUT, plain_files
 from modelyard.data.formats import sniff_format
 from modelyard.kit.files import inside, sha256_file
 from modelyard.storage.objects import ObjectNotFoundError, ObjectStore
-from modelyard.types.jobs import Job
+from modelyard.types.datasets import DatasetVersion, VersionDraft
+from modelyard.types.jobs import OUTPUT_BYTES, Job
 from modelyard.types.models import Lineage
 from modelyard.types.scripting.recipes import OutputFile, ScriptRecipe
 
 _MOST_FILES = 10_000
+_SHOWN = 1000  # characters of an address; without the query, for what signs it is nobody's business
 
 
 class ScriptResults:
@@ -36,14 +38,13 @@ class ScriptResults:
             ModelyardError: there is no model where one was promised, the registry refuses it, ...
         """
         told: dict[str, str | float] = {}
-        files = self._store(job, folder)
+        files = self._store(job, recipe, folder)
         if files:
-            told["output_files"] = files
+            told["output_files"] = len(files)
+            told[OUTPUT_BYTES] = sum(file.size_bytes for file in files)
         if job.model is not None:
             told["model_version"] = self._register(job, recipe, folder / MODEL, job.model)
-        if recipe.dataset is not None:
-            told["dataset"] = self._publish(job, recipe.dataset, folder / OUTPUT)
-        return told
+        return told | self._publish(job, recipe, folder / OUTPUT)
 
     def register_kept(self, job: Job, model: str) -> str:
         """Register the model files that a job has left as the next version of `model`; its reference.
@@ -80,10 +81,12 @@ class ScriptResults:
             )
         return self._objects.stream(_key(job, path))
 
-    def _store(self, job: Job, folder: Path) -> int:
-        """Keep the output folder, and the model folder if no model is made of it; the number of files."""
+    def _store(self, job: Job, recipe: ScriptRecipe, folder: Path) -> Sequence[OutputFile]:
+        """Keep the output folder without what becomes datasets, and the model folder if no model is made of it."""
         names = (OUTPUT,) if job.model is not None else (OUTPUT, MODEL)
-        files = {f"{name}/{path}": file for name in names for path, file in plain_files(folder / name).items()}
+        promised = tuple(f"{OUTPUT}/{name}/" for name in recipe.outputs)
+        found = {f"{name}/{path}": file for name in names for path, file in plain_files(folder / name).items()}
+        files = {path: file for path, file in found.items() if not path.startswith(promised)}
         if len(files) > _MOST_FILES:
             raise JobInvalidError(
                 f"The job has left {len(files):,} files, {_MOST_FILES:,} are kept", hint="Pack them into one file."
@@ -96,7 +99,7 @@ class ScriptResults:
         ]
         if told:  # the index comes last: what it names is there
             self._objects.put_stream(_index(job), iter((msgspec.json.encode(told),)))
-        return len(files)
+        return told
 
     def _register(self, job: Job, recipe: ScriptRecipe, bundle: Path, model: str) -> str:
         if not plain_files(bundle):
@@ -120,28 +123,51 @@ class ScriptResults:
         )
         return version.ref
 
-    def _publish(self, job: Job, dataset: str, output: Path) -> str:
-        files = plain_files(output)
-        if len(files) != 1:
-            raise JobInvalidError(
-                f"The output folder has {len(files)} files; a dataset version is made of one",
-                hint="Write one CSV, Parquet, npz or zip file to the folder MODELYARD_OUTPUT.",
-                field="dataset",
-            )
-        ((name, file),) = files.items()
-        sources = {role: f"{ref.dataset}:{ref.number}" for role, ref in job.recipe.channels.items()}
-        version = patiently(
-            lambda: self._registry.create_dataset_version(
-                job.project,
-                dataset,
-                file,
-                sniff_format(file, name),
-                description=f"Output of job {job.id}",
-                source={"job": job.id, **sources},
-                idempotency_key=job.id,
-            )
+    def _publish(self, job: Job, recipe: ScriptRecipe, output: Path) -> dict[str, str | float]:
+        """Make the datasets that were promised: all of them, or none."""
+        if recipe.dataset is not None:
+            (version,) = self._made(job, [_draft(job, recipe, recipe.dataset, output, "MODELYARD_OUTPUT")])
+            return {"dataset": f"{version.dataset}:{version.number}"}
+        if not recipe.outputs:
+            return {}
+        drafts = [
+            _draft(job, recipe, dataset, output / name, f"of the output '{name}'")
+            for name, dataset in recipe.outputs.items()
+        ]
+        versions = self._made(job, drafts)
+        return {
+            f"dataset/{name}": f"{version.dataset}:{version.number}"
+            for name, version in zip(recipe.outputs, versions, strict=True)
+        }
+
+    def _made(self, job: Job, drafts: Sequence[VersionDraft]) -> Sequence[DatasetVersion]:
+        return patiently(lambda: self._registry.create_dataset_versions(job.project, drafts))
+
+
+def _draft(job: Job, recipe: ScriptRecipe, dataset: str, folder: Path, named: str) -> VersionDraft:
+    """The one file of a folder, and what it is made of."""
+    # Marks of completeness and checksums, which Spark and others leave beside their data, are no data.
+    files = {path: file for path, file in plain_files(folder).items() if not file.name.startswith((".", "_"))}
+    if len(files) != 1:
+        raise JobInvalidError(
+            f"The folder {named} has {len(files)} files; a dataset version is made of one",
+            hint="Write one CSV, Parquet, npz or zip file to that folder. Nothing became a dataset.",
+            field="outputs" if recipe.outputs else "dataset",
         )
-        return f"{version.dataset}:{version.number}"
+    ((name, file),) = files.items()
+    facts = {"code": recipe.code, "image": recipe.image_digest, "environment": recipe.environment}
+    sources = {role: f"{ref.dataset}:{ref.number}" for role, ref in job.recipe.channels.items()}
+    places = {
+        role: (source.object or str(source.url).partition("?")[0])[:_SHOWN] for role, source in recipe.sources.items()
+    }
+    digests = {f"{role} digest": job.conditions.data[role] for role in places if job.conditions is not None}
+    return VersionDraft(
+        dataset=dataset,
+        content=file,
+        format=sniff_format(file, name),
+        description=f"Output of job {job.id}",
+        source={**sources, **places, **digests, **{name: fact for name, fact in facts.items() if fact}, "job": job.id},
+    )
 
 
 def _index(job: Job) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from modelyard.control.jobs.schemas import ChannelRequest, RuledRequest
+from modelyard.control.jobs.schemas import ChannelRequest, LimitedRequest, RuledRequest
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import JobKind, JobRecipe
 from modelyard.types.scripting.recipes import MetricDefinition, ScriptRecipe
@@ -58,6 +58,15 @@ class ProgramRequest(BaseModel):
         max_length=200_000,
         description="Content of a requirements file or a lock; without one it runs with the platform's own packages.",
     )
+    environment: str = Field(
+        default="", max_length=63, description="Name of an environment, in place of requirements.", examples=["spark"]
+    )
+    python: str = Field(
+        default="",
+        pattern=r"^(\d+\.\d+)?$",
+        description="Version of Python for the requirements; empty: the platform's.",
+        examples=["3.12"],
+    )
     metrics: list[MetricDefinitionRequest] = Field(
         default=[], max_length=50, description="Metrics to read from the output, beside `modelyard.log_metric`."
     )
@@ -71,12 +80,14 @@ class ProgramRequest(BaseModel):
             command=tuple(self.command),
             arguments=tuple(self.arguments),
             requirements=self.requirements.strip(),
+            environment_name=self.environment,
+            python=self.python,
             metrics=tuple(each.definition() for each in self.metrics),
         )
 
 
-class ScriptJobRequest(ProgramRequest, RuledRequest):
-    """Run a Python file of a snapshot, or an image."""
+class ProgramJobRequest(ProgramRequest, LimitedRequest):
+    """What jobs that run such a program have in common."""
 
     hyperparameters: dict[str, Scalar] = Field(
         default_factory=dict,
@@ -84,12 +95,24 @@ class ScriptJobRequest(ProgramRequest, RuledRequest):
         description="Handed over as `--name value`, and as the JSON file that MODELYARD_HYPERPARAMETERS names.",
         examples=[{"epochs": 20}],
     )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Told to the script as MODELYARD_SEED.")
+    retries: int = Field(
+        default=0, ge=0, le=4, description="How often it is begun again after it has failed by itself."
+    )
+
+    def program(self) -> ScriptRecipe:
+        """As plain data."""
+        return replace(super().program(), retries=self.retries)
+
+
+class ScriptJobRequest(ProgramJobRequest, RuledRequest):
+    """Run a Python file of a snapshot, or an image."""
+
     channels: dict[str, ChannelRequest] = Field(
         default_factory=dict,
         max_length=50,
         description="Input data by role: a folder each, which MODELYARD_CHANNEL_<ROLE> names.",
     )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Told to the script as MODELYARD_SEED.")
     model: str | None = Field(
         default=None,
         description="Model that gets what is in the folder MODELYARD_MODEL as its next version; made if absent.",

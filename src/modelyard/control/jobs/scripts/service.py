@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.environments.locks import Locks
+from modelyard.control.environments.service import BUILTIN, EnvironmentService, minor
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.scripts.metrics import check_definitions
 from modelyard.control.jobs.scripts.results import ScriptResults
 from modelyard.control.jobs.scripts.snapshots import Snapshots
+from modelyard.control.jobs.scripts.sources import SourceFolders
 from modelyard.control.jobs.scripts.work import check_permitted
 from modelyard.control.jobs.service import JobService
 from modelyard.engines.base import Engine
@@ -32,17 +35,31 @@ class ScriptJobService:
         jobs: keeps them.
         registry: knows which projects permit code.
         snapshots: the code.
+        sources: objects and addresses.
         results: what jobs have left.
+        environments: those that have names.
+        locks: keeps what those are locked to.
         engine: knows what a reference of an image means.
     """
 
     def __init__(
-        self, jobs: JobService, registry: RegistryClient, snapshots: Snapshots, results: ScriptResults, engine: Engine
+        self,
+        jobs: JobService,
+        registry: RegistryClient,
+        snapshots: Snapshots,
+        sources: SourceFolders,
+        results: ScriptResults,
+        environments: EnvironmentService,
+        locks: Locks,
+        engine: Engine,
     ) -> None:
         self._jobs = jobs
         self._registry = registry
         self._snapshots = snapshots
+        self._sources = sources
         self._results = results
+        self._environments = environments
+        self._locks = locks
         self._engine = engine
 
     def add_snapshot(self, project: str, content: bytes) -> Snapshot:
@@ -63,12 +80,13 @@ class ScriptJobService:
         model: str | None,
         resources: Resources,
         *,
+        kind: JobKind = JobKind.SCRIPT,
         created_by: str,
         creation: Creation | None = None,
         placement: Placement | None = None,
         rules: Sequence[RuleChoice] = (),
     ) -> Job:
-        """Accept a script job, its data pinned to version numbers and its image to a digest.
+        """Accept a script or processing job, its data pinned to version numbers and its image to a digest.
 
         Raises:
             ModelyardError: what `complete` says against it.
@@ -76,13 +94,14 @@ class ScriptJobService:
         """
         is_distributed = wanted.hosts > 1 and self._engine.has_nodes and resources.placement is not NodeChoice.SAME_NODE
         complete = self.complete(project, recipe, replace(wanted, is_distributed=is_distributed))
-        for field, name in (("model", model), ("dataset", wanted.dataset)):
+        outputs = [(f"outputs.{name}", dataset) for name, dataset in wanted.outputs.items()]
+        for field, name in (("model", model), ("dataset", wanted.dataset), *outputs):
             if name is not None:
                 check_name(name, field)
         placement = replace(placement or Placement(), hosts=wanted.hosts, is_distributed=is_distributed)
         return self._jobs.submit(
             project,
-            JobKind.SCRIPT,
+            kind,
             complete,
             model,
             resources,
@@ -99,18 +118,22 @@ class ScriptJobService:
             ScriptForbiddenError: the project does not permit code.
             SnapshotNotFoundError: there is no such snapshot.
             JobInvalidError: neither code nor image, no such entry point, a pattern or name that is none.
-            NotFoundError: a dataset version, the queue or the image does not exist.
+            NotFoundError: a dataset version, an object, the queue, the environment or the image does not exist.
+            EnvironmentInvalidError: there is no such Python.
+            InvalidInputError: data that may not be read.
             ModelyardError: the platform's engine runs no images.
         """
         check_permitted(self._registry, project)
-        for role in (*recipe.channels, *recipe.hyperparameters):
+        for role in (*recipe.channels, *recipe.hyperparameters, *wanted.sources, *wanted.outputs):
             if not _NAME.fullmatch(role):
                 raise JobInvalidError(
-                    f"'{role[:100]}' cannot be the name of a channel or a hyper-parameter",
+                    f"'{role[:100]}' cannot be the name of a channel, a hyper-parameter, an input or an output",
                     hint="Use letters, digits, '_', '.' and '-'; begin with a letter.",
                 )
         check_definitions(wanted.metrics)
-        script = self._checked(project, wanted)
+        for source in wanted.sources.values():
+            self._sources.check(project, source)
+        script = self._packaged(self._checked(project, wanted))
         return replace(recipe, channels=self._jobs.pinned(project, recipe.channels), script=script)
 
     def register_kept(self, project: str, job_id: str, model: str) -> Job:
@@ -157,10 +180,10 @@ class ScriptJobService:
                 raise JobInvalidError(
                     "A gang runs a script; an image is one process", hint="Leave 'hosts' or 'image' out.", field="hosts"
                 )
-            if wanted.requirements or wanted.entry_point:
+            if wanted.requirements or wanted.environment_name or wanted.entry_point:
                 raise JobInvalidError(
                     "An image brings its own packages and is told what to run by 'command'",
-                    hint="Leave 'entry_point' and 'requirements' out, or the image.",
+                    hint="Leave 'entry_point', 'requirements' and 'environment' out, or the image.",
                     field="image",
                 )
             return replace(wanted, image_digest=self._engine.resolve_image(wanted.image))
@@ -169,3 +192,27 @@ class ScriptJobService:
                 "The job has nothing to run", hint="Name a snapshot in 'code', or an 'image'.", field="code"
             )
         return wanted
+
+    def _packaged(self, wanted: ScriptRecipe) -> ScriptRecipe:
+        """With what a named environment means, for good if it is locked already."""
+        if wanted.environment_name and (wanted.requirements or wanted.python):
+            raise JobInvalidError(
+                "An environment has its packages and its Python",
+                hint="Leave 'requirements' and 'python' out, or the environment.",
+                field="environment",
+            )
+        if wanted.python and not wanted.requirements:
+            raise JobInvalidError(
+                f"Nothing says which packages the script has with Python {wanted.python}",
+                hint="Name them in 'requirements' (--requirements); a file with a comment alone means none.",
+                field="requirements",
+            )
+        if wanted.python:
+            self._environments.check_python(wanted.python)
+        if wanted.environment_name in ("", BUILTIN):
+            return wanted
+        found = self._environments.get(wanted.environment_name)
+        lock = self._locks.keep(found.lock) if found.lock else ""
+        return replace(
+            wanted, requirements=found.requirements or found.lock, environment=lock, python=minor(found.python)
+        )

@@ -7,23 +7,27 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.algorithms import member, ranks
+from modelyard.algorithms import machine, member, ranks
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.locks import Locks
+from modelyard.control.jobs.conditions import threads_of
 from modelyard.control.jobs.gangs.members import process_ids
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.scripts.channels import ChannelFolders
 from modelyard.control.jobs.scripts.checkpoints import Checkpoints
 from modelyard.control.jobs.scripts.errors import ScriptForbiddenError
-from modelyard.control.jobs.scripts.places import CODE, CONFIG, HYPERPARAMETERS, Places
+from modelyard.control.jobs.scripts.java import THREADS, find_java, name_mounts, runs_spark, spark_variables
+from modelyard.control.jobs.scripts.places import CODE, CONFIG, FACTS, HYPERPARAMETERS, Places
 from modelyard.control.jobs.scripts.results import ScriptResults
 from modelyard.control.jobs.scripts.snapshots import Snapshots
+from modelyard.control.jobs.scripts.sources import SourceFolders
 from modelyard.engines.base import Engine, check_fence
+from modelyard.engines.pythons import environment_mounts
 from modelyard.kit.files import PathEscapesError, inside, write_atomic
 from modelyard.types.compute.gangs import INTERFACE, Membership, address_of
 from modelyard.types.jobs import Job
-from modelyard.types.processes import Mount, ProcessSpec, Resources, SandboxLevel
+from modelyard.types.processes import ProcessSpec, Resources, SandboxLevel
 from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
 
@@ -42,6 +46,7 @@ class ScriptWork:
         environments: builds what the requirements ask for.
         locks: keeps what they were resolved to.
         channels: datasets as folders.
+        sources: objects and addresses as folders.
         checkpoints: folders that outlive attempts.
         results: takes what was made.
         engine: where it runs.
@@ -56,6 +61,7 @@ class ScriptWork:
         environments: EnvironmentBuilder,
         locks: Locks,
         channels: ChannelFolders,
+        sources: SourceFolders,
         checkpoints: Checkpoints,
         results: ScriptResults,
         engine: Engine,
@@ -66,6 +72,7 @@ class ScriptWork:
         self._environments = environments
         self._locks = locks
         self._channels = channels
+        self._sources = sources
         self._checkpoints = checkpoints
         self._results = results
         self._engine = engine
@@ -74,11 +81,13 @@ class ScriptWork:
         """The recipe with its requirements locked, so that every attempt and every rerun has the same packages.
 
         Raises:
-            EnvironmentBuildFailedError, EnvironmentToolMissingError: they cannot be.
+            EnvironmentBuildFailedError, EnvironmentToolMissingError, EnvironmentInvalidError: they cannot be.
         """
         if not recipe.requirements or recipe.environment:
             return recipe
-        return replace(recipe, environment=self._locks.keep(self._environments.lock(recipe.requirements)))
+        return replace(
+            recipe, environment=self._locks.keep(self._environments.lock(recipe.requirements, recipe.python))
+        )
 
     def prepare(self, job: Job, recipe: ScriptRecipe, folder: Path) -> ProcessSpec:
         """The process of an attempt in `folder`, whose files are there afterwards; its labels are still to come.
@@ -91,18 +100,19 @@ class ScriptWork:
         check_permitted(self._registry, job.project)
         if not recipe.image:
             check_fence(self._engine)
-        channels = {
-            role: self._channels.folder(self._inputs.channel(job.project, ref))
-            for role, ref in job.recipe.channels.items()
-        }
-        checkpoints = self._checkpoints.folder(job)
-        places = Places(folder=folder, checkpoints=checkpoints, channels=channels, is_in_image=bool(recipe.image))
+        places = Places(
+            folder=folder,
+            checkpoints=self._checkpoints.folder(job),
+            channels=self._data(job, recipe),
+            outputs=recipe.outputs,
+            is_in_image=bool(recipe.image),
+        )
         places.create()
         if recipe.code:
             self._snapshots.unpack(job.project, recipe.code, places.code)
         content = msgspec.json.format(msgspec.json.encode(job.recipe.hyperparameters), indent=1)
         write_atomic(folder / CONFIG / HYPERPARAMETERS, content + b"\n")
-        threads = max(1, int(job.resources.cpus or 1))
+        threads = threads_of(job)
         spec = ProcessSpec(
             command=recipe.command,
             environment=places.environment(job, threads),
@@ -111,7 +121,11 @@ class ScriptWork:
             resources=job.resources if recipe.is_distributed else together(job.resources, recipe.hosts),
             image=recipe.image_digest,
         )
-        return spec if recipe.image else self._interpreted(spec, recipe, places, job.recipe.hyperparameters)
+        return spec if recipe.image else self._interpreted(spec, recipe, places, job)
+
+    def digests(self, job: Job, recipe: ScriptRecipe) -> dict[str, str]:
+        """Role -> SHA-256 of what was fetched for it; once the attempt is prepared."""
+        return {role: self._sources.digest(job, role) for role in recipe.sources}
 
     def conclude(self, job: Job, recipe: ScriptRecipe, folder: Path) -> dict[str, str | float]:
         """Keep what an attempt has made; what to say about it in the job's record.
@@ -139,24 +153,39 @@ class ScriptWork:
         self._checkpoints.keep(job)
 
     def remove(self, job: Job) -> None:
-        """The job has ended: forget its checkpoints."""
+        """The job has ended: forget its checkpoints, and what was fetched for it."""
         if job.recipe.script is not None:
             self._checkpoints.remove(job)
+            self._sources.remove(job)
 
-    def _interpreted(
-        self, spec: ProcessSpec, recipe: ScriptRecipe, places: Places, hyperparameters: dict[str, Scalar]
-    ) -> ProcessSpec:
+    def _data(self, job: Job, recipe: ScriptRecipe) -> dict[str, Path]:
+        """The folder of each input."""
+        versions = {role: self._inputs.channel(job.project, ref) for role, ref in job.recipe.channels.items()}
+        folders = {role: self._channels.folder(channel) for role, channel in versions.items()}
+        return folders | {role: self._sources.folder(job, role, source) for role, source in recipe.sources.items()}
+
+    def _interpreted(self, spec: ProcessSpec, recipe: ScriptRecipe, places: Places, job: Job) -> ProcessSpec:
         """The process of a Python file of the snapshot."""
-        arguments = [word for name, value in hyperparameters.items() for word in (f"--{name}", argument(value))]
+        arguments = [
+            word for name, value in job.recipe.hyperparameters.items() for word in (f"--{name}", argument(value))
+        ]
+        threads = threads_of(job)
         python, mounts, more = sys.executable, spec.mounts, {"PYTHONUNBUFFERED": "1"}
         if recipe.environment:
-            built = self._environments.ensure(self._locks.read(recipe.environment))
-            python, mounts = str(built), (*mounts, Mount(path=str(built.parent.parent)))
+            lock = self._locks.read(recipe.environment)
+            java = find_java() if runs_spark(lock) else None
+            built = self._environments.ensure(lock)
+            python, mounts = str(built), (*mounts, *environment_mounts(built))
             more["PYTHONPATH"] = str(places.library())
+            if java is not None:
+                more |= spark_variables(java, built, threads, spec.resources.memory_bytes)
+                mounts += java.mounts() + name_mounts(places.folder / CONFIG)
+                spec = replace(spec, resources=replace(spec.resources, max_processes=THREADS * recipe.hosts))
         command: tuple[str, ...] = (python, recipe.entry_point, *arguments, *recipe.arguments)
         is_gang = recipe.hosts > 1
         if is_gang and not recipe.is_distributed:
             command = (sys.executable, "-I", "-B", ranks.__file__, str(recipe.hosts), spec.work_directory, *command)
+        command = (python, "-I", "-B", machine.__file__, str(places.folder / FACTS / machine.MACHINE_FILE), *command)
         return replace(
             spec,
             command=command,

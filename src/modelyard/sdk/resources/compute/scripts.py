@@ -11,7 +11,7 @@ from modelyard.kit.files import inside
 from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.packing import pack_code
 from modelyard.sdk.resource import JOBS, decode, pages, send
-from modelyard.sdk.resources.compute.waiting import JobCalls, channels_of, limits_of, place_of
+from modelyard.sdk.resources.compute.waiting import JobCalls, channels_of, limits_of, place_of, source_of
 from modelyard.sdk.resources.debugging.rules import Rules, choices_of
 from modelyard.sdk.resources.uploads import FileMissingError
 from modelyard.sdk.steps import Download, Flow, Request, Response, Work
@@ -39,6 +39,8 @@ class Program:
     entry_point: str = ""
     image: str = ""
     requirements: str | Path | None = None
+    environment: str = ""
+    python: str = ""
     command: Sequence[str] = ()
     arguments: Sequence[str] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +59,8 @@ class ScriptJobs(JobCalls[Mode]):
         hyperparameters: Mapping[str, Scalar] | None = None,
         data: str | Mapping[str, str] | None = None,
         requirements: str | Path | None = None,
+        environment: str = "",
+        python: str = "",
         metrics: Mapping[str, str] | None = None,
         model: str | None = None,
         dataset: str | None = None,
@@ -64,6 +68,7 @@ class ScriptJobs(JobCalls[Mode]):
         command: Sequence[str] = (),
         hosts: int = 1,
         seed: int = 0,
+        retries: int = 0,
         resources: Resources | None = None,
         placement: Placement | None = None,
         rules: Rules = (),
@@ -78,6 +83,8 @@ class ScriptJobs(JobCalls[Mode]):
             hyperparameters: handed over as `--name value`, and as a JSON file.
             data: a dataset ("digits:2") for the channel `train`, or datasets by channel.
             requirements: a requirements file or lock; None: it runs with the platform's own packages.
+            environment: name of an environment, in place of requirements.
+            python: version of Python for the requirements ("3.12"); the platform's if empty.
             metrics: name -> regular expression (RE2) whose first group is the value, in a line of output.
             model: model that gets what the script saves in the folder MODELYARD_MODEL as its next version.
             dataset: dataset that gets the one file of the folder MODELYARD_OUTPUT as its next version.
@@ -85,6 +92,7 @@ class ScriptJobs(JobCalls[Mode]):
             command: program and arguments in the image; none: what the image says.
             hosts: a gang of so many processes that reach each other; all start or none.
             seed: told to the script.
+            retries: how often it is begun again after it has failed by itself.
             resources: limits of the job; of each member of a gang.
             placement: queue, priority, spot, ...: when and where it may start.
             rules: how rules on live figures are applied where not as usual ("overfitting:stop"); see `jobs.rules`.
@@ -94,13 +102,16 @@ class ScriptJobs(JobCalls[Mode]):
             FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
             ModelyardError: what the platform says against it.
         """
-        program = Program(code, entry_point, image, requirements, command, arguments, metrics or {})
+        program = Program(
+            code, entry_point, image, requirements, environment, python, command, arguments, metrics or {}
+        )
         body = yield from program_of(self._path(JOBS, "snapshots"), program)
         body |= {
             "hyperparameters": dict(hyperparameters or {}),
             "channels": channels_of(data or {}),
             "hosts": hosts,
             "seed": seed,
+            "retries": retries,
             "model": model,
             "dataset": dataset,
             "resources": limits_of(resources),
@@ -108,6 +119,72 @@ class ScriptJobs(JobCalls[Mode]):
             "rules": choices_of(rules),
         }
         return (yield from self._submitted("script-jobs", body, wait=wait))
+
+    @call
+    def process(
+        self,
+        code: str | Path | None = None,
+        *,
+        outputs: Mapping[str, str],
+        inputs: Mapping[str, str] | None = None,
+        entry_point: str = "",
+        arguments: Sequence[str] = (),
+        hyperparameters: Mapping[str, Scalar] | None = None,
+        requirements: str | Path | None = None,
+        environment: str = "",
+        python: str = "",
+        metrics: Mapping[str, str] | None = None,
+        image: str = "",
+        command: Sequence[str] = (),
+        seed: int = 0,
+        retries: int = 0,
+        resources: Resources | None = None,
+        placement: Placement | None = None,
+        wait: bool = False,
+    ) -> Flow[Job]:
+        """Make datasets of data by a Python file or an image: all that are promised, or none.
+
+        Args:
+            code: a Python file, or a folder (without hidden files) of which `entry_point` is run.
+            outputs: output -> dataset. The one file in the folder MODELYARD_OUTPUT_<NAME> becomes its next version.
+            inputs: name -> a dataset ("houses:2"), the key of an object ("inputs/<project>/..."), or an `https://`
+                address that the platform allows; each is a folder, MODELYARD_CHANNEL_<NAME>.
+            entry_point: file of the folder.
+            arguments: handed to it behind the hyper-parameters.
+            hyperparameters: handed over as `--name value`, and as a JSON file.
+            requirements: a requirements file or lock; None: it runs with the platform's own packages.
+            environment: name of an environment, in place of requirements.
+            python: version of Python for the requirements ("3.12"); the platform's if empty.
+            metrics: name -> regular expression (RE2) whose first group is the value, in a line of output.
+            image: container image that is run instead; its packages are its own.
+            command: program and arguments in the image; none: what the image says.
+            seed: told to the script.
+            retries: how often it is begun again after it has failed by itself.
+            resources: limits of the job.
+            placement: queue, priority, spot, ...: when and where it may start.
+            wait: come back when the job has ended, and fail (WaitFailedError) if it failed.
+
+        Returns:
+            The job; `result["dataset/<output>"]` names the version that an output became.
+
+        Raises:
+            FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
+            ModelyardError: what the platform says against it.
+        """
+        program = Program(
+            code, entry_point, image, requirements, environment, python, command, arguments, metrics or {}
+        )
+        body = yield from program_of(self._path(JOBS, "snapshots"), program)
+        body |= {
+            "hyperparameters": dict(hyperparameters or {}),
+            "inputs": {name: source_of(text) for name, text in (inputs or {}).items()},
+            "outputs": dict(outputs),
+            "seed": seed,
+            "retries": retries,
+            "resources": limits_of(resources),
+            "schedule": place_of(placement),
+        }
+        return (yield from self._submitted("processing-jobs", body, wait=wait))
 
     @listing
     def output(self, id: str) -> Pages[OutputFile]:
@@ -144,6 +221,8 @@ def program_of(snapshots: str, program: Program) -> Flow[dict[str, object]]:
         "entry_point": entry_point,
         "image": program.image,
         "requirements": text,
+        "environment": program.environment,
+        "python": program.python,
         "command": [*program.command],
         "arguments": [*program.arguments],
         "metrics": [{"name": name, "regex": regex} for name, regex in program.metrics.items()],

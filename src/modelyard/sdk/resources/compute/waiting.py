@@ -67,6 +67,13 @@ def channels_of(data: str | Mapping[str, str]) -> dict[str, dict[str, str | int]
     return channels
 
 
+def source_of(text: str) -> dict[str, str]:
+    """Data by what its name looks like: an address, the key of an object, or else a dataset."""
+    if text.startswith("https://"):
+        return {"url": text}
+    return {"object" if "/" in text else "dataset": text}
+
+
 def limits_of(resources: Resources | None) -> dict[str, object]:
     """What was asked for by name."""
     if resources is None:
