@@ -98,7 +98,8 @@ def test_a_pipeline_trains_is_registered_and_deployed_and_answers_as_spark_did(
     assert len({row["prediction"] for row in answers}) == 2
     for row in answers:
         expected = row.pop("prediction")
-        assert float(client.predict("cells", row).value) == expected, row
+        (answer,) = client.predict("cells", row)
+        assert float(answer.value) == expected, row
 
 
 def test_every_estimator_of_the_guide_converts_or_is_refused_as_it_says(client: Client, tmp_path: Path):
