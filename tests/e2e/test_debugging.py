@@ -81,7 +81,7 @@ def check_profile(client: Client, job: Job, picture: Path) -> None:
 def check_tuned(client: Client, trial: Job) -> None:
     """The second version of the model is what the best trial has left."""
     assert (trial.kind, trial.result["model_version"]) == (JobKind.TRIAL, "digits:2")
-    version = client.models.version("digits:2")
+    version = client.models.get("digits:2")
     assert version.lineage.job == trial.id
     (search,) = client.tuning.list()
     assert search.best.values["val_loss"] == trial.metrics["val_loss"]
