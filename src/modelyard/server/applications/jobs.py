@@ -46,6 +46,7 @@ from modelyard.server.applications.carrying import (
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 from modelyard.server.tracking.assembly import assemble as assemble_tracking
+from modelyard.types.processes import LogChunk
 
 DESCRIPTION = """
 Work that ends: training, evaluation, batch and script jobs. A training job runs a **built-in algorithm** on a dataset
@@ -62,6 +63,7 @@ class Jobs:
 
     application: Application
     client: JobsClient
+    read_log: Callable[[str, str, int], tuple[LogChunk, bool]]
 
 
 METERING_SECONDS = 5.0
@@ -117,6 +119,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
     return Jobs(
         application=Application(name="jobs", asgi=asgi, duties=duties, mounts=tracking.mounts, on_start=on_start),
         client=InProcessJobsClient(service, metering.costs, tunings, context.settings),
+        read_log=service.logs,
     )
 
 

@@ -1,0 +1,1 @@
+"""SageMaker's control plane, a folder for each of its parts."""
