@@ -16,6 +16,7 @@ from modelyard.cli.commands import (
     state,
     training,
 )
+from modelyard.cli.commands.aws import credentials
 from modelyard.cli.commands.compute import automl, cluster, costs, environments, queues, registries, tuning
 from modelyard.cli.commands.mlflow import experiments
 from modelyard.cli.commands.pipelines import pipelines
@@ -32,21 +33,9 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    work = (
-        datasets,
-        models,
-        training,
-        tuning,
-        automl,
-        pipelines,
-        experiments,
-        queues,
-        costs,
-        environments,
-        serving,
-        captures,
-    )
-    for module in (platform, cluster, registries, state, *work, monitoring, alerting, retraining, access):
+    work = (datasets, models, training, tuning, automl, pipelines, experiments, queues, costs, environments)
+    answering = (serving, captures, monitoring, alerting, retraining)
+    for module in (platform, cluster, registries, state, *work, *answering, access, credentials):
         module.declare(app)
     return app
 

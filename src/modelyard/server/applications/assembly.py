@@ -18,8 +18,10 @@ from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.applications.jobs import Jobs, build_jobs
 from modelyard.server.applications.operations import Operations, build_operations
-from modelyard.server.applications.registry import Registry, build_registry
-from modelyard.server.aws.assembly import AwsParts, build_aws, documents_of
+from modelyard.server.applications.registry import build_registry
+from modelyard.server.aws.assembly import AwsParts, build_aws
+from modelyard.server.aws.store import aws_store
+from modelyard.server.duties import Duty
 from modelyard.server.names import APPLICATIONS
 from modelyard.settings import Settings
 
@@ -33,7 +35,8 @@ class Assembled:
     """
 
     applications: list[Application]
-    aws: Callable[[], ASGIApp] | None
+    aws: Callable[[], ASGIApp] | None = None
+    aws_duties: tuple[Duty, ...] = ()
 
 
 def assemble(context: Context, names: tuple[str, ...]) -> Assembled:
@@ -48,38 +51,24 @@ def assemble(context: Context, names: tuple[str, ...]) -> Assembled:
     jobs: JobsClient
     built: Jobs | None = None
     operations = OperationsLink(context.settings)
+    store = aws_store(context, local.services.access_keys) if local and len(names) == len(APPLICATIONS) else None
     if "jobs" in names:
         built = build_jobs(context, registry, guard, operations)
+        if store is not None:
+            built.buckets.join(store.files)
         jobs = built.client
         made.append(built.application)
     else:
         jobs = HttpJobsClient(context.settings.jobs_url, context.settings.service_token.get_secret_value())
     served: Operations | None = None
     if "operations" in names:
-        secret_of = local.services.access_keys.secret if local is not None else None
-        served = build_operations(context, registry, jobs, guard, secret_of)
+        served = build_operations(context, registry, jobs, guard, store)
         operations.client = served.client
         made.append(served.application)
-    return Assembled(
-        applications=made,
-        aws=_aws(context, guard, local, built, served) if len(made) == len(APPLICATIONS) else None,
-    )
-
-
-def _aws(
-    context: Context, guard: Guard, registry: Registry | None, jobs: Jobs | None, operations: Operations | None
-) -> Callable[[], ASGIApp] | None:
-    if registry is None or jobs is None or operations is None:
-        return None
-    parts = AwsParts(
-        context=context,
-        guard=guard,
-        registry=registry.services,
-        jobs=jobs,
-        documents=documents_of(context),
-        hosting=operations.hosting,
-    )
-    return partial(build_aws, parts)
+    if store is None or built is None or served is None or served.hosting is None:
+        return Assembled(applications=made)
+    parts = AwsParts(context=context, guard=guard, jobs=built, store=store, hosting=served.hosting)
+    return Assembled(applications=made, aws=partial(build_aws, parts), aws_duties=store.duties())
 
 
 class OperationsLink:

@@ -57,6 +57,7 @@ from modelyard.server.applications.context import Context
 from modelyard.server.applications.pipelining import pipelines_of
 from modelyard.server.duties import Duty
 from modelyard.server.tracking.assembly import assemble as assemble_tracking
+from modelyard.types.processes import LogChunk
 
 DESCRIPTION = """
 Work that ends: training, evaluation, batch and script jobs, and pipelines of them. A training job runs a
@@ -76,6 +77,7 @@ class Jobs:
     client: JobsClient
     contracts: ContractJobService
     buckets: JoinedBuckets
+    read_log: Callable[[str, str, int], tuple[LogChunk, bool]]
 
 
 METERING_SECONDS = 5.0
@@ -148,6 +150,7 @@ def build_jobs(
         client=InProcessJobsClient(service, metering.costs, tunings, findings, context.settings),
         contracts=parts.contracts.service(service, registry, parts.engine),
         buckets=parts.contracts.buckets,
+        read_log=service.logs,
     )
 
 

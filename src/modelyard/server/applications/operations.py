@@ -1,6 +1,5 @@
 """Wires the Operations application."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -76,6 +75,7 @@ from modelyard.server.applications.hosting import Hosting, build_hosting
 from modelyard.server.applications.monitoring import Monitoring
 from modelyard.server.applications.monitoring import assemble as assemble_monitoring
 from modelyard.server.applications.traffic import Traffic, build_traffic, stored_captures
+from modelyard.server.aws.store import AwsStore
 from modelyard.server.duties import Duty
 from modelyard.settings import Home
 
@@ -88,7 +88,6 @@ switch to a better version. The inference calls themselves go to the gateway and
 METERING_SECONDS = 5.0
 FINDING_SECONDS = 2.0
 STORAGE_SECONDS = 60.0
-SecretOf = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +96,13 @@ class Operations:
 
     application: Application
     client: OperationsClient
-    hosting: Hosting
+    hosting: Hosting | None
 
 
 def build_operations(
-    context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard, secret_of: SecretOf | None = None
+    context: Context, registry: RegistryClient, jobs: JobsClient, guard: Guard, store: AwsStore | None = None
 ) -> Operations:
-    """Wire the Operations API; registry and jobs may be anywhere, `secret_of` knows access keys of this process."""
+    """Wire the Operations API; registry and jobs may be anywhere. With a store there is hosting."""
     database, clock, home = context.database, context.clock, context.home
     events, trial = _events(context), RolloutQuality()
     metering = _metering(context)
@@ -112,7 +111,7 @@ def build_operations(
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
     traffic = build_traffic(context, registry, endpoints, events, guard)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
-    hosting = build_hosting(context, registry, endpoints, secret_of)
+    hosting = build_hosting(context, registry, endpoints, store) if store is not None else None
     budgets = BudgetHerald(database, AlertRepository(), events, jobs.budgets)
     findings = FindingHerald(events, jobs.untold_findings, jobs.note_findings_told)
     repository = RetrainingRepository()
@@ -158,7 +157,7 @@ def build_operations(
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),
         Duty(name="endpoints.metering", interval_seconds=METERING_SECONDS, run=metering.look),
         Duty(name="endpoints.traffic", interval_seconds=METERING_SECONDS, run=gateways.look),
-        *hosting.duties,
+        *(hosting.duties if hosting is not None else ()),
         Duty(name="captures.storage", interval_seconds=STORAGE_SECONDS, run=metering.storage.look, is_shared=True),
     )
     return Operations(
