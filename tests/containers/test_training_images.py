@@ -6,7 +6,7 @@ import pytest
 
 from modelyard.engines.containers.engine import ContainerEngine
 from modelyard.settings import Home
-from modelyard.testing.contract_jobs import ContractBench
+from modelyard.testing.aws.contract_jobs import ContractBench
 from modelyard.testing.services.containers import Podman, python_root
 from modelyard.types.contract.recipes import ContractChannel, ContractRecipe
 

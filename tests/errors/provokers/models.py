@@ -12,6 +12,7 @@ from unittest import mock
 
 import numpy as np
 import onnx
+from modelyard.server.aws.sources import EnvironmentObjects
 from onnx import TensorProto, helper
 from stage import LIGHTGBM, MANIFEST, Stage
 
@@ -33,7 +34,6 @@ from modelyard.runtimes.convert import convert_xgboost
 from modelyard.runtimes.inspect import inspect
 from modelyard.runtimes.sniff import sniff
 from modelyard.runtimes.targets.build import build
-from modelyard.server.aws.sources import EnvironmentObjects
 from modelyard.types.compilation import Target
 from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.models import ArtifactFormat, Lineage, ModelCard, ModelVersion

@@ -16,6 +16,7 @@ from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.batch.work import BatchWork
 from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
+from modelyard.control.jobs.contract.service import ContractJobService
 from modelyard.control.jobs.debugging.errors import RuleInvalidError
 from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.errors import JobInvalidError
@@ -40,8 +41,10 @@ from modelyard.runtimes.bundle import write_manifest
 from modelyard.settings import Home
 from modelyard.storage.creations import Creation, Creations
 from modelyard.storage.objects import open_objects
+from modelyard.testing.aws.contract_jobs import FolderBuckets
 from modelyard.types.batch.recipes import BatchRecipe
 from modelyard.types.compute.scheduling import EntryState, HostCapacity, Placement, Quota
+from modelyard.types.contract.recipes import ContractRecipe
 from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetSchema, DatasetVersion
 from modelyard.types.debugging.profiles import ProcessSample
 from modelyard.types.debugging.rules import RuleAction, RuleChoice
@@ -243,6 +246,7 @@ class Bench:
             home=self.home,
             is_shared=False,
         )
+        self.buckets = contracts.buckets
         samples = KeptSamples(self.engine, open_objects("memory://"))
         self.profiles = ProfileService(self.service, database, JobRepository(), samples)
         self.execution = JobExecution(
@@ -459,6 +463,37 @@ def test_a_spot_job_makes_room_waits_again_and_is_carried_to_its_end_under_anoth
     assert bench.execution.start(first) is False, "an old ticket starts nothing"
     done = bench.carry(spot.id)
     assert (done.status, done.attempt, bench.ticket(spot.id)) == (JobStatus.COMPLETED, 2, f"{spot.id}/2")
+
+
+def test_an_interrupted_training_job_of_the_contract_goes_on_from_its_checkpoints_and_tells_its_phases(bench, tmp_path):
+    bench.queues_for_one()
+    bench.buckets.join(FolderBuckets(tmp_path / "buckets"))
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1"
+    recipe = ContractRecipe(
+        name="spot", output_uri="s3://data/out", image=image, entry_point=("train",), checkpoint_uri="s3://data/steps"
+    )
+    contracts = ContractJobService(bench.service, bench.registry, bench.engine)
+    job = contracts.create("default", recipe, Resources(), created_by="ann", placement=Placement(is_spot=True))
+    first = bench.admit(job.id)
+    assert bench.execution.start(first)
+    step = bench.home.run / "checkpoints" / job.id / "step"
+    step.write_text("3")
+    urgent = bench.submit()
+    bench.scheduling.scheduler.round()
+    bench.execution.follow(first)
+    assert not bench.execution.settle(first)
+    bench.execution.clean(first)
+    bucket = bench.buckets.open("default", "data")
+    assert bucket.read("steps/step") == b"3"
+    bench.engine.ends, bench.engine.on_submit = [exited(0), exited(0)], succeed
+    assert bench.carry(urgent.id).status is JobStatus.COMPLETED
+    assert step.read_text() == "3", "it is there for the next attempt"
+    done = bench.carry(job.id)
+    assert (done.status, done.attempt) == (JobStatus.COMPLETED, 2)
+    assert done.result == {"model_artifacts": "s3://data/out/spot/output/model.tar.gz"}
+    names = [phase.name.value for phase in done.phases]
+    assert names == ["Downloading", "Training", "Interrupted", "Downloading", "Uploading"]
+    assert not step.exists(), "the job has ended"
 
 
 def test_a_job_that_could_not_start_in_time_ends_with_that_reason(bench):

@@ -1,4 +1,4 @@
 """AWS's built-in algorithms under their names and hyper-parameters, one file each.
 
-Each writes `model.onnx`, whose outputs are named as AWS's answers name them; XGBoost writes its own file.
+Each writes `model.onnx`; XGBoost writes its own file.
 """

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.algorithms.contract.builtin.graphs import INPUT, write_graph
+from modelyard.algorithms.contract.builtin.graphs import INPUT, write_classifier, write_regressor
 from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import Table, read_table
 from modelyard.algorithms.errors import ChannelInvalidError
@@ -112,13 +112,10 @@ def _write(job: BuiltInJob, kind: str, machine: Machine) -> None:
     pairs = graph.add("Sub", graph.add("Mul", sums, sums), squares)
     halved = graph.add("Mul", graph.add("ReduceSum", pairs, graph.constant(np.array([1]))), graph.constant(0.5))
     linear = graph.dense(INPUT, machine.weights[:, None].astype(np.float32), machine.bias.reshape(1))
-    flat = graph.constant(np.array([-1], dtype=np.int64))
     raw = graph.add("Add", halved, linear)
     width = len(machine.weights)
     if kind == REGRESSOR:
-        graph.add("Reshape", raw, flat, output="score")
-        write_graph(job, graph, width, {"score": ()})
-        return
-    score = graph.add("Reshape", graph.add("Sigmoid", raw), flat, output="score")
-    graph.add("Cast", graph.add("GreaterOrEqual", score, graph.constant(0.5)), output="predicted_label", to=1)
-    write_graph(job, graph, width, {"score": (), "predicted_label": ()})
+        write_regressor(job, graph, width, raw)
+    else:
+        logits = graph.add("Concat", graph.add("Mul", raw, graph.constant(0.0)), raw, axis=1)
+        write_classifier(job, graph, width, logits, 2)

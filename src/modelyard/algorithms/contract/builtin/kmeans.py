@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from modelyard.algorithms.contract.builtin.graphs import own_squares, squared_distances, write_graph
+from modelyard.algorithms.contract.builtin.graphs import numbers, own_squares, squared_distances, write_graph
 from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import read_table
 from modelyard.algorithms.errors import TooFewRowsError
@@ -30,4 +30,4 @@ def train(job: BuiltInJob) -> None:
     graph.add("Cast", nearest, output="closest_cluster", to=1)
     least = graph.add("ReduceMin", apart, axes=[1], keepdims=0)
     graph.add("Sqrt", graph.add("Max", least, graph.constant(0.0)), output="distance_to_cluster")
-    write_graph(job, graph, features.shape[1], {"closest_cluster": (), "distance_to_cluster": ()})
+    write_graph(job, graph, features.shape[1], numbers("closest_cluster"), numbers("distance_to_cluster"))

@@ -51,7 +51,7 @@ def _write(
         best = graph.add("ArgMax", graph.add("ReduceSum", votes, graph.constant(np.array([1]))), axis=2, keepdims=0)
         flat = graph.add("Reshape", best, graph.constant(np.array([-1], dtype=np.int64)))
         graph.add("Gather", graph.constant(values.astype(np.float32)), flat, output="predicted_label", axis=0)
-    write_graph(job, graph, points.shape[1], {"predicted_label": ()})
+    write_graph(job, graph, points.shape[1], numbers("predicted_label"))
 
 
 def _answers(job: BuiltInJob, features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.algorithms.contract.builtin.graphs import INPUT, write_graph
+from modelyard.algorithms.contract.builtin.graphs import INPUT, write_classifier, write_regressor
 from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import Table, read_table
 from modelyard.algorithms.errors import ChannelInvalidError
@@ -104,18 +104,10 @@ def _figures(kind: str, model: Linear, table: Table) -> dict[str, float]:
 
 def _write(job: BuiltInJob, kind: str, model: Linear, width: int) -> None:
     graph = Graph()
-    raw = graph.dense(INPUT, model.weights.astype(np.float32), model.bias.astype(np.float32))
-    flat = graph.constant(np.array([-1], dtype=np.int64))
+    weights, bias = model.weights.astype(np.float32), model.bias.astype(np.float32)
     if kind == REGRESSOR:
-        graph.add("Reshape", raw, flat, output="score")
-        write_graph(job, graph, width, {"score": ()})
+        write_regressor(job, graph, width, graph.dense(INPUT, weights, bias))
         return
-    if kind == BINARY:
-        score = graph.add("Reshape", graph.add("Sigmoid", raw), flat, output="score")
-        is_one = graph.add("GreaterOrEqual", score, graph.constant(0.5))
-        graph.add("Cast", is_one, output="predicted_label", to=1)
-        write_graph(job, graph, width, {"score": (), "predicted_label": ()})
-        return
-    score = graph.add("Softmax", raw, output="score", axis=1)
-    graph.add("Cast", graph.add("ArgMax", score, axis=1, keepdims=0), output="predicted_label", to=1)
-    write_graph(job, graph, width, {"score": (len(model.bias),), "predicted_label": ()})
+    if kind == BINARY:  # the logit of the class 0 is nought
+        weights, bias = np.hstack([np.zeros_like(weights), weights]), np.concatenate([np.zeros_like(bias), bias])
+    write_classifier(job, graph, width, graph.dense(INPUT, weights, bias), len(bias))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from modelyard.algorithms.contract.builtin.graphs import INPUT, write_graph
+from modelyard.algorithms.contract.builtin.graphs import INPUT, numbers, write_graph
 from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import read_table
 from modelyard.algorithms.errors import HyperparameterInvalidError
@@ -29,4 +29,4 @@ def train(job: BuiltInJob) -> None:
     graph = Graph()
     projection = graph.dense(INPUT, kept.T.astype(np.float32), (-mean @ kept.T).astype(np.float32))
     graph.add("Identity", projection, output="projection")
-    write_graph(job, graph, features.shape[1], {"projection": (count,)})
+    write_graph(job, graph, features.shape[1], numbers("projection", count))

@@ -12,7 +12,7 @@ from modelyard.control.jobs.contract.errors import ChannelDataInvalidError, Cont
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.settings import Home
 from modelyard.storage.objects import ObjectNotFoundError
-from modelyard.testing.contract_jobs import ContractBench
+from modelyard.testing.aws.contract_jobs import ContractBench
 from modelyard.types.contract.recipes import ChannelSource, ContractChannel, ContractRecipe, InputMode
 from modelyard.types.processes import EndCause
 
