@@ -9,6 +9,7 @@ from fastapi import FastAPI
 PATH_PARAMETERS: Mapping[str, str] = {
     "project": "Name of the project; `default` is there from the start.",
     "token_id": "Id of the token, as the list of tokens shows it.",
+    "key_id": "Id of the access key, as the list of them shows it.",
     "upload": "Id of the upload.",
     "dataset": "Name of the dataset.",
     "model": "Name of the model.",
