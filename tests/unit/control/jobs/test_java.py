@@ -54,7 +54,8 @@ def test_spark_works_in_one_process_with_what_the_job_has(tmp_path: Path):
     java = find_java({}, install(tmp_path, "seventeen", "17.0.15").parent)
     told = spark_variables(java, Path("/environment/bin/python"), 2, 4 << 30)
     assert told["PYSPARK_SUBMIT_ARGS"] == (
-        "--master local[2] --conf spark.ui.enabled=false --driver-memory 2048m pyspark-shell"
+        "--master local[2] --conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false "
+        "--driver-memory 2048m pyspark-shell"
     )
     assert told["JAVA_HOME"] == str(java.home)
     assert "--driver-memory 512m" in spark_variables(java, Path("python"), 1, 256 << 20)["PYSPARK_SUBMIT_ARGS"]

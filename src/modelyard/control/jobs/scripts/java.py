@@ -71,7 +71,11 @@ def find_java(environment: Mapping[str, str] = os.environ, installed: Path = _IN
 
 def spark_variables(java: Java, python: Path, threads: int, memory_bytes: int | None) -> dict[str, str]:
     """What tells Spark to work in one process, with what the job has and without a network."""
-    options = [f"--master local[{threads}]", "--conf spark.ui.enabled=false"]
+    options = [
+        f"--master local[{threads}]",
+        "--conf spark.ui.enabled=false",
+        "--conf spark.ui.showConsoleProgress=false",
+    ]
     if memory_bytes is not None:
         options.append(f"--driver-memory {max(_LEAST_MIB, int(memory_bytes * _SPARKS_SHARE) >> 20)}m")
     return {
