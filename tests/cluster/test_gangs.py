@@ -70,7 +70,9 @@ def home(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 
 
 def cli(nodes: Nodes, home: Path, *words: str) -> Any:
-    return json.loads(nodes.run(nodes.modelyard("a", *words, "--json", "--home", str(home)), 300))
+    at = words.index("--") if "--" in words else len(words)
+    words = (*words[:at], "--json", "--home", str(home), *words[at:])
+    return json.loads(nodes.run(nodes.modelyard("a", *words), 300))
 
 
 def test_the_how_to_trains_on_two_hosts_as_it_is_written(nodes: Nodes, home: Path, tmp_path: Path):
