@@ -2,16 +2,13 @@
 
 import io
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from modelyard.testing.aws.platform import AwsPlatform
-from modelyard.testing.services import servers
 from modelyard.testing.services.containers import Podman, python_root
 
 pytestmark = pytest.mark.slow
@@ -61,34 +58,22 @@ def archive(name: str, content: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def platform(
-    podman: Podman, s3_server: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AwsPlatform]:
+def platform(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
     podman.load(IMAGE, python_root({"serve.py": SERVER}), 'ENTRYPOINT ["/usr/bin/python3", "/serve.py"]')
     containers = {"MODELYARD_CONTAINER_SOCKET": podman.socket, "MODELYARD_CONTAINER_PULL": "false"}
-    with AwsPlatform(tmp_path_factory.mktemp("hosted") / "home", {**s3_server, **containers}) as running:
+    with AwsPlatform(tmp_path_factory.mktemp("hosted") / "home", containers) as running:
         reason = {"reason": "The image of this test is our own."}
         running.rest("PUT", "/registry/v1/projects/default/code-permission", json=reason)
         yield running
 
 
-def put(environment: Mapping[str, str], content: bytes) -> str:
-    client = boto3.session.Session().client(
-        "s3",
-        region_name=environment["AWS_REGION"],
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        config=Config(s3={"addressing_style": "path"}),
-    )
-    client.put_object(Bucket=servers.S3_BUCKET, Key="scorer/model.tar.gz", Body=content)
-    return f"s3://{servers.S3_BUCKET}/scorer/model.tar.gz"
-
-
-def test_an_image_is_hosted_as_it_is_on_sagemaker(platform: AwsPlatform, s3_server: Mapping[str, str]):
+def test_an_image_is_hosted_as_it_is_on_sagemaker(platform: AwsPlatform):
     sagemaker: Any = platform.client("sagemaker")
     runtime: Any = platform.client("sagemaker-runtime")
-    container = {"Image": IMAGE, "ModelDataUrl": put(s3_server, archive("weights.txt", b"1 10 100"))}
+    s3: Any = platform.client("s3")
+    s3.create_bucket(Bucket="models")
+    s3.put_object(Bucket="models", Key="scorer/model.tar.gz", Body=archive("weights.txt", b"1 10 100"))
+    container = {"Image": IMAGE, "ModelDataUrl": "s3://models/scorer/model.tar.gz"}
     sagemaker.create_model(ModelName="Scorer", PrimaryContainer=container)
     variant = {"VariantName": "AllTraffic", "ModelName": "Scorer", "InitialInstanceCount": 1}
     variant["InstanceType"] = "ml.m5.large"

@@ -5,22 +5,20 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import numpy as np
 import pytest
 import xgboost
-from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from modelyard.testing.aws.platform import AwsPlatform
-from modelyard.testing.services import servers
 
 REGION_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
 XGBOOST = f"{REGION_IMAGE}/sagemaker-xgboost:1.7-1"
 SKLEARN = f"{REGION_IMAGE}/sagemaker-scikit-learn:1.2-1-cpu-py3"
+BUCKET = "models"
 ROLE = "arn:aws:iam::111122223333:role/service-role/AmazonSageMaker-ExecutionRole"
 SCRIPT = """
 import json, os
@@ -57,37 +55,31 @@ def booster(flip: bool = False) -> xgboost.Booster:
 
 
 class Store:
-    """A bucket of the S3 server beside the platform."""
+    """A bucket of the platform."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._client = boto3.session.Session().client(
-            "s3",
-            region_name=environment["AWS_REGION"],
-            endpoint_url=environment["AWS_ENDPOINT_URL"],
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-            config=Config(s3={"addressing_style": "path"}),
-        )
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        client.create_bucket(Bucket=BUCKET)
 
     def put(self, key: str, content: bytes) -> str:
-        self._client.put_object(Bucket=servers.S3_BUCKET, Key=key, Body=content)
-        return f"s3://{servers.S3_BUCKET}/{key}"
+        self._client.put_object(Bucket=BUCKET, Key=key, Body=content)
+        return f"s3://{BUCKET}/{key}"
 
     def awaited(self, uri: str) -> bytes:
         """The content of an object that is to come."""
-        key = uri.removeprefix(f"s3://{servers.S3_BUCKET}/")
-        self._client.get_waiter("object_exists").wait(Bucket=servers.S3_BUCKET, Key=key, WaiterConfig={"Delay": 1})
-        return bytes(self._client.get_object(Bucket=servers.S3_BUCKET, Key=key)["Body"].read())
+        key = uri.removeprefix(f"s3://{BUCKET}/")
+        self._client.get_waiter("object_exists").wait(Bucket=BUCKET, Key=key, WaiterConfig={"Delay": 1})
+        return bytes(self._client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
 
 @pytest.fixture(scope="module")
-def store(s3_server: Mapping[str, str]) -> Store:
-    return Store(s3_server)
+def store(aws: Callable[..., Any]) -> Store:
+    return Store(aws("s3"))
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, s3_server: Mapping[str, str]) -> Iterator[AwsPlatform]:
-    with AwsPlatform(tmp_path_factory.mktemp("aws") / "home", dict(s3_server)) as running:
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
+    with AwsPlatform(tmp_path_factory.mktemp("aws") / "home") as running:
         reason = {"reason": "The handlers of these tests are our own."}
         running.rest("PUT", "/registry/v1/projects/default/code-permission", json=reason)
         yield running
@@ -265,7 +257,7 @@ def test_serverless_variants_and_data_capture_are_described(sagemaker: Any, runt
 def test_asynchronous_requests_leave_their_answers_and_failures_as_objects(
     sagemaker: Any, runtime: Any, store: Store, models: None
 ):
-    output = {"S3OutputPath": f"s3://{servers.S3_BUCKET}/out", "S3FailurePath": f"s3://{servers.S3_BUCKET}/failed"}
+    output = {"S3OutputPath": f"s3://{BUCKET}/out", "S3FailurePath": f"s3://{BUCKET}/failed"}
     sagemaker.create_endpoint_config(
         EndpointConfigName="async",
         ProductionVariants=[variant("Churn")],

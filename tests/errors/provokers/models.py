@@ -12,7 +12,6 @@ from unittest import mock
 
 import numpy as np
 import onnx
-from modelyard.server.aws.sources import EnvironmentObjects
 from onnx import TensorProto, helper
 from stage import LIGHTGBM, MANIFEST, Stage
 
@@ -21,6 +20,7 @@ from modelyard.algorithms.run import JobContext
 from modelyard.control.clients.bundle_folders import fetch_checked
 from modelyard.control.endpoints.reconciliation.bundles import BundleCache
 from modelyard.control.environments.building import EnvironmentBuilder
+from modelyard.control.hosting.archives import unpack
 from modelyard.control.models.bundles import check_files
 from modelyard.control.models.inspection import ArtifactInspector
 from modelyard.control.models.registration import Submission
@@ -284,4 +284,6 @@ def _onnx(nodes: list[onnx.NodeProto], shape: list[int]) -> bytes:
 
 @provokes("model_archive_invalid")
 def model_archive_invalid(stage: Stage) -> None:
-    EnvironmentObjects().download("default", "model.tar.gz", stage.folder() / "model.tar.gz")
+    archive = stage.folder() / "model.tar.gz"
+    archive.write_bytes(b"no archive")
+    unpack(archive, stage.folder() / "model")
