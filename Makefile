@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
 .PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-sagemaker test-mlflow test-ray test-spark test-containers test-chaos \
-	test-automl test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch clean
+	test-automl test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch bench-automl clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -114,8 +114,13 @@ bench-serving: $(VENV)/.dev ## Measure the data plane beside other model servers
 bench-batch: $(VENV)/.dev ## Measure batch jobs beside a bare loop over the same predictor (ROWS=500000 ROUNDS=5)
 	@$(PYTHON) benchmarks/batch.py $(or $(ROWS),500000) $(or $(ROUNDS),5)
 
+bench-automl: $(VENV)/.dev ## Measure AutoML beside FLAML, XGBoost and a random forest on real tables (SECONDS=60)
+	@UV_PROJECT_ENVIRONMENT=.venv-automl $(UV) sync --quiet --frozen
+	@$(UV) pip install --quiet --python .venv-automl/bin/python statsmodels river
+	@.venv-automl/bin/python -m benchmarks.automl --seconds $(or $(SECONDS),60)
+
 clean: ## Remove everything that make has built
-	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .venv-sagemaker .venv-mlflow .venv-ray .uv build dist
+	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .venv-sagemaker .venv-mlflow .venv-ray .venv-automl .uv build dist
 
 # A stamp is written only after everything is in place, so an interrupted run is simply done again.
 $(VENV)/.core: pyproject.toml uv.lock

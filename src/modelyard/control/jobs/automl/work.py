@@ -8,7 +8,7 @@ import structlog
 from modelyard.algorithms.automl.checkpoint import REPORT, read_report
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.checkpoints import Checkpoints
-from modelyard.kit.files import inside
+from modelyard.kit.files import PathEscapesError, inside
 from modelyard.storage.database import Database
 from modelyard.types.jobs import Job
 from modelyard.types.processes import Mount
@@ -17,7 +17,7 @@ _log = structlog.get_logger(__name__)
 
 
 class AutoMLWork:
-    """Keeps a folder per job that outlives its attempts, and reads the report in it.
+    """Keeps a folder per job that outlives its attempts, and reads the report in it when that has changed.
 
     Args:
         database: of jobs.
@@ -29,6 +29,7 @@ class AutoMLWork:
         self._database = database
         self._repository = repository
         self._checkpoints = checkpoints
+        self._stored: dict[str, int] = {}
 
     def prepare(self, job: Job) -> tuple[Path, Mount]:
         """The folder, as the last attempt left it, and how the process sees it."""
@@ -39,15 +40,18 @@ class AutoMLWork:
         """Store the report if it has changed. What the process wrote is data: a report that is none is left alone."""
         try:
             path = inside(self._checkpoints.path(job), REPORT)
+            changed_at = path.stat().st_mtime_ns
+            if self._stored.get(job.id) == changed_at:
+                return
             report = read_report(path)
         except FileNotFoundError:
             return
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, PathEscapesError, OSError) as error:
             _log.warning("the report of an AutoML job cannot be read", job=job.id, error=str(error))
             return
         with self._database.transaction() as connection:
-            if self._repository.report(connection, job.id) != report:
-                self._repository.save_report(connection, job.id, report)
+            self._repository.save_report(connection, job.id, report)
+        self._stored[job.id] = changed_at
 
     def suspend(self, job: Job) -> None:
         """The attempt is over and another one follows."""
@@ -56,4 +60,5 @@ class AutoMLWork:
     def remove(self, job: Job) -> None:
         """The job has ended: forget its folder."""
         if job.recipe.automl is not None:
+            self._stored.pop(job.id, None)
             self._checkpoints.remove(job)
