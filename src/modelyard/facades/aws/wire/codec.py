@@ -13,6 +13,7 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
+from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request as MotoRequest
@@ -117,6 +118,8 @@ def serialize(bound: Bound, answer: Mapping[str, Any], request_id: str) -> WireA
 
 def serialize_error(bound: Bound, error: AwsError, request_id: str) -> WireAnswer:
     """An error in the form of the operation's protocol."""
+    if error.code not in COMMON_ERROR_CODES:
+        COMMON_ERROR_CODES.append(error.code)  # else moto warns of codes that the service's model does not have
     shown = _Shown(error.message)
     shown.code = error.code
     for name, value in error.members.items():

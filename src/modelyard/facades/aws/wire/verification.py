@@ -119,6 +119,7 @@ def _sign_v2(signature: Signature, request: WireRequest, secret: str) -> str:
         date = str(int(signature.expires_at or 0))
         for name, value in request.query.items():  # presigning moves headers into the query
             if name.startswith("x-amz-") or name in ("content-md5", "content-type"):
+                del headers[name]  # setting one adds to what is there
                 headers[name] = value
     elif "x-amz-date" in request.headers:
         date = ""
