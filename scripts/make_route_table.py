@@ -24,7 +24,10 @@ def documents() -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         context = open_context(Settings(home=Path(folder)), APPLICATIONS)
         try:
-            return {application.path: application.asgi.openapi() for application in assemble(context, APPLICATIONS)}
+            return {
+                application.path: application.asgi.openapi()
+                for application in assemble(context, APPLICATIONS).applications
+            }
         finally:
             context.close()
 

@@ -144,6 +144,14 @@ class Settings(BaseSettings):
     experiments_idle_seconds: float = Field(
         default=1800.0, gt=0, description="MLflow's server is ended when nobody has asked it for this long."
     )
+    s3_url: str = Field(
+        default="",
+        description="S3 store behind the AWS APIs: the URL of a server, with the two keys below; `off`: none. Empty: "
+        "with the extra `aws`, a SeaweedFS of this platform's own, started when the first access key is made.",
+    )
+    s3_access_key: str = Field(default="", description="Access key of that server, which may make buckets there.")
+    s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Secret of that access key.")
+    s3_region: str = Field(default="us-east-1", description="Region of that server.")
     spool_limit_bytes: int = Field(
         default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
     )
@@ -207,6 +215,7 @@ class Home:
         self.mask_key = self.root / "mask.key"
         self.signing_key = self.root / "signing.key"
         self.registries = self.root / "registries.json"
+        self.buckets = self.root / "buckets"
         self.tracking_database = self.root / "mlflow.db"
 
     @property

@@ -16,6 +16,7 @@ from modelyard.cli.commands import (
     state,
     training,
 )
+from modelyard.cli.commands.aws import credentials
 from modelyard.cli.commands.compute import cluster, costs, environments, queues, registries, tuning
 from modelyard.cli.commands.mlflow import experiments
 
@@ -32,7 +33,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_options)
     work = (datasets, models, training, tuning, experiments, queues, costs, environments, serving, captures)
-    for module in (platform, cluster, registries, state, *work, monitoring, alerting, retraining, access):
+    for module in (platform, cluster, registries, state, *work, monitoring, alerting, retraining, access, credentials):
         module.declare(app)
     return app
 

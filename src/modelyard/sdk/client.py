@@ -13,6 +13,7 @@ from modelyard.sdk.drivers import AsyncDriver, SyncDriver
 from modelyard.sdk.inference import Inference
 from modelyard.sdk.resources.access import Audit, Projects, Tokens
 from modelyard.sdk.resources.alerts import Alerts
+from modelyard.sdk.resources.aws.access_keys import AccessKeys
 from modelyard.sdk.resources.captures import Captures
 from modelyard.sdk.resources.compute.costs import Costs
 from modelyard.sdk.resources.compute.nodes import Nodes
@@ -58,6 +59,7 @@ class _Nouns(Inference[Mode]):
         self.events: Events[Mode] = Events(driver, project)
         self.projects: Projects[Mode] = Projects(driver, project)
         self.tokens: Tokens[Mode] = Tokens(driver, project)
+        self.access_keys: AccessKeys[Mode] = AccessKeys(driver, project)
         self.audit: Audit[Mode] = Audit(driver, project)
 
 

@@ -79,7 +79,7 @@ def run(
     figures = context.figures
     export = [_start_export(context.export)] if context.export is not None else []
     duties = Duties(
-        [*own, *export, *(duty for application in applications for duty in application.duties)],
+        [*own, *export, *assembled.aws_duties, *(duty for each in applications for duty in each.duties)],
         lambda name, seconds, is_good: figures.round_done(name, seconds, is_good=is_good),
         lambda: presence.has_duties,
     )

@@ -4,7 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,16 @@ class ObjectInfo:
 
     key: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Location:
+    """An S3 server and the keys for it."""
+
+    endpoint: str
+    access_key: str
+    secret: str = field(repr=False)
+    region: str = "us-east-1"
 
 
 class ObjectStore(ABC):
@@ -184,6 +194,21 @@ def open_objects(url: str) -> ObjectStore:
             f"'{url}' is not an object store URL", hint="Use file:///folder, s3://bucket/prefix or memory://."
         )
     return _ObstoreObjects(opener(url))
+
+
+def open_bucket(location: S3Location, bucket: str) -> ObjectStore:
+    """A bucket of an S3 server that is named here and not by the environment."""
+    return _ObstoreObjects(
+        S3Store(
+            bucket,
+            endpoint=location.endpoint,
+            region=location.region,
+            access_key_id=location.access_key,
+            secret_access_key=location.secret,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": location.endpoint.startswith("http://")},
+        )
+    )
 
 
 def _open_s3(url: str) -> "Backend":

@@ -27,3 +27,40 @@ def test_an_operation_that_is_not_there_says_its_name(aws):
     with pytest.raises(ClientError, match="does not support sagemaker:DeleteCluster") as refused:
         aws("sagemaker").delete_cluster(ClusterName="abc")
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
+
+
+def test_keys_for_a_while_do_what_their_maker_may(aws):
+    sts = aws("sts")
+    role = aws("iam").get_role(RoleName="SageMakerRole")["Role"]["Arn"]
+    assumed = sts.assume_role(RoleArn=role, RoleSessionName="nightly")
+    assert assumed["AssumedRoleUser"]["Arn"].endswith(":assumed-role/SageMakerRole/nightly")
+    for made in (assumed, sts.get_session_token(DurationSeconds=900)):
+        lent = made["Credentials"]
+        key = (lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"])
+        assert aws("sts", key=key).get_caller_identity()["UserId"] == lent["AccessKeyId"]
+        s3 = aws("s3", key=key)
+        s3.create_bucket(Bucket="lent-data")
+        s3.put_object(Bucket="lent-data", Key="k", Body=b"x")
+        s3.delete_object(Bucket="lent-data", Key="k")
+        s3.delete_bucket(Bucket="lent-data")
+        with pytest.raises(ClientError) as refused:
+            aws("sts", key=(*key[:2], key[2][:-3])).get_caller_identity()
+        assert refused.value.response["Error"]["Code"] == "InvalidClientTokenId"
+
+
+def test_a_role_may_do_what_the_sdk_asks_about(aws):
+    iam = aws("iam")
+    arn = iam.list_roles()["Roles"][0]["Arn"]
+    answer = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=["s3:GetObject", "iam:PassRole"])
+    assert [each["EvalDecision"] for each in answer["EvaluationResults"]] == ["allowed", "allowed"]
+
+
+def test_what_is_missing_has_the_codes_that_clients_wait_for(aws):
+    with pytest.raises(ClientError) as refused:
+        aws("sagemaker").list_tags(ResourceArn="arn:aws:sagemaker:us-east-1:123456789012:model/none")
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+    with pytest.raises(ClientError) as refused:
+        aws("logs").get_log_events(logGroupName="/aws/sagemaker/TrainingJobs", logStreamName="none/algo-1-1")
+    assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    groups = aws("logs").describe_log_groups(logGroupNamePrefix="/aws/sagemaker")["logGroups"]
+    assert [each["logGroupName"] for each in groups] == ["/aws/sagemaker/TrainingJobs"]

@@ -4,51 +4,32 @@ import io
 import struct
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import numpy as np
 import onnxruntime
 import pytest
 import xgboost
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 
-from modelyard.testing.aws.platform import REGION, AwsPlatform
-from modelyard.testing.services.servers import S3_BUCKET, s3_server
+from modelyard.testing.aws.platform import AwsPlatform
 
+S3_BUCKET = "course"
 ROLE = "arn:aws:iam::123456789012:role/service-role/SageMakerRole"
 ECR = "811284229777.dkr.ecr.us-east-1.amazonaws.com"
 SCRIPTS = "683313688378.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """An S3 server; the variables that reach it."""
-    with s3_server(tmp_path_factory.mktemp("s3")) as variables:
-        yield dict(variables)
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, store: dict[str, str]) -> Iterator[AwsPlatform]:
-    with AwsPlatform(tmp_path_factory.mktemp("aws") / "home", environment=store) as running:
-        running.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
-        yield running
-
-
-@pytest.fixture(scope="module")
-def s3(store: dict[str, str]) -> Any:
-    return boto3.session.Session().client(
-        "s3",
-        region_name=REGION,
-        endpoint_url=store["AWS_ENDPOINT_URL"],
-        aws_access_key_id=store["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=store["AWS_SECRET_ACCESS_KEY"],
-        config=Config(s3={"addressing_style": "path"}),
-    )
+def s3(platform: AwsPlatform) -> Any:
+    """The store of the platform itself, with the bucket of these tests."""
+    platform.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
+    client = platform.client("s3")
+    client.create_bucket(Bucket=S3_BUCKET)
+    return client
 
 
 @pytest.fixture

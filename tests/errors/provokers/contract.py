@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stage import Stage
 
-from modelyard.control.jobs.contract.buckets import Address, Buckets, ServerBuckets
+from modelyard.control.jobs.contract.buckets import Address, Buckets, JoinedBuckets
 from modelyard.control.jobs.contract.channels import ContractChannels
 from modelyard.storage.objects import ObjectStore, open_objects
 from modelyard.types.contract.recipes import ContractChannel
@@ -26,7 +26,7 @@ def contract_invalid(_stage: Stage) -> None:
 
 @provokes("buckets_missing")
 def buckets_missing(_stage: Stage) -> None:
-    ServerBuckets().open("default", "data")
+    JoinedBuckets().open("default", "data")
 
 
 @provokes("channel_data_invalid")

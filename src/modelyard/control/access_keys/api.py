@@ -29,7 +29,7 @@ def router(service: AccessKeyService, guard: Guard) -> APIRouter:
             guard.check(principal, Action.ADMINISTER, project)
         return service.list(principal.project or project, page)
 
-    @routes.post("/access-keys", summary="Make or show an access key")
+    @routes.put("/access-keys", summary="Make or show an access key")
     def ensure_access_key(principal: Administrator, body: AccessKeyWanted) -> AccessKeySecret:
         """For the AWS APIs and S3. The project's key of this name and role, if there is one, else a new one."""
         guard.check(principal, Action.ADMINISTER, body.project)

@@ -97,10 +97,21 @@ class AccessKeyService:
             self._known = {**self._known, key_id: (self._clock.monotonic() + _BELIEVED_SECONDS, signing)}
         return signing
 
-    def lend(self, name: str, project: str, role: Role, duration_seconds: float) -> TemporaryKey:
-        """A key for a while, for a job or a session: in no list, and it cannot be revoked before its time."""
+    def lend(
+        self, name: str, project: str, role: Role, duration_seconds: float, until: datetime | None = None
+    ) -> TemporaryKey:
+        """A key for a while, for a job or a session: in no list, and it cannot be revoked before its time.
+
+        Args:
+            name: who or what uses it.
+            project: that it works in.
+            role: what it may do there.
+            duration_seconds: how long.
+            until: not longer than to this moment.
+        """
         key_id = new_key_id(TEMPORARY)
         expires_at = self._clock.now() + timedelta(seconds=duration_seconds)
+        expires_at = min(expires_at, until or expires_at)
         claims = {"id": key_id, "name": name, "project": project, "role": role, "until": expires_at.isoformat()}
         return TemporaryKey(
             id=key_id,

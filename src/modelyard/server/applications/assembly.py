@@ -16,8 +16,9 @@ from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
 from modelyard.server.applications.jobs import Jobs, build_jobs
 from modelyard.server.applications.operations import build_operations
-from modelyard.server.applications.registry import Registry, build_registry
-from modelyard.server.aws.assembly import AwsParts, build_aws, documents_of
+from modelyard.server.applications.registry import build_registry
+from modelyard.server.aws.assembly import aws_duties, aws_parts, build_aws
+from modelyard.server.duties import Duty
 from modelyard.server.names import APPLICATIONS
 
 
@@ -30,7 +31,8 @@ class Assembled:
     """
 
     applications: list[Application]
-    aws: Callable[[], ASGIApp] | None
+    aws: Callable[[], ASGIApp] | None = None
+    aws_duties: tuple[Duty, ...] = ()
 
 
 def assemble(context: Context, names: tuple[str, ...]) -> Assembled:
@@ -52,18 +54,10 @@ def assemble(context: Context, names: tuple[str, ...]) -> Assembled:
         jobs = HttpJobsClient(context.settings.jobs_url, context.settings.service_token.get_secret_value())
     if "operations" in names:
         made.append(build_operations(context, registry, jobs, guard))
-    return Assembled(
-        applications=made, aws=_aws(context, guard, local, built) if len(made) == len(APPLICATIONS) else None
-    )
-
-
-def _aws(context: Context, guard: Guard, registry: Registry | None, jobs: Jobs | None) -> Callable[[], ASGIApp] | None:
-    if registry is None or jobs is None:
-        return None
-    return partial(
-        build_aws,
-        AwsParts(context=context, guard=guard, registry=registry.services, jobs=jobs, documents=documents_of(context)),
-    )
+    if len(made) < len(APPLICATIONS) or local is None or built is None:
+        return Assembled(applications=made)
+    parts = aws_parts(context, guard, local.services, built)
+    return Assembled(applications=made, aws=partial(build_aws, parts), aws_duties=aws_duties(parts))
 
 
 def _remote_registry(context: Context) -> tuple[RegistryClient, Guard]:

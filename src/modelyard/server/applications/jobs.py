@@ -48,6 +48,7 @@ from modelyard.server.applications.carrying import (
 from modelyard.server.applications.context import Context
 from modelyard.server.duties import Duty
 from modelyard.server.tracking.assembly import assemble as assemble_tracking
+from modelyard.types.processes import LogChunk
 
 DESCRIPTION = """
 Work that ends: training, evaluation, batch and script jobs. A training job runs a **built-in algorithm** on a dataset
@@ -66,6 +67,7 @@ class Jobs:
     client: JobsClient
     contracts: ContractJobService
     buckets: JoinedBuckets
+    read_log: Callable[[str, str, int], tuple[LogChunk, bool]]
 
 
 METERING_SECONDS = 5.0
@@ -123,6 +125,7 @@ def build_jobs(context: Context, registry: RegistryClient, guard: Guard) -> Jobs
         client=InProcessJobsClient(service, metering.costs, tunings, context.settings),
         contracts=parts.contracts.service(service, registry, parts.engine),
         buckets=parts.contracts.buckets,
+        read_log=service.logs,
     )
 
 

@@ -51,7 +51,7 @@ class AwsPlatform:
     def make_key(self, project: str = "default", role: Role = Role.OPERATOR, name: str = "test") -> tuple[str, str]:
         """An access key: id and secret."""
         wanted = {"name": name, "project": project, "role": role}
-        made = self.rest("POST", "/registry/v1/access-keys", json=wanted)
+        made = self.rest("PUT", "/registry/v1/access-keys", json=wanted)
         return made["key"]["id"], made["secret"]
 
     def client(

@@ -1,13 +1,12 @@
 """Objects by AWS's addresses: which bucket, which key, and which objects a prefix means."""
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from modelyard.control.jobs.contract.errors import BucketsMissingError, ContractInvalidError
-from modelyard.storage.objects import ObjectInfo, ObjectStore, open_objects
+from modelyard.storage.objects import ObjectInfo, ObjectStore
 
 _ADDRESS = re.compile(r"s3://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{1,62})(?:/(?P<key>.*))?", re.DOTALL)
 
@@ -23,38 +22,27 @@ class Buckets(Protocol):
         """
 
 
-class ServerBuckets:
-    """Buckets of the S3 server that the usual AWS_* variables name: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...
-
-    Its keys are the platform's, so all projects share its buckets.
-    """
-
-    def open(self, project: str, bucket: str) -> ObjectStore:
-        """The objects of a bucket.
-
-        Raises:
-            BucketsMissingError: no variable names a server.
-        """
-        if not os.environ.get("AWS_ENDPOINT_URL"):
-            raise BucketsMissingError(
-                f"This platform has no S3 server, so project '{project}' has no bucket '{bucket}'",
-                hint="Name one in AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY before `modelyard up`.",
-            )
-        return open_objects(f"s3://{bucket}")
-
-
 class JoinedBuckets:
-    """The buckets of a store that comes into being after the jobs do; until it is joined, those of ServerBuckets."""
+    """The buckets of a store that comes into being after the jobs do; until it is joined, and without one, none."""
 
     def __init__(self) -> None:
-        self._buckets: Buckets = ServerBuckets()
+        self._buckets: Buckets | None = None
 
     def join(self, buckets: Buckets) -> None:
         """From now on there are these. Once, before the first job runs."""
         self._buckets = buckets
 
     def open(self, project: str, bucket: str) -> ObjectStore:
-        """See Buckets."""
+        """See Buckets.
+
+        Raises:
+            BucketsMissingError: no store was joined: the applications run as processes of their own.
+        """
+        if self._buckets is None:
+            raise BucketsMissingError(
+                f"This process knows no S3 store, so project '{project}' has no bucket '{bucket}'",
+                hint="Training jobs of SageMaker run on a platform that is one process: `modelyard up`.",
+            )
         return self._buckets.open(project, bucket)
 
 

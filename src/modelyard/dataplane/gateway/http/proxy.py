@@ -47,14 +47,19 @@ class SocketProxy:
     """Forwards requests to a socket. Bodies pass through piece by piece in both directions, none is held.
 
     Args:
-        socket: Unix socket of an HTTP server.
+        socket: Unix socket of an HTTP server; empty: it is reached by `origin`.
         refuse: says that it does not answer.
+        origin: of a server that has an address; requests must carry its host.
     """
 
-    def __init__(self, socket: str, refuse: Refuse = refuse_for_control) -> None:
+    def __init__(
+        self, socket: str, refuse: Refuse = refuse_for_control, origin: tuple[bytes, bytes, int] | None = None
+    ) -> None:
         self._refuse = refuse
+        self._scheme, self._host = origin[:2] if origin else (b"http", b"control")
+        self._port = origin[2] if origin else None
         self._pool = httpcore.AsyncConnectionPool(
-            uds=socket, max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS
+            uds=socket or None, max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS
         )
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -94,10 +99,10 @@ class SocketProxy:
 
     async def _request(self, scope: HTTPScope, body: "_Body") -> httpcore.Response:
         method = scope["method"].encode()
-        query = scope["query_string"]
+        target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         request = httpcore.Request(
             method,
-            httpcore.URL(scheme=b"http", host=b"control", target=scope["raw_path"] + (b"?" + query if query else b"")),
+            httpcore.URL(scheme=self._scheme, host=self._host, port=self._port, target=target),
             headers=_request_headers(scope, is_chunked=body.is_chunked),
             content=body if body.is_expected else None,
             extensions={"timeout": {"connect": _CONNECT_SECONDS}},

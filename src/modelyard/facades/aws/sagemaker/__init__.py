@@ -1,1 +1,1 @@
-"""SageMaker: its operations over our services."""
+"""SageMaker's control plane, a folder for each of its parts."""

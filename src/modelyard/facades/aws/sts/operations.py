@@ -1,11 +1,19 @@
 """Operations of STS."""
 
+from modelyard.control.access_keys.service import AccessKeyService
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
 from modelyard.types.access import Action
+from modelyard.types.foreign.access_keys import TemporaryKey
+
+_SESSION_SECONDS = 12 * 3600
+_ROLE_SECONDS = 3600
 
 
 class StsOperations:
-    """Who the caller is."""
+    """Who the caller is, and credentials for a while."""
+
+    def __init__(self, access_keys: AccessKeyService) -> None:
+        self._access_keys = access_keys
 
     @operation("sts", "GetCallerIdentity", Action.READ)
     def get_caller_identity(self, call: Call, request: Request) -> Answer:  # noqa: ARG002 - it has no members
@@ -15,3 +23,37 @@ class StsOperations:
             "Account": call.account_id,
             "Arn": f"arn:aws:iam::{call.account_id}:user/{call.project}/{call.principal.name.replace(' ', '-')}",
         }
+
+    @operation("sts", "GetSessionToken", Action.READ, partly="SerialNumber and TokenCode have no effect.")
+    def get_session_token(self, call: Call, request: Request) -> Answer:
+        """A key for a while that may do what the caller may."""
+        return {"Credentials": _credentials(self._lend(call, call.principal.name, request, _SESSION_SECONDS))}
+
+    @operation("sts", "AssumeRole", Action.READ, partly="Policies have no effect: the key may do what the caller may.")
+    def assume_role(self, call: Call, request: Request) -> Answer:
+        """A key for a while, under the session's name; never more than the caller may."""
+        session = request["RoleSessionName"]
+        key = self._lend(call, session, request, _ROLE_SECONDS)
+        role = request["RoleArn"].rpartition("/")[2]
+        return {
+            "Credentials": _credentials(key),
+            "AssumedRoleUser": {
+                "AssumedRoleId": f"AROA{call.account_id}:{session}",
+                "Arn": f"arn:aws:sts::{call.account_id}:assumed-role/{role}/{session}",
+            },
+        }
+
+    def _lend(self, call: Call, name: str, request: Request, seconds: int) -> TemporaryKey:
+        """A temporary key does not outlive the temporary key that asks for it."""
+        until = call.principal.expires_at
+        wanted = float(request.get("DurationSeconds", seconds))
+        return self._access_keys.lend(name, call.project, call.principal.role, wanted, until)
+
+
+def _credentials(key: TemporaryKey) -> Answer:
+    return {
+        "AccessKeyId": key.id,
+        "SecretAccessKey": key.secret,
+        "SessionToken": key.session_token,
+        "Expiration": key.expires_at,
+    }

@@ -10,43 +10,32 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from modelyard.control.access_keys.service import AccessKeyService
-from modelyard.control.rest.guard import Guard
 from modelyard.errors import ModelyardError
 from modelyard.facades.aws.wire.answers import WireAnswer
 from modelyard.facades.aws.wire.codec import Bound, bind, parse, serialize, serialize_error
 from modelyard.facades.aws.wire.errors import AwsError, aws_error
-from modelyard.facades.aws.wire.identity import identify
+from modelyard.facades.aws.wire.identity import Installation, identify
 from modelyard.facades.aws.wire.operations import Answer, Call, Catalog, Operation, Request
 from modelyard.facades.aws.wire.plain_errors import plain_error
 from modelyard.facades.aws.wire.requests import WireRequest
 from modelyard.facades.aws.wire.routing import SERVICES, candidates
 from modelyard.facades.aws.wire.signatures import Signature, signature_of
 from modelyard.facades.aws.wire.user_agent import is_waiter
-from modelyard.kit.clock import Clock
 from modelyard.kit.ids import new_id
+from modelyard.types.access import Action
 
 _log = structlog.get_logger(__name__)
 
 HOLD_SECONDS = 50.0  # boto3 waits 60 s for an answer
 _LOOK_SECONDS = 0.4
 _MOST_BODY_BYTES = 32 << 20
+_UNNOTED = (Action.READ, Action.INFER)
 _Handled = tuple[Operation, Call, Request]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
-    """What answers are about.
-
-    Attributes:
-        account_id: 12 digits.
-        guard: knows roles and projects.
-    """
-
-    account_id: str
-    guard: Guard
-    access_keys: AccessKeyService
-    clock: Clock
+@dataclass(frozen=True, slots=True)
+class _Route:
+    path: str
 
 
 class AwsApplication:
@@ -77,30 +66,39 @@ class AwsApplication:
                 await stream(scope, receive, send)
                 return
             whole = WireRequest.of(scope, await _body(request, receive))
-            answer = await self._answer(whole, signature, names, request_id, receive)
+            service, bound = _bound(names, whole, signature)
+            scope["route"] = _Route(f"aws:{service}:{bound.name}")  # figures are counted by it
+            answer = await self._answer(service, bound, whole, signature, request_id, receive)
         except AwsError as error:
             answer = plain_error(error, request, request_id)
         await Response(answer.body, answer.status, dict(answer.headers))(scope, receive, send)
 
     async def _answer(
-        self, request: WireRequest, signature: Signature, names: tuple[str, ...], request_id: str, receive: Receive
+        self,
+        service: str,
+        bound: Bound,
+        request: WireRequest,
+        signature: Signature,
+        request_id: str,
+        receive: Receive,
     ) -> WireAnswer:
-        """Errors after the operation is known have its service's form; those before are raised."""
-        service, bound = _bound(names, request, signature)
+        """The operation's answer or error, both in its service's form; changes are noted in the audit."""
+        handled: _Handled | None = None
         try:
-            operation, call, members = await run_in_threadpool(
-                self._prepare, service, bound, request, signature, request_id
-            )
-            answer = await _run(operation, call, members, receive)
-            return serialize(bound, answer, request_id)
+            handled = await run_in_threadpool(self._prepare, service, bound, request, signature, request_id)
+            answer = serialize(bound, await _run(*handled, receive), request_id)
         except AwsError as error:
-            return serialize_error(bound, error, request_id)
+            answer = serialize_error(bound, error, request_id)
         except ModelyardError as error:
-            return serialize_error(bound, aws_error(error, bound.protocol), request_id)
+            answer = serialize_error(bound, aws_error(error, bound.protocol), request_id)
         except Exception:  # noqa: BLE001 - a client waits for an answer in its form, whatever happened
             _log.exception("aws operation failed", service=service, operation=bound.name, request_id=request_id)
             words = f"The platform met a defect in {bound.name}. Look for {request_id} in control.log and report it."
-            return serialize_error(bound, AwsError("InternalFailure", words, status=500), request_id)
+            answer = serialize_error(bound, AwsError("InternalFailure", words, status=500), request_id)
+        if handled is not None and handled[0].action not in _UNNOTED:
+            path = f"/aws/{service}/{bound.name}"
+            await run_in_threadpool(self._installation.note, handled[1].principal, request.method, path, answer.status)
+        return answer
 
     def _prepare(
         self, service: str, bound: Bound, request: WireRequest, signature: Signature, request_id: str

@@ -73,6 +73,22 @@ def aws_error(error: errors.ModelyardError, protocol: str = "json") -> AwsError:
     return AwsError(_XML_CODES.get(code, code) if protocol == "query" else code, words(error), status=status)
 
 
+_S3_CODES: dict[type[errors.ModelyardError], str] = {
+    AccessKeyInvalidError: "InvalidAccessKeyId",
+    SessionTokenInvalidError: "InvalidToken",
+    SessionTokenExpiredError: "ExpiredToken",
+    errors.PermissionDeniedError: "AccessDenied",
+    errors.TemporaryError: "ServiceUnavailable",
+    errors.ModelyardError: "InternalError",
+}
+
+
+def s3_error(error: errors.ModelyardError) -> AwsError:
+    """The same in S3's words."""
+    code = next(_S3_CODES[kind] for kind in type(error).__mro__ if kind in _S3_CODES)
+    return AwsError(code, words(error), status=aws_error(error).status)
+
+
 def words(error: errors.ModelyardError) -> str:
     """Message and hint as one text."""
     return f"{error.message.rstrip('.')}. {error.hint}".strip() if error.hint else error.message

@@ -97,11 +97,11 @@ def operation(service: str, name: str, action: Action, *, partly: str = "") -> C
 
 
 def operations_of(*holders: object) -> Iterator[Operation]:
-    """The marked methods of these objects."""
+    """The marked methods of these objects; of a class, to be listed and not called."""
     for holder in holders:
-        for attribute in dir(type(holder)):
-            function = getattr(type(holder), attribute)
-            for marked in getattr(function, _MARK, ()):
+        for attribute in dir(holder):
+            found = getattr(holder, attribute, None)
+            for marked in getattr(found, _MARK, ()):
                 yield Operation(
                     service=marked.service,
                     name=marked.name,

@@ -1,0 +1,1 @@
+"""CloudWatch Logs, as much as the SageMaker SDKs read: what training jobs print."""

@@ -1,0 +1,1 @@
+"""Tags of whatever has an ARN."""

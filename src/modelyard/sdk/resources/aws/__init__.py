@@ -1,0 +1,1 @@
+"""For clients that speak the AWS protocols."""
