@@ -8,27 +8,22 @@ from pathlib import Path
 import pytest
 
 from modelyard.testing.aws.platform import REGION, AwsPlatform
-from modelyard.testing.services.servers import S3_BUCKET, s3_server
 
+BUCKET = "notebooks"
 ROOT = Path(__file__).resolve().parents[2]
 _QUIET = "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as variables:
-        yield dict(variables)
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, store: dict[str, str]) -> Iterator[AwsPlatform]:
-    with AwsPlatform(tmp_path_factory.mktemp("sagemaker") / "home", environment=store) as running:
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
+    with AwsPlatform(tmp_path_factory.mktemp("sagemaker") / "home") as running:
         running.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
+        running.client("s3").create_bucket(Bucket=BUCKET)
         yield running
 
 
 @pytest.fixture
-def user(platform: AwsPlatform, store: dict[str, str], tmp_path: Path) -> Callable[..., str]:
+def user(platform: AwsPlatform, tmp_path: Path) -> Callable[..., str]:
     """`user(environment, program)` runs a program with the Python of one of the environments; what it printed."""
 
     def run(environment: str, program: str) -> str:
@@ -39,15 +34,12 @@ def user(platform: AwsPlatform, store: dict[str, str], tmp_path: Path) -> Callab
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "AWS_ENDPOINT_URL": platform.url,
-            "AWS_ENDPOINT_URL_S3": store["AWS_ENDPOINT_URL"],
             "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_DEFAULT_REGION": REGION,
             "SAGEMAKER_USER_CONFIG_OVERRIDE": str(tmp_path / "config.yaml"),
             "SAGEMAKER_VALIDATE_ROLE": "false",
-            "S3_KEY": store["AWS_ACCESS_KEY_ID"],
-            "S3_SECRET": store["AWS_SECRET_ACCESS_KEY"],
-            "BUCKET": S3_BUCKET,
+            "BUCKET": BUCKET,
         }
         python = ROOT / environment / "bin" / "python"
         command = [str(python), "program.py"]

@@ -4,13 +4,9 @@ import json
 
 PREPARE = """
 import os
-import boto3
 import sagemaker
 
-store = boto3.Session(os.environ["S3_KEY"], os.environ["S3_SECRET"])
 session = sagemaker.Session(
-    boto_session=store,
-    sagemaker_client=boto3.client("sagemaker"),
     default_bucket=os.environ["BUCKET"],
     # The SDK asks S3 to encrypt source code with AWS's key service, of which this S3 server has none.
     settings=sagemaker.session_settings.SessionSettings(encrypt_repacked_artifacts=False),

@@ -4,7 +4,7 @@ import io
 import struct
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,23 +17,18 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from modelyard.testing.aws.platform import AwsPlatform
 
-BUCKET = "training"
+S3_BUCKET = "course"
 ROLE = "arn:aws:iam::123456789012:role/service-role/SageMakerRole"
 ECR = "811284229777.dkr.ecr.us-east-1.amazonaws.com"
 SCRIPTS = "683313688378.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
-    with AwsPlatform(tmp_path_factory.mktemp("aws") / "home") as running:
-        running.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
-        yield running
-
-
-@pytest.fixture(scope="module")
-def s3(aws: Callable[..., Any]) -> Any:
-    client = aws("s3")
-    client.create_bucket(Bucket=BUCKET)
+def s3(platform: AwsPlatform) -> Any:
+    """The store of the platform itself, with the bucket of these tests."""
+    platform.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
+    client = platform.client("s3")
+    client.create_bucket(Bucket=S3_BUCKET)
     return client
 
 
@@ -53,14 +48,14 @@ def script(s3: Any, sagemaker: Any) -> Callable[..., None]:
             entry.size = len(text.encode())
             archive.addfile(entry, io.BytesIO(text.encode()))
         key = f"{name}/source/sourcedir.tar.gz"
-        s3.put_object(Bucket=BUCKET, Key=key, Body=content.getvalue())
-        source = {"sagemaker_program": "train.py", "sagemaker_submit_directory": f"s3://{BUCKET}/{key}"}
+        s3.put_object(Bucket=S3_BUCKET, Key=key, Body=content.getvalue())
+        source = {"sagemaker_program": "train.py", "sagemaker_submit_directory": f"s3://{S3_BUCKET}/{key}"}
         hyperparameters = source | request.pop("HyperParameters", {})
         specification = {"TrainingImage": SCRIPTS, "TrainingInputMode": "File"} | request.pop("Specification", {})
         common: dict[str, Any] = {
             "AlgorithmSpecification": specification,
             "RoleArn": ROLE,
-            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/results"},
+            "OutputDataConfig": {"S3OutputPath": f"s3://{S3_BUCKET}/results"},
             "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
             "StoppingCondition": {"MaxRuntimeInSeconds": 300},
         }
@@ -78,7 +73,7 @@ def wait(sagemaker: Any, name: str) -> dict[str, Any]:
 
 
 def unpacked(s3: Any, uri: str) -> dict[str, bytes]:
-    content = s3.get_object(Bucket=BUCKET, Key=uri.removeprefix(f"s3://{BUCKET}/"))["Body"].read()
+    content = s3.get_object(Bucket=S3_BUCKET, Key=uri.removeprefix(f"s3://{S3_BUCKET}/"))["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return {member.name: archive.extractfile(member).read() for member in archive}
 
@@ -86,7 +81,7 @@ def unpacked(s3: Any, uri: str) -> dict[str, bytes]:
 def channel(name: str, prefix: str, content_type: str) -> dict[str, Any]:
     source = {
         "S3DataType": "S3Prefix",
-        "S3Uri": f"s3://{BUCKET}/{prefix}",
+        "S3Uri": f"s3://{S3_BUCKET}/{prefix}",
         "S3DataDistributionType": "FullyReplicated",
     }
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "ContentType": content_type}
@@ -101,12 +96,12 @@ def test_the_image_classification_of_a_course_trains_until_its_waiter_returns(s3
             Image.fromarray(picture.astype(np.uint8)).save(png, "png")
             record = struct.pack("<IfQQ", 0, label, 0, 0) + png.getvalue()
             records.write(struct.pack("<II", 0xCED7230A, len(record)) + record + b"\0" * (-len(record) % 4))
-        s3.put_object(Bucket=BUCKET, Key=f"digits/{name}/all.rec", Body=records.getvalue())
+        s3.put_object(Bucket=S3_BUCKET, Key=f"digits/{name}/all.rec", Body=records.getvalue())
     sagemaker.create_training_job(
         TrainingJobName="digits",
         AlgorithmSpecification={"TrainingImage": f"{ECR}/image-classification:1", "TrainingInputMode": "File"},
         RoleArn=ROLE,
-        OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/output"},
+        OutputDataConfig={"S3OutputPath": f"s3://{S3_BUCKET}/output"},
         ResourceConfig={"InstanceCount": 1, "InstanceType": "ml.p2.xlarge", "VolumeSizeInGB": 50},
         HyperParameters={
             "num_layers": "18", "image_shape": "1,8,8", "num_training_samples": "1200", "num_classes": "10",
@@ -123,7 +118,7 @@ def test_the_image_classification_of_a_course_trains_until_its_waiter_returns(s3
     assert time.monotonic() - began < 60  # its own pace is a look every two minutes
     told = sagemaker.describe_training_job(TrainingJobName="digits")
     assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Completed", "Completed"), told.get("FailureReason")
-    assert told["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{BUCKET}/output/digits/output/model.tar.gz"
+    assert told["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{S3_BUCKET}/output/digits/output/model.tar.gz"
     accuracy = {each["MetricName"]: each["Value"] for each in told["FinalMetricDataList"]}["validation:accuracy"]
     model = unpacked(s3, told["ModelArtifacts"]["S3ModelArtifacts"])["model.onnx"]
     probabilities = onnxruntime.InferenceSession(model).run(
@@ -138,7 +133,7 @@ def test_xgboost_of_any_account_trains_on_csv_and_shows_its_history(s3, sagemake
     features, labels = load_breast_cancer(return_X_y=True)
     content = io.BytesIO()
     np.savetxt(content, np.column_stack([labels, features]), delimiter=",")
-    s3.put_object(Bucket=BUCKET, Key="cancer/train.csv", Body=content.getvalue())
+    s3.put_object(Bucket=S3_BUCKET, Key="cancer/train.csv", Body=content.getvalue())
     sagemaker.create_training_job(
         TrainingJobName="cancer",
         AlgorithmSpecification={
@@ -148,7 +143,7 @@ def test_xgboost_of_any_account_trains_on_csv_and_shows_its_history(s3, sagemake
         RoleArn=ROLE,
         HyperParameters={"objective": "binary:logistic", "num_round": "10"},
         InputDataConfig=[channel("train", "cancer/train.csv", "text/csv")],
-        OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/output/"},
+        OutputDataConfig={"S3OutputPath": f"s3://{S3_BUCKET}/output/"},
         ResourceConfig={"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 5},
         StoppingCondition={"MaxRuntimeInSeconds": 86400},
         Tags=[{"Key": "team", "Value": "health"}],
@@ -195,10 +190,10 @@ time.sleep(300)
 
 
 def test_a_stopped_job_has_time_to_save_its_model(script, s3, sagemaker):
-    checkpoints = {"S3Uri": f"s3://{BUCKET}/checkpoints/waits/"}
+    checkpoints = {"S3Uri": f"s3://{S3_BUCKET}/checkpoints/waits/"}
     script("waits", WAITS, CheckpointConfig=checkpoints)
     deadline = time.monotonic() + 60
-    while not s3.list_objects_v2(Bucket=BUCKET, Prefix="checkpoints/waits/").get("Contents"):
+    while not s3.list_objects_v2(Bucket=S3_BUCKET, Prefix="checkpoints/waits/").get("Contents"):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     sagemaker.stop_training_job(TrainingJobName="waits")

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.algorithms.contract.builtin.graphs import squared_distances, write_graph
+from modelyard.algorithms.contract.builtin.graphs import numbers, squared_distances, write_graph
 from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import read_table
 from modelyard.algorithms.errors import TooFewRowsError
@@ -46,8 +46,8 @@ def _write(
         theirs = graph.add("Gather", graph.constant(labels), nearest, axis=0)
         graph.add("ReduceMean", theirs, output="predicted_label", axes=[1], keepdims=0)
     else:
-        values, numbers = np.unique(labels, return_inverse=True)
-        votes = graph.add("Gather", graph.constant(np.eye(len(values), dtype=np.float32)[numbers]), nearest, axis=0)
+        values, indices = np.unique(labels, return_inverse=True)
+        votes = graph.add("Gather", graph.constant(np.eye(len(values), dtype=np.float32)[indices]), nearest, axis=0)
         best = graph.add("ArgMax", graph.add("ReduceSum", votes, graph.constant(np.array([1]))), axis=2, keepdims=0)
         flat = graph.add("Reshape", best, graph.constant(np.array([-1], dtype=np.int64)))
         graph.add("Gather", graph.constant(values.astype(np.float32)), flat, output="predicted_label", axis=0)
