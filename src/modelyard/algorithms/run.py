@@ -17,9 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from modelyard.algorithms import machine
 from modelyard.algorithms.errors import ChannelInvalidError
 from modelyard.algorithms.jobfile import JOB_FILE, OUTPUT_FOLDER, RESULT_FILE, JobFault, JobFile, JobResult
+from modelyard.algorithms.programs import machine
 from modelyard.errors import InvalidInputError, ModelyardError
 from modelyard.kit.metric_lines import log_metric
 

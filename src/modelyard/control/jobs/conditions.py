@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.algorithms.machine import MACHINE_FILE
+from modelyard.algorithms.programs.machine import MACHINE_FILE
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.scripts.places import FACTS
 from modelyard.kit.files import PathEscapesError, inside

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.algorithms import machine
+from modelyard.algorithms.programs import machine
 from modelyard.control.jobs.conditions import read_machine
 from modelyard.control.jobs.reruns.comparing import compare
 from modelyard.control.jobs.scripts.places import FACTS

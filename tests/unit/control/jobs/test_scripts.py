@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from modelyard.algorithms import ranks
 from modelyard.algorithms.base import Channel
+from modelyard.algorithms.programs import ranks
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.output import JobOutput, parse_metrics
 from modelyard.control.jobs.scripts.channels import ChannelFolders

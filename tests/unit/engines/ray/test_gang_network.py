@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.algorithms import member
+from modelyard.algorithms.programs import member
 from modelyard.engines.ray.gangs.meeting import Meeting, has_ended
 from modelyard.engines.ray.gangs.relay import Relay
 from modelyard.engines.ray.records import Record, Records

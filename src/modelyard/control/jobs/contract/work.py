@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from modelyard.algorithms import ranks
 from modelyard.algorithms.contract import toolkit
+from modelyard.algorithms.programs import ranks
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.contract.buckets import Address, Buckets
 from modelyard.control.jobs.contract.channels import ContractChannels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.algorithms import machine, member, ranks
+from modelyard.algorithms.programs import machine, member, ranks
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.locks import Locks
