@@ -1,6 +1,6 @@
 """What carries jobs: when they run, what they work with, what they cost, their services and their workflows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from modelyard.control.clients.contracts import RegistryClient
@@ -101,6 +101,11 @@ class Carrier:
     def carry(self, ticket: str) -> None:
         """Carry an admitted job, once."""
         self.workflow.enqueue(ticket)
+
+    def carry_all(self, tickets: Iterable[str]) -> None:
+        """Carry those that nobody carries yet."""
+        for ticket in tickets:
+            self.carry(ticket)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,8 +93,7 @@ def build_jobs(
     context: Context, registry: RegistryClient, guard: Guard, operations: Callable[[], OperationsClient]
 ) -> Jobs:
     """Wire the Jobs API on the context's database, with a registry and operations that may be anywhere."""
-    carrier, references, parallel_jobs = Carrier(), references_of(context, registry), context.settings.max_parallel_jobs
-    autoscaling = Autoscaling(context)
+    carrier, references, autoscaling = Carrier(), references_of(context, registry), Autoscaling(context)
     scheduling = scheduling_of(context, registry, carrier, autoscaling)
     metering = metering_of(context, scheduling.queues)
     parts = parts_of(context, registry, metering.engine, references)
@@ -122,21 +121,17 @@ def build_jobs(
         profiles_router(profiles_of(context, parts, service), guard),
         pipelining.router,
         reruns_router(RerunService(service, registry, parts.scripts.results), guard),
-        queues_router(scheduling.queues, scheduling.service, guard),
-        waiting_router(scheduling.queues, scheduling.service, guard),
-        autoscaling_router(autoscaling.service, guard),
-        costs_router(metering.costs, guard),
+        *_capacity_routers(scheduling, autoscaling, metering, guard),
         experiments_router(tracking.server, guard),
         audit_router(context.audit, guard),
         figures_router(context.figures, guard),
     ]
 
     def resume() -> None:
-        for ticket in scheduling.service.tickets():
-            carrier.carry(ticket)
+        carrier.carry_all(scheduling.service.tickets())
 
     def on_start() -> None:
-        context.durable.add_queue(QUEUE, parallel_jobs)
+        context.durable.add_queue(QUEUE, context.settings.max_parallel_jobs)
         context.durable.add_queue(ADMITTED, _most_admitted(context))
         scheduling.queues.ensure_default()
         service.adopt()
@@ -144,13 +139,26 @@ def build_jobs(
 
     own = _duties(context, scheduling, metering, service, tuning, autoscaling, resume)
     duties = (*own, *pipelining.duties, *tracking.duties)
-    asgi = _asgi(context, routers)
+    application = Application(
+        name="jobs", asgi=_asgi(context, routers), duties=duties, mounts=tracking.mounts, on_start=on_start
+    )
     return Jobs(
-        application=Application(name="jobs", asgi=asgi, duties=duties, mounts=tracking.mounts, on_start=on_start),
+        application=application,
         client=InProcessJobsClient(service, metering.costs, tunings, findings, context.settings),
         contracts=parts.contracts.service(service, registry, parts.engine),
         buckets=parts.contracts.buckets,
         read_log=service.logs,
+    )
+
+
+def _capacity_routers(
+    scheduling: Scheduling, autoscaling: Autoscaling, metering: Metering, guard: Guard
+) -> tuple[APIRouter, ...]:
+    return (
+        queues_router(scheduling.queues, scheduling.service, guard),
+        waiting_router(scheduling.queues, scheduling.service, guard),
+        autoscaling_router(autoscaling.service, guard),
+        costs_router(metering.costs, guard),
     )
 
 

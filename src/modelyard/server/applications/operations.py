@@ -112,12 +112,10 @@ def build_operations(
     traffic = build_traffic(context, registry, endpoints, events, guard)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
     hosting = build_hosting(context, registry, endpoints, store) if store is not None else None
-    budgets = BudgetHerald(database, AlertRepository(), events, jobs.budgets)
-    findings = FindingHerald(events, jobs.untold_findings, jobs.note_findings_told)
-    repository = RetrainingRepository()
+    repository, prepared = RetrainingRepository(), home.run / "retraining"
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)
-    collector = Collector(registry, jobs, traffic.labelled, traffic.feedback, home.run / "retraining")
+    collector = Collector(registry, jobs, traffic.labelled, traffic.feedback, prepared)
     decay = SequentialDecay(database, repository, registry, LabelCounter(traffic.labelled, traffic.feedback, clock))
     conditions = Conditions(
         database, repository, monitoring.service, endpoints, traffic.feedback, collector, decay, clock
@@ -125,10 +123,9 @@ def build_operations(
     retraining = RetrainingService(
         database, repository, context.creations, policies, conditions, endpoints, collector, events, clock
     )
-    prover = Prover(registry, jobs, RequestSampler(traffic.captures, registry, home.run / "retraining"), clock)
-    execution = RetrainingExecution(
-        tracking, policies, collector, prover, traffic.feedback, registry, jobs, endpoints, clock
-    )
+    prover = Prover(registry, jobs, RequestSampler(traffic.captures, registry, prepared), clock)
+    known = (traffic.feedback, registry, jobs, endpoints, clock)
+    execution = RetrainingExecution(tracking, policies, collector, prover, *known)
     carry, checks = RetrainingWorkflow(retraining, execution), MonitorWorkflow(monitoring.runner)
     routers = [
         endpoints_router(endpoints, guard),
@@ -150,10 +147,7 @@ def build_operations(
         *_endpoint_duties(reconciler, home, trial, traffic.quality),
         *traffic.duties,
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep, is_shared=True),
-        Duty(name="alerts.budgets", interval_seconds=METERING_SECONDS, run=budgets.look, is_shared=True),
-        Duty(name="alerts.findings", interval_seconds=FINDING_SECONDS, run=findings.look, is_shared=True),
-        Duty(name="alerts.deliver", interval_seconds=1.0, run=monitoring.courier.run_once, is_shared=True),
-        Duty(name="alerts.forget", interval_seconds=3600.0, run=monitoring.courier.forget, is_shared=True),
+        *_alert_duties(context, events, jobs, monitoring),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),
         Duty(name="endpoints.metering", interval_seconds=METERING_SECONDS, run=metering.look),
         Duty(name="endpoints.traffic", interval_seconds=METERING_SECONDS, run=gateways.look),
@@ -164,6 +158,19 @@ def build_operations(
         application=Application(name="operations", asgi=asgi, duties=duties),
         client=InProcessOperationsClient(endpoints, events, context.creations),
         hosting=hosting,
+    )
+
+
+def _alert_duties(context: Context, events: EventService, jobs: JobsClient, monitoring: Monitoring) -> tuple[Duty, ...]:
+    """What makes events of what Jobs knows, and tells people."""
+    budgets = BudgetHerald(context.database, AlertRepository(), events, jobs.budgets)
+    findings = FindingHerald(events, jobs.untold_findings, jobs.note_findings_told)
+    courier = monitoring.courier
+    return (
+        Duty(name="alerts.budgets", interval_seconds=METERING_SECONDS, run=budgets.look, is_shared=True),
+        Duty(name="alerts.findings", interval_seconds=FINDING_SECONDS, run=findings.look, is_shared=True),
+        Duty(name="alerts.deliver", interval_seconds=1.0, run=courier.run_once, is_shared=True),
+        Duty(name="alerts.forget", interval_seconds=3600.0, run=courier.forget, is_shared=True),
     )
 
 

@@ -14,7 +14,7 @@ from modelyard.cli.session import Session
 from modelyard.errors import InvalidInputError
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import Job
-from modelyard.types.processes import Resources
+from modelyard.types.processes import NodeChoice, Resources
 from modelyard.types.signatures import Scalar
 
 Settings = Annotated[
@@ -104,6 +104,7 @@ def resources_of(
     gpu_kind: str,
     gpu_memory: int,
     node_label: list[str] | None,
+    same_node: bool = False,
 ) -> Resources:
     """What the options ask for."""
     return Resources(
@@ -114,6 +115,7 @@ def resources_of(
         gpu_kind=gpu_kind,
         gpu_memory_bytes=gpu_memory << 20 or None,
         node_labels=read_labels(node_label or ()),
+        placement=NodeChoice.SAME_NODE if same_node else NodeChoice.ANY,
     )
 
 

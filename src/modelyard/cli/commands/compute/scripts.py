@@ -1,7 +1,6 @@
 """run, what a job of one's own code has left, and reruns."""
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,6 @@ from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.errors import ConflictError
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE
-from modelyard.types.processes import NodeChoice
 
 
 class RerunDiffersError(ConflictError):
@@ -75,16 +73,12 @@ def run(
         hosts=hosts,
         seed=seed,
         retries=retries,
-        resources=replace(
-            options.resources_of(cpus, memory, time_limit, gpus, gpu_kind, gpu_memory, node_label),
-            placement=NodeChoice.SAME_NODE if same_node else NodeChoice.ANY,
-        ),
+        resources=options.resources_of(cpus, memory, time_limit, gpus, gpu_kind, gpu_memory, node_label, same_node),
         placement=options.placement_of(queue, priority, spot, start_within, reservation),
         rules=rule or (),
     )
     session.out.note(f"Job {job.id}. Follow it: modelyard jobs logs {job.id} --follow")
-    if wait:
-        job = options.wait_for(session, job.id)
+    job = options.wait_for(session, job.id) if wait else job
     session.out.done(job, f"{job.id} {job.status}  {pairs(job.result)}  {pairs(job.metrics)}".strip())
 
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Program:
     python: str = ""
     command: Sequence[str] = ()
     arguments: Sequence[str] = ()
-    metrics: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, str] | None = None
 
 
 class ScriptJobs(JobCalls[Mode]):
@@ -102,23 +102,11 @@ class ScriptJobs(JobCalls[Mode]):
             FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
             ModelyardError: what the platform says against it.
         """
-        program = Program(
-            code, entry_point, image, requirements, environment, python, command, arguments, metrics or {}
-        )
+        program = Program(code, entry_point, image, requirements, environment, python, command, arguments, metrics)
         body = yield from program_of(self._path(JOBS, "snapshots"), program)
-        body |= {
-            "hyperparameters": dict(hyperparameters or {}),
-            "channels": channels_of(data or {}),
-            "hosts": hosts,
-            "seed": seed,
-            "retries": retries,
-            "model": model,
-            "dataset": dataset,
-            "resources": limits_of(resources),
-            "schedule": place_of(placement),
-            "rules": choices_of(rules),
-        }
-        return (yield from self._submitted("script-jobs", body, wait=wait))
+        body |= _course(hyperparameters, seed, retries, resources, placement)
+        body |= {"channels": channels_of(data or {}), "hosts": hosts, "rules": choices_of(rules)}
+        return (yield from self._submitted("script-jobs", body | {"model": model, "dataset": dataset}, wait=wait))
 
     @call
     def process(
@@ -171,19 +159,10 @@ class ScriptJobs(JobCalls[Mode]):
             FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
             ModelyardError: what the platform says against it.
         """
-        program = Program(
-            code, entry_point, image, requirements, environment, python, command, arguments, metrics or {}
-        )
+        program = Program(code, entry_point, image, requirements, environment, python, command, arguments, metrics)
         body = yield from program_of(self._path(JOBS, "snapshots"), program)
-        body |= {
-            "hyperparameters": dict(hyperparameters or {}),
-            "inputs": {name: source_of(text) for name, text in (inputs or {}).items()},
-            "outputs": dict(outputs),
-            "seed": seed,
-            "retries": retries,
-            "resources": limits_of(resources),
-            "schedule": place_of(placement),
-        }
+        body |= _course(hyperparameters, seed, retries, resources, placement)
+        body |= {"inputs": {name: source_of(text) for name, text in (inputs or {}).items()}, "outputs": dict(outputs)}
         return (yield from self._submitted("processing-jobs", body, wait=wait))
 
     @listing
@@ -225,7 +204,24 @@ def program_of(snapshots: str, program: Program) -> Flow[dict[str, object]]:
         "python": program.python,
         "command": [*program.command],
         "arguments": [*program.arguments],
-        "metrics": [{"name": name, "regex": regex} for name, regex in program.metrics.items()],
+        "metrics": [{"name": name, "regex": regex} for name, regex in (program.metrics or {}).items()],
+    }
+
+
+def _course(
+    hyperparameters: Mapping[str, Scalar] | None,
+    seed: int,
+    retries: int,
+    resources: Resources | None,
+    placement: Placement | None,
+) -> dict[str, object]:
+    """What a request says of how the program is run."""
+    return {
+        "hyperparameters": dict(hyperparameters or {}),
+        "seed": seed,
+        "retries": retries,
+        "resources": limits_of(resources),
+        "schedule": place_of(placement),
     }
 
 
