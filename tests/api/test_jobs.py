@@ -93,6 +93,8 @@ TABLES = {
 class NoProcesses:
     """An engine in which nothing runs."""
 
+    has_nodes = False
+
     def state(self, process_id):
         raise ProcessNotFoundError(process_id)
 

@@ -17,9 +17,10 @@ from modelyard.cli.commands import (
     training,
 )
 from modelyard.cli.commands.aws import credentials
-from modelyard.cli.commands.compute import automl, cluster, costs, environments, queues, registries, tuning
+from modelyard.cli.commands.compute import cluster, costs, environments, queues, registries
 from modelyard.cli.commands.mlflow import experiments
 from modelyard.cli.commands.pipelines import pipelines
+from modelyard.cli.commands.searching import automl, tuning
 
 
 def build() -> typer.Typer:

@@ -6,7 +6,7 @@ from unittest import mock
 import httpx
 from stage import Stage
 
-from modelyard.cli.commands.compute.searches import start_algorithm
+from modelyard.cli.commands.searching.searches import start_algorithm
 from provokers.jobs import TABLE
 from provokers.registration import provokes
 

@@ -14,6 +14,7 @@ _FEWEST_STEPS = 3
 _BUSY = 0.85  # of the cores that it may use: more is hardly to be had
 _CROWDED = 0.3  # of the time that it ran it waited for a core
 _BLOCKED = 0.2
+_BLOCKED_LOOKS = 3  # fewer are chance: whoever starts reads its program
 _NEAR = 0.85
 _STREAM_BYTES = 1 << 20
 _MIB, _GIB = 1 << 20, 1 << 30
@@ -92,7 +93,8 @@ def _verdicts(samples: Sequence[ProcessSample], cpus: float, limit: int | None) 
     seconds = max(last.at - first.at, 1e-9)
     used = (last.cpu_seconds - first.cpu_seconds) / seconds
     waited = (last.waiting_seconds - first.waiting_seconds) / seconds
-    blocked = sum(each.blocked_tasks > 0 for each in samples) / len(samples)
+    looks = sum(each.blocked_tasks > 0 for each in samples)
+    blocked = looks / len(samples)
     read_rate = (last.read_bytes - first.read_bytes) / seconds
     share = f"it used {used:.2g} of its {cpus:g} cores on average"
     if waited > _CROWDED * used and used + waited >= _BUSY * cpus:
@@ -102,7 +104,7 @@ def _verdicts(samples: Sequence[ProcessSample], cpus: float, limit: int | None) 
         )
     elif used >= _BUSY * cpus:
         yield f"It is CPU bound: {share}. More cores, or cheaper steps, make it faster."
-    elif blocked >= _BLOCKED:
+    elif blocked >= _BLOCKED and looks >= _BLOCKED_LOOKS:
         yield f"It waits for the disk: threads did so in {blocked:.0%} of all looks. Read larger pieces, or in advance."
     elif read_rate >= _STREAM_BYTES:
         yield (

@@ -8,8 +8,6 @@ from typing import TypedDict
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.errors import InvalidInputError
-from modelyard.sdk.resources.compute.scripts import Program
-from modelyard.sdk.resources.compute.tuning import Span
 from modelyard.types.signatures import Scalar
 from modelyard.types.tuning.jobs import TuningJob
 from modelyard.types.tuning.searches import Direction, Strategy
@@ -24,7 +22,7 @@ class NothingToTuneError(InvalidInputError):
 class Wanted(TypedDict):
     """What both have in common, as the client takes it."""
 
-    space: Mapping[str, Span]
+    space: Mapping[str, Sequence[Scalar] | Mapping[str, Scalar]]
     model: str | None
     hyperparameters: Mapping[str, Scalar]
     strategy: Strategy
@@ -90,5 +88,7 @@ def start_algorithm(
 
 def start_script(session: Session, search: Wanted, program: TunedScript, data: str | None) -> TuningJob:
     """Start the search for a script's hyper-parameters."""
+    from modelyard.sdk.resources.compute.scripts import Program  # noqa: PLC0415 - help need not load the client
+
     code = Program(program.code, program.entry_point, requirements=program.requirements, metrics=program.patterns)
     return session.client.tuning.start_script(code, objectives=program.wanted, data=data, **search)

@@ -7,7 +7,7 @@ import typer
 
 from modelyard.cli.command import command
 from modelyard.cli.commands.compute.options import Settings, Spans, read_settings, read_spans
-from modelyard.cli.commands.compute.searches import TunedScript, Wanted, start_algorithm, start_script
+from modelyard.cli.commands.searching.searches import TunedScript, Wanted, start_algorithm, start_script
 from modelyard.cli.groups import add_group
 from modelyard.cli.output import pairs, since, when
 from modelyard.cli.session import Session

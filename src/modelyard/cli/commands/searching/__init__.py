@@ -1,0 +1,1 @@
+"""Commands that look for a good model: tuning and AutoML."""
