@@ -2,53 +2,43 @@
 
 import shutil
 import signal
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from modelyard.algorithms.jobfile import JobFile, JobResult
-from modelyard.control.clients.contracts import RegistryClient
-from modelyard.control.jobs.automl.work import AutoMLWork
-from modelyard.control.jobs.batch.work import BatchWork
-from modelyard.control.jobs.conditions import begun, read_machine, threads_of
+from modelyard.algorithms.jobfile import JobResult
+from modelyard.control.jobs.conditions import begun, read_machine
 from modelyard.control.jobs.contract.history import entered
-from modelyard.control.jobs.contract.work import STOP_GRACE_SECONDS, ContractWork
 from modelyard.control.jobs.debugging.watching import JobWatch, reason_of_stop
 from modelyard.control.jobs.gangs.ending import accounts, has_failed, joint_end
 from modelyard.control.jobs.gangs.members import Members, are_all_running, process_id
-from modelyard.control.jobs.inputs import JobInputs, patiently
+from modelyard.control.jobs.inputs import JobInputs
+from modelyard.control.jobs.kinds.base import Kind
+from modelyard.control.jobs.kinds.catalog import Kinds
 from modelyard.control.jobs.output import JobOutput, without_metrics
 from modelyard.control.jobs.profiling.keeping import KeptSamples
 from modelyard.control.jobs.repository import JobRepository
-from modelyard.control.jobs.scripts.work import ScriptWork
 from modelyard.control.scheduling.records import Entry
 from modelyard.control.scheduling.service import SchedulingService
 from modelyard.engines.base import Engine, NoSuchNodeError, ProcessNotFoundError
 from modelyard.errors import ModelyardError
 from modelyard.kit.clock import Clock
-from modelyard.kit.files import write_atomic
 from modelyard.settings import Home
 from modelyard.storage.database import Database
 from modelyard.types.compute.scheduling import EntryState
-from modelyard.types.contract.recipes import ContractRecipe, PhaseName
+from modelyard.types.contract.recipes import PhaseName
 from modelyard.types.debugging.rules import DIAGNOSTICS, RuleAction
-from modelyard.types.jobs import REPEATABLE, Job, JobEnd, JobKind, JobMember, JobStatus, MetricPoint
-from modelyard.types.models import Lineage
-from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec
-from modelyard.types.scripting.recipes import ScriptRecipe
+from modelyard.types.jobs import REPEATABLE, Job, JobEnd, JobMember, JobStatus, MetricPoint
+from modelyard.types.processes import EndCause, ProcessEnd, ProcessSpec
 
 MAX_ATTEMPTS = 5
 """A job whose process was lost is started again this often; one that makes room for others, always; one that fails by
 itself is not.
 
-A batch or AutoML job is started again also when somebody killed its process: it loses no more than a shard, or a
-candidate, by that.
+Kinds whose attempts lose little are started again also when somebody killed their process.
 """
 
 POLL_SECONDS = 0.2
-
-_USUAL_GRACE_SECONDS = 5.0
 
 PREEMPTION_GRACE_SECONDS = 20.0
 """Between the SIGTERM that asks a spot job to leave and the SIGKILL: time to write a checkpoint."""
@@ -70,12 +60,8 @@ class JobExecution:
         *,
         database: Database,
         repository: JobRepository,
-        registry: RegistryClient,
+        kinds: Kinds,
         inputs: JobInputs,
-        batches: BatchWork,
-        scripts: ScriptWork,
-        contracts: ContractWork,
-        automl: AutoMLWork,
         engine: Engine,
         output: JobOutput,
         home: Home,
@@ -87,12 +73,8 @@ class JobExecution:
         self._control = control
         self._database = database
         self._repository = repository
-        self._registry = registry
+        self._kinds = kinds
         self._inputs = inputs
-        self._batches = batches
-        self._scripts = scripts
-        self._contracts = contracts
-        self._automl = automl
         self._engine = engine
         self._members = Members(engine)
         self._output = output
@@ -133,7 +115,8 @@ class JobExecution:
         The first member of a gang that fails ends the others.
         """
         job_id, is_stopping, is_leaving, is_broken = job_of(ticket), False, False, False
-        watch = JobWatch(self._load(job_id), self._database, self._repository, self._clock)
+        first_seen = self._load(job_id)
+        kind, watch = self._kinds.of(first_seen), JobWatch(first_seen, self._database, self._repository, self._clock)
         while True:
             job = self._load(job_id)
             try:
@@ -146,16 +129,14 @@ class JobExecution:
                 self._save(entered(started, PhaseName.TRAINING, self._clock.now()))
             has_ended = joint_end(states) is not None
             watch.look(has_news=self._ingest_metrics(job_id), is_last=has_ended)
-            self._keep_checkpoints(job)
-            if job.recipe.automl is not None:
-                self._automl.look(job)
+            kind.look(job)
             if has_ended:
                 return
             if not is_stopping and self._is_stop_requested(job_id):
                 is_stopping = True
                 stopping = replace(self._load(job_id), status=JobStatus.STOPPING)
                 self._save(entered(stopping, PhaseName.STOPPING, self._clock.now()))
-                self._members.stop(job, grace_seconds=_stop_grace_seconds(job))
+                self._members.stop(job, grace_seconds=kind.grace_seconds)
             elif not is_leaving and self._is_to_leave(job_id):
                 is_leaving = True
                 self._members.stop(job, grace_seconds=PREEMPTION_GRACE_SECONDS, is_preemption=True)
@@ -174,7 +155,8 @@ class JobExecution:
         if job.conditions is not None:
             machine = read_machine(self._folder(job))
             job = replace(job, conditions=replace(job.conditions, machine=machine))
-        if _is_worth_another_try(job, end) or _has_retries(job, entry, end):
+        kind = self._kinds.of(job)
+        if _is_worth_another_try(kind, end) or _has_retries(kind.retries(job), job, entry, end):
             if self._is_stop_requested(job.id):
                 end = replace(end, cause=EndCause.STOPPED, message="It was stopped.")
             elif entry.state is EntryState.LEAVING or job.attempt - entry.preemptions < MAX_ATTEMPTS:
@@ -184,8 +166,9 @@ class JobExecution:
         if end.cause is EndCause.EXIT and end.exit_code == 0:
             self._complete(job, JobEnd(cause=EndCause.EXIT, message=end.message, exit_code=0, members=members))
         else:
-            status = JobStatus.STOPPED if _is_stopped(job, end) else JobStatus.FAILED
-            ended = self._with_results(job) if _is_stopped(job, end) else job
+            is_stopped = end.cause is EndCause.STOPPED or (end.cause is EndCause.TIMEOUT and kind.keeps_unfinished)
+            ended = self._with_results(job) if is_stopped and kind.keeps_unfinished else job
+            status = JobStatus.STOPPED if is_stopped else JobStatus.FAILED
             self._end(ended, status, replace(self._account(job, end), members=members))
         return False
 
@@ -196,25 +179,16 @@ class JobExecution:
             return
         self._forget_processes(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
-        self._batches.remove(job)
-        self._scripts.remove(job)
-        self._contracts.remove(job)
-        self._automl.remove(job)
+        self._kinds.of(job).remove(job)
 
     def _specs(self, job_id: str, entry: Entry) -> list[ProcessSpec]:
         """The processes of a job's present attempt, its files in place, each on the host that was planned for it."""
         job = self._load(job_id)
-        fetched: dict[str, str] = {}
-        if job.recipe.contract is not None:
-            spec = self._contract(job, job.recipe.contract)
-        elif job.recipe.script is not None:
-            script, spec = self._script(job, job.recipe.script)
-            fetched = self._scripts.digests(job, script)
-        else:
-            spec = self._prepare(job)
+        kind = self._kinds.of(job)
+        spec = kind.prepare(job, self._folder(job), self._save)
         if job.kind in REPEATABLE:
-            self._save(replace(self._load(job_id), conditions=begun(job, self._inputs, fetched)))
-        specs = self._scripts.members(job, spec) if entry.is_distributed else [spec]
+            self._save(replace(self._load(job_id), conditions=begun(job, self._inputs, kind.digests(job))))
+        specs = kind.members(job, spec) if entry.is_distributed else [spec]
         together = 1 if entry.is_distributed else entry.hosts
         labels, memory_bytes = _labels(job, entry, together), entry.memory_bytes * together
         hosts = entry.held_hosts or ("",)
@@ -223,83 +197,15 @@ class JobExecution:
             for each, host in zip(specs, hosts, strict=True)
         ]
 
-    def _script(self, job: Job, recipe: ScriptRecipe) -> tuple[ScriptRecipe, ProcessSpec]:
-        script = self._scripts.pinned(recipe)
-        if script != recipe:
-            job = replace(job, recipe=replace(job.recipe, script=script))
-            self._save(job)
-        return script, self._scripts.prepare(job, script, self._folder(job))
-
-    def _contract(self, job: Job, recipe: ContractRecipe) -> ProcessSpec:
-        def keep(pinned: ContractRecipe) -> None:
-            self._save(replace(job, recipe=replace(job.recipe, contract=pinned)))
-
-        return self._contracts.prepare(job, recipe, self._folder(job), keep)
-
-    def _prepare(self, job: Job) -> ProcessSpec:
-        folder = self._folder(job)
-        (folder / "output").mkdir(parents=True, exist_ok=True)
-        channels = {role: self._inputs.channel(job.project, ref) for role, ref in job.recipe.channels.items()}
-        candidates = {ref: self._inputs.bundle(job.project, ref) for ref in job.recipe.candidates}
-        batch, has_loopback = None, False
-        mounts: tuple[Mount, ...] = ()
-        if job.recipe.batch is not None:
-            (bundle,) = candidates.values()
-            batch, mounts = self._batches.prepare(job, job.recipe.batch, bundle)
-            has_loopback = self._batches.has_loopback(bundle)
-        checkpoints = None
-        if job.recipe.automl is not None:
-            checkpoints, mount = self._automl.prepare(job)
-            mounts = (mount,)
-        file = JobFile(
-            recipe=job.recipe,
-            channels=channels,
-            candidates=candidates,
-            threads=threads_of(job),
-            batch=batch,
-            checkpoints=checkpoints,
-        )
-        write_atomic(folder / "job.json", file.to_json())
-        inputs = [channel.path for channel in channels.values()] + list(candidates.values())
-        return ProcessSpec(
-            command=(sys.executable, "-m", "modelyard.algorithms.run", "--job", str(folder)),
-            work_directory=str(folder),
-            mounts=(*(Mount(path=str(path)) for path in inputs), *mounts),
-            resources=job.resources,
-            has_loopback=has_loopback,
-        )
-
     def _complete(self, job: Job, end: JobEnd) -> None:
-        folder, contract = self._folder(job), job.recipe.contract
+        job = self._enter(job, PhaseName.UPLOADING)
         try:
-            figures: dict[str, str | float]
-            if contract is not None:
-                job = self._enter(job, PhaseName.UPLOADING)
-                figures = {**self._contracts.conclude(job, contract, folder)}
-            elif job.recipe.script is not None:
-                figures = self._scripts.conclude(job, job.recipe.script, folder)
-            else:
-                figures = dict(JobResult.read(folder / "result.json").figures)
-            if job.recipe.automl is not None:
-                self._automl.look(job)
-            if _makes_model(job):
-                figures["model_version"] = self._register(job, folder / "output")
-            elif job.recipe.batch is not None:
-                figures["dataset"] = self._batches.publish(job, job.recipe.batch, folder)
+            figures = self._kinds.of(job).conclude(job, self._folder(job))
         except ModelyardError as error:
             message = f"The job ended well but its result could not be kept: {error.message}. {error.hint}"
             self._end(job, JobStatus.FAILED, replace(end, message=message))
             return
         self._end(replace(job, result=figures), JobStatus.COMPLETED, end)
-
-    def _register(self, job: Job, bundle: Path) -> str:
-        model = job.model or job.id
-        data = tuple(self._inputs.channel(job.project, ref).reference for ref in job.recipe.channels.values())
-        lineage = Lineage(job=job.id, datasets=data, created_by=job.created_by)
-        version = patiently(
-            lambda: self._registry.register_model(job.project, model, bundle, lineage, idempotency_key=job.id)
-        )
-        return version.ref
 
     def _account(self, job: Job, end: ProcessEnd) -> JobEnd:
         """The process's end, or what the job itself said was wrong."""
@@ -308,10 +214,7 @@ class JobExecution:
         except ModelyardError:
             error = None
         told = self._stopped_by_rule(job) if end.cause is EndCause.STOPPED else ""
-        if not told and job.recipe.script is not None:
-            told = self._scripts.account(self._folder(job))
-        if not told and job.recipe.contract is not None:
-            told = self._contracts.account(job, job.recipe.contract, self._folder(job), end)
+        told = told or self._kinds.of(job).account(job, self._folder(job), end)
         message = f"{error.message}. {error.hint}".strip() if error else told or end.message
         return JobEnd(cause=end.cause, message=message, exit_code=end.exit_code, log_tail=without_metrics(end.log_tail))
 
@@ -346,22 +249,14 @@ class JobExecution:
     def _try_again(self, job: Job, entry: Entry, *, waits: bool) -> None:
         """Prepare the next attempt; with `waits` it stands in the queue again and others run meanwhile."""
         self._forget_processes(job)
-        # It goes on from its checkpoint: what it has measured so far counts.
-        contract, script = job.recipe.contract, job.recipe.script
-        is_resumed = script is not None or contract is not None or job.recipe.automl is not None
-        if contract is not None:
-            with suppress(ModelyardError):  # the folder of checkpoints is still here
-                self._contracts.suspend(job, contract)
-            job = entered(job, PhaseName.INTERRUPTED, self._clock.now())
-        elif script is not None:
-            self._scripts.suspend(job)
-        elif is_resumed:
-            self._automl.suspend(job)
+        kind = self._kinds.of(job)
+        kind.suspend(job)
+        job = entered(job, PhaseName.INTERRUPTED, self._clock.now())
         shutil.rmtree(self._folder(job), ignore_errors=True)
         with self._database.transaction() as connection:
             self._repository.set_log_offset(connection, job.id, 0)
             again = replace(job, status=JobStatus.PENDING, attempt=job.attempt + 1, version=job.version + 1)
-            if not is_resumed:
+            if not kind.is_resumed:
                 self._repository.remove_points(connection, job.id)
                 again = replace(again, metrics={})
             self._repository.save(connection, again)
@@ -371,25 +266,19 @@ class JobExecution:
                 self._scheduling.plan_again(connection, job.id)
         self._scheduling.awake.set()
 
-    def _keep_checkpoints(self, job: Job) -> None:
-        """Upload what a job of the contract has written; a bucket that is away for a moment is asked again later."""
-        if job.recipe.contract is not None:
-            with suppress(ModelyardError):
-                self._contracts.follow(job, job.recipe.contract)
-
     def _with_results(self, job: Job) -> Job:
-        """A stopped job of the contract, with what it had made by then."""
-        contract = job.recipe.contract
-        if contract is None:
-            return job
+        """A stopped job, with what it had made by then."""
         job = self._enter(job, PhaseName.UPLOADING)
         with suppress(ModelyardError):  # it was stopped: that its model is missing is no other end
-            return replace(job, result={**self._contracts.conclude(job, contract, self._folder(job))})
+            return replace(job, result=self._kinds.of(job).conclude(job, self._folder(job)))
         return job
 
     def _enter(self, job: Job, phase: PhaseName) -> Job:
-        job = entered(job, phase, self._clock.now())
-        self._save(job)
+        """The job, busy with something else if its kind has phases."""
+        now = entered(job, phase, self._clock.now())
+        if now is job:
+            return job
+        self._save(now)
         return self._load(job.id)
 
     def _ingest_metrics(self, job_id: str) -> bool:
@@ -452,15 +341,6 @@ class JobExecution:
         return self._home.run / "jobs" / process_id(job)
 
 
-def _stop_grace_seconds(job: Job) -> float:
-    return _USUAL_GRACE_SECONDS if job.recipe.contract is None else STOP_GRACE_SECONDS
-
-
-def _is_stopped(job: Job, end: ProcessEnd) -> bool:
-    """Whether that end is no failure; under the container contract neither is the time limit, which keeps the model."""
-    return end.cause is EndCause.STOPPED or (end.cause is EndCause.TIMEOUT and job.recipe.contract is not None)
-
-
 def _is_diagnostic(point: MetricPoint) -> bool:
     return point.name.partition("/")[0] in DIAGNOSTICS
 
@@ -472,21 +352,13 @@ def _labels(job: Job, entry: Entry, together: int) -> dict[str, str]:
     return {"job": job.id, "project": job.project, "model": job.model or "", **more}
 
 
-def _is_worth_another_try(job: Job, end: ProcessEnd) -> bool:
+def _is_worth_another_try(kind: Kind, end: ProcessEnd) -> bool:
     is_killed = end.cause is EndCause.SIGNAL and end.signal == signal.SIGKILL
-    return end.cause in (EndCause.LOST, EndCause.PREEMPTED) or (
-        job.kind in (JobKind.BATCH, JobKind.AUTOML) and is_killed
-    )
+    return end.cause in (EndCause.LOST, EndCause.PREEMPTED) or (kind.outlives_kills and is_killed)
 
 
-def _makes_model(job: Job) -> bool:
-    is_estimate = job.recipe.automl is not None and job.recipe.automl.is_estimate
-    return job.kind in (JobKind.TRAINING, JobKind.AUTOML) and not is_estimate
-
-
-def _has_retries(job: Job, entry: Entry, end: ProcessEnd) -> bool:
+def _has_retries(retries: int, job: Job, entry: Entry, end: ProcessEnd) -> bool:
     """Whether a job that failed by itself asked for another attempt."""
-    script = job.recipe.script
-    if script is None or end.cause not in _OWN_FAULTS or end.exit_code == 0:
+    if end.cause not in _OWN_FAULTS or end.exit_code == 0:
         return False
-    return job.attempt - entry.preemptions <= script.retries
+    return job.attempt - entry.preemptions <= retries

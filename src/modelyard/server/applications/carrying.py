@@ -14,6 +14,7 @@ from modelyard.control.jobs.contract.assembly import Contracts
 from modelyard.control.jobs.contract.assembly import assemble as assemble_contracts
 from modelyard.control.jobs.execution import JobExecution
 from modelyard.control.jobs.inputs import JobInputs
+from modelyard.control.jobs.kinds.catalog import Kinds
 from modelyard.control.jobs.metering import KINDS, JobSubjects
 from modelyard.control.jobs.output import JobOutput
 from modelyard.control.jobs.profiling.keeping import KeptSamples
@@ -152,15 +153,19 @@ def jobs_of(
     """The rules of jobs, and what carries each."""
     repository = JobRepository()
     output = JobOutput(parts.engine, context.objects)
-    execution = JobExecution(
-        database=context.database,
-        repository=repository,
+    kinds = Kinds(
         registry=parts.registry,
         inputs=parts.inputs,
         batches=parts.batches,
         scripts=parts.scripts.work,
         contracts=parts.contracts.work,
         automl=AutoMLWork(context.database, repository, parts.scripts.checkpoints),
+    )
+    execution = JobExecution(
+        database=context.database,
+        repository=repository,
+        kinds=kinds,
+        inputs=parts.inputs,
         engine=parts.engine,
         output=output,
         home=context.home,

@@ -22,6 +22,7 @@ from modelyard.control.jobs.debugging.service import FindingService
 from modelyard.control.jobs.errors import JobInvalidError
 from modelyard.control.jobs.execution import MAX_ATTEMPTS, JobExecution
 from modelyard.control.jobs.inputs import JobInputs
+from modelyard.control.jobs.kinds.catalog import Kinds
 from modelyard.control.jobs.output import JobOutput, parse_metrics, without_metrics
 from modelyard.control.jobs.profiling.errors import ProfileNotFoundError
 from modelyard.control.jobs.profiling.keeping import KeptSamples
@@ -209,7 +210,6 @@ class Bench:
         shared = {
             "database": database,
             "repository": JobRepository(),
-            "registry": self.registry,
             "engine": self.engine,
             "output": output,
             "clock": SystemClock(),
@@ -222,7 +222,7 @@ class Bench:
             carry=self.enqueued.append,
         )
         shared["scheduling"] = self.scheduling.service
-        self.service = JobService(creations=Creations(), **shared)
+        self.service = JobService(creations=Creations(), registry=self.registry, **shared)
         inputs = JobInputs(self.registry, self.home)
         references = ReferenceService(self.registry, open_objects("memory://"), Fetcher([], 1), 1000)
         environments = EnvironmentBuilder(self.engine, self.home.environments)
@@ -249,16 +249,15 @@ class Bench:
         self.buckets = contracts.buckets
         samples = KeptSamples(self.engine, open_objects("memory://"))
         self.profiles = ProfileService(self.service, database, JobRepository(), samples)
-        self.execution = JobExecution(
+        kinds = Kinds(
+            registry=self.registry,
             inputs=inputs,
             batches=batches,
             scripts=scripts.work,
             contracts=contracts.work,
             automl=AutoMLWork(database, shared["repository"], scripts.checkpoints),
-            home=self.home,
-            samples=samples,
-            **shared,
         )
+        self.execution = JobExecution(kinds=kinds, inputs=inputs, home=self.home, samples=samples, **shared)
         self.batches = BatchJobService(self.service, self.registry, references)
 
     def queues_for_one(self) -> None:
