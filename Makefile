@@ -4,8 +4,11 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
+# Suites with a target of their own.
+SLOW := chaos containers sagemaker automl spark e2e/stories
+
 .PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-sagemaker test-mlflow test-ray test-spark test-containers test-chaos \
-	test-automl test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch bench-automl clean
+	test-automl test-stories test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch bench-automl clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -19,8 +22,10 @@ install-torch: $(VENV)/.core ## Add the CPU build of torch (image classification
 	@sh scripts/install_torch.sh $(PYTHON)
 
 test: $(VENV)/.dev ## Run all tests but the suites that have a target of their own
-	@$(PYTHON) -m pytest -n 3 --dist loadfile --durations 25 tests --ignore tests/chaos --ignore tests/containers --ignore tests/sagemaker \
-		--ignore tests/automl --ignore tests/spark
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --durations 25 tests $(addprefix --ignore tests/,$(SLOW))
+
+test-stories: $(VENV)/.dev ## Play long stories on whole platforms: tutorials, three processes, PostgreSQL and S3, drift
+	@$(PYTHON) -m pytest -q -n 3 --dist loadfile tests/e2e/stories
 
 test-chaos: $(VENV)/.dev ## Kill, disturb and load everything at random, and look for lies and losses
 	@$(PYTHON) -m pytest -q -n 2 tests/chaos

@@ -162,7 +162,9 @@ def test_a_folder_runs_with_packages_of_its_own_and_its_model_is_kept_as_files(p
     assert [file.path for file in permitted.jobs.output(job.id)] == ["model/weights.json", "output/made.csv"]
     permitted.jobs.download(job.id, tmp_path / "left")
     assert (tmp_path / "left" / "model" / "weights.json").read_text() == '{"rate": 0.5, "name": "x y", "deep": true}'
-    assert permitted.datasets.version("made").source == {"job": job.id}
+    script = job.recipe.script
+    made_of = {"job": job.id, "code": script.code, "environment": script.environment}
+    assert permitted.datasets.version("made").source == made_of
     told = "\n".join(permitted.jobs.logs(job.id))
     assert "lost is nan at step 3" in told
     assert told.rstrip().endswith("hello")

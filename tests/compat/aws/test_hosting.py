@@ -275,7 +275,7 @@ def test_asynchronous_requests_leave_their_answers_and_failures_as_objects(
     values = [float(line) for line in store.awaited(accepted["OutputLocation"]).split()]
     assert values == pytest.approx(expected()[:2], abs=1e-5)
     failure = json.loads(store.awaited(refused["FailureLocation"]))
-    assert "line 1 has 2 cells" in failure["Message"]
+    assert "must have shape [-1, 4], got [1, 2]" in failure["Message"]
     synchronous = refusal(lambda: runtime.invoke_endpoint_async(EndpointName="nowhere", InputLocation=good))
     assert synchronous["Error"]["Code"] == "ValidationError"
 

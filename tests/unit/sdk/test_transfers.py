@@ -118,7 +118,7 @@ def test_followed_logs_go_on_after_a_break_without_losing_or_repeating_a_line(pl
     )
     lines = [*client.jobs.logs("job-1", follow=True)]
     assert lines == log.decode().splitlines()
-    assert platform.requests[1].query == {"follow": "true", "offset": "101"}
+    assert platform.requests[1].query == {"follow": "true", "offset": "101", "rank": "0"}
 
 
 def test_packed_arrays_and_folders_are_the_same_bytes_each_time(tmp_path):

@@ -15,7 +15,7 @@ from modelyard.testing.programs import Program, kill, until
 from modelyard.types.jobs import JobKind, JobStatus
 
 pytestmark = pytest.mark.slow
-GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "tune-hyperparameters.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "tune-hyperparameters.md"
 SPACE = {"regularisation": {"low": 0.001, "high": 100, "log": True}}
 
 

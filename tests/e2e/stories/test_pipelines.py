@@ -17,7 +17,7 @@ from modelyard.testing.programs import Program, until
 from modelyard.types.pipelines.runs import RunStatus
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # half a minute; the rest is for a busy machine
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorials" / "a-pipeline.md"
+TUTORIAL = Path(__file__).parents[3] / "docs" / "tutorials" / "a-pipeline.md"
 
 
 def test_the_tutorial_runs_and_a_new_version_of_its_data_starts_a_run(

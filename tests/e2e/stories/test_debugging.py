@@ -15,7 +15,7 @@ from modelyard.types.jobs import Job, JobKind, JobStatus
 from modelyard.types.processes import EndCause
 
 pytestmark = pytest.mark.slow
-GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "debug-a-training.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "debug-a-training.md"
 
 
 def test_the_commands_of_the_guide_find_stop_profile_and_tune(tmp_path: Path):

@@ -17,7 +17,7 @@ from modelyard.sdk.errors import WaitFailedError
 from modelyard.testing.programs import Program
 
 pytestmark = pytest.mark.slow
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorials" / "data-into-a-model.md"
+TUTORIAL = Path(__file__).parents[3] / "docs" / "tutorials" / "data-into-a-model.md"
 HALVES = """
 import os
 from pathlib import Path
