@@ -6,11 +6,7 @@ PREPARE = """
 import os
 import sagemaker
 
-session = sagemaker.Session(
-    default_bucket=os.environ["BUCKET"],
-    # The SDK asks S3 to encrypt source code with AWS's key service, of which this S3 server has none.
-    settings=sagemaker.session_settings.SessionSettings(encrypt_repacked_artifacts=False),
-)
+session = sagemaker.Session(default_bucket=os.environ["BUCKET"])
 role = "arn:aws:iam::123456789012:role/service-role/SageMakerRole"
 """
 SCRIPT = (
@@ -47,7 +43,7 @@ estimator = SKLearn(
     instance_type="ml.m5.large", instance_count=1, hyperparameters={"intercept": 1}, sagemaker_session=session,
     metric_definitions=[{"Name": "r2", "Regex": "r2=(.*?);"}], base_job_name="rows", disable_profiler=True,
 )
-estimator.fit({"train": TrainingInput(data, content_type="text/csv")}, logs=False)
+estimator.fit({"train": TrainingInput(data, content_type="text/csv")})
 told = estimator.latest_training_job.describe()
 print(json.dumps([told["TrainingJobStatus"], estimator.model_data, told["FinalMetricDataList"][0]["Value"]]))
 '''
@@ -67,7 +63,7 @@ estimator = Estimator(
     output_path=f"s3://{session.default_bucket()}/models", hyperparameters={"num_round": 5}, disable_profiler=True,
 )
 estimator.set_hyperparameters(objective="binary:logistic")
-estimator.fit({"train": TrainingInput(data, content_type="csv")}, logs=False)
+estimator.fit({"train": TrainingInput(data, content_type="csv")})
 print(json.dumps(estimator.latest_training_job.describe()["TrainingJobStatus"]))
 """
 )

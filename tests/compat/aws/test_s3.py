@@ -38,6 +38,12 @@ def test_an_object_comes_back_as_it_went_in(s3, bucket):
     assert s3.head_object(Bucket=bucket, Key="träin/wine (1).csv")["ContentLength"] == len(body)
 
 
+def test_encryption_by_a_key_service_is_neither_done_nor_claimed(s3, bucket):
+    stored = s3.put_object(Bucket=bucket, Key="secret", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId="k")
+    assert "ServerSideEncryption" not in stored
+    assert s3.get_object(Bucket=bucket, Key="secret")["Body"].read() == b"x"
+
+
 def test_lists_come_in_pages_in_both_versions(s3, bucket):
     for number in range(5):
         s3.put_object(Bucket=bucket, Key=f"list/{number}", Body=b"x")

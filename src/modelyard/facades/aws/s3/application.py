@@ -189,7 +189,8 @@ class S3Application:
         return True
 
     def _signed(self, scope: Scope, request: WireRequest, location: S3Location) -> Scope:
-        return resigned(scope, request, location, self._store.host or request.host)
+        host = self._store.host
+        return resigned(scope, request, location, host or request.host, has_key_service=bool(host))
 
 
 class _Status:

@@ -14,20 +14,30 @@ from modelyard.storage.objects import S3Location
 _OF_CALLER = frozenset(
     (b"authorization", b"x-amz-security-token", b"x-amz-date", b"date", b"host", b"x-forwarded-host")
 )
+_KEY_SERVICE = frozenset(
+    (
+        b"x-amz-server-side-encryption",
+        b"x-amz-server-side-encryption-aws-kms-key-id",
+        b"x-amz-server-side-encryption-bucket-key-enabled",
+        b"x-amz-server-side-encryption-context",
+    )
+)
 _PRESIGNED = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature", "Security-Token")
 _QUERY_OF_CALLER = frozenset(
     ("AWSAccessKeyId", "Signature", "Expires", "x-amz-security-token", *(f"X-Amz-{name}" for name in _PRESIGNED))
 )
 
 
-def resigned(scope: Scope, request: WireRequest, location: S3Location, host: str) -> Scope:
+def resigned(scope: Scope, request: WireRequest, location: S3Location, host: str, *, has_key_service: bool) -> Scope:
     """The scope as the store is to see it: nothing of the caller's signature is left, the bytes of path and body are.
 
-    The body's hash that the caller has signed is signed again, so that the store still checks the body.
+    The body's hash that the caller has signed is signed again, so that the store still checks the body. A store without
+    a key service is not asked to encrypt with one, and its answers do not claim it.
     """
     pairs = [pair for pair in request.raw_query.split("&") if pair.partition("=")[0] not in _QUERY_OF_CALLER]
     query = "&".join(pairs)
-    kept = [(name, value) for name, value in scope["headers"] if name not in _OF_CALLER]
+    left_out = _OF_CALLER if has_key_service else _OF_CALLER | _KEY_SERVICE
+    kept = [(name, value) for name, value in scope["headers"] if name not in left_out]
     payload = request.headers.get("x-amz-content-sha256", UNSIGNED)
     signed: dict[str, str] = {"host": host}
     for name, value in kept:

@@ -1,6 +1,7 @@
 """Operations of SageMaker's training jobs. No rules here: parse, call the jobs' services, shape the answer."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from modelyard.control.documents.service import DocumentService
@@ -19,6 +20,7 @@ from modelyard.types.jobs import Job
 KIND = "training-job"
 _SAGEMAKER = "sagemaker"
 _DEFAULT_RESULTS = 10
+_ACCEPTING = timedelta(minutes=1)
 _ORDERS = {"Name": DocumentOrder.NAME, "CreationTime": DocumentOrder.CREATED, "Status": DocumentOrder.CREATED}
 
 
@@ -50,8 +52,11 @@ class TrainingJobOperations:
         name, tags = request["TrainingJobName"], _tags(request.get("Tags") or ())
         recipe = recipe_of(call, request)
         kept = {member: value for member, value in request.items() if member != "Tags"}
-        if self._documents.find(KIND, call.project, name) is not None:
+        known = self._documents.find(KIND, call.project, name)
+        if known is not None and not self._is_left_over(known):
             raise AwsError("ResourceInUse", f"Training job names must be unique, and there is '{name}' already.")
+        if known is not None:
+            self._documents.discard(KIND, call.project, name)
         self._documents.create(KIND, call.project, name, {"job": "", "request": kept}, tags)
         try:
             job = self._jobs.create(
@@ -125,6 +130,10 @@ class TrainingJobOperations:
         if document is None or job is None:
             raise validation_error("Requested resource not found.")
         return document, job
+
+    def _is_left_over(self, document: Document) -> bool:
+        """Whether control was killed between writing a request down and accepting its job."""
+        return not document.content["job"] and self._clock.now() - document.created_at > _ACCEPTING
 
     def _job(self, call: Call, document: Document) -> Job | None:
         """The job of a document; None: it was not accepted yet."""
