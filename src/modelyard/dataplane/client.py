@@ -1,6 +1,7 @@
 """A blocking client of one worker: control uses it for golden requests. Not thread-safe."""
 
 import socket
+import time
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +29,8 @@ from modelyard.types.signatures import Signature
 
 _READ_BYTES = 1 << 18
 _CHANNEL = 1
+_LISTEN_SECONDS = 3.0
+_LOOK_SECONDS = 0.02
 
 
 class WorkerClient:
@@ -115,18 +118,35 @@ class WorkerClient:
         self.close()
 
     def _connect(self, target: str, timeout_seconds: float) -> socket.socket:
-        is_path = "/" in target
-        connection = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET, socket.SOCK_STREAM)
+        if "/" in target:
+            return self._connect_path(target, timeout_seconds)
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         connection.settimeout(timeout_seconds)
         try:
-            key, host, port = ("", "", 0) if is_path else split_address(target)
-            connection.connect(target if is_path else (host, port))
+            key, host, port = split_address(target)
+            connection.connect((host, port))
             if key:
                 connection.sendall(first_line(key))
         except (OSError, ValueError) as error:
             connection.close()
             raise self._unavailable(str(error)) from error
         return connection
+
+    def _connect_path(self, path: str, timeout_seconds: float) -> socket.socket:
+        """A socket is there a moment before its worker listens; on a busy machine that is a long moment."""
+        deadline = time.monotonic() + min(_LISTEN_SECONDS, timeout_seconds)
+        while True:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(timeout_seconds)
+            try:
+                connection.connect(path)
+            except OSError as error:
+                connection.close()
+                if not isinstance(error, ConnectionRefusedError) or time.monotonic() >= deadline:
+                    raise self._unavailable(str(error)) from error
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return connection
 
     def _send(self, frame: bytes) -> None:
         try:

@@ -134,3 +134,23 @@ def test_batches_that_are_sent_ahead_are_answered_in_their_order(workers: Servin
         assert time.monotonic() - started < 0.2  # nobody has waited for an answer
         assert [client.answer(each)["y"][0, 0] for each in ahead] == [0, 1, 2]
         assert client.infer(x((7, 0, 0)))["y"][0, 0] == 7
+
+
+def test_a_socket_whose_worker_does_not_listen_yet_is_waited_for(workers: Serving, tmp_path: Path):
+    worker = start_scripted(workers, "w")
+    early, link = tmp_path / "early", tmp_path / "link"
+    link.symlink_to(worker.address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bound:
+        bound.bind(str(early))  # nobody listens, so connections are refused
+        thread = threading.Timer(0.3, lambda: link.replace(early))
+        thread.start()
+        with WorkerClient(str(early)) as client:
+            assert client.pid == worker.process.pid
+        thread.join()
+
+
+def test_a_socket_on_which_nobody_listens_is_given_up_in_seconds(tmp_path: Path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bound:
+        bound.bind(str(tmp_path / "left"))
+        with pytest.raises(WorkerUnavailableError, match="refused"):
+            WorkerClient(str(tmp_path / "left"), timeout_seconds=0.2)
