@@ -1,5 +1,6 @@
 """Fixtures of the whole test suite: a database with every table, on a real file; real PostgreSQL and S3 servers."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,20 @@ def tls_files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     return files
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """SQLite with the tables of all applications."""
-    database = Database(f"sqlite:///{tmp_path}/modelyard.db")
+@pytest.fixture(scope="session")
+def empty_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the tables of all applications: to copy it is quicker than to make them for each test."""
+    path = tmp_path_factory.mktemp("tables") / "modelyard.db"
+    database = Database(f"sqlite:///{path}")
     create_all_tables(database)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def database(tmp_path: Path, empty_tables: Path) -> Iterator[Database]:
+    """SQLite with the tables of all applications."""
+    database = Database(f"sqlite:///{shutil.copy(empty_tables, tmp_path / 'modelyard.db')}")
     yield database
     database.close()
 

@@ -45,7 +45,7 @@ class ListAudit:
         self.entries.append(entry)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stub_guard() -> Guard:
     """A guard that knows the callers of StubAuthenticator and the projects "default" and "other"."""
     return Guard(StubAuthenticator(), lambda name: name in (PROJECT, "other"))

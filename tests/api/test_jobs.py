@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -56,6 +57,8 @@ from modelyard.errors import NotFoundError
 from modelyard.kit.clock import SystemClock
 from modelyard.settings import Home, Settings
 from modelyard.storage.creations import Creations
+from modelyard.storage.database import Database
+from modelyard.storage.metadata import BRANCHES
 from modelyard.storage.objects import open_objects
 from modelyard.types.automl.reports import AutoMLReport
 from modelyard.types.compute.scheduling import HostCapacity, Quota
@@ -161,7 +164,36 @@ class Builder:
         return Path("python")
 
 
-@pytest.fixture
+class NoAudit:
+    def record(self, entry):
+        pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("jobs")
+
+
+@pytest.fixture(scope="module")
+def database(folder, empty_tables):
+    """One for all tests, and one application: to build that with all its routes takes longer than any test."""
+    database = Database(f"sqlite:///{shutil.copy(empty_tables, folder / 'modelyard.db')}")
+    yield database
+    database.close()
+
+
+@pytest.fixture(autouse=True)
+def clean(database, scheduling):
+    """Each test finds the tables as a new platform has them."""
+    scheduling.queues.ensure_default()
+    yield
+    with database.transaction() as connection:
+        for metadata in BRANCHES.values():
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+
+
+@pytest.fixture(scope="module")
 def service(database, scheduling):
     engine = NoProcesses()
     return JobService(
@@ -176,27 +208,27 @@ def service(database, scheduling):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def references():
     return ReferenceService(OneDataset(), open_objects("memory://"), Fetcher(["data.example.com"], 1), 10)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def batches(service, references):
     return BatchJobService(service, OneDataset(), references)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def searches(service, database):
     return AutoMLService(service, OneDataset(), database, JobRepository())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def environments(database):
     return EnvironmentService(database, EnvironmentRepository(), Builder(), SystemClock())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tunings(service, scripts, database):
     return TuningService(
         database=database,
@@ -208,9 +240,9 @@ def tunings(service, scripts, database):
     )
 
 
-@pytest.fixture
-def scripts(service, references, environments, tmp_path):
-    registry, engine, home = OneDataset(), NoProcesses(), Home(tmp_path)
+@pytest.fixture(scope="module")
+def scripts(service, references, environments, folder):
+    registry, engine, home = OneDataset(), NoProcesses(), Home(folder)
     parts = assemble_scripts(
         registry=registry,
         inputs=JobInputs(registry, home),
@@ -224,30 +256,28 @@ def scripts(service, references, environments, tmp_path):
     return parts.service(service, registry, environments, engine)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def results():
     return ScriptResults(OneDataset(), None, open_objects("memory://"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def scheduling(database):
-    found = assemble(
+    return assemble(
         database=database,
         clock=SystemClock(),
         machines=lambda: [HostCapacity(name="local", cpus=4, memory_bytes=8 << 30, gpus=0, jobs=2)],
         quota=lambda project: Quota(cpus=2) if project == "default" else Quota(),
         carry=lambda _ticket: None,
     )
-    found.queues.ensure_default()
-    return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def autoscaling(database):
     return AutoscalingService(database, NodeRepository(), 2, is_on=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def application(
     service,
     batches,
@@ -259,30 +289,29 @@ def application(
     autoscaling,
     environments,
     stub_guard,
-    list_audit,
-    tmp_path,
+    folder,
     database,
 ):
     routers = [
         algorithms_router(stub_guard),
         environments_router(environments, stub_guard),
-        jobs_router(service, stub_guard, Settings(home=tmp_path)),
-        batch_router(batches, stub_guard, Settings(home=tmp_path)),
-        automl_router(searches, stub_guard, Settings(home=tmp_path)),
-        tuning_router(tunings, stub_guard, Settings(home=tmp_path)),
-        scripts_router(scripts, stub_guard, Settings(home=tmp_path)),
+        jobs_router(service, stub_guard, Settings(home=folder)),
+        batch_router(batches, stub_guard, Settings(home=folder)),
+        automl_router(searches, stub_guard, Settings(home=folder)),
+        tuning_router(tunings, stub_guard, Settings(home=folder)),
+        scripts_router(scripts, stub_guard, Settings(home=folder)),
         findings_router(FindingService(database, JobRepository()), stub_guard),
         profiles_router(
             ProfileService(service, database, JobRepository(), KeptSamples(NoProcesses(), open_objects("memory://"))),
             stub_guard,
         ),
-        processing_router(scripts, stub_guard, Settings(home=tmp_path)),
+        processing_router(scripts, stub_guard, Settings(home=folder)),
         reruns_router(RerunService(service, OneDataset(), results), stub_guard),
         queues_router(scheduling.queues, scheduling.service, stub_guard),
         waiting_router(scheduling.queues, scheduling.service, stub_guard),
         autoscaling_router(autoscaling, stub_guard),
     ]
-    return create_application(title="Jobs", description="", routers=routers, audit=list_audit, version="0")
+    return create_application(title="Jobs", description="", routers=routers, audit=NoAudit(), version="0")
 
 
 @pytest.fixture
