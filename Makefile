@@ -4,6 +4,11 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
+# $(call tested,OPTIONS,PATHS): what failed while other tests kept the machine busy is run once more by itself, and both
+# outcomes stay on the screen. A test that needs this has a fault; a change that breaks something fails twice.
+tested = $(PYTHON) -m pytest -n 3 --dist loadfile $(1) $(2) || { echo "What failed, once more and by itself:"; \
+	$(PYTHON) -m pytest -q -n 0 --maxfail 1 --last-failed --last-failed-no-failures none $(2); }
+
 # Suites with a target of their own.
 SLOW := chaos containers sagemaker automl spark e2e/stories
 
@@ -22,10 +27,10 @@ install-torch: $(VENV)/.core ## Add the CPU build of torch (image classification
 	@sh scripts/install_torch.sh $(PYTHON)
 
 test: $(VENV)/.dev ## Run all tests but the suites that have a target of their own
-	@$(PYTHON) -m pytest -n 3 --dist loadfile --durations 25 tests $(addprefix --ignore tests/,$(SLOW))
+	@$(call tested,--durations 25,tests $(addprefix --ignore tests/,$(SLOW)))
 
 test-stories: $(VENV)/.dev ## Play long stories on whole platforms: tutorials, three processes, PostgreSQL and S3, drift
-	@$(PYTHON) -m pytest -q -n 3 --dist loadfile tests/e2e/stories
+	@$(call tested,-q,tests/e2e/stories)
 
 test-chaos: $(VENV)/.dev ## Kill, disturb and load everything at random, and look for lies and losses
 	@$(PYTHON) -m pytest -q -n 2 tests/chaos

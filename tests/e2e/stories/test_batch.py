@@ -22,7 +22,7 @@ from modelyard.testing.programs import Program, kill, until
 from modelyard.types.jobs import Job, JobStatus
 
 pytestmark = pytest.mark.slow
-GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "run-batch-inference.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "run-batch-inference.md"
 MILLION = 1_000_000
 
 

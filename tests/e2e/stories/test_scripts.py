@@ -68,7 +68,7 @@ else:
     total = int(peer.recv(8))
 modelyard.log_metric("sum", total)
 """
-GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "run-your-own-script.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "run-your-own-script.md"
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from modelyard.testing.programs import Program
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(700)]  # a minute each; the rest is for a busy machine
-FOLDER = Path(__file__).parents[2] / "examples"
+FOLDER = Path(__file__).parents[3] / "examples"
 SECONDS = 500
 RUNNERS = {".py": [sys.executable], ".sh": ["sh"]}
 EXAMPLES = sorted(path.name for path in FOLDER.iterdir() if path.is_file() and path.name != "README.md")
