@@ -79,7 +79,10 @@ def compare(client: modelyard.Client, token: str, seconds: float, repetitions: i
             expected = plan.prediction
             if expected is None or expected.p99_ms is None or expected.p50_ms is None:
                 continue
-            latencies, host = uvloop.run(drive(client.url, token, rate, int(rate * seconds)))
+            try:
+                latencies, host = uvloop.run(drive(client.url, token, rate, int(rate * seconds)))
+            except OverrunError:
+                continue
             if host is None or not host.saturation:
                 p50, p99 = (
                     float(value) * 1000 for value in np.quantile(latencies[len(latencies) // 10 :], [0.5, 0.99])
@@ -128,10 +131,16 @@ async def drive(url: str, token: str, rate: float, count: int) -> tuple[np.ndarr
 
     await loop.run_in_executor(None, keep_time)
     await asyncio.wait_for(client.over.wait(), PATIENCE_SECONDS)
+    if client.is_overrun:
+        raise OverrunError
     if client.failure:
         raise RuntimeError(client.failure)
     client.close()
     return client.ends - due, await watching
+
+
+class OverrunError(Exception):
+    """Requests came faster than they were answered: something else had the machine."""
 
 
 class OpenClient:
@@ -141,12 +150,14 @@ class OpenClient:
         ends: when each request was answered, by `time.perf_counter()`.
         over: set when all are.
         failure: what one was answered instead.
+        is_overrun: whether more requests were unanswered at once than there are connections.
     """
 
     def __init__(self, request: bytes, count: int) -> None:
         self.ends = np.zeros(count)
         self.over = asyncio.Event()
         self.failure = ""
+        self.is_overrun = False
         self._request = request
         self._unanswered = count
         self._all: list[Connection] = []
@@ -167,7 +178,8 @@ class OpenClient:
         if self._free:
             self._free.popleft().ask(number, self._request)
         else:
-            self.fail(f"more than {CONNECTIONS} requests are unanswered")
+            self.is_overrun = True
+            self.over.set()
 
     def answered(self, connection: "Connection", number: int, status: int) -> None:
         """An answer has come."""
