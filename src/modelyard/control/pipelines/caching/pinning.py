@@ -46,9 +46,9 @@ class Pinning:
             value = outputs.get(spec.name)
             if not value:
                 continue
-            for type, ref in _versions(spec.type, value):
+            for what, ref in _versions(spec.type, value):
                 try:
-                    self._version(project, type, ref)
+                    self._version(project, what, ref)
                 except NotFoundError:
                     return ref
         return ""

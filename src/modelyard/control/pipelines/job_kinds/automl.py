@@ -30,6 +30,7 @@ _INPUTS = (
         name="budget_seconds", type=ValueType.NUMBER, description="From the start of its process to its end; 600."
     ),
     InputSpec(name="task", type=ValueType.TEXT, description="What is to be learnt; auto if left out."),
+    InputSpec(name="text", type=ValueType.TEXT, description="Column of texts, for text classification."),
     InputSpec(name="objective", type=ValueType.TEXT, description="Figure that decides; the usual one of the task."),
     InputSpec(name="source", type=ValueType.TEXT, description="Who proposes: auto, built-in or flaml."),
     InputSpec(name="max_candidates", type=ValueType.INTEGER, description="It ends when so many have been tried."),
