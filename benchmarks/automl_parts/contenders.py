@@ -26,10 +26,10 @@ from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import JobRecipe
 from modelyard.types.models import DataReference
 
-SEED = 0
+AUTOGLUON = Path(__file__).resolve().parents[2] / ".venv-autogluon" / "bin" / "python"
 
 
-def modelyard(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float) -> Any:
+def modelyard(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float, seed: int) -> Any:
     """The AutoML job, as the process that it is. A twentieth of the rows is held out, the least that it takes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -37,7 +37,7 @@ def modelyard(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: fl
         test.drop(columns=table.target).to_csv(folder / "test.csv", index=False)
         reference = DataReference(project="default", dataset="table", number=1, digest="0" * 64)
         automl = AutoMLRecipe(budget_seconds=seconds, task=AutoMLTask(table.task), holdout_share=0.05)
-        recipe = JobRecipe(algorithm="automl", target=table.target, seed=SEED, automl=automl)
+        recipe = JobRecipe(algorithm="automl", target=table.target, seed=seed, automl=automl)
         channel = Channel(path=folder / "train.csv", format=DatasetFormat.CSV, reference=reference)
         (folder / JOB_FILE).write_bytes(JobFile(recipe=recipe, channels={"train": channel}).to_json())
         command = [sys.executable, "-m", "modelyard.algorithms.run", "--job", str(folder)]
@@ -51,41 +51,53 @@ def modelyard(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: fl
     return answers["probabilities"][:, [places[name] for name in sorted(places)]]
 
 
-def flaml(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float) -> Any:
+def flaml(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float, seed: int) -> Any:
     """FLAML with all its estimators that are installed, on one core, in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train.to_pickle(folder / "train.pickle")
         test.drop(columns=table.target).to_pickle(folder / "test.pickle")
         module = "benchmarks.automl_parts.flaml_alone"
-        command = [sys.executable, "-m", module, str(folder), table.target, table.task, str(seconds)]
+        command = [sys.executable, "-m", module, str(folder), table.target, table.task, str(seconds), str(seed)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return np.load(folder / "answers.npy")
 
 
-def xgboost(table: Table, train: pd.DataFrame, test: pd.DataFrame) -> Any:
+def autogluon(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float) -> Any:
+    """AutoGluon with its usual preset, on one core, in an environment of its own: it wants older packages."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train.reset_index(drop=True).to_parquet(folder / "train.parquet")
+        test.drop(columns=table.target).reset_index(drop=True).to_parquet(folder / "test.parquet")
+        program = Path(__file__).with_name("autogluon_alone.py")
+        command = [AUTOGLUON, str(program), str(folder), table.target, table.task, str(seconds)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return np.load(folder / "answers.npy")
+
+
+def xgboost(table: Table, train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Any:
     """XGBoost as it is when nobody sets anything."""
     from xgboost import XGBClassifier, XGBRegressor  # noqa: PLC0415 - slow
 
     inputs, given = _categorical(table, train, test)
     if table.task != CLASSES:
         return (
-            XGBRegressor(enable_categorical=True, n_jobs=1, random_state=SEED)
+            XGBRegressor(enable_categorical=True, n_jobs=1, random_state=seed)
             .fit(inputs, train[table.target])
             .predict(given)
         )
     numbers = np.unique(train[table.target], return_inverse=True)[1]
-    return XGBClassifier(enable_categorical=True, n_jobs=1, random_state=SEED).fit(inputs, numbers).predict_proba(given)
+    return XGBClassifier(enable_categorical=True, n_jobs=1, random_state=seed).fit(inputs, numbers).predict_proba(given)
 
 
-def forest(table: Table, train: pd.DataFrame, test: pd.DataFrame) -> Any:
+def forest(table: Table, train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Any:
     """scikit-learn's random forest as it is when nobody sets anything: categories as numbers, gaps as medians."""
     inputs, given = (
         frame.apply(lambda column: column.cat.codes if hasattr(column, "cat") else column)
         for frame in _categorical(table, train, test)
     )
     kind = RandomForestClassifier if table.task == CLASSES else RandomForestRegressor
-    model = make_pipeline(SimpleImputer(strategy="median"), kind(n_jobs=1, random_state=SEED))
+    model = make_pipeline(SimpleImputer(strategy="median"), kind(n_jobs=1, random_state=seed))
     model.fit(inputs, train[table.target])
     return model.predict_proba(given) if table.task == CLASSES else model.predict(given)
 

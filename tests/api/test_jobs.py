@@ -347,7 +347,9 @@ def test_an_automl_job_is_accepted_pinned_and_given_time_to_keep_its_budget(clie
     [
         ({"model": None}, "automl_invalid", "model"),
         ({"target": "roms"}, "target_not_found", "target"),
-        ({"data": {"dataset": "digits"}}, "automl_invalid", "data"),
+        ({"data": {"dataset": "digits"}, "task": "regression"}, "automl_invalid", "data"),
+        ({"task": "image-classification"}, "automl_invalid", "data"),
+        ({"target": None}, "target_not_found", "target"),
         ({"data": {"dataset": "nobody"}}, "not_found", None),
         ({"budget_seconds": 1}, "invalid_input", "budget_seconds"),
     ],

@@ -99,4 +99,4 @@ def test_mistakes_are_answered_with_their_field(client: TestClient):
 def test_kinds_of_steps_tell_what_they_take_and_give(client: TestClient):
     kinds = {kind["name"]: kind for kind in client.get("/pipeline-step-kinds").json()["items"]}
     assert {output["name"]: output["type"] for output in kinds["training"]["outputs"]}["model"] == "model"
-    assert len(kinds) == 11
+    assert len(kinds) == 13

@@ -1,5 +1,6 @@
 """AutoML on a whole platform: the tutorial's commands, killed control and job processes, a winner that serves."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -9,6 +10,10 @@ from pathlib import Path
 from signal import SIGKILL
 
 import pytest
+import scipy.ndimage
+import scipy.signal
+import scipy.stats
+from pandas import DataFrame
 from sklearn.datasets import load_wine
 
 from modelyard.errors import ModelyardError
@@ -91,6 +96,35 @@ def test_a_search_outlives_its_control_process_and_its_own_and_the_winner_answer
         rows = frame.drop(columns="target").to_dict("records")
         answers = [client.predict("wine", rows[number]).labels[0] for number in (0, 80, 170)]
         assert answers == ["barolo", "grignolino", "barbera"]
+
+
+def test_a_classifier_of_texts_is_found_and_answers_at_an_endpoint(tmp_path: Path, platform: Program) -> None:
+    url = platform.ready()
+    rows = [
+        {"sentence": " ".join((inspect.getdoc(getattr(module, name)) or "").split("\n\n")[0].split()), "part": part}
+        for part, module in (("signal", scipy.signal), ("stats", scipy.stats), ("images", scipy.ndimage))
+        for name in sorted(module.__all__)
+        if inspect.isroutine(getattr(module, name))
+    ]
+    DataFrame(rows).to_csv(tmp_path / "sentences.csv", index=False)
+    with Client(url, platform.token) as client:
+        client.datasets.upload("sentences", tmp_path / "sentences.csv")
+        job = client.automl.start(
+            "sentences",
+            target="part",
+            model="parts",
+            task="text-classification",
+            budget_seconds=300,
+            max_candidates=4,
+            wait=True,
+        )
+        report = client.automl.report(job.id)
+        assert report.task == "text-classification"
+        assert report.leaderboard()[0].score < report.feasibility.guess
+        assert client.models.get("parts:1").card.task == "text-classification"
+        client.endpoints.deploy("parts", "parts:1", wait=True)
+        answer = client.predict("parts", {"sentence": "Multidimensional Gaussian filter of an image."})
+        assert answer.labels == ["images"]
 
 
 def tried(client: Client, job: str) -> int:

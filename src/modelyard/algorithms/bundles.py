@@ -34,7 +34,7 @@ from modelyard.types.signatures import Signature
 
 ARTIFACT = "model.onnx"
 _PARITY_ROWS = 1000
-_PREDICT_ROWS = 4096
+_PREDICT_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

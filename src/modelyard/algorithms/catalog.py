@@ -8,7 +8,9 @@ from modelyard.algorithms.ensembles import EnsembleClassification, EnsembleRegre
 from modelyard.algorithms.errors import AlgorithmNotFoundError
 from modelyard.algorithms.forests import ForestClassification, ForestRegression
 from modelyard.algorithms.image_classification import ImageClassification
+from modelyard.algorithms.kernel_models import KernelClassification, KernelRegression
 from modelyard.algorithms.linear_models import LinearClassification, LinearRegression
+from modelyard.algorithms.texts.algorithm import TextClassification
 from modelyard.types.jobs import AlgorithmDescription
 
 _ALGORITHMS: dict[str, type[Algorithm]] = {
@@ -21,8 +23,11 @@ _ALGORITHMS: dict[str, type[Algorithm]] = {
         LinearRegression,
         ForestClassification,
         ForestRegression,
+        KernelClassification,
+        KernelRegression,
         EnsembleClassification,
         EnsembleRegression,
+        TextClassification,
     )
 }
 

@@ -13,7 +13,7 @@ _MEMBERS = Hyperparameter(
     type=HyperparameterType.STRING,
     default="",
     description="The models as JSON: a list of objects with `algorithm`, `weight` and `hyperparameters`. Empty: "
-    "boosted trees, a forest and a linear model, each with its defaults and the same weight.",
+    "boosted trees, a forest, a linear model and a kernel machine, each with its defaults and the same weight.",
 )
 
 

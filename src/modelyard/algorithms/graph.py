@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
-_ML_DOMAIN = "ai.onnx.ml"
+_ML_DOMAIN, _CONTRIB_DOMAIN = "ai.onnx.ml", "com.microsoft"
 _TYPES = {
     DataType.FP32: TensorProto.FLOAT,
     DataType.INT64: TensorProto.INT64,
@@ -45,6 +45,10 @@ class Graph:
     def add_ml(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """Append a node of the ai.onnx.ml operators."""
         return self.add(operator, *inputs, output=output, domain=_ML_DOMAIN, **attributes)
+
+    def add_contrib(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node of ONNX Runtime's own operators."""
+        return self.add(operator, *inputs, domain=_CONTRIB_DOMAIN, **attributes)
 
     def constant(self, value: ArrayLike) -> str:
         """A constant: float32, int64 or strings by what `value` holds."""
@@ -83,6 +87,8 @@ class Graph:
             initializer=self._constants,
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_ML_DOMAIN, ML_OPSET)]
+        if any(node.domain == _CONTRIB_DOMAIN for node in self._nodes):
+            opsets.append(helper.make_opsetid(_CONTRIB_DOMAIN, 1))
         model = helper.make_model(graph, producer_name="modelyard", opset_imports=opsets, ir_version=IR_VERSION)
         onnx.checker.check_model(model)
         content: bytes = model.SerializeToString(deterministic=True)

@@ -1,4 +1,4 @@
-"""Image classification: a multi-layer network in NumPy, or a convolutional one where PyTorch is installed."""
+"""Image classification: a multi-layer network in NumPy, a kernel machine, or a convolutional network by PyTorch."""
 
 from collections.abc import Mapping
 
@@ -16,9 +16,9 @@ HYPERPARAMETERS = (
         name="network",
         type=_STRING,
         default="auto",
-        choices=("auto", "mlp", "cnn"),
+        choices=("auto", "mlp", "kernel", "cnn"),
         description="mlp: multi-layer network, needs nothing else. cnn: convolutional network, needs PyTorch. "
-        "auto: cnn where PyTorch is installed.",
+        "kernel: kernel machine, strong with few images. auto: cnn where PyTorch is installed, else mlp.",
     ),
     Hyperparameter(
         name="layers",
@@ -111,6 +111,30 @@ HYPERPARAMETERS = (
         minimum=1,
         maximum=1000,
         description="Epochs without improvement before training stops.",
+    ),
+    Hyperparameter(
+        name="gamma",
+        type=_NUMBER,
+        default=0.5,
+        minimum=1e-4,
+        maximum=100,
+        description="How quickly answers may change from image to image; for network=kernel only.",
+    ),
+    Hyperparameter(
+        name="waves",
+        type=_INTEGER,
+        default=500,
+        minimum=10,
+        maximum=5000,
+        description="Random functions that stand for the kernel; for network=kernel only.",
+    ),
+    Hyperparameter(
+        name="regularisation",
+        type=_NUMBER,
+        default=0.1,
+        minimum=1e-6,
+        maximum=1e6,
+        description="Pull of the weights to zero; for network=kernel only.",
     ),
     Hyperparameter(
         name="image_size",

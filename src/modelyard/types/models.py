@@ -14,6 +14,7 @@ class Task(StrEnum):
     IMAGE_CLASSIFICATION = "image-classification"
     TABULAR_CLASSIFICATION = "tabular-classification"
     TABULAR_REGRESSION = "tabular-regression"
+    TEXT_CLASSIFICATION = "text-classification"
     OTHER = "other"
 
 
@@ -115,7 +116,8 @@ class ModelCard:
     """What a reader must know before using a version. Free fields go into `custom`.
 
     Attributes:
-        task: what it does: "image-classification", "tabular-classification", "tabular-regression" or your own word.
+        task: what it does: "image-classification", "tabular-classification", "tabular-regression",
+            "text-classification" or your own word.
         description: what it is, for a reader who does not know it.
         intended_use: what it is meant for.
         limitations: what it is not meant for, and where it is known to be weak.

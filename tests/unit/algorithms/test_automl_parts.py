@@ -10,12 +10,15 @@ from modelyard.algorithms.automl.budget import Budget, process_age_seconds
 from modelyard.algorithms.automl.children import run_in_child
 from modelyard.algorithms.automl.errors import AutoMLInvalidError
 from modelyard.algorithms.automl.judging.blending import blend
+from modelyard.algorithms.automl.judging.folds import CrossValidation
 from modelyard.algorithms.automl.judging.objectives import find_objective
 from modelyard.algorithms.automl.profiling import profile
-from modelyard.algorithms.automl.rows import deal, load_rows
+from modelyard.algorithms.automl.rows import load_rows
 from modelyard.algorithms.automl.searchers import make_searcher
-from modelyard.algorithms.automl.spaces import space_of, start
-from modelyard.types.automl.recipes import AutoMLTask, CandidateSource
+from modelyard.algorithms.automl.spaces import start, table_spaces
+from modelyard.algorithms.automl.tasks.base import deal
+from modelyard.algorithms.automl.tasks.catalog import open_subject
+from modelyard.types.automl.recipes import AutoMLRecipe, AutoMLTask, CandidateSource
 
 
 def leaky(rows=1500):
@@ -54,17 +57,18 @@ def test_a_column_that_gives_the_target_away_is_suspected_and_contradictions_are
 )
 def test_the_task_is_what_the_target_holds_unless_it_is_named(workshop, values, task, is_classifier):
     text = "x,y\n" + "\n".join(f"{i * 7 % 11},{value}" for i, value in enumerate(values)) + "\n"
-    rows = load_rows(workshop.csv(text), "y", task)
-    assert (rows.classes is not None) is is_classifier
-    usual = {0: "rmse", 2: "roc_auc"}.get(rows.outputs if is_classifier else 0, "log_loss")
-    assert find_objective("", rows).name == usual
+    subject = open_subject(workshop.csv(text), "y", AutoMLRecipe(task=task))
+    assert (subject.classes is not None) is is_classifier
+    usual = {0: "rmse", 2: "roc_auc"}.get(len(subject.classes.values) if is_classifier else 0, "log_loss")
+    assert find_objective("", subject).name == usual
     with pytest.raises(AutoMLInvalidError, match="no objective 'speed'"):
-        find_objective("speed", rows)
+        find_objective("speed", subject)
 
 
 def test_folds_share_every_class_and_rare_ones_train_only():
     target = np.array([0] * 50 + [1] * 10 + [2] * 3)
-    fold = deal(target, 5, seed=0)
+    fold, other = deal(target, 5, 2, seed=0)
+    assert (fold != other).any(), "dealt anew"
     assert np.bincount(fold[target == 0]).tolist() == [10] * 5
     assert np.bincount(fold[target == 1]).tolist() == [2] * 5
     assert fold[target == 2].tolist() == [-1] * 3
@@ -72,7 +76,7 @@ def test_folds_share_every_class_and_rare_ones_train_only():
 
 def test_the_area_under_the_curve_is_scikit_learns(workshop):
     text = "x,y\n" + "\n".join(f"{i},{'ab'[i % 2]}" for i in range(60)) + "\n"
-    objective = find_objective("roc_auc", load_rows(workshop.csv(text), "y", AutoMLTask.AUTO))
+    objective = find_objective("roc_auc", open_subject(workshop.csv(text), "y", AutoMLRecipe()))
     random = np.random.default_rng(0)
     truth, scores = random.integers(0, 2, 200), np.round(random.random(200), 1)
     assert objective.score(truth, np.stack([1 - scores, scores], axis=1)) == pytest.approx(roc_auc_score(truth, scores))
@@ -80,12 +84,14 @@ def test_the_area_under_the_curve_is_scikit_learns(workshop):
 
 def test_together_two_that_err_differently_beat_each_alone(workshop):
     text = "x,y\n" + "\n".join(f"{i * 13 % 97},{i * 31 % 101}.5" for i in range(200)) + "\n"
-    rows = load_rows(workshop.csv(text), "y", AutoMLTask.AUTO)
-    fold = deal(rows.target, 5, seed=0)
-    noise = np.random.default_rng(0).normal(0, 10, rows.count)
-    answers = [(rows.target + sign * noise)[:, None].astype(np.float32) for sign in (1, -1)]
-    answers.append(np.full((rows.count, 1), rows.target.mean(), dtype=np.float32))
-    found = blend(answers, rows, fold, find_objective("rmse", rows), seed=0)
+    subject = open_subject(workshop.csv(text), "y", AutoMLRecipe())
+    fold, target = subject.deal(0), subject.target
+    assert fold.shape == (3, len(target)), "few rows are dealt three times"
+    noise = np.random.default_rng(0).normal(0, 10, fold.shape)
+    answers = [(target + sign * noise)[..., None].astype(np.float32) for sign in (1, -1)]
+    answers.append(np.full((*fold.shape, 1), target.mean(), dtype=np.float32))
+    judges = CrossValidation(subject=subject, fold=fold, objective=find_objective("rmse", subject))
+    found = blend(answers, judges, seed=0)
     assert found.weights == {0: 0.5, 1: 0.5}
     assert max(found.scores) < 1e-3
 
@@ -107,9 +113,9 @@ def test_a_budget_counts_the_process_and_what_was_spent_before():
 
 
 @pytest.mark.parametrize("source", [CandidateSource.BUILT_IN, CandidateSource.FLAML])
-@pytest.mark.parametrize("algorithm", ["boosted-trees-regression", "forest-classification", "linear-regression"])
+@pytest.mark.parametrize("algorithm", ["boosted-trees-regression", "forest-regression", "kernel-regression"])
 def test_proposals_stay_inside_the_space_and_are_the_same_after_a_restart(source, algorithm):
-    space = space_of(algorithm)
+    space = table_spaces(is_classifier=False)[algorithm]
     told = [
         (given, 1.0 + number) for number, (name, given) in enumerate(start(is_classifier=False)) if name == algorithm
     ]

@@ -17,6 +17,7 @@ def test_without_members_there_is_one_of_each_kind_with_equal_weights():
         "boosted-trees-regression",
         "forest-regression",
         "linear-regression",
+        "kernel-regression",
     ]
     assert sum(each.weight for each in members) == pytest.approx(1)
 

@@ -9,23 +9,22 @@ from modelyard.algorithms.automl.errors import AutoMLInvalidError, NoCandidateEr
 from modelyard.algorithms.automl.judging.feasibility import estimate, on_half, too_short
 from modelyard.algorithms.automl.judging.folds import CrossValidation, Tried
 from modelyard.algorithms.automl.judging.objectives import find_objective
-from modelyard.algorithms.automl.profiling import profile
 from modelyard.algorithms.automl.programs import write_program
-from modelyard.algorithms.automl.rows import deal, load_rows
 from modelyard.algorithms.automl.search import Search
 from modelyard.algorithms.automl.searchers import chosen_source
+from modelyard.algorithms.automl.tasks.catalog import open_subject
 from modelyard.algorithms.automl.winning import ENSEMBLE, Winners
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.jobfile import JobFile
 from modelyard.kit.files import write_atomic
 from modelyard.types.automl.recipes import AutoMLRecipe
 from modelyard.types.automl.reports import AutoMLReport, Candidate, Outlook
-from modelyard.types.signatures import Scalar
 
 PROGRAM = "train.py"
 
-_FOLDS, _FEWER_FOLDS, _MANY_ROWS = 5, 3, 50_000
 _MOST_CANDIDATES = 5000
+_ATTEMPTS = 3
+"""So many of the best are thought of where the time is too short for the better ones."""
 _GRACE_SHARE = 0.06
 """Of the budget: so much later than planned may the winner be ready before the fallback takes its place."""
 
@@ -60,24 +59,22 @@ class _Work:
         self._report: AutoMLReport = self._checkpoint.report()
         self._budget = Budget(recipe.budget_seconds, self._report.spent_seconds)
         seed = job.recipe.seed
-        rows = load_rows(job.channels["train"], job.recipe.target, recipe.task, recipe.holdout_share)
-        objective, source = find_objective(recipe.objective, rows), chosen_source(recipe.source)
-        folds = _FOLDS if rows.count < _MANY_ROWS else _FEWER_FOLDS
-        fold = deal(rows.target, folds, seed)
-        self._judges = CrossValidation(rows=rows, fold=fold, objective=objective, seed=seed)
+        subject = open_subject(job.channels["train"], job.recipe.target, recipe)
+        objective, source = find_objective(recipe.objective, subject), chosen_source(recipe.source)
+        self._judges = CrossValidation(subject=subject, fold=subject.deal(seed), objective=objective)
         known = [each for each in self._report.candidates if each.source != ENSEMBLE]
         if known:
             context.log(f"{len(known)} candidates were tried before; {self._budget.left:.0f} s are left")
-        shared: dict[str, Scalar] = {"holdout_share": recipe.holdout_share}
-        self._search = Search(self._judges, source, seed, context, known, shared)
+        self._search = Search(self._judges, source, seed, context, known)
         self._winners = Winners(job, self._judges, self._checkpoint, context)
         self._note(
-            task=rows.task.value,
+            task=subject.task.value,
             objective=objective.name,
             is_objective_maximised=objective.is_maximised,
             source=source.value,
             budget_seconds=recipe.budget_seconds,
-            folds=folds,
+            folds=self._judges.folds,
+            repetitions=len(self._judges.fold),
             candidates=tuple(known),
         )
 
@@ -96,8 +93,7 @@ class _Work:
         return self._finish()
 
     def _profile(self) -> None:
-        recipe, rows = self._job.recipe, self._judges.rows
-        found = profile(self._job.channels["train"], rows, str(recipe.target), recipe.seed)
+        found = self._judges.subject.profile(self._job.recipe.seed)
         self._context.log(
             f"{found.rows:,} rows, {found.held_out_rows:,} of them held out; {len(found.columns)} columns"
         )
@@ -115,8 +111,9 @@ class _Work:
         seconds = self._budget.spent - begin
         found, half = too_short(f"A quick model was not ready in time: {candidate.message}."), None
         if tried is not None:
-            if seconds < self._budget.left / 4:
-                half = self._search.judge(self._search.first(), on_half(self._judges), 2 * seconds).value
+            halved = on_half(self._judges) if seconds < self._budget.left / 4 else None
+            if halved is not None:
+                half = self._search.judge(self._search.first(), halved, 2 * seconds).value
             left = self._budget.left - self._winners.reserve([])
             found = estimate(self._judges, tried, half, seconds, left)
         self._context.log(f"outlook: {found.outlook.value}. {found.reason}")
@@ -133,7 +130,7 @@ class _Work:
             self._context.log_metric(f"candidate_{self._judges.objective.name}", candidate.score, candidate.number)
 
     def _finish(self) -> Figures:
-        """Train the best that the time allows on all rows: the ensemble, the best alone, or the fallback."""
+        """Train the best that the time allows on all rows: the ensemble, one of the best, or the fallback."""
         completed = self._search.completed
         if not completed:
             message = self._report.candidates[0].message if self._report.candidates else "none was tried"
@@ -144,8 +141,8 @@ class _Work:
         together = self._winners.ensemble(completed, len(self._report.candidates))
         if together is not None:
             self._note(candidates=(*self._report.candidates, together))
-        best = self._search.best or completed[0]
-        for candidate in [each for each in (together, best) if each is not None]:
+        best = self._winners.best_first(completed)[:_ATTEMPTS]
+        for candidate in best if together is None else [together, *best]:
             grace = _GRACE_SHARE * self._recipe.budget_seconds
             figures = self._winners.train(candidate, self._budget.left, grace)
             if figures is not None:

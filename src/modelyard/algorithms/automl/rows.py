@@ -87,20 +87,6 @@ def load_rows(channel: Channel, target: str | None, task: AutoMLTask, share: flo
     )
 
 
-def deal(target: NDArray[Any], folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold in which each row is judged, (n,): every fold has its part of each class, or of the range of values.
-
-    Rows of a class that has fewer rows than there are folds are judged in none (-1): they train in all.
-    """
-    order = np.random.default_rng(seed).permutation(len(target))
-    ranked = order[np.argsort(target[order], kind="stable")]
-    fold = np.empty(len(target), dtype=np.int64)
-    fold[ranked] = np.arange(len(target)) % folds
-    if target.dtype.kind == "i":
-        fold[np.bincount(target)[target] < folds] = -1
-    return fold
-
-
 def _is_classification(task: AutoMLTask, target: NDArray[Any]) -> bool:
     if task is not AutoMLTask.AUTO:
         return task is AutoMLTask.CLASSIFICATION

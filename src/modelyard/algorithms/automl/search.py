@@ -1,17 +1,16 @@
 """The search: which candidate is next, how it went, and when it is time to finish."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import fmean, median, stdev
 
-from modelyard.algorithms import hyperparameters
+from modelyard.algorithms import catalog, hyperparameters
 from modelyard.algorithms.automl.budget import Budget
 from modelyard.algorithms.automl.children import Outcome, run_in_child
 from modelyard.algorithms.automl.contexts import PartContext
 from modelyard.algorithms.automl.judging.folds import CrossValidation, Tried
 from modelyard.algorithms.automl.searchers import Searcher, make_searcher
-from modelyard.algorithms.automl.spaces import kinds, space_of, start
 from modelyard.algorithms.base import TrainingContext
 from modelyard.types.automl.recipes import CandidateSource
 from modelyard.types.automl.reports import Candidate, CandidateStatus
@@ -44,7 +43,6 @@ class Search:
         seed: of every random choice.
         context: of the job.
         known: candidates of earlier attempts.
-        shared: hyper-parameters that all candidates have.
     """
 
     def __init__(
@@ -54,17 +52,14 @@ class Search:
         seed: int,
         context: TrainingContext,
         known: Sequence[Candidate],
-        shared: Mapping[str, Scalar],
     ) -> None:
         self._judges = judges
         self._source = source
-        self._shared = shared
         self._context = context
-        is_classifier = judges.rows.classes is not None
-        self._kinds = kinds(is_classifier=is_classifier)
-        self._start = start(is_classifier=is_classifier)
+        self._start = judges.subject.start
+        self._spaces = judges.subject.spaces()
         self._searchers: dict[str, Searcher] = {
-            name: make_searcher(source, space_of(name), seed) for name in self._kinds
+            name: make_searcher(source, space, seed) for name, space in self._spaces.items()
         }
         self.candidates: list[Candidate] = []
         for each in known:
@@ -104,10 +99,9 @@ class Search:
         """Try one candidate, for so long at the most."""
         best = self.best
         bar = () if proposal.source == START or best is None else best.folds
-        wanted = {**proposal.given, **self._shared}
-        given = hyperparameters.complete(self._kinds[proposal.algorithm].description, wanted)
-        outcome = self.judge(replace(proposal, given=given), self._judges, seconds, bar)
-        candidate = _candidate(proposal, given, outcome)
+        given = self._complete(proposal)
+        outcome = self.judge(proposal, self._judges, seconds, bar)
+        candidate = _candidate(proposal, given, outcome, self._judges.folds)
         self._context.log(f"candidate {candidate.number}: {_words(candidate, self._judges.objective.name)}")
         return candidate, outcome.value
 
@@ -115,33 +109,36 @@ class Search:
         self, proposal: Proposal, judges: CrossValidation, seconds: float, bar: Sequence[float] = ()
     ) -> Outcome[Tried]:
         """Cross-validate a proposal in a process of its own, by any judges."""
-        kind = self._kinds[proposal.algorithm]
-        given = hyperparameters.complete(kind.description, proposal.given)
+        given = self._complete(proposal)
         context = PartContext(job=self._context, is_silent=True)
-        return run_in_child(lambda: judges.judge(kind, given, context, bar), seconds)
+        return run_in_child(lambda: judges.judge(proposal.algorithm, given, context, bar), seconds)
 
     def first(self) -> Proposal:
         """The quickest of all."""
         name, given = self._start[0]
-        return Proposal(number=0, algorithm=name, given=given, source=START)
+        return Proposal(number=0, algorithm=name, given=dict(given), source=START)
 
     def add(self, candidate: Candidate) -> None:
         """Take note of one that was tried by other ways."""
         self._remember(candidate)
 
+    def _complete(self, proposal: Proposal) -> dict[str, Scalar]:
+        wanted = {**proposal.given, **self._judges.subject.shared}
+        return hyperparameters.complete(catalog.describe(proposal.algorithm), wanted)
+
     def _next(self) -> Proposal:
         number = len(self.candidates)
         if number < len(self._start):
             name, given = self._start[number]
-            return Proposal(number=number, algorithm=name, given=given, source=START)
+            return Proposal(number=number, algorithm=name, given=dict(given), source=START)
         ranked = self._ranked()
         name = ranked[min(_TURNS[number % len(_TURNS)], len(ranked) - 1)]
-        proposed = {**space_of(name).fixed, **self._searchers[name].propose()}
+        proposed = {**self._spaces[name].fixed, **self._searchers[name].propose()}
         return Proposal(number=number, algorithm=name, given=proposed, source=self._source.value)
 
     def _ranked(self) -> list[str]:
         """Algorithms, the one with the best candidate first."""
-        best = dict.fromkeys(self._kinds, math.inf)
+        best = dict.fromkeys(self._spaces, math.inf)
         for each in self.completed:
             best[each.algorithm] = min(best[each.algorithm], self._loss(each))
         return sorted(best, key=lambda name: (best[name], name))
@@ -164,7 +161,7 @@ class Search:
 Keep = Callable[[Candidate, Tried | None], None]
 
 
-def _candidate(proposal: Proposal, given: dict[str, Scalar], outcome: Outcome[Tried]) -> Candidate:
+def _candidate(proposal: Proposal, given: dict[str, Scalar], outcome: Outcome[Tried], folds: int) -> Candidate:
     tried = outcome.value
     if tried is None:
         return Candidate(
@@ -179,11 +176,11 @@ def _candidate(proposal: Proposal, given: dict[str, Scalar], outcome: Outcome[Tr
     return Candidate(
         number=proposal.number,
         algorithm=proposal.algorithm,
-        hyperparameters=given,
+        hyperparameters={**given, **tried.settled},
         source=proposal.source,
         status=CandidateStatus.DROPPED if tried.is_dropped else CandidateStatus.COMPLETED,
         score=fmean(scores),
-        score_error=stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else None,
+        score_error=stdev(scores) / math.sqrt(min(folds, len(scores))) if len(scores) > 1 else None,
         folds=scores,
         fit_seconds=tried.fit_seconds,
         latency_ms=tried.latency_ms,

@@ -72,19 +72,19 @@ class Winners:
 
     def reserve(self, completed: Sequence[Candidate]) -> float:
         """Seconds that the end will take, with room: an ensemble of the best would be trained."""
-        best = self._best_first(completed)[:MOST_MEMBERS]
+        best = self.best_first(completed)[:MOST_MEMBERS]
         return _BLEND_SECONDS + _MARGIN * (
             self._overhead_seconds + self._fit_seconds(sum(each.fit_seconds or 0.0 for each in best))
         )
 
     def ensemble(self, completed: Sequence[Candidate], number: int) -> Candidate | None:
         """The best together, if that is better than the best alone."""
-        best = self._best_first(completed)[:_MOST_BLENDED]
-        if len(best) < 2:  # noqa: PLR2004 - one is none
+        best = self.best_first(completed)[:_MOST_BLENDED]
+        if len(best) < 2 or not self._judges.subject.ensemble:  # noqa: PLR2004 - one is none
             return None
         answers = [self._checkpoint.answers(each.number) for each in best]
         judges = self._judges
-        found = blend(answers, judges.rows, judges.fold, judges.objective, judges.seed)
+        found = blend(answers, judges, self._context.seed)
         members = {place: best[place] for place in found.weights}
         objective, score = judges.objective, fmean(found.scores)
         if len(members) < 2 or objective.loss(score) >= objective.loss(best[0].score or 0.0):  # noqa: PLR2004
@@ -93,10 +93,10 @@ class Winners:
             {"algorithm": each.algorithm, "weight": found.weights[place], "hyperparameters": _own(each)}
             for place, each in members.items()
         ]
-        algorithm = f"{ENSEMBLE}-{best[0].algorithm.rpartition('-')[2]}"
+        algorithm = judges.subject.ensemble
         given: dict[str, Scalar] = {
             "members": msgspec.json.encode(wanted).decode(),
-            "holdout_share": best[0].hyperparameters["holdout_share"],
+            **judges.subject.shared,
         }
         return Candidate(
             number=number,
@@ -105,7 +105,7 @@ class Winners:
             source=ENSEMBLE,
             status=CandidateStatus.COMPLETED,
             score=score,
-            score_error=stdev(found.scores) / len(found.scores) ** 0.5,
+            score_error=stdev(found.scores) / judges.folds**0.5,
             folds=found.scores,
             fit_seconds=sum(each.fit_seconds or 0.0 for each in members.values()),
             latency_ms=round(sum(each.latency_ms or 0.0 for each in members.values()), 4),
@@ -159,9 +159,10 @@ class Winners:
 
     def _fit_seconds(self, of_a_fold: float) -> float:
         """On all rows, by what a fold took: it had all but one part of them."""
-        return of_a_fold * self._judges.count / (self._judges.count - 1)
+        return of_a_fold * self._judges.folds / (self._judges.folds - 1)
 
-    def _best_first(self, completed: Sequence[Candidate]) -> list[Candidate]:
+    def best_first(self, completed: Sequence[Candidate]) -> list[Candidate]:
+        """By their scores."""
         return sorted(completed, key=lambda each: self._judges.objective.loss(each.score or 0.0))
 
 

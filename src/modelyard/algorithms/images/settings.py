@@ -29,6 +29,9 @@ class NetworkSettings:
     patience: int | None
     seed: int
     threads: int
+    gamma: float = 0.5
+    waves: int = 500
+    regularisation: float = 0.1
 
     @staticmethod
     def of(hyperparameters: Mapping[str, Scalar], seed: int, threads: int) -> "NetworkSettings":
@@ -46,6 +49,9 @@ class NetworkSettings:
             label_smoothing=float(given["label_smoothing"]),
             augmentation=str(given["augmentation"]),
             patience=patience,
+            gamma=float(given["gamma"]),
+            waves=int(given["waves"]),
+            regularisation=float(given["regularisation"]),
             seed=seed,
             threads=threads,
         )

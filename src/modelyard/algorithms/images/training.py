@@ -12,6 +12,7 @@ from modelyard.algorithms.bundles import Trained, write_bundle
 from modelyard.algorithms.errors import TorchMissingError
 from modelyard.algorithms.graph import Graph
 from modelyard.algorithms.images.features import Scaling, scaling_of
+from modelyard.algorithms.images.kernel import train_kernel
 from modelyard.algorithms.images.mlp import train_mlp
 from modelyard.algorithms.images.settings import Network, NetworkSettings, Report, TrainingData
 from modelyard.algorithms.preparation.classes import (
@@ -32,6 +33,11 @@ from modelyard.types.signatures import DataType, Scalar, Signature, TensorSpec
 _VALIDATION_SHARE = 0.1
 
 INPUT = "images"
+_NETWORKS = {
+    "cnn": "Convolutional network",
+    "kernel": "Kernel machine on pixels and edge features",
+    "mlp": "Multi-layer network on pixels and edge features",
+}
 
 
 def train(channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: str, context: TrainingContext) -> None:
@@ -55,8 +61,8 @@ def train(channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: st
     data = _training_data(
         scaling.apply(images), labels, classes, split, is_balanced=given["class_weight"] == "balanced"
     )
-    network = _train_network(kind, data, settings, _reporter(context, settings.epochs))
-    signature = _signature(images.shape[1:], classes)
+    network = train_network(kind, data, settings, _reporter(context, settings.epochs))
+    signature = signature_of(images.shape[1:], classes)
     card = ModelCard(
         task=Task.IMAGE_CLASSIFICATION,
         description=_description(kind, images.shape, classes, split),
@@ -71,7 +77,7 @@ def train(channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: st
         custom={"training_rows": int(split.train.sum()), "held_out_rows": int(split.holdout.sum()), "network": kind},
     )
     trained = Trained(
-        artifact=_artifact(scaling, network, classes, signature),
+        artifact=artifact_of(scaling, network, classes, signature),
         signature=signature,
         original=_Original(scaling, network, classes),
         inputs={INPUT: images},
@@ -102,7 +108,7 @@ def _read(channel: Channel, side: int) -> tuple[NDArray[np.float32], NDArray[Any
 
 
 def _network_kind(wanted: str) -> str:
-    """Return "mlp" or "cnn".
+    """Return "mlp", "kernel" or "cnn".
 
     Raises:
         TorchMissingError: "cnn" without PyTorch.
@@ -117,7 +123,10 @@ def _network_kind(wanted: str) -> str:
     return ("cnn" if has_torch else "mlp") if wanted == "auto" else wanted
 
 
-def _train_network(kind: str, data: TrainingData, settings: NetworkSettings, report: Report) -> Network:
+def train_network(kind: str, data: TrainingData, settings: NetworkSettings, report: Report) -> Network:
+    """Train a network of a kind ("mlp", "kernel" or "cnn")."""
+    if kind == "kernel":
+        return train_kernel(data, settings)
     if kind == "mlp":
         return train_mlp(data, settings, report)
     from modelyard.algorithms.images.cnn import train_cnn  # noqa: PLC0415 - torch is an extra and takes seconds
@@ -151,19 +160,21 @@ def _reporter(context: TrainingContext, epochs: int) -> Report:
     return report
 
 
-def _signature(shape: tuple[int, ...], classes: Classes) -> Signature:
+def signature_of(shape: tuple[int, ...], classes: Classes) -> Signature:
+    """Of a classifier of raw images of this shape."""
     images = TensorSpec(name=INPUT, datatype=DataType.FP32, shape=(-1, *shape))
     return Signature(inputs=(images,), outputs=classes.outputs)
 
 
-def _artifact(scaling: Scaling, network: Network, classes: Classes, signature: Signature) -> bytes:
+def artifact_of(scaling: Scaling, network: Network, classes: Classes, signature: Signature) -> bytes:
+    """The ONNX file."""
     graph = Graph()
     graph.classify(network.nodes(graph, scaling.nodes(graph, INPUT)), classes.values)
     return graph.to_bytes(signature)
 
 
 def _description(kind: str, shape: tuple[int, ...], classes: Classes, split: Split) -> str:
-    network = "Convolutional network" if kind == "cnn" else "Multi-layer network on pixels and edge features"
+    network = _NETWORKS[kind]
     size = " x ".join(str(side) for side in shape[1:])
     return f"{network} for images of {size}, {len(classes.names)} classes; {split.sentence()}."
 

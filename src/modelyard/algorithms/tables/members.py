@@ -8,8 +8,10 @@ import numpy as np
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.boosted_trees import BoostedTreesClassification, BoostedTreesRegression
 from modelyard.algorithms.forests import ForestClassification, ForestRegression
+from modelyard.algorithms.kernel_models import KernelClassification, KernelRegression
 from modelyard.algorithms.linear_models import LinearClassification, LinearRegression
 from modelyard.algorithms.tables.forests import FOREST
+from modelyard.algorithms.tables.kernels import KERNEL_LOGISTIC, KERNEL_RIDGE
 from modelyard.algorithms.tables.linear import LINEAR, LOGISTIC
 from modelyard.algorithms.tables.models import Learner, Model, Problem
 from modelyard.algorithms.tables.scaling import fit_scaled
@@ -38,6 +40,7 @@ CLASSIFIERS = {
         Kind(description=BoostedTreesClassification.description, learner=boosted_trees),
         Kind(description=ForestClassification.description, learner=_always(FOREST)),
         Kind(description=LinearClassification.description, learner=_always(LOGISTIC)),
+        Kind(description=KernelClassification.description, learner=_always(KERNEL_LOGISTIC)),
     )
 }
 REGRESSORS = {
@@ -46,6 +49,7 @@ REGRESSORS = {
         Kind(description=BoostedTreesRegression.description, learner=boosted_trees),
         Kind(description=ForestRegression.description, learner=_always(FOREST)),
         Kind(description=LinearRegression.description, learner=_always(LINEAR)),
+        Kind(description=KernelRegression.description, learner=_always(KERNEL_RIDGE)),
     )
 }
 

@@ -89,6 +89,13 @@ def fit_trees(problem: Problem, given: Mapping[str, Scalar], context: TrainingCo
     return Trees(booster=booster, outputs=outputs, is_binary=problem.classes == _BINARY)
 
 
+def rounds_of(model: object) -> dict[str, Scalar]:
+    """Hyper-parameters that train as many rounds again, without rows set aside to stop by; none for other models."""
+    if not isinstance(model, Trees):
+        return {}
+    return {"rounds": model.booster.num_boosted_rounds(), "early_stopping_rounds": 0}
+
+
 class _Progress(xgboost.callback.TrainingCallback):
     """Logs XGBoost's own metrics after every round."""
 

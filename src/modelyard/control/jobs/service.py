@@ -32,7 +32,7 @@ from modelyard.types.processes import LogChunk, Resources
 
 _ANYWHERE = Placement()
 _REMEMBERED_JOBS = 9
-TABLE_TASKS = (Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION)
+TABLE_TASKS = (Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION, Task.TEXT_CLASSIFICATION)
 
 
 class JobService:

@@ -54,7 +54,7 @@ from modelyard.server.applications.carrying import (
     tuning_of,
 )
 from modelyard.server.applications.context import Context
-from modelyard.server.applications.pipelining import pipelines_of
+from modelyard.server.applications.pipelining import Carriers, pipelines_of
 from modelyard.server.duties import Duty
 from modelyard.server.tracking.assembly import assemble as assemble_tracking
 from modelyard.types.processes import LogChunk
@@ -103,17 +103,16 @@ def build_jobs(
     scripts = parts.scripts.service(service, registry, environments, parts.engine)
     tunings, tuning = tuning_of(context, service, scripts)
     findings = FindingService(context.database, JobRepository())
-    batches = BatchJobService(service, registry, references)
-    pipelining = pipelines_of(
-        context, registry, guard, operations, jobs=service, tunings=tunings, scripts=scripts, batches=batches
-    )
+    batches, searches = BatchJobService(service, registry, references), automl_of(context, service, registry)
+    carriers = Carriers(jobs=service, tunings=tunings, searches=searches, scripts=scripts, batches=batches)
+    pipelining = pipelines_of(context, registry, guard, operations, carriers)
     tracking = assemble_tracking(context, registry, guard)
     routers = [
         algorithms_router(guard),
         environments_router(environments, guard),
         jobs_router(service, guard, context.settings),
         batch_router(batches, guard, context.settings),
-        automl_router(automl_of(context, service, registry), guard, context.settings),
+        automl_router(searches, guard, context.settings),
         tuning_router(tunings, guard, context.settings),
         scripts_router(scripts, guard, context.settings),
         processing_router(scripts, guard, context.settings),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from modelyard.control.clients.contracts import OperationsClient, RegistryClient
+from modelyard.control.jobs.automl.service import AutoMLService
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.scripts.service import ScriptJobService
 from modelyard.control.jobs.service import JobService
@@ -27,6 +28,17 @@ from modelyard.server.duties import Duty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carriers:
+    """The services of the jobs that steps are."""
+
+    jobs: JobService
+    tunings: TuningService
+    searches: AutoMLService
+    scripts: ScriptJobService
+    batches: BatchJobService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipelining:
     """What the Jobs application adds to its own."""
 
@@ -39,21 +51,18 @@ def pipelines_of(
     registry: RegistryClient,
     guard: Guard,
     operations: Callable[[], OperationsClient],
-    *,
-    jobs: JobService,
-    tunings: TuningService,
-    scripts: ScriptJobService,
-    batches: BatchJobService,
+    carriers: Carriers,
 ) -> Pipelining:
-    """Pipelines over the services of the jobs that their steps are."""
+    """Pipelines whose steps the carriers do."""
     database, clock, repository = context.database, context.clock, PipelineRepository()
     works = Works(
         registry=registry,
         operations=operations,
-        jobs=jobs,
-        tunings=tunings,
-        scripts=scripts,
-        batches=batches,
+        jobs=carriers.jobs,
+        tunings=carriers.tunings,
+        searches=carriers.searches,
+        scripts=carriers.scripts,
+        batches=carriers.batches,
         settings=context.settings,
         folder=context.home.run / "pipelines",
     )

@@ -3,13 +3,23 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modelyard.types.datasets import DatasetFormat
+
+IMAGES = (DatasetFormat.NPZ, DatasetFormat.IMAGE_FOLDER)
+
 
 class AutoMLTask(StrEnum):
-    """What is to be learnt. AUTO: classes if the target holds words, truth values or few different whole numbers."""
+    """What is to be learnt.
+
+    AUTO: images are classified by their labels; of tables, classes if the target holds words, truth values or few
+    different whole numbers, else numbers.
+    """
 
     AUTO = "auto"
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
+    TEXT_CLASSIFICATION = "text-classification"
+    IMAGE_CLASSIFICATION = "image-classification"
 
 
 class CandidateSource(StrEnum):
@@ -31,6 +41,7 @@ class AutoMLRecipe:
         source: who proposes candidates.
         max_candidates: it ends when so many have been tried; None: when the time is over.
         holdout_share: of the rows, chosen by their content: none of them trains, and the winner is measured on them.
+        text: column of texts, for text classification; empty: the one that there is.
         is_estimate: it ends after the profile and the estimate, and trains no model to keep.
     """
 
@@ -41,3 +52,4 @@ class AutoMLRecipe:
     max_candidates: int | None = None
     holdout_share: float = 0.2
     is_estimate: bool = False
+    text: str = ""

@@ -143,6 +143,7 @@ class AutoMLReport:
         profile: of the data.
         feasibility: what can be expected.
         folds: of the cross-validation.
+        repetitions: the folds were dealt so often.
         candidates: in the order in which they were tried.
         winner: number of the candidate that was trained on all training rows and is registered.
         holdout: the winner's figures on the held-out rows.
@@ -158,6 +159,7 @@ class AutoMLReport:
     profile: DataProfile | None = None
     feasibility: Feasibility | None = None
     folds: int = 0
+    repetitions: int = 1
     candidates: tuple[Candidate, ...] = ()
     winner: int | None = None
     holdout: dict[str, float] = field(default_factory=dict)

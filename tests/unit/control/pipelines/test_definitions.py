@@ -33,8 +33,8 @@ VALUES = st.recursive(
 KINDS = descriptions(
     all_kinds(
         Works(
-            registry=None, operations=None, jobs=None, tunings=None, scripts=None, batches=None, settings=None,
-            folder=None,
+            registry=None, operations=None, jobs=None, tunings=None, searches=None, scripts=None, batches=None,
+            settings=None, folder=None,
         )
     )
 )  # fmt: skip
@@ -130,7 +130,7 @@ def test_a_good_definition_is_taken() -> None:
     ("change", "field", "words"),
     [
         ({"steps": {}}, "steps", "no steps"),
-        (with_step("train", kind="trainig"), "steps.train.kind", "Did you mean 'training'? There are approve, batch"),
+        (with_step("train", kind="trainig"), "steps.train.kind", "Did you mean 'training'? There are approve, automl,"),
         (with_input("train", modle="x"), "steps.train.inputs.modle", "Did you mean 'model'?"),
         (with_input("train", algorithm=None), "steps.train.inputs.algorithm", "lacks the input 'algorithm'"),
         (with_input("train", seed="one"), "steps.train.inputs.seed", "takes an integer"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.algorithms.automl.judging.folds import CrossValidation
 from modelyard.algorithms.automl.judging.objectives import Objective
-from modelyard.algorithms.automl.rows import Rows
 
 _PICKS = 10
 _MOST_ROWS = 4000
@@ -28,28 +28,26 @@ class Blend:
     scores: tuple[float, ...]
 
 
-def blend(answers: Sequence[Answers], rows: Rows, fold: NDArray[np.int64], objective: Objective, seed: int) -> Blend:
-    """Choose weights.
+def blend(answers: Sequence[Answers], judges: CrossValidation, seed: int) -> Blend:
+    """Choose weights. What is said of a row in one repetition is unseen where the row is judged in another.
 
     Args:
-        answers: (n, outputs) of each candidate, best first.
-        rows: that they were judged on.
-        fold: of each row; -1: it has no answers.
-        objective: that decides.
-        seed: of the rows that are looked at where there are many.
+        answers: (repetitions, n, outputs) of each candidate, best first.
+        judges: that they were judged by.
+        seed: of the answers that are looked at where there are many.
     """
-    judged = np.flatnonzero(fold >= 0)
-    chosen = np.sort(np.random.default_rng(seed).permutation(judged)[:_MOST_ROWS])
-    stacked = np.stack([each[chosen] for each in answers]).astype(np.float64)
-    truth, places = rows.target[chosen], fold[chosen]
+    objective, target = judges.objective, judges.subject.target
+    repetitions, rows = np.nonzero(judges.fold >= 0)
+    some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MOST_ROWS])
+    repetitions, rows = repetitions[some], rows[some]
+    stacked = np.stack([each[repetitions, rows] for each in answers]).astype(np.float64)
     scores = []
-    for number in range(int(fold.max()) + 1):
-        inside = places != number
-        weights = _choose(stacked[:, inside], truth[inside], objective)
-        judged_here = np.flatnonzero(fold == number)
-        mixed = sum(answers[place][judged_here].astype(np.float64) * weight for place, weight in weights.items())
-        scores.append(objective.score(rows.target[judged_here], np.asarray(mixed)))
-    return Blend(weights=_choose(stacked, truth, objective), scores=tuple(scores))
+    for repetition, _, judged in judges.splits():
+        inside = ~np.isin(rows, judged)
+        weights = _choose(stacked[:, inside], target[rows[inside]], objective)
+        mixed = sum(answers[place][repetition, judged].astype(float) * weight for place, weight in weights.items())
+        scores.append(objective.score(target[judged], np.asarray(mixed)))
+    return Blend(weights=_choose(stacked, target[rows], objective), scores=tuple(scores))
 
 
 def _choose(stacked: NDArray[np.float64], truth: NDArray[np.float64], objective: Objective) -> dict[int, float]:

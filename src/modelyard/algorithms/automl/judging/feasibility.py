@@ -7,7 +7,6 @@ import numpy as np
 
 from modelyard.algorithms.automl.judging.folds import CrossValidation, Tried
 from modelyard.algorithms.automl.judging.objectives import Objective
-from modelyard.algorithms.automl.rows import Rows
 from modelyard.types.automl.reports import Feasibility, Outlook
 
 _CLEAR = 3.0
@@ -19,11 +18,10 @@ _QUICK_SHARE = 4.0
 _RISE = 0.02
 
 
-def on_half(judges: CrossValidation) -> CrossValidation:
-    """The same on every second row of each fold."""
-    keep = np.flatnonzero((np.arange(judges.rows.count) % 2 == 0) | (judges.fold < 0))
-    rows = replace(judges.rows, tensors=judges.rows.part(keep), target=judges.rows.target[keep])
-    return replace(judges, rows=rows, fold=judges.fold[keep])
+def on_half(judges: CrossValidation) -> CrossValidation | None:
+    """The same on half of the rows, if that makes sense."""
+    half = judges.subject.half(judges.fold)
+    return None if half is None else replace(judges, subject=half[0], fold=half[1])
 
 
 def estimate(judges: CrossValidation, quick: Tried, half: Tried | None, seconds: float, left: float) -> Feasibility:
@@ -64,29 +62,22 @@ def too_short(message: str) -> Feasibility:
 
 
 def _guesses(judges: CrossValidation) -> list[float]:
-    """Scores of a model that knows no more than the target's distribution in the rows that it may see."""
-    found = []
-    for fold in range(judges.count):
-        seen, judged = judges.rows.target[judges.fold != fold], judges.rows.target[judges.fold == fold]
-        answers = np.tile(_distribution(judges.rows, seen), (len(judged), 1))
-        found.append(judges.objective.score(judged, answers))
-    return found
-
-
-def _distribution(rows: Rows, seen: np.ndarray) -> np.ndarray:
-    if rows.classes is None:
-        return np.array([seen.mean()])
-    return np.bincount(seen, minlength=rows.outputs) / len(seen)
+    """Scores of what one would answer without a model."""
+    subject = judges.subject
+    return [
+        judges.objective.score(subject.target[judged], subject.guess(learnt, judged))
+        for _, learnt, judged in judges.splits()
+    ]
 
 
 def _outlook(objective: Objective, guesses: Sequence[float], scores: Sequence[float]) -> tuple[Outlook, str]:
     gains = np.array([objective.loss(g) - objective.loss(s) for g, s in zip(guesses, scores, strict=True)])
     error = float(gains.std(ddof=1)) / np.sqrt(len(gains)) if len(gains) > 1 else 0.0
     if gains.mean() > max(_CLEAR * error, 1e-9):
-        return Outlook.GOOD, "the columns tell something of the target"
+        return Outlook.GOOD, "the data tell something of the target"
     if gains.mean() > _TELLING * error:
-        return Outlook.WEAK, "the columns tell little of the target, or there are few rows to see it by"
-    return Outlook.NONE, "nothing shows that the columns tell anything of the target; a search may still find a bend"
+        return Outlook.WEAK, "the data tell little of the target, or there are few rows to see it by"
+    return Outlook.NONE, "nothing shows that the data tell anything of the target; a search may still find a bend"
 
 
 def _more_rows(objective: Objective, half: float, whole: float, guess: float) -> list[str]:

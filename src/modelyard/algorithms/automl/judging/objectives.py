@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from sklearn import metrics
 
 from modelyard.algorithms.automl.errors import AutoMLInvalidError
-from modelyard.algorithms.automl.rows import Rows
+from modelyard.algorithms.automl.tasks.base import Subject, outputs_of
 
 Array = NDArray[Any]
 Score = Callable[[Array, Array], float]
@@ -32,13 +32,13 @@ class Objective:
         return -score if self.is_maximised else score
 
 
-def find_objective(name: str, rows: Rows) -> Objective:
+def find_objective(name: str, subject: Subject) -> Objective:
     """The objective of that name; "": the usual one of the task.
 
     Raises:
         AutoMLInvalidError: the task has no such figure.
     """
-    count = rows.outputs if rows.classes is not None else 0
+    count = 0 if subject.classes is None else outputs_of(subject)
     known = _known(count)
     usual = {0: "rmse", _BINARY: "roc_auc"}.get(count, "log_loss")
     chosen = name or usual

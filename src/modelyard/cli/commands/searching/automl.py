@@ -19,8 +19,9 @@ from modelyard.types.jobs import JobKind
 PANEL = "Training"
 _SHOWN = 15
 
-Data = Annotated[str, typer.Argument(help="Dataset with the table: NAME or NAME:VERSION.")]
-Target = Annotated[str, typer.Option(help="Column to predict.")]
+Data = Annotated[str, typer.Argument(help="Dataset with the table or the images: NAME or NAME:VERSION.")]
+Target = Annotated[str | None, typer.Option(help="Column to predict; images need none.")]
+Text = Annotated[str, typer.Option(help="Column of texts, for text classification; left out: the one that there is.")]
 Task = Annotated[AutoMLTask, typer.Option(help="What is to be learnt; auto: by what the target holds.")]
 Objective = Annotated[str, typer.Option(help="Figure that decides; left out: the usual one of the task.")]
 Id = Annotated[str, typer.Argument(help="Id of the AutoML job.")]
@@ -28,7 +29,7 @@ Id = Annotated[str, typer.Argument(help="Id of the AutoML job.")]
 
 def declare(app: typer.Typer) -> None:
     """Add the group."""
-    add_group(app, "automl", _declare, help="Find a good model of a table within a time.", panel=PANEL)
+    add_group(app, "automl", _declare, help="Find a good model within a time.", panel=PANEL)
 
 
 def _declare(group: typer.Typer) -> None:
@@ -42,10 +43,11 @@ def _declare(group: typer.Typer) -> None:
 def run(
     session: Session,
     data: Data,
-    target: Target,
     model: Annotated[str, typer.Option(help="Model that gets the winner as its next version; made if absent.")],
+    target: Target = None,
     seconds: Annotated[float, typer.Option(min=30, help="Budget, from the start of the job to its end.")] = 600,
     task: Task = AutoMLTask.AUTO,
+    text: Text = "",
     objective: Objective = "",
     source: Annotated[CandidateSource, typer.Option(help="Who proposes candidates.")] = CandidateSource.AUTO,
     candidates: Annotated[int | None, typer.Option(min=1, help="End when so many have been tried.")] = None,
@@ -66,6 +68,7 @@ def run(
             model=model,
             budget_seconds=seconds,
             task=task,
+            text=text,
             objective=objective,
             source=source,
             max_candidates=candidates,
@@ -82,12 +85,17 @@ def run(
 
 
 def estimate(
-    session: Session, data: Data, target: Target, task: Task = AutoMLTask.AUTO, objective: Objective = ""
+    session: Session,
+    data: Data,
+    target: Target = None,
+    task: Task = AutoMLTask.AUTO,
+    text: Text = "",
+    objective: Objective = "",
 ) -> None:
     """Look at the data and say what can be expected, before time is spent."""
     client = session.client
     with did_you_mean("dataset", data.partition(":")[0], lambda: [each.name for each in client.datasets.list()]):
-        job = client.automl.start(data, target=target, task=task, objective=objective, estimate_only=True)
+        job = client.automl.start(data, target=target, task=task, text=text, objective=objective, estimate_only=True)
     options.wait_for(session, job.id)
     _show(session, client.automl.report(job.id))
 

@@ -20,7 +20,7 @@ def router(service: AutoMLService, guard: Guard, settings: Settings) -> APIRoute
     routes = APIRouter(prefix="/projects/{project}", tags=["automl"])
     reads = Depends(guard.require(Action.READ))
 
-    @routes.post("/automl-jobs", status_code=201, summary="Find a good model of a table within a time")
+    @routes.post("/automl-jobs", status_code=201, summary="Find a good model within a time")
     def create_automl_job(
         project: str,
         body: AutoMLJobRequest,

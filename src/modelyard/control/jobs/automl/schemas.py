@@ -8,10 +8,16 @@ from modelyard.types.jobs import JobKind, JobRecipe
 
 
 class AutoMLJobRequest(LimitedRequest):
-    """Find a good model of a table within a time, and register it."""
+    """Find a good model of a table, of texts or of images within a time, and register it."""
 
-    data: ChannelRequest = Field(description="The table.", examples=[{"dataset": "houses"}])
-    target: str = Field(min_length=1, max_length=1000, description="Column to predict.", examples=["price"])
+    data: ChannelRequest = Field(description="The table, or the images.", examples=[{"dataset": "houses"}])
+    target: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="Column to predict; null for images, which have their labels.",
+        examples=["price"],
+    )
     model: str | None = Field(
         default=None, description="Model that gets the winner as its next version; null only for an estimate."
     )
@@ -19,6 +25,9 @@ class AutoMLJobRequest(LimitedRequest):
         default=600, ge=30, le=7 * 86400, description="From the start of the job's process to its end."
     )
     task: AutoMLTask = Field(default=AutoMLTask.AUTO, description="What is to be learnt.")
+    text: str = Field(
+        default="", max_length=1000, description="Column of texts, for text classification; empty: the one there is."
+    )
     objective: str = Field(
         default="",
         max_length=40,
@@ -48,5 +57,6 @@ class AutoMLJobRequest(LimitedRequest):
                 max_candidates=self.max_candidates,
                 holdout_share=self.holdout_share,
                 is_estimate=self.estimate_only,
+                text=self.text,
             ),
         )

@@ -12,13 +12,12 @@ from modelyard.control.jobs.service import JobService
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation
 from modelyard.storage.database import Database
+from modelyard.types.automl.recipes import IMAGES, AutoMLTask
 from modelyard.types.automl.reports import AutoMLReport
 from modelyard.types.compute.scheduling import Placement
-from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import Job, JobKind, JobRecipe
 from modelyard.types.processes import Resources
 
-_TABLES = (DatasetFormat.CSV, DatasetFormat.PARQUET)
 _END_SHARE = 1.2
 """The job is ended for good after this much of its budget: it keeps the budget by itself."""
 _END_SECONDS = 60.0
@@ -57,7 +56,7 @@ class AutoMLService:
 
         Raises:
             NotFoundError: no such dataset version.
-            AutoMLInvalidError: no table, or no model to register the winner as.
+            AutoMLInvalidError: the task does not fit the data, or no model to register the winner as.
             TargetNotFoundError: the table has no such column.
             JobNeverFitsError, BudgetExhaustedError: as for every job.
         """
@@ -117,18 +116,20 @@ class AutoMLService:
     def _check_data(self, project: str, recipe: JobRecipe) -> None:
         (ref,) = recipe.channels.values()
         version = self._registry.dataset_version(project, ref.dataset, ref.number)
-        if version.format not in _TABLES:
+        wanted = recipe.automl.task if recipe.automl is not None else AutoMLTask.AUTO
+        has_images = version.format in IMAGES
+        if wanted is not AutoMLTask.AUTO and (wanted is AutoMLTask.IMAGE_CLASSIFICATION) is not has_images:
             raise AutoMLInvalidError(
-                f"Dataset '{ref.dataset}' is {version.format.value}, AutoML takes tables",
-                hint="Use a CSV or Parquet dataset; images: modelyard train image-classification.",
+                f"Dataset '{ref.dataset}' is {version.format.value}, which does not fit {wanted.value}",
+                hint="Leave the task out, or name another dataset.",
                 field="data",
             )
         names = [column.name for column in version.schema.columns]
-        if recipe.target not in names:
+        if not has_images and recipe.target not in names:
             close = get_close_matches(str(recipe.target), names, n=1)
             guess = f"Did you mean '{close[0]}'? " if close else ""
             raise TargetNotFoundError(
-                f"The table has no column '{str(recipe.target)[:80]}' to predict",
+                f"The table has no column '{str(recipe.target or '')[:80]}' to predict",
                 hint=f"{guess}modelyard datasets show {ref.dataset} lists the columns.",
                 field="target",
             )

@@ -44,6 +44,7 @@ TASKS = {
         r"image[ -]classif\w+|classif\w+ (?:of )?images?|image[ -]recognition|image[ -]labell?ing"
     ),
     "tabular-classification": r"(?:tabular|table)[ -]classif\w+|classif\w+ (?:of )?(?:tables?|rows)",
+    "text-classification": r"text[ -]classif\w+|classif\w+ (?:of )?texts?|sentiment[ -](?:analysis|classif\w+)",
     "tabular-regression": r"(?:(?:tabular|table)[ -])?regress(?:ion|ors?)",
 }
 

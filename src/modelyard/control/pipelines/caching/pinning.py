@@ -44,11 +44,13 @@ class Pinning:
         """A version that an earlier result names and the registry no longer has; "" if all are there."""
         for spec in kind.outputs:
             value = outputs.get(spec.name)
-            if spec.type in (ValueType.DATASET, ValueType.MODEL) and value:
+            if not value:
+                continue
+            for what, ref in _versions(spec.type, value):
                 try:
-                    self._version(project, spec.type, value)
+                    self._version(project, what, ref)
                 except NotFoundError:
-                    return str(value)
+                    return ref
         return ""
 
     def _version(self, project: str, type: ValueType, ref: str) -> tuple[str, str]:
@@ -60,3 +62,10 @@ class Pinning:
             raise NotFoundError(f"There is no dataset version '{ref[:80]}'", hint="Write NAME or NAME:NUMBER.")
         found = self._registry.dataset_version(project, name, int(number) if number else None)
         return f"{found.dataset}:{found.number}", found.digest
+
+
+def _versions(type: ValueType, value: Any) -> list[tuple[ValueType, str]]:
+    """The references that a value holds."""
+    if type is ValueType.DATASETS:
+        return [(ValueType.DATASET, str(ref)) for ref in value.values()]
+    return [(type, str(value))] if type in (ValueType.DATASET, ValueType.MODEL) else []

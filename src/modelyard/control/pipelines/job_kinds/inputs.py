@@ -25,6 +25,16 @@ SCHEDULE = InputSpec(
     description="Queue, priority, spot, ..., as in a request for such a job.",
     is_content=False,
 )
+PROGRAM = (
+    InputSpec(name="code", type=ValueType.TEXT, description="Digest of a snapshot, or a folder beside the document."),
+    InputSpec(name="entry_point", type=ValueType.TEXT, description="Python file of the snapshot that is run."),
+    InputSpec(name="image", type=ValueType.TEXT, description="Image that is run instead."),
+    InputSpec(name="command", type=ValueType.LIST, description="Program and arguments in the image."),
+    InputSpec(name="arguments", type=ValueType.LIST, description="Handed to the entry point."),
+    InputSpec(name="requirements", type=ValueType.TEXT, description="Content of a requirements file."),
+    InputSpec(name="metrics", type=ValueType.LIST, description="Metrics to read from the output: {name, regex}."),
+)
+"""Code of people's own: a snapshot or an image, and how its output is read."""
 
 
 def channel(ref: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from modelyard.control.jobs.scripts.schemas import ScriptJobRequest
 from modelyard.control.jobs.scripts.service import ScriptJobService
 from modelyard.control.jobs.service import JobService
-from modelyard.control.pipelines.job_kinds.inputs import HYPERPARAMETERS, RESOURCES, SCHEDULE, SEED, channels
+from modelyard.control.pipelines.job_kinds.inputs import HYPERPARAMETERS, PROGRAM, RESOURCES, SCHEDULE, SEED, channels
 from modelyard.control.pipelines.job_kinds.jobs import JobStep, figures_of
 from modelyard.control.pipelines.kinds.base import (
     FIGURES_OUTPUT,
@@ -18,15 +18,9 @@ from modelyard.types.jobs import Job
 from modelyard.types.pipelines.definitions import InputSpec, KindDescription, OutputSpec, ValueType
 
 _INPUTS = (
-    InputSpec(name="code", type=ValueType.TEXT, description="Digest of a snapshot, or a folder beside the document."),
-    InputSpec(name="entry_point", type=ValueType.TEXT, description="Python file of the snapshot that is run."),
-    InputSpec(name="image", type=ValueType.TEXT, description="Image that is run instead."),
-    InputSpec(name="command", type=ValueType.LIST, description="Program and arguments in the image."),
-    InputSpec(name="arguments", type=ValueType.LIST, description="Handed to the entry point."),
+    *PROGRAM,
     HYPERPARAMETERS,
     InputSpec(name="data", type=ValueType.DATASETS, description="Datasets by channel.", item="channel"),
-    InputSpec(name="requirements", type=ValueType.TEXT, description="Content of a requirements file."),
-    InputSpec(name="metrics", type=ValueType.LIST, description="Metrics to read from the output: {name, regex}."),
     InputSpec(name="model", type=ValueType.TEXT, description="Model that gets what the script saves."),
     InputSpec(name="dataset", type=ValueType.TEXT, description="Dataset that gets the script's one output file."),
     InputSpec(name="hosts", type=ValueType.INTEGER, description="So many processes that reach each other."),

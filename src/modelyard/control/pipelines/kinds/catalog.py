@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.control.clients.contracts import OperationsClient, RegistryClient
+from modelyard.control.jobs.automl.service import AutoMLService
 from modelyard.control.jobs.batch.service import BatchJobService
 from modelyard.control.jobs.scripts.service import ScriptJobService
 from modelyard.control.jobs.service import JobService
+from modelyard.control.pipelines.job_kinds.automl import AutoMLStep
 from modelyard.control.pipelines.job_kinds.batch import BatchStep
 from modelyard.control.pipelines.job_kinds.evaluation import EvaluationStep
+from modelyard.control.pipelines.job_kinds.processing import ProcessingStep
 from modelyard.control.pipelines.job_kinds.scripts import ScriptStep
 from modelyard.control.pipelines.job_kinds.training import TrainingStep
 from modelyard.control.pipelines.job_kinds.tuning import TuningStep
@@ -33,6 +36,7 @@ class Works:
     operations: Callable[[], OperationsClient]
     jobs: JobService
     tunings: TuningService
+    searches: AutoMLService
     scripts: ScriptJobService
     batches: BatchJobService
     settings: Settings
@@ -46,6 +50,8 @@ def all_kinds(works: Works) -> dict[str, StepKind]:
         DatasetStep(works.registry),
         TrainingStep(works.jobs, settings),
         TuningStep(works.tunings, settings),
+        AutoMLStep(works.jobs, works.searches, settings),
+        ProcessingStep(works.jobs, works.scripts, settings),
         ScriptStep(works.jobs, works.scripts, settings),
         BatchStep(works.jobs, works.batches, settings),
         EvaluationStep(works.jobs, settings),

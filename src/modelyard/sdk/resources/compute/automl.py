@@ -1,4 +1,4 @@
-"""AutoML jobs: a good model of a table within a time."""
+"""AutoML jobs: a good model of a table, of texts or of images within a time."""
 
 from modelyard.sdk.calls import Mode, call
 from modelyard.sdk.resource import JOBS, read, send
@@ -19,10 +19,11 @@ class AutoML(JobCalls[Mode]):
         self,
         data: str,
         *,
-        target: str,
+        target: str | None = None,
         model: str | None = None,
         budget_seconds: float = 600,
         task: AutoMLTask | str = AutoMLTask.AUTO,
+        text: str = "",
         objective: str = "",
         source: CandidateSource | str = CandidateSource.AUTO,
         max_candidates: int | None = None,
@@ -35,14 +36,15 @@ class AutoML(JobCalls[Mode]):
         timeout_seconds: float | None = None,
         on_look: OnLook | None = None,
     ) -> Flow[Job]:
-        """Find a good model of a table within `budget_seconds`, and register it as the next version of `model`.
+        """Find a good model within `budget_seconds`, and register it as the next version of `model`.
 
         Args:
             data: a dataset ("houses", or "houses:2" for a version).
-            target: column to predict.
+            target: column to predict; images need none.
             model: name that the winner is registered under; not needed for an estimate.
             budget_seconds: from the start of the job's process to its end.
-            task: "classification", "regression", or "auto": by what the target holds.
+            task: "classification", "regression", "text-classification", "image-classification" or "auto".
+            text: column of texts, for text classification; "": the one that there is.
             objective: figure that decides; "": roc_auc for two classes, log_loss for more, rmse for numbers.
             source: who proposes hyper-parameters: "flaml", "built-in", or "auto".
             max_candidates: end when so many have been tried.
@@ -50,7 +52,7 @@ class AutoML(JobCalls[Mode]):
             estimate_only: end after the profile and the estimate of what can be expected.
             seed: seeds every random choice.
             resources: limits of the job.
-            placement: queue, priority, spot, ...: when and where it may start.
+            placement: queue, priority, spot, ...
             wait: come back when the job has ended, and fail if it failed.
             timeout_seconds: how long to wait; None waits for ever.
             on_look: called with the job whenever the waiting looked at it.
@@ -59,12 +61,10 @@ class AutoML(JobCalls[Mode]):
             InvalidInputError: no such column, an objective that does not fit, ...: the message says which.
             WaitFailedError: `wait` was asked for and the job did not complete.
         """
+        what = {"data": channels_of(data)["train"], "target": target, "model": model, "task": task, "text": text}
         body = {
-            "data": channels_of(data)["train"],
-            "target": target,
-            "model": model,
+            **what,
             "budget_seconds": budget_seconds,
-            "task": task,
             "objective": objective,
             "source": source,
             "max_candidates": max_candidates,

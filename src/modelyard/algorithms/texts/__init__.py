@@ -1,0 +1,1 @@
+"""Classification of texts: words and characters counted, weighed, and a linear model of them."""
