@@ -21,7 +21,7 @@ import msgspec
 from modelyard.dataplane.errors import CaptureDamagedError
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.kit.ids import new_id
-from modelyard.types.tensors import CaptureRecord
+from modelyard.types.tensors import CapturedBodies, CaptureRecord
 
 SEGMENT_SUFFIX = ".capture"
 
@@ -51,6 +51,7 @@ class WireCapture(msgspec.Struct, array_like=True, gc=False):
     model_us: int = 0
     masked: tuple[str, ...] = ()
     traceparent: str = ""
+    bodies: CapturedBodies | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,23 @@ class BackgroundRows:
     inputs: tuple[JsonTensor, ...]
 
 
+class CapturedBodies(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """A request and its answer as they went over the wire.
+
+    Attributes:
+        request_type, answer_type: content types.
+        event_id: the caller's own id of the inference; empty if it named none.
+        attributes: the custom attributes that came along.
+    """
+
+    request_type: str
+    request: bytes
+    answer_type: str
+    answer: bytes
+    event_id: str = ""
+    attributes: str = ""
+
+
 class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One recorded request as the gateway spools it. Times in nanoseconds since 1970 and microseconds.
 
@@ -64,6 +81,8 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True, 
         principal: id of the token that asked.
         masked: names of the personal columns whose values were hashed or dropped.
         traceparent: the caller's span (W3C Trace Context); empty if none was named.
+        bodies: what callers who sign their requests sent and got; never where columns are masked. It is read on the way
+            from the spool and not kept.
     """
 
     id: str
@@ -82,3 +101,4 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True, 
     model_us: int = 0
     masked: tuple[str, ...] = ()
     traceparent: str = ""
+    bodies: CapturedBodies | None = None

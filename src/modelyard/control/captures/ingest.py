@@ -34,7 +34,7 @@ class CaptureIngest:
         objects: where the Parquet objects go.
         spool: folder of the segments.
         clock: for times.
-        observe: told of everything that was taken over; after a crash perhaps of some again. None: nobody asks.
+        observers: told of everything just before it is taken over; after a crash perhaps of some again.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class CaptureIngest:
         objects: ObjectStore,
         spool: Path,
         clock: Clock,
-        observe: Observe | None = None,
+        observers: Sequence[Observe] = (),
     ) -> None:
         self._database = database
         self._repository = repository
         self._writer = BatchWriter(objects, clock)
         self._spool = spool
         self._clock = clock
-        self._observe = observe
+        self._observers = tuple(observers)
 
     def run_once(self) -> int:
         """Take over all closed segments; returns how many inferences that were.
@@ -78,8 +78,8 @@ class CaptureIngest:
         gathered = Gathering()
         damage = None
         if not is_ingested:
-            seen, damage = self._read(segment, gathered)
-            self._keep(segment.stem, gathered, seen)
+            damage = self._read(segment, gathered)
+            self._keep(segment.stem, gathered)
         if damage is None:
             segment.unlink(missing_ok=True)
         else:
@@ -96,22 +96,24 @@ class CaptureIngest:
             UnavailableError: the object store does not answer.
         """
         gathered = Gathering()
-        gathered.add(records)
-        self._keep(segment, gathered, records)
+        self._take(records, gathered)
+        self._keep(segment, gathered)
 
-    def _read(self, segment: Path, gathered: Gathering) -> tuple[list[CaptureRecord], CaptureDamagedError | None]:
-        """Gather all records up to the end, or up to where the file is damaged; they are kept for who observes."""
-        kept: list[CaptureRecord] = []
+    def _read(self, segment: Path, gathered: Gathering) -> CaptureDamagedError | None:
+        """Gather all records up to the end, or up to where the file is damaged."""
         try:
             for pack in read_packs(segment):
-                gathered.add(pack)
-                if self._observe is not None:
-                    kept += pack
+                self._take(pack, gathered)
         except CaptureDamagedError as error:
-            return kept, error
-        return kept, None
+            return error
+        return None
 
-    def _keep(self, segment: str, gathered: Gathering, records: Sequence[CaptureRecord]) -> None:
+    def _take(self, records: Sequence[CaptureRecord], gathered: Gathering) -> None:
+        gathered.add(records)
+        for observe in self._observers:
+            observe(records)
+
+    def _keep(self, segment: str, gathered: Gathering) -> None:
         if not gathered.count:
             return
         batches = [
@@ -122,5 +124,3 @@ class CaptureIngest:
             if not self._repository.is_ingested(connection, segment):
                 self._repository.insert(connection, batches)
                 self._repository.mark_ingested(connection, segment, self._clock.now())
-        if self._observe is not None:
-            self._observe(records)

@@ -21,6 +21,7 @@ from modelyard.control.hosting.records import (
     HostedEndpoint,
     Phase,
     of_content,
+    share_of,
     to_content,
 )
 from modelyard.control.hosting.registration import ModelRegistration
@@ -154,7 +155,7 @@ class HostingCarrier:
                 project,
                 own_name(name),
                 specs,
-                hosted.capture_share,
+                share_of(hosted.capture),
                 None,
                 _scaling(hosted.variants),
                 stays_warm=_scaling(hosted.variants) is None,
@@ -170,7 +171,7 @@ class HostingCarrier:
             own_name(name),
             variants=specs,
             weights=None,
-            capture_share=change.capture_share,
+            capture_share=share_of(change.capture),
             expected_version=None,
             scaling=_scaling(change.variants),
             plan=change.plan,
@@ -195,7 +196,7 @@ def _settled(hosted: HostedEndpoint, change: Change) -> HostedEndpoint:
         phase=Phase.SERVED,
         label=change.label,
         variants=change.variants,
-        capture_share=change.capture_share,
+        capture=change.capture,
         change=None,
     )
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from modelyard.types.endpoints import Endpoint, RolloutPlan
-from modelyard.types.serving.hosting import HostedVariant
+from modelyard.types.serving.hosting import DataCapture, HostedVariant
 
 MODEL, ENDPOINT, TASK = "hosted-model", "hosted-endpoint", "hosting-task"
 _Type = TypeVar("_Type")
@@ -33,13 +33,13 @@ class Change:
     label: str
     variants: tuple[HostedVariant, ...]
     plan: RolloutPlan
-    capture_share: float = 0.0
+    capture: DataCapture | None = None
     rollout: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedEndpoint:
-    """An endpoint. `label`, `variants` and `capture_share` are what is served, `change` what is to follow.
+    """An endpoint. `label`, `variants` and `capture` are what is served, `change` what is to follow.
 
     Attributes:
         reason: why it failed, or why the last change did.
@@ -47,7 +47,7 @@ class HostedEndpoint:
 
     label: str
     variants: tuple[HostedVariant, ...]
-    capture_share: float = 0.0
+    capture: DataCapture | None = None
     phase: Phase = Phase.WAITING
     reason: str = ""
     change: Change | None = None
@@ -59,6 +59,11 @@ class EndpointView:
 
     hosted: HostedEndpoint | None
     own: Endpoint | None
+
+
+def share_of(capture: DataCapture | None) -> float:
+    """The share of requests that is recorded."""
+    return 0.0 if capture is None else capture.share
 
 
 def to_content(value: object) -> dict[str, Any]:

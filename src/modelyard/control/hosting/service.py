@@ -22,7 +22,7 @@ from modelyard.control.hosting.records import (
 from modelyard.errors import ConflictError
 from modelyard.kit.foreign_names import own_name
 from modelyard.types.endpoints import Endpoint
-from modelyard.types.serving.hosting import HostedModel, HostedVariant, ModelContainer
+from modelyard.types.serving.hosting import DataCapture, HostedModel, HostedVariant, ModelContainer
 
 
 class HostingService:
@@ -59,7 +59,7 @@ class HostingService:
         self._documents.discard(MODEL, project, name)
 
     def create_endpoint(
-        self, project: str, name: str, label: str, variants: tuple[HostedVariant, ...], capture_share: float
+        self, project: str, name: str, label: str, variants: tuple[HostedVariant, ...], capture: DataCapture | None
     ) -> None:
         """An endpoint, which is made once its models are registered.
 
@@ -68,7 +68,7 @@ class HostingService:
         """
         if self.view(project, name).own is not None:
             raise EndpointExistsError(f"There is an endpoint '{name}' already", hint="Choose another name.")
-        wished = HostedEndpoint(label=label, variants=variants, capture_share=capture_share)
+        wished = HostedEndpoint(label=label, variants=variants, capture=capture)
         self._documents.create(ENDPOINT, project, name, to_content(wished))
         self._ask(ENDPOINT, project, name)
 

@@ -15,6 +15,7 @@ from modelyard.errors import ModelyardError
 from modelyard.runtimes.base import Ending
 from modelyard.types.serving.answers import AnswerForm
 from modelyard.types.signatures import Signature
+from modelyard.types.tensors import CapturedBodies
 
 Headers = Mapping[bytes, bytes]
 """Request headers, names in lower case. Repeated ones that would matter are refused before."""
@@ -112,6 +113,11 @@ class InferenceCall(ABC):
     @abstractmethod
     def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
         """The answer as the caller asked for it; `outputs` hold exactly this request's rows."""
+
+    def bodies(self, reply: Reply) -> CapturedBodies | None:
+        """What was sent and answered, where a capture shall have that too; asked only for what is captured."""
+        del reply
+        return None
 
 
 class StreamWriter(ABC):

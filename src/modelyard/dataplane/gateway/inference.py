@@ -28,6 +28,7 @@ from modelyard.errors import InternalError, TooLargeError
 from modelyard.kit.ids import new_id
 from modelyard.kit.traces import parse_traceparent
 from modelyard.types.routing import RoutingTable
+from modelyard.types.tensors import CapturedBodies
 
 _IDS_PER_PREFIX = 1 << 24
 _PREFIX_SECONDS = 1.0
@@ -173,7 +174,8 @@ class Inference:
         if endpoint.shadow is not None and random.random() < endpoint.shadow_share:  # noqa: S311 - a sample
             mirror(call, outputs, served, endpoint.shadow, self.limits.deadline_seconds)
         if endpoint.capture_share > 0.0 and is_sampled(endpoint.capture_share):
-            self.capture(endpoint, holder, request, outputs, served, inference_id, seconds)
+            bodies = None if endpoint.personal_columns else call.bodies(reply)
+            self.capture(endpoint, holder, request, outputs, served, inference_id, seconds, bodies)
         return reply, inference_id, view
 
     def failed(self, code: str, endpoint: Endpoint | None, request: PendingRequest | None) -> None:
@@ -207,6 +209,7 @@ class Inference:
         served: Served,
         inference_id: str,
         seconds: float,
+        bodies: CapturedBodies | None = None,
     ) -> None:
         """Record an answer."""
         record = WireCapture(
@@ -225,6 +228,7 @@ class Inference:
             tuple([rows.to_wire() for rows in outputs]),
             request.model_us,
             traceparent=_traceparent(request.caller),
+            bodies=bodies,
         )
         if endpoint.personal_columns:
             try:

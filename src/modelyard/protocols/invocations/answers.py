@@ -10,11 +10,12 @@ import orjson
 from modelyard.dataplane.gateway.dialect import AnswerContext, Headers, InferenceCall, Reply
 from modelyard.dataplane.gateway.signing import is_signed
 from modelyard.dataplane.tensors import OutputRows, WireTensor
-from modelyard.protocols.invocations.aws import with_names
+from modelyard.protocols.invocations.aws import captured, with_names
 from modelyard.protocols.invocations.forms import formed
 from modelyard.protocols.invocations.media_types import Format, Wanted
 from modelyard.protocols.invocations.npy import format_npy
 from modelyard.protocols.outputs import nested_values
+from modelyard.types.tensors import CapturedBodies
 
 _LABEL, _PROBABILITIES = "label", "probabilities"
 _LINE = orjson.OPT_APPEND_NEWLINE
@@ -23,9 +24,9 @@ _ANY = (b"", b"*/*")
 
 
 class Call(InferenceCall):
-    """One invocation. `npy_output`: the output that an npy answer holds; `headers`: the request's."""
+    """One invocation. `npy_output`: the output that an npy answer holds; `headers`, `body`: the request's."""
 
-    __slots__ = ("_headers", "_npy_output", "_wanted")
+    __slots__ = ("_body", "_headers", "_npy_output", "_wanted")
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Call(InferenceCall):
         wanted: Wanted,
         npy_output: str = "",
         headers: Headers = _NO_HEADERS,
+        body: bytes = b"",
     ) -> None:
         self.inputs = inputs
         self.rows = rows
@@ -41,11 +43,16 @@ class Call(InferenceCall):
         self._wanted = wanted
         self._npy_output = npy_output
         self._headers = headers
+        self._body = body
 
     def reply(self, outputs: Sequence[OutputRows], inference_id: str, context: AnswerContext) -> Reply:
         """See InferenceCall; the inference id is in the headers."""
         reply = self._reply(outputs, context)
         return with_names(reply, inference_id, context) if is_signed(self._headers.get(b"authorization")) else reply
+
+    def bodies(self, reply: Reply) -> CapturedBodies | None:
+        """See InferenceCall."""
+        return captured(self._body, self._headers, reply)
 
     def _reply(self, outputs: Sequence[OutputRows], context: AnswerContext) -> Reply:
         if context.answers and self._wanted.format is not Format.NPY:

@@ -13,11 +13,14 @@ from modelyard.dataplane import errors as own
 from modelyard.dataplane.gateway.dialect import AnswerContext, Headers, Refusal, Reply
 from modelyard.dataplane.gateway.signing import is_signed
 from modelyard.kit.foreign_names import own_name
+from modelyard.types.tensors import CapturedBodies
 
 ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
+INFERENCE_ID = b"x-amzn-sagemaker-inference-id"
 MODEL_ERROR_STATUS = 424
+_OK = range(200, 300)
 
 # The first that fits counts. Source: the "Errors" sections of the API reference, and Query API common errors.
 _CODES: tuple[tuple[type[errors.ModelyardError], int, str], ...] = (
@@ -75,6 +78,20 @@ def with_names(reply: Reply, inference_id: str, context: AnswerContext) -> Reply
 def answer_headers(inference_id: str, context: AnswerContext) -> bytes:
     """Header lines of an answer."""
     return f"x-amzn-requestid: {inference_id}\r\nx-amzn-invoked-production-variant: {context.variant}\r\n".encode()
+
+
+def captured(body: bytes, headers: Headers, reply: Reply) -> CapturedBodies | None:
+    """What a capture keeps of a signed request; None for all others, and for what the model refused."""
+    if reply.status not in _OK or not is_signed(headers.get(b"authorization")) or b"content-encoding" in headers:
+        return None
+    return CapturedBodies(
+        request_type=decoded(headers, b"content-type"),
+        request=body,
+        answer_type=reply.content_type.decode("latin-1"),
+        answer=reply.body,
+        event_id=decoded(headers, INFERENCE_ID),
+        attributes=decoded(headers, ATTRIBUTES),
+    )
 
 
 def attribute_line(attributes: str) -> bytes:

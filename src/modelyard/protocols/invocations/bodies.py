@@ -20,6 +20,7 @@ from modelyard.protocols.invocations.eventstream import MEDIA_TYPE, exception, p
 from modelyard.runtimes.base import Ending
 from modelyard.types.serving.bodies import ACCEPT, ATTRIBUTES, BODY, CONTENT_TYPE, TARGET
 from modelyard.types.signatures import DataType
+from modelyard.types.tensors import CapturedBodies
 
 _LENGTH = struct.Struct("<I")
 _OK = range(200, 300)
@@ -41,10 +42,11 @@ def body_inputs(body: bytes, headers: Headers) -> tuple[WireTensor, ...]:
 class BodyCall(InferenceCall):
     """A body for the model, whose answer is the model's."""
 
-    __slots__ = ()
+    __slots__ = ("_body", "_headers")
 
-    def __init__(self, inputs: tuple[WireTensor, ...]) -> None:
-        self.inputs = inputs
+    def __init__(self, body: bytes, headers: Headers) -> None:
+        self.inputs = body_inputs(body, headers)
+        self._body, self._headers = body, headers
         self.rows = 1
         self.timeout_seconds = None
 
@@ -56,6 +58,10 @@ class BodyCall(InferenceCall):
             return Reply(b"application/json", refused.body, refused.headers, refused.status)
         lines = aws.answer_headers(inference_id, context) + aws.attribute_line(attributes)
         return Reply(content_type, body, lines)
+
+    def bodies(self, reply: Reply) -> CapturedBodies | None:
+        """See InferenceCall."""
+        return aws.captured(self._body, self._headers, reply)
 
 
 class EventStreamCall(StreamCall):

@@ -19,7 +19,7 @@ from modelyard.kit.foreign_names import own_name
 from modelyard.protocols.inputs import checked
 from modelyard.protocols.invocations.answers import Call
 from modelyard.protocols.invocations.aws import refusal, variant_of
-from modelyard.protocols.invocations.bodies import BodyCall, EventStreamCall, body_inputs
+from modelyard.protocols.invocations.bodies import BodyCall, EventStreamCall
 from modelyard.protocols.invocations.csv_body import parse_csv
 from modelyard.protocols.invocations.encoded import from_parquet, from_pixels, image_job, parquet_job
 from modelyard.protocols.invocations.json_body import parse_json, parse_lines
@@ -59,7 +59,7 @@ class Invocations(PlainDialect):
     def parse(self, body: bytes, headers: Headers, signature: Signature) -> InferenceCall:
         """See Dialect."""
         if takes_bodies(signature):
-            return BodyCall(body_inputs(body, headers))
+            return BodyCall(body, headers)
         answer = wanted(headers.get(b"accept"))
         npy_output = output_of(signature) if answer.format is Format.NPY else ""
         sent = headers.get(b"content-type", b"").decode("latin-1")
@@ -73,17 +73,17 @@ class Invocations(PlainDialect):
         elif media is Format.NPY:
             tensors = parse_npy(body, signature)
         elif media is Format.PARQUET:
-            raise UndecodedError(parquet_job(body), _finish(from_parquet, signature, answer, npy_output, headers))
+            finish = _finish(from_parquet, signature, answer, npy_output, headers, body)
+            raise UndecodedError(parquet_job(body), finish)
         elif media is Format.IMAGE:
-            raise UndecodedError(
-                image_job(body, signature), _finish(from_pixels, signature, answer, npy_output, headers)
-            )
+            finish = _finish(from_pixels, signature, answer, npy_output, headers, body)
+            raise UndecodedError(image_job(body, signature), finish)
         else:
             raise UnsupportedMediaTypeError(
                 f"Content-Type '{sent[:80]}' is not what this path takes",
                 hint=f"Send {', '.join(Format)}.",
             )
-        return Call(*checked(signature, tensors), answer, npy_output, headers)
+        return Call(*checked(signature, tensors), answer, npy_output, headers, body)
 
 
 class InvocationsResponseStream(Invocations):
@@ -109,6 +109,7 @@ def _finish(
     answer: Wanted,
     npy_output: str,
     headers: Headers,
+    body: bytes,
 ) -> Callable[[Sequence[WireTensor]], InferenceCall]:
     """What makes a call of a decoded body."""
-    return lambda decoded: Call(*checked(signature, tensors_of(signature, decoded)), answer, npy_output, headers)
+    return lambda decoded: Call(*checked(signature, tensors_of(signature, decoded)), answer, npy_output, headers, body)

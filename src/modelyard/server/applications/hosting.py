@@ -6,6 +6,7 @@ from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.hosting.asynchronous import AsyncInference
 from modelyard.control.hosting.carrying import HostingCarrier
+from modelyard.control.hosting.data_capture import DataCaptures
 from modelyard.control.hosting.registration import ModelRegistration
 from modelyard.control.hosting.service import HostingService
 from modelyard.server.applications.context import Context
@@ -14,6 +15,7 @@ from modelyard.server.aws.store import AwsStore
 from modelyard.server.duties import Duty
 
 ROUND_SECONDS = 0.5
+CAPTURE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +27,17 @@ class Hosting:
     duties: tuple[Duty, ...]
 
 
-def build_hosting(context: Context, registry: RegistryClient, endpoints: EndpointService, store: AwsStore) -> Hosting:
-    """Wired on the context's database and its store."""
+def build_data_captures(context: Context, store: AwsStore | None) -> DataCaptures | None:
+    """What writes captures into buckets; None without any."""
+    if store is None:
+        return None
+    return DataCaptures(store.documents, store.files, context.home.run / "data-capture", context.clock)
+
+
+def build_hosting(
+    context: Context, registry: RegistryClient, endpoints: EndpointService, store: AwsStore, recorded: DataCaptures
+) -> Hosting:
+    """Wired on the context's database and its store; `recorded` has lines to store now and then."""
     service = HostingService(store.documents, endpoints)
     registration = ModelRegistration(registry, store.files, context.home.run / "hosting")
     carrier = HostingCarrier(service, store.documents, endpoints, registration)
@@ -46,6 +57,12 @@ def build_hosting(context: Context, registry: RegistryClient, endpoints: Endpoin
             run=asynchronous.run_once,
             awake=asynchronous.awake,
             is_shared=True,
+        ),
+        Duty(
+            name="hosting.captures",
+            interval_seconds=CAPTURE_SECONDS,
+            run=recorded.run_once,
+            gives_way=True,
         ),
     )
     return Hosting(service=service, asynchronous=asynchronous, duties=duties)

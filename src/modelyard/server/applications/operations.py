@@ -71,7 +71,7 @@ from modelyard.dataplane.demand import POLL_SECONDS, DemandFollower
 from modelyard.kit.host import HostWatch
 from modelyard.server.applications.application import Application
 from modelyard.server.applications.context import Context
-from modelyard.server.applications.hosting import Hosting, build_hosting
+from modelyard.server.applications.hosting import Hosting, build_data_captures, build_hosting
 from modelyard.server.applications.monitoring import Monitoring
 from modelyard.server.applications.monitoring import assemble as assemble_monitoring
 from modelyard.server.applications.traffic import Traffic, build_traffic, stored_captures
@@ -106,12 +106,12 @@ def build_operations(
     database, clock, home = context.database, context.clock, context.home
     events, trial = _events(context), RolloutQuality()
     metering = _metering(context)
-    gateways = TrafficMeter(home.traffic, metering.ledger)
     endpoints, reconciler = _endpoints(context, registry, events, trial, metering)
     planning = make_planning(database=database, registry=registry, engine=context.engine, home=home, clock=clock)
-    traffic = build_traffic(context, registry, endpoints, events, guard)
+    recorded = build_data_captures(context, store)
+    traffic = build_traffic(context, registry, endpoints, events, guard, recorded)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
-    hosting = build_hosting(context, registry, endpoints, store) if store is not None else None
+    hosting = build_hosting(context, registry, endpoints, store, recorded) if store and recorded else None
     repository, prepared = RetrainingRepository(), home.run / "retraining"
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)
@@ -149,15 +149,22 @@ def build_operations(
         Duty(name="monitors.sweep", interval_seconds=1.0, run=checks.sweep, is_shared=True),
         *_alert_duties(context, events, jobs, monitoring),
         Duty(name="retraining.sweep", interval_seconds=1.0, run=carry.sweep, is_shared=True),
-        Duty(name="endpoints.metering", interval_seconds=METERING_SECONDS, run=metering.look),
-        Duty(name="endpoints.traffic", interval_seconds=METERING_SECONDS, run=gateways.look),
         *(hosting.duties if hosting is not None else ()),
-        Duty(name="captures.storage", interval_seconds=STORAGE_SECONDS, run=metering.storage.look, is_shared=True),
+        *_metering_duties(metering, TrafficMeter(home.traffic, metering.ledger)),
     )
     return Operations(
         application=Application(name="operations", asgi=asgi, duties=duties),
         client=InProcessOperationsClient(endpoints, events, context.creations),
         hosting=hosting,
+    )
+
+
+def _metering_duties(metering: Metering, gateways: TrafficMeter) -> tuple[Duty, ...]:
+    """What is counted for the ledger."""
+    return (
+        Duty(name="endpoints.metering", interval_seconds=METERING_SECONDS, run=metering.look),
+        Duty(name="endpoints.traffic", interval_seconds=METERING_SECONDS, run=gateways.look),
+        Duty(name="captures.storage", interval_seconds=STORAGE_SECONDS, run=metering.storage.look, is_shared=True),
     )
 
 

@@ -22,6 +22,7 @@ from modelyard.control.feedback.quality import QualityService
 from modelyard.control.feedback.repository import FeedbackRepository
 from modelyard.control.feedback.service import FeedbackService
 from modelyard.control.feedback.settling import Settling
+from modelyard.control.hosting.data_capture import DataCaptures
 from modelyard.control.predictions.api import router as predictions_router
 from modelyard.control.predictions.gateway import GatewayCaller
 from modelyard.control.predictions.service import PredictionService
@@ -54,9 +55,14 @@ class Traffic:
 
 
 def build_traffic(
-    context: Context, registry: RegistryClient, endpoints: EndpointService, events: EventService, guard: Guard
+    context: Context,
+    registry: RegistryClient,
+    endpoints: EndpointService,
+    events: EventService,
+    guard: Guard,
+    recorded: DataCaptures | None = None,
 ) -> Traffic:
-    """Wire it on the context's database and object store."""
+    """Wire it on the context's database and object store; `recorded` is told of all captures."""
     database, objects, clock, home, settings = (
         context.database,
         context.objects,
@@ -72,8 +78,9 @@ def build_traffic(
     retention = CaptureRetention(database, repository, objects, feedback, endpoints.capture_retention, keep, clock)
     pending = timedelta(hours=settings.feedback_pending_hours)
     settling = Settling(database, truths, captures, events, pending, clock)
-    observe = context.export.inferences if context.export is not None else None
-    ingest = CaptureIngest(database, repository, objects, home.spool, clock, observe)
+    observers = [] if context.export is None else [context.export.inferences]
+    observers += [] if recorded is None else [recorded.take]
+    ingest = CaptureIngest(database, repository, objects, home.spool, clock, observers)
     compaction = Compaction(database, repository, objects, clock)
     context.figures.add(SpoolFigures(home.spool))
     context.figures.add(WorkerFigures(endpoints.running_replicas))

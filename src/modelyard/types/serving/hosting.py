@@ -6,6 +6,24 @@ from modelyard.types.serving.answers import AnswerForm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataCapture:
+    """What is written of requests and answers into files of JSON Lines.
+
+    Attributes:
+        share: of the requests, above 0.
+        destination: s3:// address that the files' names begin with.
+        modes: INPUT and OUTPUT, or one of them.
+        csv_types, json_types: content types whose bodies stand in the lines as they are; others in base64.
+    """
+
+    share: float
+    destination: str
+    modes: tuple[str, ...] = ("INPUT", "OUTPUT")
+    csv_types: tuple[str, ...] = ("text/csv",)
+    json_types: tuple[str, ...] = ("application/json",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelContainer:
     """What serves, and what it serves.
 

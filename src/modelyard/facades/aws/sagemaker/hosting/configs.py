@@ -9,7 +9,7 @@ from modelyard.facades.aws.sagemaker.hosting.models import KIND as MODEL
 from modelyard.facades.aws.wire.errors import validation_error
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
 from modelyard.types.access import Action
-from modelyard.types.serving.hosting import HostedVariant
+from modelyard.types.serving.hosting import DataCapture, HostedVariant
 
 KIND = "sagemaker-endpoint-config"
 _SHOWN = (
@@ -21,7 +21,9 @@ _SHOWN = (
     "VpcConfig",
     "EnableNetworkIsolation",
 )
+_REMOTE = "s3://"
 _PARTLY = "ExplainerConfig and ShadowProductionVariants are refused; instance types mean nothing."
+_CSV_TYPES, _JSON_TYPES = ("text/csv",), ("application/json",)
 _REFUSED = ("ExplainerConfig", "ShadowProductionVariants")
 
 
@@ -38,6 +40,8 @@ class EndpointConfigOperations:
         for member in _REFUSED:
             if request.get(member):
                 raise validation_error(f"Modelyard does not carry out {member}; leave it out.")
+        if not str(request.get("DataCaptureConfig", {}).get("DestinationS3Uri", _REMOTE)).startswith(_REMOTE):
+            raise validation_error("DestinationS3Uri of DataCaptureConfig must begin with s3://.")
         if "AsyncInferenceConfig" in request and "S3OutputPath" not in request["AsyncInferenceConfig"]["OutputConfig"]:
             raise validation_error("AsyncInferenceConfig needs an S3OutputPath in its OutputConfig.")
         for variant in request["ProductionVariants"]:
@@ -102,10 +106,22 @@ def variants_of(config: dict[str, Any]) -> tuple[HostedVariant, ...]:
     return tuple(_variant(each) for each in config["ProductionVariants"])
 
 
-def capture_share(config: dict[str, Any]) -> float:
-    """The share of requests that it has recorded."""
+def capture_of(config: dict[str, Any]) -> DataCapture | None:
+    """What it has written of requests and answers."""
     capture = config.get("DataCaptureConfig") or {}
-    return float(capture["InitialSamplingPercentage"]) / 100 if capture.get("EnableCapture") else 0.0
+    share = float(capture.get("InitialSamplingPercentage", 0)) / 100
+    if not capture.get("EnableCapture", True) or not share:
+        return None
+    wanted = {each["CaptureMode"] for each in capture["CaptureOptions"]}
+    modes = tuple(mode.upper() for mode in ("Input", "Output") if wanted & {mode, "InputAndOutput"})
+    types = capture.get("CaptureContentTypeHeader") or {}
+    return DataCapture(
+        share=share,
+        destination=capture["DestinationS3Uri"],
+        modes=modes,
+        csv_types=tuple(types.get("CsvContentTypes", _CSV_TYPES)),
+        json_types=tuple(types.get("JsonContentTypes", _JSON_TYPES)),
+    )
 
 
 def _variant(each: dict[str, Any]) -> HostedVariant:

@@ -8,7 +8,7 @@ from modelyard.control.documents.service import DocumentService
 from modelyard.control.endpoints.errors import EndpointExistsError
 from modelyard.control.hosting.records import Change, EndpointView
 from modelyard.control.hosting.service import HostingService
-from modelyard.facades.aws.sagemaker.hosting.configs import capture_share, config_of, variants_of
+from modelyard.facades.aws.sagemaker.hosting.configs import capture_of, config_of, variants_of
 from modelyard.facades.aws.sagemaker.hosting.deployments import plan_of
 from modelyard.facades.aws.sagemaker.hosting.listing import exists, found, page_of, tags_of
 from modelyard.facades.aws.sagemaker.hosting.states import MOVING, reason_of, status_of, variants_shown
@@ -38,7 +38,7 @@ class EndpointOperations:
             self._documents.discard(KIND, call.project, name)  # a deleted one that nobody asked about since
         try:
             self._documents.create(KIND, call.project, name, {"configs": {label: config}}, tags_of(request))
-            self._hosting.create_endpoint(call.project, name, label, variants_of(config), capture_share(config))
+            self._hosting.create_endpoint(call.project, name, label, variants_of(config), capture_of(config))
         except (DocumentExistsError, EndpointExistsError) as error:
             if isinstance(error, EndpointExistsError):
                 self._documents.discard(KIND, call.project, name)
@@ -106,7 +106,7 @@ class EndpointOperations:
             label=label,
             variants=variants_of(config),
             plan=plan_of(request.get("DeploymentConfig") or {}),
-            capture_share=capture_share(config),
+            capture=capture_of(config),
         )
         self._hosting.change_endpoint(call.project, name, change)
         return {"EndpointArn": _arn(call, name)}
@@ -168,7 +168,7 @@ def _capture(config: dict[str, Any]) -> dict[str, Any] | None:
     capture = config.get("DataCaptureConfig")
     if not capture:
         return None
-    is_on = bool(capture.get("EnableCapture"))
+    is_on = bool(capture.get("EnableCapture", True))
     return {
         "EnableCapture": is_on,
         "CaptureStatus": "Started" if is_on else "Stopped",
