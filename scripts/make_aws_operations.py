@@ -5,11 +5,12 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from modelyard.facades import aws
-from modelyard.facades.aws.s3.support import PASSED_ON, REFUSED
+from modelyard.facades.aws.s3.support import ALSO, PASSED_ON
 from modelyard.facades.aws.wire.codec import service_model
 from modelyard.facades.aws.wire.operations import Operation, operations_of
 from modelyard.facades.aws.wire.routing import SERVICES
@@ -18,8 +19,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "aws-operati
 INTRODUCTION = """# AWS operations
 
 What the [AWS APIs](../how-to/use-boto3.md) of the platform do. "Partly" says what has no effect. Any other operation
-answers with the error `NotImplemented` (status 501) and its name. `python scripts/make_aws_operations.py` writes this
-page from the code, and a test holds it to that.
+answers with the error `NotImplemented` (status 501) and its name; those are folded below each table.
+`python scripts/make_aws_operations.py` writes this page from the code, and a test holds it to that.
 """
 
 
@@ -28,8 +29,8 @@ def content() -> str:
     found: dict[str, list[Operation]] = {}
     for each in documented_operations():
         found.setdefault(each.service, []).append(each)
-    parts = [INTRODUCTION, *(_service(name, found.get(name, [])) for name in SERVICES if name != "s3"), _s3()]
-    return "\n".join(part for part in parts if part)
+    parts = [INTRODUCTION, _overview(found), *(_service(name, found[name]) for name in _services(found)), _s3()]
+    return "\n".join(parts)
 
 
 def documented_operations() -> Iterator[Operation]:
@@ -40,15 +41,30 @@ def documented_operations() -> Iterator[Operation]:
         yield from operations_of(*own)
 
 
+def _services(found: Mapping[str, list[Operation]]) -> list[str]:
+    return [name for name in SERVICES if name in found]
+
+
+def _overview(found: Mapping[str, list[Operation]]) -> str:
+    """How much there is of each service."""
+    rows = [
+        f"| [`{name}`](#{name}) | {len(found[name])} | {sum(bool(each.partly) for each in found[name])} "
+        f"| {len(service_model(name).operation_names)} |"
+        for name in _services(found)
+    ]
+    rows.append(f"| [`s3`](#s3) | {len(PASSED_ON)} | 0 | {len(service_model('s3').operation_names)} |")
+    none = ", ".join(f"`{name}`" for name in SERVICES if name not in found and name != "s3")
+    head = "| service | operations here | of them partly | of AWS's |\n|---|---|---|---|"
+    return "\n".join([head, *rows, "", f"Understood, with no operation yet: {none}.", ""])
+
+
 def _service(name: str, operations: list[Operation]) -> str:
-    if not operations:
-        return ""
     every = service_model(name).operation_names
     known = {each.name: each for each in operations}
     rows = [f"| `{each}` | {_words(known[each])} |" for each in sorted(known)]
-    missing = ", ".join(f"`{each}`" for each in every if each not in known)
+    missing = [each for each in every if each not in known]
     head = f"## {name}\n\n{len(known)} of {len(every)} operations.\n\n| operation | |\n|---|---|"
-    return "\n".join([head, *rows, "", f"Not: {missing}.", ""])
+    return "\n".join([head, *rows, "", *_folded(f"Not supported: {len(missing)}", missing)])
 
 
 def _words(operation: Operation) -> str:
@@ -58,12 +74,24 @@ def _words(operation: Operation) -> str:
 def _s3() -> str:
     every = service_model("s3").operation_names
     rows = [f"| `{each}` | Supported. |" for each in sorted(PASSED_ON)]
-    rest = ", ".join(f"`{each}`" for each in every if each not in PASSED_ON)
+    rest = [each for each in every if each not in PASSED_ON]
     head = (
         f"## s3\n\n{len(PASSED_ON)} of {len(every)} operations are tested with boto3. The others are passed on to the "
-        f"store, which answers for itself. {REFUSED}\n\n| operation | |\n|---|---|"
+        f"store, which answers for itself. {ALSO}\n\n| operation | |\n|---|---|"
     )
-    return "\n".join([head, *rows, "", f"Passed on: {rest}.", ""])
+    return "\n".join([head, *rows, "", *_folded(f"Passed on: {len(rest)}", rest)])
+
+
+def _folded(summary: str, names: list[str]) -> list[str]:
+    return [
+        "<details>",
+        f"<summary>{summary}</summary>",
+        "",
+        *textwrap.wrap(", ".join(names), 120),
+        "",
+        "</details>",
+        "",
+    ]
 
 
 if __name__ == "__main__":

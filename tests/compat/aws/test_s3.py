@@ -2,12 +2,15 @@
 
 import hashlib
 import io
+import socket
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from modelyard.testing.aws.signed_chunks import put_in_chunks
 from modelyard.types.access import Role
 
 
@@ -85,6 +88,9 @@ def test_presigned_addresses_work_until_somebody_changes_them(aws, bucket, versi
     assert httpx.put(client.generate_presigned_url("put_object", where), content=b"by url").status_code == 200
     url = client.generate_presigned_url("get_object", where)
     assert httpx.get(url).content == b"by url"
+    listed = httpx.get(client.generate_presigned_url("list_objects_v2", {"Bucket": bucket, "Prefix": "signed"}))
+    assert f"<Key>signed+{version}</Key>".encode() in listed.content
+    assert "signed" in str(client.list_objects_v2(Bucket=bucket, Prefix="signed")["Contents"])
     refused = (
         (url.replace("signed", "sighed"), b"SignatureDoesNotMatch"),
         (client.generate_presigned_url("get_object", where, ExpiresIn=-5), b"Error"),
@@ -161,3 +167,81 @@ def test_strangers_and_missing_buckets_have_the_codes_of_s3(aws, platform, s3):
     with pytest.raises(ClientError) as refused:
         aws("s3", key=(platform.key[0], "wrong")).list_buckets()
     assert code_of(refused) == "SignatureDoesNotMatch"
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_a_browser_posts_what_a_policy_allows(aws, s3, bucket, version):
+    client = aws("s3", config=Config(signature_version=version))
+    wishes = {"Content-Type": "text/csv", "x-amz-meta-team": "wine", "success_action_status": "201"}
+    conditions = [*({name: value} for name, value in wishes.items()), ["content-length-range", 1, 100]]
+    form = client.generate_presigned_post(bucket, f"posted {version}/${{filename}}", wishes, conditions)
+
+    def post(content: bytes = b"1,2", **changes: str) -> httpx.Response:
+        return httpx.post(form["url"], data={**form["fields"], **changes}, files={"file": ("träin.csv", content)})
+
+    done = post()
+    assert (done.status_code, b"<PostResponse>" in done.content) == (201, True)
+    got = s3.get_object(Bucket=bucket, Key=f"posted {version}/träin.csv")
+    assert (got["Body"].read(), got["ContentType"], got["Metadata"]) == (b"1,2", "text/csv", {"team": "wine"})
+    refused = {
+        b"EntityTooLarge": post(b"x" * 101),
+        b"EntityTooSmall": post(b""),
+        b"Policy Condition failed": post(key="elsewhere"),
+        b"Extra input fields": post(colour="red"),
+        b"SignatureDoesNotMatch": post(**{"signature" if version == "s3" else "x-amz-signature": "x"}),
+    }
+    for words, answer in refused.items():
+        assert answer.status_code in (400, 403)
+        assert words in answer.content
+
+
+@pytest.mark.parametrize("has_trailer", [False, True], ids=["plain", "with a trailer"])
+def test_bodies_signed_chunk_by_chunk_are_proven_also_for_keys_of_a_while(aws, platform, s3, bucket, has_trailer):
+    lent = aws("sts").get_session_token()["Credentials"]
+    temporary = (lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"])
+    content = bytes(range(256)) * 600
+    for key in (platform.key, temporary):
+        name = f"{bucket}/chunks of {key[0]}"
+        assert put_in_chunks(platform.url, key, name, content, has_trailer=has_trailer).status_code == 200
+        got = s3.get_object(Bucket=bucket, Key=name.partition("/")[2], ChecksumMode="ENABLED")
+        assert (got["Body"].read(), got.get("ContentEncoding")) == (content, None)
+        assert ("ChecksumCRC32" in got) is has_trailer
+        forged = put_in_chunks(platform.url, key, f"{bucket}/forged", content, has_trailer=has_trailer, change=b"!")
+        assert (forged.status_code, b"SignatureDoesNotMatch" in forged.content) == (403, True)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix="forged")
+
+
+def test_a_client_that_leaves_before_its_body_stores_nothing(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="kept", Body=b"worth keeping")
+    where = urlsplit(s3.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "kept"}))
+    with socket.create_connection((where.hostname, where.port)) as client:
+        head = f"PUT {where.path}?{where.query} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 9\r\n\r\n"
+        client.sendall(head.encode())
+        client.shutdown(socket.SHUT_WR)
+        client.settimeout(60)
+        while client.recv(4096):
+            pass
+    assert s3.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"worth keeping"
+
+
+def test_a_bucket_may_stand_in_the_hosts_name(s3, bucket, monkeypatch, aws):
+    look_up = socket.getaddrinfo  # names below localhost are this machine; not every resolver knows it
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: look_up(str(host).rpartition(".")[2], *rest, **more)
+    )
+    s3.put_object(Bucket=bucket, Key="in the host", Body=b"x")
+    for version in ("s3", "s3v4"):
+        virtual = Config(signature_version=version, s3={"addressing_style": "virtual"})
+        port = urlsplit(s3.meta.endpoint_url).port
+        client = aws("s3", config=virtual, endpoint_url=f"http://localhost:{port}")
+        assert client.get_object(Bucket=bucket, Key="in the host")["Body"].read() == b"x"
+        assert client.list_objects_v2(Bucket=bucket, Prefix="in the")["KeyCount"] == 1
+        address = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "in the host"})
+        assert address.startswith(f"http://{bucket}.localhost:")
+        assert httpx.get(address).content == b"x"
+
+
+def test_what_the_store_does_not_do_is_named(s3, bucket):
+    with pytest.raises(ClientError, match="does not support s3:GetPublicAccessBlock") as refused:
+        s3.get_public_access_block(Bucket=bucket)
+    assert code_of(refused) == "NotImplemented"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
+from modelyard.control.jobs.contract.images import repositories
 from modelyard.control.rest.guard import Guard
 from modelyard.server.applications.context import Context
 from modelyard.server.applications.hosting import Hosting
@@ -45,12 +46,15 @@ def build_aws(parts: AwsParts) -> ASGIApp:
 
 def _holders(parts: AwsParts) -> Iterator[object]:
     """The objects whose marked methods are the operations, service by service."""
-    from modelyard.facades.aws.iam.operations import IamOperations  # noqa: PLC0415 - the extra's libraries
+    from modelyard.facades.aws.ecr.operations import RepositoryOperations  # noqa: PLC0415 - the extra's libraries
+    from modelyard.facades.aws.iam.operations import IamOperations  # noqa: PLC0415
     from modelyard.facades.aws.logs.operations import LogOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.asynchronous import AsyncOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.configs import EndpointConfigOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.endpoints import EndpointOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.models import ModelOperations  # noqa: PLC0415
+    from modelyard.facades.aws.sagemaker.search.operations import SearchOperations  # noqa: PLC0415
+    from modelyard.facades.aws.sagemaker.search.resources import searched  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.tags.operations import TagOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.training.operations import TrainingJobOperations  # noqa: PLC0415
     from modelyard.facades.aws.sts.operations import StsOperations  # noqa: PLC0415
@@ -60,8 +64,10 @@ def _holders(parts: AwsParts) -> Iterator[object]:
     yield IamOperations()
     yield TagOperations(documents)
     yield LogOperations(documents, parts.jobs.read_log)
-    yield TrainingJobOperations(parts.jobs.contracts, documents, context.clock, context.settings.job_memory_bytes)
-    yield ModelOperations(documents, hosting.service)
+    yield RepositoryOperations(repositories())
+    training = TrainingJobOperations(parts.jobs.contracts, documents, context.clock, context.settings.job_memory_bytes)
+    models, endpoints = ModelOperations(documents, hosting.service), EndpointOperations(documents, hosting.service)
+    yield from (training, models, endpoints)
+    yield SearchOperations(documents, searched(training, models, endpoints))
     yield EndpointConfigOperations(documents)
-    yield EndpointOperations(documents, hosting.service)
     yield AsyncOperations(documents, hosting.service, hosting.asynchronous, context.clock)

@@ -55,7 +55,7 @@ class ObjectServer:
         awake: set when the next look is wanted now.
         relay: passes requests on to it.
         host: that these must carry; empty: the client's own.
-        has_our_keys: whether it knows our access keys.
+        is_own: whether it is started here.
     """
 
     def __init__(self, settings: Settings, keys: AccessKeyService, buckets: BucketService) -> None:
@@ -66,7 +66,7 @@ class ObjectServer:
         self._socket = settings.layout.sockets / "s3.sock"
         self._log_file = settings.layout.logs / "s3.log"
         self.awake = threading.Event()
-        self.has_our_keys = not settings.s3_url
+        self.is_own = not settings.s3_url
         external = urlsplit(settings.s3_url)
         self.host = external.netloc
         self.relay = _relay_to(settings.s3_url) if self.host else SocketProxy(str(self._socket), _refuse)
@@ -103,7 +103,7 @@ class ObjectServer:
 
     def look(self) -> None:
         """One round of the duty: start it, notice its end, tell it of new keys and buckets."""
-        if not self.has_our_keys or not is_installed():
+        if not self.is_own or not is_installed():
             return
         keys = self._keys.signing_keys()
         process = self._process

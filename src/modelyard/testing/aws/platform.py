@@ -63,19 +63,18 @@ class AwsPlatform:
             service: botocore's name of it.
             key: id and secret, perhaps a session token; the platform's own if None.
             config: further settings of the client.
-            options: of boto3's `client`.
+            options: of boto3's `client`; an `endpoint_url` in place of the platform's.
         """
         own = Config(retries={"max_attempts": 0, "mode": "standard"}, s3={"addressing_style": "path"})
         id_and_secret = key or self.key
         made = boto3.session.Session().client(
             service,
             region_name=REGION,
-            endpoint_url=self.url,
             aws_access_key_id=id_and_secret[0],
             aws_secret_access_key=id_and_secret[1],
             aws_session_token=id_and_secret[2] if len(id_and_secret) > 2 else None,  # noqa: PLR2004
             config=own.merge(config) if config else own,
-            **options,
+            **{"endpoint_url": self.url, **options},
         )
         check_answers(made)
         return made

@@ -64,12 +64,16 @@ def test_errors_have_the_status_of_the_services_model():
 
 
 def test_the_rest_of_the_platform_is_not_taken_for_aws():
-    def scope(headers: list[tuple[bytes, bytes]], query: bytes = b"") -> dict:
-        return {"type": "http", "headers": headers, "query_string": query}
+    def scope(headers: list[tuple[bytes, bytes]], query: bytes = b"", path: str = "/") -> dict:
+        return {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": query}
 
     assert not is_for_aws(scope([(b"authorization", b"Bearer my_token")]))
     assert not is_for_aws(scope([], b"Signature=x"))
     assert is_for_aws(scope([(b"authorization", b"AWS4-HMAC-SHA256 Credential=x")]))
+    form = (b"content-type", b"multipart/form-data; boundary=x")
+    assert is_for_aws(scope([form], path="/bucket"))
+    assert not is_for_aws(scope([form], path="/registry/v1/uploads"))
+    assert not is_for_aws(scope([form, (b"authorization", b"Bearer my_token")], path="/bucket"))
     assert is_for_aws(scope([(b"x-amz-target", b"SageMaker.ListModels")]))
     assert is_for_aws(scope([], b"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=x"))
     assert is_for_aws(scope([], b"AWSAccessKeyId=x&Signature=y&Expires=1"))

@@ -32,6 +32,11 @@ class Program:
     framework: str = ""
 
 
+def repositories() -> list[str]:
+    """The repositories of AWS's whose images are carried out here, by name."""
+    return sorted({*ALGORITHMS, *_SCRIPTS})
+
+
 def program_of(image: str, *, has_script: bool) -> Program:
     """What an image means.
 

@@ -5,6 +5,7 @@ work unchanged; what a call may do is decided by the access key's own role, ever
 """
 
 from datetime import UTC, datetime
+from itertools import product
 from urllib.parse import quote
 
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
@@ -33,11 +34,11 @@ class IamOperations:
     @operation("iam", "SimulatePrincipalPolicy", Action.READ, partly="Every action that is named counts as allowed.")
     def simulate_principal_policy(self, call: Call, request: Request) -> Answer:  # noqa: ARG002 - it is asked of a role
         """Allowed: a role limits nothing here, the access key does."""
-        resources = request.get("ResourceArns") or ["*"]
+        asked = product(request["ActionNames"], request.get("ResourceArns") or ["*"])
         return {
             "EvaluationResults": [
-                {"EvalActionName": action, "EvalResourceName": resources[0], "EvalDecision": "allowed"}
-                for action in request["ActionNames"]
+                {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": "allowed"}
+                for action, resource in asked
             ],
             "IsTruncated": False,
         }

@@ -4,8 +4,8 @@ What makes and removes buckets is looked at here, for buckets belong to projects
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
@@ -15,12 +15,18 @@ from starlette.types import Message, Receive, Scope, Send
 from modelyard.control.buckets.errors import BucketTakenError
 from modelyard.control.buckets.service import BucketService
 from modelyard.errors import ModelyardError
-from modelyard.facades.aws.s3.resigning import resigned
+from modelyard.facades.aws.s3 import chunks, policies
+from modelyard.facades.aws.s3.bodies import begun
+from modelyard.facades.aws.s3.chunks import SignedChunks
+from modelyard.facades.aws.s3.forms import Form, read_form
+from modelyard.facades.aws.s3.passing import StoreAnswer, not_done
+from modelyard.facades.aws.s3.resigning import resigned, unframed
 from modelyard.facades.aws.wire.answers import WireAnswer
 from modelyard.facades.aws.wire.codec import bind, serialize
 from modelyard.facades.aws.wire.errors import AwsError, s3_error
 from modelyard.facades.aws.wire.identity import Installation, identify
 from modelyard.facades.aws.wire.plain_errors import s3_answer
+from modelyard.facades.aws.wire.recognition import is_form
 from modelyard.facades.aws.wire.requests import WireRequest
 from modelyard.facades.aws.wire.signatures import Signature, SignatureKind, signature_of
 from modelyard.facades.aws.wire.verification import UNSIGNED
@@ -29,7 +35,6 @@ from modelyard.storage.objects import S3Location
 from modelyard.types.access import Action, Principal
 
 _READING = ("GET", "HEAD", "OPTIONS")
-_SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 _OK = range(200, 300)
 _OWN_QUERY_PREFIXES = ("x-amz-", "awsaccesskeyid", "signature", "expires", "x-id")
 
@@ -48,10 +53,6 @@ class Store(Protocol):
     def host(self) -> str:
         """That requests to the store must carry; empty: the client's own."""
 
-    @property
-    def has_our_keys(self) -> bool:
-        """Whether it checks signatures by our access keys too."""
-
     def ready(self) -> S3Location:
         """See control.buckets.contracts."""
 
@@ -67,7 +68,7 @@ class Target:
 
     @classmethod
     def of(cls, request: WireRequest) -> "Target":
-        """From path and query; buckets are in the path, never in the host."""
+        """From path and query."""
         bucket, _, key = request.raw_path.lstrip("/").partition("/")
         is_bare = all(name.lower().startswith(_OWN_QUERY_PREFIXES) for name in request.query)
         return cls(request.method, unquote(bucket), unquote(key), is_bare)
@@ -94,9 +95,9 @@ class S3Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         request, request_id = WireRequest.of(scope), new_id("s3")
-        target = Target.of(request)
         try:
-            answer = await self._answer(scope, receive, send, request, target, request_id)
+            handle = self._take_form if is_form(scope) else self._answer
+            answer = await handle(scope, receive, send, request, request_id)
         except AwsError as error:
             answer = s3_answer(error, request_id)
         except ModelyardError as error:
@@ -106,29 +107,72 @@ class S3Application:
             await Response(body, answer.status, dict(answer.headers))(scope, receive, send)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, request: WireRequest, target: Target, request_id: str
+        self, scope: Scope, receive: Receive, send: Send, request: WireRequest, request_id: str
     ) -> WireAnswer | None:
         """An answer of ours, or None where the store has answered."""
         signature = signature_of(request)
-        principal = await run_in_threadpool(self._admit, request, signature, target)
+        addressed = replace(request, raw_path=request.path_style)
+        target = Target.of(addressed)
+        principal, secret = await run_in_threadpool(self._admit, request, signature, target)
         if not target.bucket:
             return await run_in_threadpool(self._list_buckets, request, principal, request_id)
         location = await run_in_threadpool(self._store.ready)
-        outgoing = scope if self._is_stores_to_check(request, signature) else self._signed(scope, request, location)
-        seen = _Status(send)
+        body: Receive = receive
+        if request.headers.get("x-amz-content-sha256", "") in (chunks.PLAIN, chunks.WITH_TRAILER):
+            body = _proven(request, receive, signature, secret)
+            scope, addressed = unframed(scope, addressed)
+        incoming = await begun(request, body)
+        if incoming is None:
+            return None
+        outgoing = self._signed(scope, addressed, location)
+        seen = StoreAnswer(send, is_named=True)
         if target.makes_bucket:
             await run_in_threadpool(self._claim, target.bucket, principal)
-        await self._store.relay(outgoing, cast("Any", receive), seen)
+        await self._store.relay(outgoing, incoming, seen)
         is_gone = target.removes_bucket and seen.status in _OK
         if is_gone or (target.makes_bucket and seen.status not in _OK):
             await run_in_threadpool(self._buckets.release, target.bucket)
         if target.makes_bucket or target.removes_bucket:
             path = f"/aws/s3/{target.bucket}"
             await run_in_threadpool(self._installation.note, principal, target.method, path, seen.status)
+        if seen.is_kept_back:
+            bound = bind("s3", addressed)
+            raise not_done(bound.name if bound else f"{target.method} {target.bucket}")
         return None
 
-    def _admit(self, request: WireRequest, signature: Signature, target: Target) -> Principal:
-        """The caller, if he may do this.
+    async def _take_form(
+        self, scope: Scope, receive: Receive, send: Send, request: WireRequest, request_id: str
+    ) -> WireAnswer | None:
+        """Store the file of a browser's form; None where the store has refused it."""
+        del request_id
+        bucket = Target.of(replace(request, raw_path=request.path_style)).bucket
+        form = await read_form(request, receive, lambda fields: self._admit_form(fields, bucket))
+        try:
+            location = await run_in_threadpool(self._store.ready)
+            put = form.scope(scope, bucket)
+            outgoing = self._signed(put, WireRequest.of(put), location)
+            seen = _Stored(send)
+            await self._store.relay(outgoing, _body_of(form, receive), seen)
+        finally:
+            form.file.close()
+        return form.answer(request, bucket, seen.etag) if seen.is_stored else None
+
+    def _admit_form(self, fields: dict[str, str], bucket: str) -> tuple[int, int]:
+        """Between how many bytes the file may have.
+
+        Raises:
+            AwsError, ModelyardError: the policy does not allow this form, or its author may not write here.
+        """
+        installation, claimed = self._installation, policies.key_of(fields)
+        key = installation.access_keys.find(claimed.access_key, claimed.session_token)
+        policies.check_signature(fields, key.secret)
+        principal = Principal(id=key.id, name=key.name, role=key.role, project=key.project, expires_at=key.expires_at)
+        installation.guard.check(principal, Action.WRITE, key.project)
+        self._check_bucket(bucket, key.project)
+        return policies.allowed_sizes(fields, bucket, installation.clock.now())
+
+    def _admit(self, request: WireRequest, signature: Signature, target: Target) -> tuple[Principal, str]:
+        """The caller, if he may do this, and his key's secret.
 
         Raises:
             AwsError: a signature that does not hold, or somebody else's bucket.
@@ -144,7 +188,7 @@ class S3Application:
             self._check_bucket(target.bucket, project)
         if source := request.headers.get("x-amz-copy-source"):
             self._check_bucket(unquote(source).lstrip("/").partition("/")[0], project)
-        return principal
+        return principal, installation.access_keys.find(signature.access_key, signature.session_token).secret
 
     def _check_bucket(self, bucket: str, project: str) -> None:
         owner = self._buckets.owner(bucket)
@@ -171,39 +215,48 @@ class S3Application:
         answer = {"Buckets": buckets, "Owner": {"ID": project, "DisplayName": project}}
         return serialize(bound, answer, request_id)
 
-    def _is_stores_to_check(self, request: WireRequest, signature: Signature) -> bool:
-        """Whether the caller's own signature goes on to the store: each chunk of such a body is signed by the caller.
-
-        Raises:
-            AwsError: the store does not know the caller's key.
-        """
-        if not request.headers.get("x-amz-content-sha256", "").startswith(_SIGNED_CHUNKS):
-            return False
-        if not self._store.has_our_keys or signature.session_token:
-            raise AwsError(
-                "NotImplemented",
-                "Bodies that are signed chunk by chunk are taken with permanent access keys and the platform's own "
-                "store only. Let the client sign the whole payload, or use TLS.",
-                status=501,
-            )
-        return True
-
     def _signed(self, scope: Scope, request: WireRequest, location: S3Location) -> Scope:
         host = self._store.host
         return resigned(scope, request, location, host or request.host, has_key_service=bool(host))
 
 
-class _Status:
-    """Passes an answer on and remembers its status."""
+class _Stored:
+    """Keeps back that a form's file was stored, for the form says how that is told; passes on why it was not."""
 
     def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status = 0
+        self._answer = StoreAnswer(send, is_named=False)
+        self.is_stored = False
+        self.etag = ""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-        await self._send(message)
+            self.is_stored = message["status"] in _OK
+            self.etag = dict(message["headers"]).get(b"etag", b"").decode("latin-1")
+        if not self.is_stored:
+            await self._answer(message)
+
+
+def _body_of(form: Form, receive: Receive) -> Any:
+    """The file of a form, and then the news that the client has gone."""
+    is_read = False
+
+    async def body() -> Any:
+        nonlocal is_read
+        if is_read:
+            return await receive()
+        message = await form.receive()
+        is_read = not message["more_body"]
+        return message
+
+    return body
+
+
+def _proven(request: WireRequest, receive: Receive, signature: Signature, secret: str) -> SignedChunks:
+    length = request.headers.get("x-amz-decoded-content-length", "")
+    if not (length.isascii() and length.isdigit()):
+        raise AwsError("MissingContentLength", "A body in chunks needs x-amz-decoded-content-length.", status=411)
+    has_trailer = request.headers["x-amz-content-sha256"] == chunks.WITH_TRAILER
+    return SignedChunks(receive, signature, secret, int(length), has_trailer=has_trailer)
 
 
 def _payload(request: WireRequest) -> str:

@@ -1,10 +1,12 @@
 """Requests to S3 signed anew with the store's own keys, in place of the caller's."""
 
+from dataclasses import replace
 from typing import Any
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from modelyard.facades.aws.wire.requests import WireRequest
@@ -26,6 +28,26 @@ _PRESIGNED = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Si
 _QUERY_OF_CALLER = frozenset(
     ("AWSAccessKeyId", "Signature", "Expires", "x-amz-security-token", *(f"X-Amz-{name}" for name in _PRESIGNED))
 )
+
+
+def unframed(scope: Scope, request: WireRequest) -> tuple[Scope, WireRequest]:
+    """Without the signatures of a body's chunks, which were checked; what is signed anew says so.
+
+    A body with a trailer keeps its framing, for the trailer's sake; any other goes on as it is.
+    """
+    length = request.headers.get("x-amz-decoded-content-length", "")
+    has_trailer = request.headers.get("x-amz-content-sha256", "").endswith("-TRAILER")
+    left_out = {b"content-length", b"transfer-encoding", b"x-amz-content-sha256", b"content-encoding"}
+    added = [(b"transfer-encoding", b"chunked"), (b"x-amz-content-sha256", b"STREAMING-UNSIGNED-PAYLOAD-TRAILER")]
+    if not has_trailer:
+        left_out.add(b"x-amz-decoded-content-length")
+        added = [(b"content-length", length.encode()), (b"x-amz-content-sha256", UNSIGNED.encode())]
+    encodings = [each.strip() for each in request.headers.get("content-encoding", "").split(",")]
+    if kept := ",".join(each for each in encodings if each not in ("", "aws-chunked")):
+        added.append((b"content-encoding", kept.encode("latin-1")))
+    headers = [pair for pair in scope["headers"] if pair[0] not in left_out]
+    changed = {**scope, "headers": headers + added}
+    return changed, replace(request, headers=Headers(raw=changed["headers"]))
 
 
 def resigned(scope: Scope, request: WireRequest, location: S3Location, host: str, *, has_key_service: bool) -> Scope:

@@ -22,4 +22,7 @@ PASSED_ON = frozenset(
         "UploadPart",
     )
 )
-REFUSED = "Not taken: forms with a POST policy, and buckets in the host's name."
+ALSO = (
+    "Taken as well: presigned addresses of both signature versions, browser forms with a POST policy, bodies signed "
+    "chunk by chunk, and buckets in the host's name."
+)

@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from modelyard.errors import ModelyardError
 from modelyard.facades.aws.wire.answers import WireAnswer
 from modelyard.facades.aws.wire.codec import Bound, bind, parse, serialize, serialize_error
-from modelyard.facades.aws.wire.errors import AwsError, aws_error
+from modelyard.facades.aws.wire.errors import AwsError, aws_error, in_protocol
 from modelyard.facades.aws.wire.identity import Installation, identify
 from modelyard.facades.aws.wire.operations import Answer, Call, Catalog, Operation, Request
 from modelyard.facades.aws.wire.plain_errors import plain_error
+from modelyard.facades.aws.wire.recognition import is_form
 from modelyard.facades.aws.wire.requests import WireRequest
 from modelyard.facades.aws.wire.routing import SERVICES, candidates
 from modelyard.facades.aws.wire.signatures import Signature, signature_of
@@ -59,6 +60,9 @@ class AwsApplication:
         request_id = new_id("aws")
         request = WireRequest.of(scope)
         try:
+            if is_form(scope):
+                await self._streams["s3"](scope, receive, send)
+                return
             signature = signature_of(request)
             names = candidates(request, signature.service)
             stream = self._streams.get(names[0]) if names else None
@@ -88,9 +92,9 @@ class AwsApplication:
             handled = await run_in_threadpool(self._prepare, service, bound, request, signature, request_id)
             answer = serialize(bound, await _run(*handled, receive), request_id)
         except AwsError as error:
-            answer = serialize_error(bound, error, request_id)
+            answer = serialize_error(bound, in_protocol(error, bound.protocol), request_id)
         except ModelyardError as error:
-            answer = serialize_error(bound, aws_error(error, bound.protocol), request_id)
+            answer = serialize_error(bound, in_protocol(aws_error(error), bound.protocol), request_id)
         except Exception:  # noqa: BLE001 - a client waits for an answer in its form, whatever happened
             _log.exception("aws operation failed", service=service, operation=bound.name, request_id=request_id)
             words = f"The platform met a defect in {bound.name}. Look for {request_id} in control.log and report it."

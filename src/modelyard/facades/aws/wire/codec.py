@@ -23,6 +23,7 @@ from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import NotFound
 
 from modelyard.facades.aws.wire.answers import WireAnswer
+from modelyard.facades.aws.wire.constraints import in_words, violations
 from modelyard.facades.aws.wire.errors import AwsError, validation_error
 from modelyard.facades.aws.wire.requests import WireRequest
 
@@ -101,7 +102,7 @@ def check_input(bound: Bound, members: Mapping[str, Any]) -> None:
     """Nothing if the members are what the operation takes.
 
     Raises:
-        AwsError: one is missing, or its type, length or range is wrong.
+        AwsError: one is missing, or its type, length, range, form or value is wrong.
     """
     shape = bound.model.input_shape
     if shape is None:
@@ -109,6 +110,8 @@ def check_input(bound: Bound, members: Mapping[str, Any]) -> None:
     report = ParamValidator().validate(members, shape)
     if report.has_errors():
         raise validation_error(f"{bound.name}: {report.generate_report()}")
+    if found := violations(members, shape):
+        raise validation_error(in_words(found))
 
 
 def serialize(bound: Bound, answer: Mapping[str, Any], request_id: str) -> WireAnswer:

@@ -63,14 +63,22 @@ _XML_CODES = {
     "ExpiredTokenException": "ExpiredToken",
     "AccessDeniedException": "AccessDenied",
     "ValidationException": "ValidationError",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
 }
 """What services of the query protocol (STS, IAM) call the same faults."""
 
 
-def aws_error(error: errors.ModelyardError, protocol: str = "json") -> AwsError:
+def aws_error(error: errors.ModelyardError) -> AwsError:
     """One of our errors in AWS's words; its hint goes into the message, for clients show nothing else."""
     code, status = next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
-    return AwsError(_XML_CODES.get(code, code) if protocol == "query" else code, words(error), status=status)
+    return AwsError(code, words(error), status=status)
+
+
+def in_protocol(error: AwsError, protocol: str) -> AwsError:
+    """The error as services of this protocol call it."""
+    if protocol != "query" or error.code not in _XML_CODES:
+        return error
+    return AwsError(_XML_CODES[error.code], error.message, status=error.status, members=error.members)
 
 
 _S3_CODES: dict[type[errors.ModelyardError], str] = {

@@ -7,6 +7,9 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+_BEFORE_S3 = ".s3."
+_BELOW_LOCALHOST = ".localhost"
+
 
 @dataclass(frozen=True)
 class WireRequest:
@@ -54,6 +57,12 @@ class WireRequest:
         """The address without path and query."""
         return f"{self.scheme}://{self.host}"
 
+    @property
+    def path_style(self) -> str:
+        """The path with the bucket at its beginning, wherever a client of S3 has put it."""
+        bucket = bucket_in(self.host)
+        return f"/{bucket}{self.raw_path}" if bucket else self.raw_path
+
     @cached_property
     def query(self) -> dict[str, str]:
         """Decoded; of a name that is there twice, the last."""
@@ -65,3 +74,19 @@ class WireRequest:
         if not self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             return {}
         return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def bucket_in(host: str) -> str:
+    """The bucket that a host's name says (`wine.s3.ml.example.com`); empty: none.
+
+    Buckets are told from other names as at Amazon, by a label `s3` after them; and below `localhost`, which every
+    bucket's name may stand before.
+
+    Source: "Virtual hosting of general purpose buckets" (S3 User Guide).
+    """
+    name = host.partition(":")[0].lower()
+    before, mark, _ = name.rpartition(_BEFORE_S3)
+    if mark:
+        return before
+    bucket = name.removesuffix(_BELOW_LOCALHOST)
+    return bucket if bucket not in (name, "s3") else ""

@@ -55,10 +55,10 @@ def check_signature(signature: Signature, request: WireRequest, secret: str, pay
         AwsError: it was another secret, or the request was changed on its way.
     """
     if signature.kind in (SignatureKind.V4_HEADER, SignatureKind.V4_QUERY):
-        expected = _sign_v4(signature, request, secret, payload_sha256)
+        expected = [_sign_v4(signature, request, secret, payload_sha256)]
     else:
-        expected = _sign_v2(signature, request, secret)
-    if not hmac.compare_digest(expected.encode(), signature.value.encode()):
+        expected = [_sign_v2(signature, request, secret, path) for path in _resources(request)]
+    if not any(hmac.compare_digest(each.encode(), signature.value.encode()) for each in expected):
         raise _mismatch(signature)
 
 
@@ -110,7 +110,14 @@ def _canonical_query(url: str) -> str:
     return str(SigV4Auth(None, "", "")._canonical_query_string_url(urlsplit(url)))  # noqa: SLF001 - part of the reference
 
 
-def _sign_v2(signature: Signature, request: WireRequest, secret: str) -> str:
+def _resources(request: WireRequest) -> tuple[str, ...]:
+    """What version 2 may call the resource: a bucket's path ends with a slash or does not, as the client likes."""
+    path = request.path_style
+    is_bucket = "/" not in path.strip("/")
+    return (f"{path.rstrip('/')}/", path.rstrip("/") or "/") if is_bucket else (path,)
+
+
+def _sign_v2(signature: Signature, request: WireRequest, secret: str, resource: str) -> str:
     headers = HTTPHeaders()
     for name, value in request.headers.items():
         headers.add_header(name, value)
@@ -126,7 +133,9 @@ def _sign_v2(signature: Signature, request: WireRequest, secret: str) -> str:
     pairs = [pair for pair in request.raw_query.split("&") if pair.partition("=")[0] not in _OWN_QUERY]
     split = urlsplit(f"{request.base_url}{request.raw_path}?{'&'.join(pairs)}")
     return str(
-        _DatedHmac(Credentials(signature.access_key, secret), date).get_signature(request.method, split, headers)
+        _DatedHmac(Credentials(signature.access_key, secret), date).get_signature(
+            request.method, split, headers, auth_path=resource
+        )
     )
 
 

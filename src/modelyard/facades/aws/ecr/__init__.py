@@ -1,0 +1,1 @@
+"""ECR: the names of images that mean something here."""

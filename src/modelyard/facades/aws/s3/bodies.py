@@ -1,0 +1,30 @@
+"""Bodies on their way to the store."""
+
+from starlette.types import Message, Receive
+
+from modelyard.facades.aws.wire.requests import WireRequest
+
+
+async def begun(request: WireRequest, body: Receive) -> Receive | None:
+    """The same body once its first bytes are there; None if the client has left before.
+
+    SeaweedFS stores an empty object, over what was there, when a client leaves between the head and the body: such a
+    request must not reach it.
+    """
+    is_expected = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if not is_expected:
+        return body
+    first = await body()
+    while first["type"] == "http.request" and not first.get("body") and first.get("more_body"):
+        first = await body()
+    return None if first["type"] != "http.request" else after(first, body)
+
+
+def after(first: Message, rest: Receive) -> Receive:
+    """A body whose first message was taken already."""
+    waiting = [first]
+
+    async def receive() -> Message:
+        return waiting.pop() if waiting else await rest()
+
+    return receive

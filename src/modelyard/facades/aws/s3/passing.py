@@ -1,0 +1,46 @@
+"""What the store answers, as it goes on to the client."""
+
+from starlette.types import Message, Send
+
+from modelyard.facades.aws.wire.errors import AwsError
+
+_NOT_DONE = (405, 501)
+_OF_STORE = (b"server", b"date", b"seaweed-")
+
+
+class StoreAnswer:
+    """Passes an answer on and remembers its status; what is the store's own business is left out.
+
+    Args:
+        send: the client's.
+        is_named: whether an answer "not implemented" is kept back, for the caller to name the operation in one of his
+            own.
+    """
+
+    def __init__(self, send: Send, *, is_named: bool) -> None:
+        self._send = send
+        self._is_named = is_named
+        self.status = 0
+
+    @property
+    def is_kept_back(self) -> bool:
+        """Whether nothing was passed on."""
+        return self._is_named and self.status in _NOT_DONE
+
+    async def __call__(self, message: Message) -> None:
+        """See ASGI."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [each for each in message["headers"] if not each[0].lower().startswith(_OF_STORE)]
+            message = {**message, "headers": headers}
+        if not self.is_kept_back:
+            await self._send(message)
+
+
+def not_done(operation: str) -> AwsError:
+    """The store does not know an operation."""
+    return AwsError(
+        "NotImplemented",
+        f"The S3 store does not support s3:{operation}. docs/reference/aws-operations.md lists what is tested.",
+        status=501,
+    )

@@ -1,0 +1,1 @@
+"""Search: expressions over what the other operations describe."""
