@@ -20,7 +20,7 @@ from modelyard.kit.files import write_atomic
 from modelyard.types.serving.texts import LABELS, PROBABILITIES, SENTENCE, classifier_signature
 
 _MOST_TOGETHER = 2
-_STRENGTH = 1000.0
+_STRENGTH = 400.0
 """The inverse of the penalty on weights: means of words are small numbers, so their weights are large."""
 
 
