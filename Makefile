@@ -49,7 +49,7 @@ test-tensorflow: $(VENV)/.dev ## Run the tests of TensorFlow and Keras models, i
 test-catboost: $(VENV)/.dev ## Run the tests of the catboost extra, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-catboost $(UV) sync --quiet --frozen --extra catboost
 	@.venv-catboost/bin/python -m pytest -q -n 0 tests/contract/compilation/test_catboost.py \
-		tests/contract/compilation/test_catboost_categories.py
+		tests/contract/compilation/test_catboost_categories.py tests/unit/algorithms/contract/test_catboost.py
 
 test-sagemaker: $(VENV)/.dev ## Run the tests with SageMaker's SDK as a client, in an environment of its own
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-sagemaker

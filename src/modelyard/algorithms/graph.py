@@ -14,6 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
+TEXT_OPSET = 20
+"""The first one that splits and joins strings."""
+
 _ML_DOMAIN, _CONTRIB_DOMAIN = "ai.onnx.ml", "com.microsoft"
 _TYPES = {
     DataType.FP32: TensorProto.FLOAT,
@@ -25,7 +28,8 @@ _TYPES = {
 class Graph:
     """A graph under construction. Methods return the name of the tensor that they make."""
 
-    def __init__(self) -> None:
+    def __init__(self, opset: int = OPSET) -> None:
+        self._opset = opset
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
@@ -35,12 +39,16 @@ class Graph:
         self._nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
+    def add_pair(self, operator: str, *inputs: str, **attributes: Any) -> tuple[str, str]:
+        """Append a node with two outputs."""
+        name = f"{operator.lower()}_{len(self._nodes)}"
+        names = f"{name}_first", f"{name}_second"
+        self._nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
+        return names
+
     def add_second(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Append a node with two outputs; the name of the second."""
-        name = f"{operator.lower()}_{len(self._nodes)}"
-        names = [f"{name}_first", f"{name}_second"]
-        self._nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
-        return names[1]
+        return self.add_pair(operator, *inputs, **attributes)[1]
 
     def add_ml(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """Append a node of the ai.onnx.ml operators."""
@@ -86,7 +94,7 @@ class Graph:
             [_value(spec) for spec in signature.outputs],
             initializer=self._constants,
         )
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_ML_DOMAIN, ML_OPSET)]
+        opsets = [helper.make_opsetid("", self._opset), helper.make_opsetid(_ML_DOMAIN, ML_OPSET)]
         if any(node.domain == _CONTRIB_DOMAIN for node in self._nodes):
             opsets.append(helper.make_opsetid(_CONTRIB_DOMAIN, 1))
         model = helper.make_model(graph, producer_name="modelyard", opset_imports=opsets, ir_version=IR_VERSION)

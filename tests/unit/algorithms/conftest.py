@@ -14,8 +14,9 @@ from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import DatasetRef, JobRecipe
 from modelyard.types.models import DataReference
 
-# The convolutional network is tested where PyTorch, an extra, is installed.
-collect_ignore = [] if importlib.util.find_spec("torch") else ["test_cnn.py"]
+# What extras add is tested where they are installed.
+_EXTRAS = {"test_cnn.py": "torch", "contract/test_catboost.py": "catboost"}
+collect_ignore = [file for file, package in _EXTRAS.items() if not importlib.util.find_spec(package)]
 
 
 class Workshop:

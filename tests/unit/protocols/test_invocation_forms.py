@@ -59,6 +59,11 @@ def answer(form: AnswerForm, outputs: tuple[OutputRows, ...], accept: bytes = b"
         (AnswerForm.PREDICTED_LABEL, NUMBER, b"", b'{"predictions":[{"predicted_label":1.5},{"predicted_label":2.5}]}'),
         (AnswerForm.PROBABILITIES, THREE, b"", b"[0.25,0.25,0.5]"),
         (AnswerForm.PROBABILITIES, BINARY, b"", b"[[0.25,0.75],[0.5,0.5]]"),
+        (AnswerForm.SCORES, NUMBER, b"", b'{"scores":[{"score":1.5},{"score":2.5}]}'),
+        (AnswerForm.SCORES, NUMBER, b"text/csv", b"1.5\n2.5\n"),
+        (AnswerForm.SCORES, NUMBER, b"application/jsonlines", b'{"score":1.5}\n{"score":2.5}\n'),
+        (AnswerForm.COLUMNS, NUMBER, b"", b'{"prediction":[1.5,2.5]}'),
+        (AnswerForm.COLUMNS, BINARY, b"", b'{"probabilities":[[0.25,0.75],[0.5,0.5]]}'),
     ],
 )
 def test_each_form_is_written_as_its_algorithm_writes_it(

@@ -11,5 +11,18 @@ ALGORITHMS: Mapping[str, str] = {
     "pca": "pca",
     "knn": "knn",
     "factorization-machines": "factorization-machines",
+    "randomcutforest": "random-cut-forest",
+    "blazingtext": "blazingtext",
+    "forecasting-deepar": "deepar",
+    **{
+        f"{prefix}{library}{suffix}": f"{library}{kind}"
+        for library in ("lightgbm", "catboost")
+        for prefix, suffix, kind in (
+            ("", "", ""),
+            ("sagemaker-", "", ""),
+            ("", "-classification-model", "-classification"),
+            ("", "-regression-model", "-regression"),
+        )
+    },
 }
 """Repository -> name of the algorithm here."""

@@ -16,14 +16,15 @@ class BuiltInJob:
     root: Path
     given: dict[str, str]
     content_types: dict[str, str]
+    algorithm: str
 
     @classmethod
-    def read(cls, root: Path) -> "BuiltInJob":
+    def read(cls, root: Path, algorithm: str) -> "BuiltInJob":
         """What stands below `root`."""
         config = root / "input" / "config"
         inputs = json.loads((config / "inputdataconfig.json").read_text(encoding="utf-8"))
         given = json.loads((config / "hyperparameters.json").read_text(encoding="utf-8"))
-        return cls(root, given, {name: channel.get("ContentType", "") for name, channel in inputs.items()})
+        return cls(root, given, {name: channel.get("ContentType", "") for name, channel in inputs.items()}, algorithm)
 
     @property
     def data(self) -> Path:

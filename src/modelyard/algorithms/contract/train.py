@@ -20,6 +20,15 @@ MODULES = {
     "pca": "pca",
     "knn": "knn",
     "factorization-machines": "factorization_machines",
+    "random-cut-forest": "trees.random_cut_forest",
+    "blazingtext": "texts.blazingtext",
+    "deepar": "deepar",
+    "lightgbm": "trees.lightgbm",
+    "lightgbm-classification": "trees.lightgbm",
+    "lightgbm-regression": "trees.lightgbm",
+    "catboost": "trees.catboost",
+    "catboost-classification": "trees.catboost",
+    "catboost-regression": "trees.catboost",
 }
 
 
@@ -32,7 +41,7 @@ def train(name: str, root: Path) -> None:
     if name not in MODULES:
         raise AlgorithmNotFoundError(f"There is no algorithm '{name}'", hint=f"There are {', '.join(MODULES)}.")
     module = importlib.import_module(f"modelyard.algorithms.contract.builtin.{MODULES[name]}")
-    module.train(BuiltInJob.read(root))
+    module.train(BuiltInJob.read(root, name))
 
 
 def main(name: str, root: Path) -> int:

@@ -16,6 +16,7 @@ from modelyard.types.serving.answers import AnswerForm
 from modelyard.types.serving.hosting import ModelContainer
 
 _XGBOOST = "xgboost-model"
+_GRAPH = "model.onnx"
 _CODE = "code"
 _SCRIPTS = ("inference.py", "serve.py", "predictor.py")
 _REQUIREMENTS = "requirements.txt"
@@ -97,7 +98,7 @@ def _as_handlers(folder: Path, script: str) -> None:
 def _as_artifact(folder: Path, meaning: ImageMeaning) -> AnswerForm:
     """Leave the artifact alone in the folder."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    artifact = folder / _XGBOOST if (folder / _XGBOOST).is_file() else None
+    artifact = next((folder / name for name in (_XGBOOST, _GRAPH) if (folder / name).is_file()), None)
     if artifact is None and len(files) == 1:
         artifact = files[0]
     if artifact is None:

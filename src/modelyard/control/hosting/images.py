@@ -37,8 +37,11 @@ _ALGORITHMS = {
     "image-classification": AnswerForm.PROBABILITIES,
     "kmeans": AnswerForm.NAMED,
     "pca": AnswerForm.NAMED,
-    "randomcutforest": AnswerForm.NAMED,
+    "randomcutforest": AnswerForm.SCORES,
+    "blazingtext": AnswerForm.NAMED,
+    "forecasting-deepar": AnswerForm.NAMED,
 }
+_BOOSTED = re.compile(r"(?:sagemaker-)?(?:lightgbm|catboost)(?:-(?:classification|regression)-model)?")
 _FRAMEWORKS = re.compile(r"(?:sagemaker-)?(?:scikit-learn|pytorch|tensorflow|mxnet|huggingface|autogluon)[a-z0-9-]*")
 
 
@@ -50,4 +53,6 @@ def meaning_of(image: str) -> ImageMeaning:
     repository = found["repository"].rpartition("/")[2]
     if repository in _ALGORITHMS:
         return ImageMeaning(Serving.ARTIFACT, _ALGORITHMS[repository])
+    if _BOOSTED.fullmatch(repository):
+        return ImageMeaning(Serving.ARTIFACT, AnswerForm.COLUMNS)
     return ImageMeaning(Serving.HANDLERS if _FRAMEWORKS.fullmatch(repository) else Serving.IMAGE)

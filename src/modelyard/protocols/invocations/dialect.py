@@ -17,6 +17,8 @@ from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import ModelyardError
 from modelyard.kit.foreign_names import own_name
 from modelyard.protocols.inputs import checked
+from modelyard.protocols.invocations.algorithms.series import parse_series
+from modelyard.protocols.invocations.algorithms.texts import parse_texts
 from modelyard.protocols.invocations.answers import Call
 from modelyard.protocols.invocations.aws import refusal, variant_of
 from modelyard.protocols.invocations.bodies import BodyCall, EventStreamCall
@@ -26,11 +28,14 @@ from modelyard.protocols.invocations.json_body import parse_json, parse_lines
 from modelyard.protocols.invocations.media_types import Format, Wanted, format_of, wanted
 from modelyard.protocols.invocations.npy import output_of, parse_npy
 from modelyard.types.serving.bodies import takes_bodies
+from modelyard.types.serving.forecasts import SERIES
+from modelyard.types.serving.texts import SENTENCE, WORDS
 from modelyard.types.signatures import Signature
 
 _PATH = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/(?P<verb>invocations|ping)")
 _STREAM_PATH = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/invocations-response-stream")
 _ASYNC_PATH = re.compile(r"/endpoints/[^/]+/async-invocations")
+_OWN_WORDS = (SENTENCE, WORDS, SERIES)
 _VERBS = {"invocations": Operation.INFER, "ping": Operation.ENDPOINT_READY}
 
 
@@ -60,6 +65,10 @@ class Invocations(PlainDialect):
         """See Dialect."""
         if takes_bodies(signature):
             return BodyCall(body, headers)
+        if signature.inputs[0].name in _OWN_WORDS:
+            own = parse_texts(body, headers, signature) or parse_series(body, headers, signature)
+            if own is not None:
+                return own
         answer = wanted(headers.get(b"accept"))
         npy_output = output_of(signature) if answer.format is Format.NPY else ""
         sent = headers.get(b"content-type", b"").decode("latin-1")

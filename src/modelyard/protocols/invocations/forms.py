@@ -1,7 +1,7 @@
 """Answers in the forms that SageMaker's built-in algorithms give.
 
 Source: SageMaker Developer Guide: "XGBoost, input/output interface", "Linear learner response formats", "k-NN response
-formats", "Image classification, inference".
+formats", "Image classification, inference", "RCF response formats".
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ from modelyard.types.serving.answers import AnswerForm
 _LABEL, _PROBABILITIES = "label", "probabilities"
 _LINE = orjson.OPT_APPEND_NEWLINE
 _BINARY = 2
+_NAMES = {AnswerForm.SCORES: "scores"}
 _CSV_FIRST = (AnswerForm.VALUE, AnswerForm.LABEL)
 
 
@@ -31,10 +32,13 @@ def formed(form: AnswerForm, outputs: Sequence[OutputRows], wanted: Wanted, *, i
         return Reply(b"text/csv; charset=utf-8", "".join(f"{line}\n" for line in lines).encode())
     if form is AnswerForm.PROBABILITIES:
         return Reply(b"application/json", orjson.dumps(values[0] if len(values) == 1 else values))
+    if form is AnswerForm.COLUMNS:
+        name = _PROBABILITIES if _PROBABILITIES in columns else next(iter(columns))
+        return Reply(b"application/json", orjson.dumps({name: values}))
     rows = _ROWS[form](values, columns)
     if chosen is Format.JSON_LINES:
         return Reply(wanted.media_type.encode(), b"".join(orjson.dumps(row, option=_LINE) for row in rows))
-    return Reply(b"application/json", orjson.dumps({"predictions": rows}))
+    return Reply(b"application/json", orjson.dumps({_NAMES.get(form, "predictions"): rows}))
 
 
 def _values(columns: Mapping[str, list[Any]]) -> list[Any]:
@@ -42,6 +46,10 @@ def _values(columns: Mapping[str, list[Any]]) -> list[Any]:
     if rows is None:
         return next(iter(columns.values()))
     return [row[1] if len(row) == _BINARY else row for row in rows]
+
+
+def _first(columns: Mapping[str, list[Any]]) -> list[Any]:
+    return columns.get(_PROBABILITIES) or next(iter(columns.values()))
 
 
 def _labels(columns: Mapping[str, list[Any]]) -> list[Any]:
@@ -72,11 +80,14 @@ _VALUES: Mapping[AnswerForm, Callable[[Mapping[str, list[Any]]], list[Any]]] = {
     AnswerForm.LABEL: _labels,
     AnswerForm.SCORE: _values,
     AnswerForm.PREDICTED_LABEL: _labels,
-    AnswerForm.PROBABILITIES: lambda columns: columns.get(_PROBABILITIES) or next(iter(columns.values())),
+    AnswerForm.PROBABILITIES: _first,
+    AnswerForm.SCORES: _first,
+    AnswerForm.COLUMNS: _first,
 }
 _ROWS: Mapping[AnswerForm, Callable[[list[Any], Mapping[str, list[Any]]], list[dict[str, Any]]]] = {
     AnswerForm.VALUE: lambda values, _: [{"score": value} for value in values],
     AnswerForm.LABEL: lambda values, _: [{"score": value} for value in values],
     AnswerForm.SCORE: _scores,
+    AnswerForm.SCORES: lambda values, _: [{"score": value} for value in values],
     AnswerForm.PREDICTED_LABEL: lambda values, _: [{"predicted_label": value} for value in values],
 }

@@ -12,6 +12,8 @@ class AnswerForm(StrEnum):
     SCORE: `score` (as VALUE) and, of a classifier, `predicted_label`.
     PREDICTED_LABEL: `predicted_label`, of a regressor the prediction.
     PROBABILITIES: a list of the classes' probabilities; of one row just that list.
+    SCORES: `score`, below "scores".
+    COLUMNS: an output as one list over all rows: the probabilities of a classifier, or the prediction.
     """
 
     NAMED = ""
@@ -20,3 +22,5 @@ class AnswerForm(StrEnum):
     SCORE = "score"
     PREDICTED_LABEL = "predicted-label"
     PROBABILITIES = "probabilities"
+    SCORES = "scores"
+    COLUMNS = "columns"

@@ -3,11 +3,10 @@
 import io
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -24,8 +23,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from modelyard.algorithms.contract.train import MODULES, main
+from modelyard.algorithms.contract.train import MODULES
 from modelyard.control.jobs.contract.images import ALGORITHMS
+from modelyard.testing.aws.algorithms import answers, csv, failure, train
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -36,50 +36,10 @@ def split(load: Callable[..., tuple[np.ndarray, np.ndarray]]) -> Split:
     return tuple(part.astype(np.float32) for part in train_test_split(features, labels, random_state=0))
 
 
-def csv(features: np.ndarray, labels: np.ndarray | None) -> bytes:
-    content = io.BytesIO()
-    whole = features if labels is None else np.column_stack([labels, features])
-    np.savetxt(content, whole, delimiter=",", fmt="%.9g")
-    return content.getvalue()
-
-
-def train(
-    root: Path,
-    name: str,
-    hyperparameters: Mapping[str, object],
-    channels: Mapping[str, Mapping[str, bytes]],
-    content_type: str = "text/csv",
-) -> int:
-    """Run an algorithm on files of channels; its exit code."""
-    (root / "input" / "config").mkdir(parents=True)
-    (root / "output").mkdir()
-    (root / "model").mkdir()
-    told = {name: {"ContentType": content_type} for name in channels}
-    (root / "input" / "config" / "inputdataconfig.json").write_text(json.dumps(told))
-    texts = {name: str(value) for name, value in hyperparameters.items()}
-    (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(texts))
-    for channel, files in channels.items():
-        for path, content in files.items():
-            file = root / "input" / "data" / channel / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-    return main(name, root)
-
-
-def answers(root: Path, features: np.ndarray, name: str = "features") -> dict[str, np.ndarray]:
-    session = onnxruntime.InferenceSession(str(root / "model" / "model.onnx"))
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, {name: features}), strict=True))
-
-
 def booster_of(root: Path) -> xgboost.Booster:
     booster = xgboost.Booster()
     booster.load_model(bytearray((root / "model" / "xgboost-model").read_bytes()))
     return booster
-
-
-def failure(root: Path) -> str:
-    return (root / "output" / "failure").read_text()
 
 
 def test_each_name_of_an_image_has_a_program():

@@ -37,6 +37,13 @@ def names(folder: Path) -> set[str]:
         ("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest", Serving.ARTIFACT, AnswerForm.VALUE),
         ("382416733822.dkr.ecr.us-east-1.amazonaws.com/linear-learner:1", Serving.ARTIFACT, AnswerForm.SCORE),
         ("390948362332.dkr.ecr.cn-north-1.amazonaws.com.cn/knn:1", Serving.ARTIFACT, AnswerForm.PREDICTED_LABEL),
+        ("522234722520.dkr.ecr.us-east-1.amazonaws.com/randomcutforest:1", Serving.ARTIFACT, AnswerForm.SCORES),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/lightgbm:4", Serving.ARTIFACT, AnswerForm.COLUMNS),
+        (
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com/catboost-regression-model:1",
+            Serving.ARTIFACT,
+            AnswerForm.COLUMNS,
+        ),
         (SKLEARN, Serving.HANDLERS, AnswerForm.NAMED),
         ("763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-inference:2.1-cpu", Serving.HANDLERS, AnswerForm.NAMED),
         ("111122223333.dkr.ecr.us-west-2.amazonaws.com/our-scorer:3", Serving.IMAGE, AnswerForm.NAMED),

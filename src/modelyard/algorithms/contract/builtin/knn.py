@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.algorithms.contract.builtin.graphs import numbers, squared_distances, write_graph
+from modelyard.algorithms.contract.builtin.scoring import answers
 from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import read_table
 from modelyard.algorithms.errors import TooFewRowsError
 from modelyard.algorithms.graph import Graph
 
 CLASSIFIER, REGRESSOR = "classifier", "regressor"
-_MEASURED_AT_ONCE = 1000
 
 
 def train(job: BuiltInJob) -> None:
@@ -27,10 +27,10 @@ def train(job: BuiltInJob) -> None:
     _write(job, kind, points, labels, neighbours)
     if job.has("test"):
         test = read_table(job.data / "test", job.content_types["test"])
-        answers = _answers(job, test.features)
+        found = answers(job, test.features)
         truth = test.labelled()
         is_class = kind == CLASSIFIER
-        value = float((answers == truth).mean()) if is_class else float(((answers - truth) ** 2).mean())
+        value = float((found == truth).mean()) if is_class else float(((found - truth) ** 2).mean())
         job.metric("test:accuracy" if is_class else "test:mse", value, 0)
         job.log(f"#quality_metric: host=algo-1, test {'accuracy' if is_class else 'mse'} <score>={value}")
 
@@ -52,13 +52,3 @@ def _write(
         flat = graph.add("Reshape", best, graph.constant(np.array([-1], dtype=np.int64)))
         graph.add("Gather", graph.constant(values.astype(np.float32)), flat, output="predicted_label", axis=0)
     write_graph(job, graph, points.shape[1], numbers("predicted_label"))
-
-
-def _answers(job: BuiltInJob, features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the written model says."""
-    import onnxruntime  # noqa: PLC0415 - only where there is something to measure
-
-    session = onnxruntime.InferenceSession(str(job.model / "model.onnx"), providers=["CPUExecutionProvider"])
-    starts = range(0, len(features), _MEASURED_AT_ONCE)
-    parts = [session.run(None, {"features": features[start : start + _MEASURED_AT_ONCE]})[0] for start in starts]
-    return np.concatenate(parts)

@@ -11,6 +11,9 @@ from modelyard.algorithms.contract.formats import recordio
 from modelyard.algorithms.errors import ChannelInvalidError
 
 CSV, LIBSVM, RECORDIO, PARQUET = "text/csv", "text/libsvm", "application/x-recordio-protobuf", "application/x-parquet"
+CATEGORIES = "categorical_index.json"
+"""A file beside the tables, which says which of their columns are categories."""
+
 _OTHER_NAMES = {
     "csv": CSV,
     "libsvm": LIBSVM,
@@ -57,7 +60,8 @@ def read_table(folder: Path, content_type: str, *, is_labelled: bool = True, wid
     kind, _, options = content_type.lower().replace(" ", "").partition(";")
     kind = _OTHER_NAMES.get(kind, kind or CSV)
     has_label = is_labelled if "label_size=" not in options else "label_size=0" not in options
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    found = folder.rglob("*") if folder.is_dir() else ()
+    files = sorted(path for path in found if path.is_file() and path.name != CATEGORIES)
     if not files:
         raise ChannelInvalidError(
             f"The channel '{folder.name}' has no files", hint="Name a prefix that has some.", field="channels"

@@ -19,8 +19,7 @@ _SCRIPTS = {
     "sagemaker-base-python": "",
     "sagemaker-distribution-prod": "",
 }
-_KNOWN = ("autogluon", "blazingtext", "forecasting", "object-detection", "object2vec", "seq2seq", "semantic", "topic")
-_KNOWN_WORDS = (*_KNOWN, "lda", "ntm", "ipinsights")
+_KNOWN = ("autogluon", "ipinsights", "lda", "ntm", "object-detection", "object2vec", "semantic", "seq2seq", "topic")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,7 @@ def program_of(image: str, *, has_script: bool) -> Program:
             hint="Set the hyper-parameters sagemaker_program and sagemaker_submit_directory, or an entry point.",
             field="hyperparameters.sagemaker_program",
         )
-    if any(repository.startswith(word) for word in _KNOWN_WORDS):
+    if any(repository.startswith(word) for word in _KNOWN):
         raise ContractInvalidError(
             f"The algorithm '{repository}' is not built in here",
             hint=f"There are {', '.join(sorted(set(ALGORITHMS)))}; or push an image of your own that does it.",

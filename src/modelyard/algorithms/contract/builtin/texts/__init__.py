@@ -1,0 +1,1 @@
+"""BlazingText: sentences and words."""

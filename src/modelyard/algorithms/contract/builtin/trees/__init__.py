@@ -1,0 +1,1 @@
+"""Boosted trees and trees of random cuts."""
