@@ -121,7 +121,7 @@ def test_a_classifier_of_texts_is_found_and_answers_at_an_endpoint(tmp_path: Pat
         report = client.automl.report(job.id)
         assert report.task == "text-classification"
         assert report.leaderboard()[0].score < report.feasibility.guess
-        assert client.models.get("parts:1").card.task == "text-classification"
+        assert client.models.get("parts:1").manifest.card.task == "text-classification"
         client.endpoints.deploy("parts", "parts:1", wait=True)
         answer = client.predict("parts", {"sentence": "Multidimensional Gaussian filter of an image."})
         assert answer.labels == ["images"]
