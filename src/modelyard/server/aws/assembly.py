@@ -45,7 +45,9 @@ def build_aws(parts: AwsParts) -> ASGIApp:
 
 def _holders(parts: AwsParts) -> Iterator[object]:
     """The objects whose marked methods are the operations, service by service."""
-    from modelyard.facades.aws.iam.operations import IamOperations  # noqa: PLC0415 - the extra's libraries
+    from modelyard.facades.aws.cloudwatch.alarms import AlarmOperations  # noqa: PLC0415 - the extra's libraries
+    from modelyard.facades.aws.cloudwatch.metrics import MetricOperations  # noqa: PLC0415
+    from modelyard.facades.aws.iam.operations import IamOperations  # noqa: PLC0415
     from modelyard.facades.aws.logs.operations import LogOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.asynchronous import AsyncOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.configs import EndpointConfigOperations  # noqa: PLC0415
@@ -61,6 +63,8 @@ def _holders(parts: AwsParts) -> Iterator[object]:
     yield TagOperations(documents)
     yield LogOperations(documents, parts.jobs.read_log)
     yield TrainingJobOperations(parts.jobs.contracts, documents, context.clock, context.settings.job_memory_bytes)
+    yield MetricOperations(hosting.series)
+    yield AlarmOperations(hosting.alarms)
     yield ModelOperations(documents, hosting.service)
     yield EndpointConfigOperations(documents)
     yield EndpointOperations(documents, hosting.service)
