@@ -13,6 +13,7 @@ from modelyard.control.documents.service import DocumentService
 from modelyard.control.endpoints.errors import EndpointExistsError
 from modelyard.control.endpoints.schemas import VariantSpec
 from modelyard.control.endpoints.service import EndpointService
+from modelyard.control.hosting.alarms.alarms import MetricAlarms
 from modelyard.control.hosting.records import (
     ENDPOINT,
     MODEL,
@@ -46,11 +47,13 @@ class HostingCarrier:
         documents: DocumentService,
         endpoints: EndpointService,
         registration: ModelRegistration,
+        alarms: MetricAlarms,
     ) -> None:
         self._service = service
         self._documents = documents
         self._endpoints = endpoints
         self._registration = registration
+        self._alarms = alarms
         self._pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="hosting")
         self._running: dict[str, Future[None]] = {}
         self._lock = threading.Lock()
@@ -184,7 +187,11 @@ class HostingCarrier:
     def _moved(self, project: str, name: str, hosted: HostedEndpoint, change: Change) -> HostedEndpoint:
         rollout = self._endpoints.get(project, own_name(name)).rollout
         if rollout is not None and rollout.id == change.rollout and rollout.status is RolloutStatus.RUNNING:
-            return hosted
+            alarm = self._alarms.firing(project, change.alarms)
+            if not alarm:
+                return hosted
+            self._endpoints.roll_back(project, own_name(name))
+            return _given_up(hosted, f"The update was rolled back while the traffic moved. {alarm}")
         if rollout is None or rollout.id != change.rollout or rollout.status is RolloutStatus.COMPLETED:
             return _settled(hosted, change)
         return replace(hosted, phase=Phase.SERVED, change=None, reason=rollout.reason)

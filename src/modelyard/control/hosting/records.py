@@ -28,12 +28,19 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Other variants for an endpoint. `label`: the caller's name of this state; `rollout`: ours, once it has begun."""
+    """Other variants for an endpoint.
+
+    Attributes:
+        label: the caller's name of this state.
+        alarms: names of alarms that send the change back when one goes off while the traffic moves.
+        rollout: ours, once it has begun.
+    """
 
     label: str
     variants: tuple[HostedVariant, ...]
     plan: RolloutPlan
     capture: DataCapture | None = None
+    alarms: tuple[str, ...] = ()
     rollout: str = ""
 
 
@@ -74,4 +81,4 @@ def to_content(value: object) -> dict[str, Any]:
 
 def of_content(content: dict[str, Any], type_: type[_Type]) -> _Type:
     """Back."""
-    return msgspec.convert(content, type_)
+    return msgspec.convert(content, type_, str_keys=True)

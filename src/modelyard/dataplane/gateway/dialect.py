@@ -49,12 +49,16 @@ class Target(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A formatted answer. `headers` are further header lines, each with its line end."""
+    """A formatted answer. `headers` are further header lines, each with its line end.
+
+    `model_status`: what the model itself answered with, where `status` hides that.
+    """
 
     content_type: bytes
     body: bytes
     headers: bytes = b""
     status: int = 200
+    model_status: int = 0
 
 
 class Refusal(NamedTuple):

@@ -32,6 +32,7 @@ from modelyard.types.tensors import CapturedBodies
 
 _IDS_PER_PREFIX = 1 << 24
 _PREFIX_SECONDS = 1.0
+_FAILED = 400
 _logger = logging.getLogger(__name__)
 
 
@@ -169,7 +170,10 @@ class Inference:
             _logger.exception("an answer of %s:%s could not be written", served.model, served.number)
             raise InternalError("the model's answer could not be written", hint="See the gateway's log.") from error
         seconds = time.monotonic() - request.arrived_at
-        view.figures.answered(seconds, call.rows)
+        if reply.status < _FAILED:
+            view.figures.answered(seconds, call.rows)
+        else:
+            view.figures.failed(f"model_status_{reply.model_status or reply.status}")
         view.traffic.answered(call.rows, received_bytes, len(reply.body))
         if endpoint.shadow is not None and random.random() < endpoint.shadow_share:  # noqa: S311 - a sample
             mirror(call, outputs, served, endpoint.shadow, self.limits.deadline_seconds)

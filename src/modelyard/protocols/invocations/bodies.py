@@ -55,7 +55,7 @@ class BodyCall(InferenceCall):
         body, content_type, attributes, status = _answer(outputs)
         if status not in _OK:
             refused = aws.model_error(status, body[:_SHOWN_BYTES].decode(errors="replace"))
-            return Reply(b"application/json", refused.body, refused.headers, refused.status)
+            return Reply(b"application/json", refused.body, refused.headers, refused.status, status)
         lines = aws.answer_headers(inference_id, context) + aws.attribute_line(attributes)
         return Reply(content_type, body, lines)
 

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.endpoints.service import EndpointService
+from modelyard.control.hosting.alarms.alarms import MetricAlarms
+from modelyard.control.hosting.alarms.figures import EndpointFigures
+from modelyard.control.hosting.alarms.records import BUCKET_SECONDS
+from modelyard.control.hosting.alarms.series import MetricSeries
 from modelyard.control.hosting.asynchronous import AsyncInference
 from modelyard.control.hosting.carrying import HostingCarrier
 from modelyard.control.hosting.data_capture import DataCaptures
 from modelyard.control.hosting.registration import ModelRegistration
 from modelyard.control.hosting.service import HostingService
+from modelyard.control.predictions.gateway import GatewayCaller
 from modelyard.server.applications.context import Context
 from modelyard.server.aws.invoking import SignedInvoker
 from modelyard.server.aws.store import AwsStore
@@ -24,6 +29,8 @@ class Hosting:
 
     service: HostingService
     asynchronous: AsyncInference
+    series: MetricSeries
+    alarms: MetricAlarms
     duties: tuple[Duty, ...]
 
 
@@ -40,10 +47,15 @@ def build_hosting(
     """Wired on the context's database and its store; `recorded` has lines to store now and then."""
     service = HostingService(store.documents, endpoints)
     registration = ModelRegistration(registry, store.files, context.home.run / "hosting")
-    carrier = HostingCarrier(service, store.documents, endpoints, registration)
+    series = MetricSeries(store.documents, context.clock)
+    alarms = MetricAlarms(store.documents, series, context.clock)
+    carrier = HostingCarrier(service, store.documents, endpoints, registration, alarms)
     invoker = SignedInvoker(context.home.run / "gateway.json", context.settings.tls_certificate, store.keys.secret)
     asynchronous = AsyncInference(store.documents, store.files, invoker, context.clock)
+    gateway = GatewayCaller(context.home.run / "gateway.json", context.settings.tls_certificate)
+    figures = EndpointFigures(store.documents, series, gateway.figures)
     duties = (
+        Duty(name="hosting.figures", interval_seconds=BUCKET_SECONDS / 2, run=figures.look, is_shared=True),
         Duty(
             name="hosting.carry",
             interval_seconds=ROUND_SECONDS,
@@ -65,4 +77,4 @@ def build_hosting(
             gives_way=True,
         ),
     )
-    return Hosting(service=service, asynchronous=asynchronous, duties=duties)
+    return Hosting(service=service, asynchronous=asynchronous, series=series, alarms=alarms, duties=duties)

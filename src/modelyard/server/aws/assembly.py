@@ -46,7 +46,9 @@ def build_aws(parts: AwsParts) -> ASGIApp:
 
 def _holders(parts: AwsParts) -> Iterator[object]:
     """The objects whose marked methods are the operations, service by service."""
-    from modelyard.facades.aws.ecr.operations import RepositoryOperations  # noqa: PLC0415 - the extra's libraries
+    from modelyard.facades.aws.cloudwatch.alarms import AlarmOperations  # noqa: PLC0415 - the extra's libraries
+    from modelyard.facades.aws.cloudwatch.metrics import MetricOperations  # noqa: PLC0415
+    from modelyard.facades.aws.ecr.operations import RepositoryOperations  # noqa: PLC0415
     from modelyard.facades.aws.iam.operations import IamOperations  # noqa: PLC0415
     from modelyard.facades.aws.logs.operations import LogOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.asynchronous import AsyncOperations  # noqa: PLC0415
@@ -65,6 +67,8 @@ def _holders(parts: AwsParts) -> Iterator[object]:
     yield TagOperations(documents)
     yield LogOperations(documents, parts.jobs.read_log)
     yield RepositoryOperations(repositories())
+    yield MetricOperations(hosting.series)
+    yield AlarmOperations(hosting.alarms)
     training = TrainingJobOperations(parts.jobs.contracts, documents, context.clock, context.settings.job_memory_bytes)
     models, endpoints = ModelOperations(documents, hosting.service), EndpointOperations(documents, hosting.service)
     yield from (training, models, endpoints)

@@ -23,9 +23,10 @@ def plan_of(deployment: dict[str, Any]) -> RolloutPlan:
     """
     if deployment.get("RollingUpdatePolicy"):
         raise validation_error("RollingUpdatePolicy is not carried out; use BlueGreenUpdatePolicy.")
-    routing = deployment.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration")
+    policy = deployment.get("BlueGreenUpdatePolicy", {})
+    routing = policy.get("TrafficRoutingConfiguration")
     if routing is None or routing["Type"] == "ALL_AT_ONCE":
-        return RolloutPlan()
+        return _baking(float(policy.get("TerminationWaitInSeconds", 0))) if alarms_of(deployment) else RolloutPlan()
     if routing["Type"] == "CANARY":
         shares = [_share(routing.get("CanarySize"), "CanarySize")]
     else:
@@ -36,6 +37,20 @@ def plan_of(deployment: dict[str, Any]) -> RolloutPlan:
         seconds=float(routing["WaitIntervalInSeconds"]),
         requests=0,
     )
+
+
+def alarms_of(deployment: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the alarms that send an update back."""
+    alarms = (deployment.get("AutoRollbackConfiguration") or {}).get("Alarms", ())
+    return tuple(each["AlarmName"] for each in alarms if "AlarmName" in each)
+
+
+def _baking(seconds: float) -> RolloutPlan:
+    """All of the traffic at once, while the old replicas stay for as long as alarms are looked at."""
+    if not seconds:
+        return RolloutPlan()
+    whole = RolloutStage(kind=StageKind.TRAFFIC, share=_WHOLE)
+    return RolloutPlan(stages=(whole,), seconds=seconds, requests=0)
 
 
 def _share(size: dict[str, Any] | None, member: str) -> float:

@@ -9,7 +9,7 @@ from modelyard.control.endpoints.errors import EndpointExistsError
 from modelyard.control.hosting.records import Change, EndpointView
 from modelyard.control.hosting.service import HostingService
 from modelyard.facades.aws.sagemaker.hosting.configs import capture_of, config_of, variants_of
-from modelyard.facades.aws.sagemaker.hosting.deployments import plan_of
+from modelyard.facades.aws.sagemaker.hosting.deployments import alarms_of, plan_of
 from modelyard.facades.aws.sagemaker.hosting.listing import exists, found, page_of, tags_of
 from modelyard.facades.aws.sagemaker.hosting.states import MOVING, reason_of, status_of, variants_shown
 from modelyard.facades.aws.wire.errors import AwsError, validation_error
@@ -90,7 +90,7 @@ class EndpointOperations:
         "sagemaker",
         "UpdateEndpoint",
         Action.OPERATE,
-        partly="Blue/green with its traffic routing; alarms have no effect: a stage ends by what the gateway sees.",
+        partly="Blue/green with its traffic routing and rollback alarms; a stage also ends by what the gateway sees.",
     )
     def update_endpoint(self, call: Call, request: Request) -> Answer:
         """Another configuration takes over as its deployment configuration says; the old one serves until then."""
@@ -102,10 +102,12 @@ class EndpointOperations:
         self._documents.update(
             KIND, call.project, name, lambda kept: {**kept, "configs": {**kept["configs"], label: config}}
         )
+        deployment = request.get("DeploymentConfig") or {}
         change = Change(
             label=label,
             variants=variants_of(config),
-            plan=plan_of(request.get("DeploymentConfig") or {}),
+            plan=plan_of(deployment),
+            alarms=alarms_of(deployment),
             capture=capture_of(config),
         )
         self._hosting.change_endpoint(call.project, name, change)

@@ -1,0 +1,1 @@
+"""Metrics that programs send or endpoints leave, and alarms on them: what CloudWatch is asked for around endpoints."""
