@@ -14,6 +14,8 @@ import sys
 import time
 from types import FrameType
 
+from pydantic import SecretStr
+
 from modelyard.dataplane.gateway.config import is_loopback
 from modelyard.engines.base import Engine
 from modelyard.engines.choice import open_engine
@@ -269,7 +271,11 @@ def _plain(settings: Settings) -> dict[str, str]:
     """The settings that were given, as environment variables for the children."""
     given = settings.model_dump(exclude_unset=True, exclude={"service_token"}, mode="json")
     values = {name: str(value) for name, value in given.items() if value is not None}
-    return {**values, "home": str(settings.layout.root)}
+    # A secret shows itself as stars, which are no use to the children.
+    secrets = {
+        name: value.get_secret_value() for name in given if isinstance(value := getattr(settings, name), SecretStr)
+    }
+    return {**values, **secrets, "home": str(settings.layout.root)}
 
 
 def _say(line: str) -> None:

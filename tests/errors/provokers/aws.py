@@ -99,4 +99,4 @@ def s3_object_not_found(stage: Stage) -> None:
 
 @provokes("s3_unavailable")
 def s3_unavailable(stage: Stage) -> None:
-    ObjectServer(Settings(home=stage.folder(), s3_url="off"), keys(stage), buckets(stage)).ready()
+    ObjectServer(Settings(home=stage.folder(), s3_url="off"), keys(stage), buckets(stage), lambda: "").ready()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import structlog
@@ -50,6 +51,7 @@ class ObjectServer:
         settings: whether the store is ours, and where its data lie.
         keys: may use it directly, too.
         buckets: which of them may be used by whom.
+        keeper: the control process that keeps the store of this database, if that is another one; else empty.
 
     Attributes:
         awake: set when the next look is wanted now.
@@ -58,10 +60,13 @@ class ObjectServer:
         is_own: whether it is started here.
     """
 
-    def __init__(self, settings: Settings, keys: AccessKeyService, buckets: BucketService) -> None:
+    def __init__(
+        self, settings: Settings, keys: AccessKeyService, buckets: BucketService, keeper: Callable[[], str]
+    ) -> None:
         self._settings = settings
         self._keys = keys
         self._buckets = buckets
+        self._keeper = keeper
         self._folder = settings.layout.buckets
         self._socket = settings.layout.sockets / "s3.sock"
         self._log_file = settings.layout.logs / "s3.log"
@@ -112,7 +117,7 @@ class ObjectServer:
             self._next_start = time.monotonic() + min(_MAX_PAUSE_SECONDS, 0.5 * 2**self._failures)
             self._process = process = None
             _log.warning("s3 store ended", code=code, log=str(self._log_file))
-        if process is None and not (self._is_wanted or keys):
+        if process is None and (not (self._is_wanted or keys) or self._keeper()):
             return
         content = identities(keys, self._buckets.owners(), self._keys.secret(ROOT_KEY))
         is_new = content != self._written
@@ -159,6 +164,11 @@ class ObjectServer:
         if not is_installed():
             raise S3UnavailableError(
                 "There is no S3 store here", hint="pip install 'modelyard[aws]' where the platform runs."
+            )
+        if keeper := self._keeper():
+            raise S3UnavailableError(
+                f"The S3 store of this database is kept by another control process, '{keeper}'",
+                hint="Give all of them one S3 server: MODELYARD_S3_URL.",
             )
 
 

@@ -8,6 +8,7 @@ from modelyard.control.buckets.service import BucketService
 from modelyard.control.documents.repository import DocumentRepository
 from modelyard.control.documents.service import DocumentService
 from modelyard.server.applications.context import Context
+from modelyard.server.aws.keeping import StoreKeeper
 from modelyard.server.aws.object_server import LOOK_SECONDS, ObjectServer
 from modelyard.server.duties import Duty
 
@@ -38,5 +39,6 @@ def aws_store(context: Context, keys: AccessKeyService) -> AwsStore:
     """Wired; a server of our own starts when it is first wanted."""
     documents = DocumentService(context.database, DocumentRepository(), context.clock)
     buckets = BucketService(documents, context.clock)
-    server = ObjectServer(context.settings, keys, buckets)
+    keeper = StoreKeeper(documents, context.presence.name)
+    server = ObjectServer(context.settings, keys, buckets, keeper)
     return AwsStore(keys=keys, documents=documents, buckets=buckets, server=server, files=S3Files(server, buckets))
