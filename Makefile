@@ -51,9 +51,11 @@ test-catboost: $(VENV)/.dev ## Run the tests of the catboost extra, in an enviro
 	@.venv-catboost/bin/python -m pytest -q -n 0 tests/contract/compilation/test_catboost.py \
 		tests/contract/compilation/test_catboost_categories.py tests/unit/algorithms/contract/test_catboost.py
 
-test-sagemaker: $(VENV)/.dev ## Run the tests with SageMaker's SDK as a client, in an environment of its own
+test-sagemaker: $(VENV)/.dev ## Run the tests with SageMaker's SDK as a client, versions 2 and 3, in environments of their own
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-sagemaker
 	@$(UV) pip install --quiet --python .venv-sagemaker/bin/python "sagemaker<3"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-sagemaker3
+	@$(UV) pip install --quiet --python .venv-sagemaker3/bin/python "sagemaker-train>=1.27,<2" "sagemaker-core>=2.27,<3"
 	@$(PYTHON) -m pytest -q -n 0 tests/sagemaker
 
 test-kserve: $(VENV)/.dev ## Run the tests with KServe's client, in an environment of their own
@@ -133,7 +135,7 @@ bench-automl: $(VENV)/.dev ## Measure AutoML beside FLAML, AutoGluon, XGBoost an
 		--minutes $(or $(MINUTES),9)
 
 clean: ## Remove everything that make has built
-	@rm -rf $(VENV) .venv-torch .venv-tensorflow .venv-catboost .venv-kserve .venv-sagemaker .venv-mlflow .venv-ray .venv-automl .venv-autogluon .uv build dist
+	@rm -rf $(VENV) $(addprefix .venv-,torch tensorflow catboost kserve sagemaker sagemaker3 mlflow ray automl autogluon) .uv build dist
 
 # A stamp is written only after everything is in place, so an interrupted run is simply done again.
 $(VENV)/.core: pyproject.toml uv.lock

@@ -196,12 +196,15 @@ def test_a_stopped_job_has_time_to_save_its_model(script, s3, sagemaker):
     while not s3.list_objects_v2(Bucket=S3_BUCKET, Prefix="checkpoints/waits/").get("Contents"):
         assert time.monotonic() < deadline
         time.sleep(0.2)
+    sagemaker.update_training_job(TrainingJobName="waits", ResourceConfig={"KeepAlivePeriodInSeconds": 60})
     sagemaker.stop_training_job(TrainingJobName="waits")
     told = wait(sagemaker, "waits")
     assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Stopped", "Stopped")
     assert unpacked(s3, told["ModelArtifacts"]["S3ModelArtifacts"]) == {"state.txt": b"saved"}
-    with pytest.raises(ClientError, match="in status Stopped"):
-        sagemaker.stop_training_job(TrainingJobName="waits")
+    assert told["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 60
+    for refused in (sagemaker.stop_training_job, sagemaker.update_training_job):
+        with pytest.raises(ClientError, match="in status Stopped"):
+            refused(TrainingJobName="waits")
 
 
 def test_a_job_that_runs_too_long_is_stopped_and_keeps_its_model(script, s3, sagemaker):

@@ -10,8 +10,10 @@ Source: github.com/aws/sagemaker-training-toolkit, README.md, section "SageMaker
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +120,7 @@ def main(root: Path, words: Sequence[str]) -> int:
     told = read(root, int(os.environ.get(RANK, "0")))
     environment = {**os.environ, **variables(told, len(os.sched_getaffinity(0)))}
     code = str(root / "code")
+    environment["PATH"] = _path_with_tools(environment.get("PATH", os.defpath))
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (code, environment.get("PYTHONPATH", ""))))
     try:
         wanted = list(words) or command(told)
@@ -133,6 +136,17 @@ def main(root: Path, words: Sequence[str]) -> int:
     except OSError as error:
         _fail(root, f"'{wanted[0]}' cannot be run: {error.strerror}")
     return _NO_PROGRAM
+
+
+def _path_with_tools(path: str) -> str:
+    """`python3` is this Python. ModelTrainer's start script wants a `pip3` too, and goes no further without one."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), path))
+    if shutil.which("pip3", path=path):
+        return path
+    folder = Path(tempfile.mkdtemp(prefix="tools-"))
+    (folder / "pip3").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pip "$@"\n', encoding="utf-8")
+    (folder / "pip3").chmod(0o755)
+    return os.pathsep.join((path, str(folder)))
 
 
 def _feed_pipes(root: Path) -> None:

@@ -27,6 +27,8 @@ _ECHOED = (
     "ExperimentConfig",
     "TensorBoardOutputConfig",
     "ProfilerConfig",
+    "ProfilerRuleConfigurations",
+    "RemoteDebugConfig",
     "Environment",
     "RetryStrategy",
 )

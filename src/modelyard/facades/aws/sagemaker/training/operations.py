@@ -20,6 +20,7 @@ from modelyard.types.jobs import Job
 KIND = "training-job"
 _SAGEMAKER = "sagemaker"
 _DEFAULT_RESULTS = 10
+_UPDATED = ("ProfilerConfig", "ProfilerRuleConfigurations", "RemoteDebugConfig")
 _ACCEPTING = timedelta(minutes=1)
 _ORDERS = {"Name": DocumentOrder.NAME, "CreationTime": DocumentOrder.CREATED, "Status": DocumentOrder.CREATED}
 
@@ -114,6 +115,27 @@ class TrainingJobOperations:
                 f"The request was rejected because the training job is in status {status_of(job)}."
             ) from error
         return {}
+
+    @operation(
+        _SAGEMAKER,
+        "UpdateTrainingJob",
+        Action.WRITE,
+        partly="what it changes is written down and shown; profiler, warm pools and remote debugging have no effect",
+    )
+    def update_training_job(self, call: Call, request: Request) -> Answer:
+        """Change the settings of a job that has not ended."""
+        document, job = self._find(call, request["TrainingJobName"])
+        if job.status.is_final:
+            raise validation_error(f"The request was rejected because the training job is in status {status_of(job)}.")
+        changed = {member: value for member, value in request.items() if member in _UPDATED}
+
+        def change(content: dict[str, Any]) -> dict[str, Any]:
+            kept = content["request"]
+            resources = {**kept["ResourceConfig"], **request.get("ResourceConfig", {})}
+            return {**content, "request": {**kept, **changed, "ResourceConfig": resources}}
+
+        self._documents.update(KIND, call.project, document.name, change)
+        return {"TrainingJobArn": _arn(call, document)}
 
     @operation(_SAGEMAKER, "DeleteTrainingJob", Action.WRITE)
     def delete_training_job(self, call: Call, request: Request) -> Answer:
