@@ -23,7 +23,7 @@ from modelyard.testing.programs import Program, kill, processes_of, until
 from modelyard.types.automl.reports import AutoMLReport
 from modelyard.types.jobs import JobStatus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # more than all that they wait for
 GUIDE = Path(__file__).parents[2] / "docs" / "tutorials" / "automl.md"
 BUDGET = 150
 

@@ -20,6 +20,7 @@ from modelyard.testing.engine import until
 from modelyard.types.processes import EndCause, SandboxLevel
 
 KILLS = 40
+CAUSES = {EndCause.LOST, EndCause.STOPPED, EndCause.SIGNAL}
 CALLER = """
 import random, sys
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_records_and_processes_agree_whatever_is_killed(tmp_path, level):
     killed: Counter[str] = Counter()
     deadline = time.monotonic() + 150
     try:
-        while killed.total() < KILLS and time.monotonic() < deadline:
+        while not (killed.total() >= KILLS and causes(engine) >= CAUSES) and time.monotonic() < deadline:
             callers = {caller: work for caller, work in callers.items() if caller.poll() is None}
             while len(callers) < 2:
                 seed = str(chance.randrange(1 << 30))
@@ -98,6 +99,11 @@ def victims(callers, engine, records):
     return found + [("command", state.pid) for state in alive if state.pid]
 
 
+def causes(engine: LocalEngine) -> set[EndCause]:
+    """Of all ends so far: on a busy machine forty kills may come before anything was stopped."""
+    return {state.end.cause for state in engine.list() if state.end}
+
+
 def check_agreement(root: Path, home: Home, engine: LocalEngine, records: Records) -> None:
     acknowledged = {line for path in root.glob("acknowledged-*") for line in path.read_text().split()}
     states = {state.id: state for state in engine.list()}
@@ -109,8 +115,7 @@ def check_agreement(root: Path, home: Home, engine: LocalEngine, records: Record
         assert not starts.exists() or starts.read_text() in ("x\n", "")
         assert state.is_alive == (records.holder(process_id) is not None)
         assert state.is_alive or state.end is not None
-    causes = {state.end.cause for state in states.values() if state.end}
-    assert {EndCause.LOST, EndCause.STOPPED, EndCause.SIGNAL} <= causes
-    assert not causes & {EndCause.START_FAILED, EndCause.OUT_OF_MEMORY}
+    assert causes(engine) >= CAUSES
+    assert not causes(engine) & {EndCause.START_FAILED, EndCause.OUT_OF_MEMORY}
     platform = Platform(home.root)
     until(lambda: all(states[process_id].is_alive for process_id in platform.marked().values()), 10)

@@ -333,7 +333,7 @@ def test_a_registered_model_is_a_version_that_deploys_with_its_own_environment(y
     client.update_registered_model("prices", "What houses cost.")
     assert [each.name for each in client.search_registered_models("name LIKE 'pri%'")] == ["prices"]
     assert [each.version for each in client.search_model_versions(f"run_id = '{red_run['run']}'")] == ["1"]
-    assert client.get_model_version("prices", "1").description in ("", None)
+    assert client.get_model_version("prices", "1").description == ours.manifest.card.description
     for call in (
         lambda: client.rename_registered_model("prices", "costs"),
         lambda: client.set_model_version_tag("prices", "1", "late", "yes"),

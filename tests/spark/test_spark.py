@@ -18,6 +18,8 @@ from modelyard.sdk.errors import WaitFailedError
 from modelyard.testing.programs import Program
 from modelyard.types.processes import Resources
 
+# Whoever runs it first fetches Spark.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "train-with-spark.md"
 CONVERTED = (
     "classification.LogisticRegression(labelCol='benign', maxIter=20)",

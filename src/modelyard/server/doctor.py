@@ -22,11 +22,13 @@ from modelyard.engines.containers.engine import ContainerEngine
 from modelyard.engines.containers.sockets import ContainersUnavailableError
 from modelyard.engines.local import cgroups
 from modelyard.engines.local.sandbox import confine, levels
+from modelyard.engines.ray.gangs import interface
 from modelyard.settings import Settings
 from modelyard.types.processes import EngineKind, SandboxLevel
 
 GIB = 1 << 30
 _LEAST_PYTHON = (3, 11)
+_TUN = Path(interface.DEVICE)
 _LEAST_SQLITE = (3, 35, 0)  # RETURNING
 _DISK_FAIL_BYTES, _DISK_WARN_BYTES = GIB // 2, 5 * GIB
 _SHM_WARN_BYTES = 64 << 20
@@ -70,6 +72,7 @@ def examine(settings: Settings) -> list[Finding]:
         _landlock,
         _control_groups,
         _containers,
+        _gangs,
         _state_directory,
         _file_locks,
         _disk,
@@ -183,6 +186,14 @@ def _containers(settings: Settings) -> Finding:
     message = f"{found}; it holds no limits of memory and processors, and does not count what is used"
     advice = "Boot with control groups of version 2 (systemd.unified_cgroup_hierarchy=1), or run it as root."
     return Finding("containers", FindingStatus.WARN, message, advice)
+
+
+def _gangs(_settings: Settings) -> Finding:
+    if os.access(_TUN, os.R_OK | os.W_OK):
+        return Finding("gangs", FindingStatus.OK, f"{_TUN} is there: as a cluster's node it can train on several hosts")
+    fault = "is not open to this user" if _TUN.exists() else "is missing"
+    message = f"{_TUN} {fault}, which is fine as long as no job is to train on several hosts of a cluster"
+    return Finding("gangs", FindingStatus.OK, message, f"`modprobe tun`, and `chmod a+rw {_TUN}` as Debian has it.")
 
 
 def _state_directory(settings: Settings) -> Finding:

@@ -14,7 +14,7 @@ from modelyard.testing.programs import Program, until
 from modelyard.types.jobs import Job, JobKind, JobStatus
 from modelyard.types.processes import EndCause
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a minute; the rest is for a busy machine
 GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "debug-a-training.md"
 
 
@@ -44,7 +44,7 @@ def follow_guide(platform: Program, folder: Path) -> str:
         env=os.environ | {"MODELYARD_HOME": str(platform.home), "PATH": tools},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=840,
         check=False,
     )
     assert done.returncode == 0, done.stderr

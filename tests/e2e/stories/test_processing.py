@@ -16,7 +16,7 @@ from modelyard.sdk.client import Client
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.testing.programs import Program
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute; the rest is for a busy machine
 TUTORIAL = Path(__file__).parents[3] / "docs" / "tutorials" / "data-into-a-model.md"
 HALVES = """
 import os

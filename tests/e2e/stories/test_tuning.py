@@ -14,7 +14,7 @@ from modelyard.sdk.client import Client
 from modelyard.testing.programs import Program, kill, until
 from modelyard.types.jobs import JobKind, JobStatus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute or two; the rest is for a busy machine
 GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "tune-hyperparameters.md"
 SPACE = {"regularisation": {"low": 0.001, "high": 100, "log": True}}
 

@@ -94,7 +94,7 @@ def s3_object_not_found(stage: Stage) -> None:
     made = buckets(stage)
     made.claim("empty-data", "default")
     files = S3Files(_Here(), made, lambda _location, _bucket: open_objects("memory://"))
-    files.download_prefix("default", "s3://empty-data/train/", stage.folder())
+    files.read("default", "s3://empty-data/train/wine.csv")
 
 
 @provokes("s3_unavailable")

@@ -79,7 +79,7 @@ def stable(text: str, folder: Path) -> str:
 
 _VARIABLE = (
     (r"\bdigits-\d+\b", "digits"),
-    (r"\b(token|job|upload|run|inf|req|inspection|report|event|audit)-[0-9a-z]{20,32}\b", r"\1-01k9..."),
+    (r"\b(token|job|tuning|upload|run|inf|req|inspection|report|event|audit)-[0-9a-z]{20,32}\b", r"\1-01k9..."),
     (r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:8470"),
     (r"port \d{4,5}\b", "port 8470"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+(?:\+00:00|Z)", "2026-01-31T12:00:00+00:00"),

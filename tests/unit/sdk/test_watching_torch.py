@@ -43,7 +43,7 @@ def test_one_step_in_so_many_is_observed_and_norms_are_those_of_the_tensors(caps
     model = network()
     watch = modelyard.watch(model, every=10)
     train(model, 25)
-    expected = {name: float(each.norm()) for name, each in model.named_parameters() if name.endswith("weight")}
+    expected = {name: float(each.detach().norm()) for name, each in model.named_parameters() if name.endswith("weight")}
     watch.close()
     curves = logged(capsys)
     assert curves.get("gradient_norm").steps == [0, 10, 20]

@@ -1,7 +1,9 @@
 """The doctor's findings on this machine and on broken settings."""
 
 import socket
+from pathlib import Path
 
+from modelyard.server import doctor
 from modelyard.server.doctor import FindingStatus, examine
 from modelyard.settings import Settings
 
@@ -34,6 +36,15 @@ def test_a_state_directory_open_to_others_is_a_warning(tmp_path):
     (home / "admin.token").write_text("x")
     (home / "admin.token").chmod(0o644)
     assert finding("state directory", home=home).status is FindingStatus.WARN
+
+
+def test_a_machine_without_tunnels_is_told_what_gangs_need(tmp_path, monkeypatch):
+    for device, words in ((tmp_path / "tun", "is missing"), (Path("/dev/null"), "is there")):
+        monkeypatch.setattr(doctor, "_TUN", device)
+        found = finding("gangs", home=tmp_path)
+        assert words in found.message
+        assert found.status is FindingStatus.OK
+        assert ("modprobe tun" in found.advice) is (words == "is missing")
 
 
 def test_a_taken_port_is_a_failure(tmp_path):

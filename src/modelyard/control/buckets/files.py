@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from modelyard.control.buckets.contracts import S3Store
 from modelyard.control.buckets.errors import S3ObjectNotFoundError, S3UriInvalidError
 from modelyard.control.buckets.service import BucketService
-from modelyard.kit.files import inside
 from modelyard.storage.objects import ObjectNotFoundError, ObjectStore, S3Location, open_bucket
 
 
@@ -93,29 +92,6 @@ class S3Files:
             objects.download(key, path)
         except ObjectNotFoundError:
             raise _not_found(uri) from None
-
-    def download_prefix(self, project: str, uri: str, folder: Path) -> list[Path]:
-        """Write every object of a listing into `folder`, under what follows the last '/' of the prefix.
-
-        As SageMaker does it: of `s3://b/data/train` the objects `data/train/a` and `data/train.csv` become `a` and
-        `train.csv`.
-
-        Raises:
-            S3ObjectNotFoundError: there are none.
-        """
-        objects, _, prefix = self._open(project, uri)
-        base = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-        written = []
-        for each in self.objects(project, uri):
-            is_below = each.key.startswith(base)
-            name = each.key.removeprefix(base) if is_below else each.key.rpartition("/")[2]
-            target = inside(folder, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            objects.download(each.key, target)
-            written.append(target)
-        if not written:
-            raise _not_found(uri)
-        return written
 
     def _open(self, project: str, uri: str) -> tuple[ObjectStore, str, str]:
         bucket, key = parse_uri(uri)

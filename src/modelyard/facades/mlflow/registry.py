@@ -15,7 +15,7 @@ from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils,
 
 from modelyard.facades.mlflow.platform import caller_client, in_mlflow_words
 from modelyard.facades.mlflow.shapes import described, model_entity, own_location, version_entity, word_of
-from modelyard.facades.mlflow.sources import download_source, location_of
+from modelyard.facades.mlflow.sources import download_source, location_of, run_of
 
 _MOST = 1000
 
@@ -119,6 +119,7 @@ class RegistryStore(AbstractStore):  # type: ignore[misc] # MLflow is not instal
         """Read the model from MLflow's artifacts and register it; the answer comes when it is ready to deploy."""
         del run_link, local_model_path  # the first is a page elsewhere, the second is never said to a server
         location = location_of(source)
+        run_id = run_id or run_of(source)
         card = described(location, run_id=run_id, model_id=model_id, tags=tags or (), description=description)
         with tempfile.TemporaryDirectory(prefix="modelyard-mlflow-") as folder, caller_client() as client:
             download_source(location, Path(folder))

@@ -12,6 +12,17 @@ from modelyard.errors import InvalidInputError
 _SCHEME = "mlflow-artifacts"
 
 
+def run_of(source: str) -> str | None:
+    """The run that logged the model `models:/m-...`: MLflow's client leaves it to the registry to look."""
+    from mlflow.server import handlers  # noqa: PLC0415 - which loads the plug-ins while it is imported itself
+
+    model_id = _parse_model_id_if_present(source)
+    if model_id is None:
+        return None
+    run: str | None = handlers._get_tracking_store().get_logged_model(model_id).source_run_id  # noqa: SLF001
+    return run
+
+
 def location_of(source: str) -> str:
     """The address of the artifacts that `source` means: `models:/m-...`, `runs:/<run>/<path>` or such an address.
 
