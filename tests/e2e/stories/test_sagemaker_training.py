@@ -1,0 +1,139 @@
+"""Long stories of SageMaker's training with boto3: models that are trained, hosted and asked."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+from botocore.exceptions import WaiterError
+
+from modelyard.testing.aws.algorithms import csv
+from modelyard.testing.aws.platform import AwsPlatform
+
+pytestmark = pytest.mark.slow
+BUCKET = "stories"
+ROLE = "arn:aws:iam::123456789012:role/service-role/SageMakerRole"
+ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
+    with AwsPlatform(tmp_path_factory.mktemp("sagemaker") / "home") as running:
+        running.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
+        running.client("s3").create_bucket(Bucket=BUCKET)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def s3(platform: AwsPlatform) -> Any:
+    return platform.client("s3")
+
+
+@pytest.fixture(scope="module")
+def sagemaker(platform: AwsPlatform) -> Any:
+    return platform.client("sagemaker")
+
+
+@pytest.fixture(scope="module")
+def start(s3: Any, sagemaker: Any) -> Callable[..., None]:
+    """`start(name, image, files={channel: {file: content}}, **request)` begins a job."""
+
+    def begin(name: str, image: str, files: dict[str, dict[str, bytes]], **request: Any) -> None:
+        hyperparameters = request.pop("HyperParameters", {})
+        kind = request.pop("ContentType", "text/csv")
+        for channel, contents in files.items():
+            for file, body in contents.items():
+                s3.put_object(Bucket=BUCKET, Key=f"{name}/{channel}/{file}", Body=body)
+        channels = [
+            {
+                "ChannelName": channel,
+                "ContentType": kind,
+                "DataSource": {
+                    "S3DataSource": {
+                        "S3DataType": "S3Prefix",
+                        "S3Uri": f"s3://{BUCKET}/{name}/{channel}/",
+                        "S3DataDistributionType": "FullyReplicated",
+                    }
+                },
+            }
+            for channel in files
+        ]
+        common = {
+            "AlgorithmSpecification": {"TrainingImage": f"{ECR}/{image}", "TrainingInputMode": "File"},
+            "RoleArn": ROLE,
+            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/results"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            **({"InputDataConfig": channels} if channels else {}),
+        }
+        sagemaker.create_training_job(TrainingJobName=name, HyperParameters=hyperparameters, **common | request)
+
+    return begin
+
+
+def ended(sagemaker: Any, name: str) -> dict[str, Any]:
+    """The job at its end, whatever that is."""
+    with suppress(WaiterError):  # it has failed: who asks looks at the reason
+        sagemaker.get_waiter("training_job_completed_or_stopped").wait(
+            TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+        )
+    return sagemaker.describe_training_job(TrainingJobName=name)
+
+
+def hosted(sagemaker: Any, runtime: Any, job: dict[str, Any], image: str, document: Any, kind: str) -> Any:
+    """What an endpoint with the job's model answers."""
+    name = job["TrainingJobName"]
+    container = {"Image": f"{ECR}/{image}", "ModelDataUrl": job["ModelArtifacts"]["S3ModelArtifacts"]}
+    sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    variant = {"VariantName": "all", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name)
+    body = document if isinstance(document, str) else json.dumps(document)
+    answer = runtime.invoke_endpoint(EndpointName=name, ContentType=kind, Body=body)
+    return json.loads(answer["Body"].read())
+
+
+def test_models_of_texts_series_and_anomalies_answer_as_their_containers_do(start, sagemaker, platform: AwsPlatform):
+    runtime = platform.client("sagemaker-runtime")
+    rows = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    week = ", ".join(["1", "2", "3", "4", "3", "8", "9"] * 20)
+    series = f'{{"start": "2026-01-01 00:00:00", "target": [{week}]}}'.encode()
+    texts = b"__label__fruit red apple\n__label__colour blue sky\n" * 10
+    begun = {
+        "randomcutforest": ({"num_trees": "20", "feature_dim": "2"}, "text/csv;label_size=0", csv(rows, None)),
+        "forecasting-deepar": ({"time_freq": "D", "prediction_length": "7", "epochs": "1"}, "json", series),
+        "blazingtext": ({"mode": "supervised"}, "text/plain", texts),
+        "lightgbm-regression-model": ({"num_boost_round": "30"}, "text/csv", csv(rows, rows[:, 0] * 3)),
+    }
+    for name, (given, kind, content) in begun.items():
+        start(name, f"{name}:1", {"train": {"a": content}}, HyperParameters=given, ContentType=kind)
+    jobs = {name: ended(sagemaker, name) for name in begun}
+    assert {name: job["TrainingJobStatus"] for name, job in jobs.items()} == dict.fromkeys(begun, "Completed")
+
+    def ask(name: str, document: Any, kind: str = "application/json") -> Any:
+        return hosted(sagemaker, runtime, jobs[name], f"{name}:1", document, kind)
+
+    scores = [each["score"] for each in ask("randomcutforest", "0,0\n20,20", "text/csv")["scores"]]
+    assert scores[1] > 2 * scores[0]
+    instance = {"start": "2026-06-01 00:00:00", "target": [1, 2, 3, 4, 3, 8, 9]}
+    (forecast,) = ask("forecasting-deepar", {"instances": [instance], "configuration": {"quantiles": ["0.5"]}})[
+        "predictions"
+    ]
+    assert forecast["mean"] == pytest.approx([1, 2, 3, 4, 3, 8, 9], abs=0.3)
+    assert list(forecast["quantiles"]) == ["0.5"]
+    (found,) = ask("blazingtext", {"instances": ["a red apple"], "configuration": {"k": 2}})
+    assert found["label"] == ["__label__fruit", "__label__colour"]
+    assert found["prob"][0] > 0.8
+    low, high = ask("lightgbm-regression-model", "-2,0\n2,0", "text/csv")["prediction"]
+    assert low < high
+
+
+def test_what_an_algorithm_refuses_is_the_reason_of_the_failure(start, sagemaker):
+    start("broken", "blazingtext:1", {"train": {"a": b"no label"}}, HyperParameters={"mode": "supervised"})
+    told = ended(sagemaker, "broken")
+    assert told["TrainingJobStatus"] == "Failed"
+    assert told["FailureReason"].startswith("AlgorithmError: ClientError: a, line 1 has no label")
+    assert "exit code: 2" in told["FailureReason"]
