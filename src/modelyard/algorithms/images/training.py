@@ -55,7 +55,7 @@ def train(channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: st
     data = _training_data(
         scaling.apply(images), labels, classes, split, is_balanced=given["class_weight"] == "balanced"
     )
-    network = _train_network(kind, data, settings, _reporter(context, settings.epochs))
+    network = _train_network(kind, data, settings, context)
     signature = _signature(images.shape[1:], classes)
     card = ModelCard(
         task=Task.IMAGE_CLASSIFICATION,
@@ -117,12 +117,13 @@ def _network_kind(wanted: str) -> str:
     return ("cnn" if has_torch else "mlp") if wanted == "auto" else wanted
 
 
-def _train_network(kind: str, data: TrainingData, settings: NetworkSettings, report: Report) -> Network:
+def _train_network(kind: str, data: TrainingData, settings: NetworkSettings, context: TrainingContext) -> Network:
+    report = _reporter(context, settings.epochs)
     if kind == "mlp":
-        return train_mlp(data, settings, report)
+        return train_mlp(data, settings, report, context.checkpoints)
     from modelyard.algorithms.images.cnn import train_cnn  # noqa: PLC0415 - torch is an extra and takes seconds
 
-    return train_cnn(data, settings, report)
+    return train_cnn(data, settings, report, context.checkpoints)
 
 
 def _training_data(
