@@ -26,12 +26,13 @@ def _section(description: AlgorithmDescription) -> str:
     formats = " or ".join(f"`{name}`" for name in description.input_formats)
     figures = ", ".join(f"`{name}`" for name in description.metrics)
     best = f"best: {direction} `{description.objective}`"
+    resumable = " A training that is interrupted goes on from its checkpoint." if description.is_resumable else ""
     lines = [
         f"## {description.name}",
         "",
         description.description,
         "",
-        f"Task `{description.task}`; data as {formats}; held-out figures {figures} ({best}).",
+        f"Task `{description.task}`; data as {formats}; held-out figures {figures} ({best}).{resumable}",
         "",
         "| hyper-parameter | type | default | allowed | what it does |",
         "|---|---|---|---|---|",

@@ -8,6 +8,7 @@ import importlib.util
 CLIENTS = {
     "test_kserve.py": "kserve",
     "test_mlflow.py": "mlflow",
+    "test_mlflow_moves.py": "mlflow",
     "test_mlflow_stores.py": "mlflow",
     "test_mlflow_tutorial.py": "mlflow",
 }

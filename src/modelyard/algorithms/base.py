@@ -4,12 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import AlgorithmDescription
 from modelyard.types.models import DataReference
 from modelyard.types.signatures import Scalar
+
+if TYPE_CHECKING:  # it imports NumPy, which a job may do only after it has said on how many threads
+    from modelyard.algorithms.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,10 @@ class TrainingContext(Protocol):
     def output(self) -> Path:
         """Folder to write the bundle into (types.models.Manifest names the files)."""
 
+    @property
+    def checkpoints(self) -> "Checkpoints":
+        """Where trainings keep how far they are."""
+
     def log(self, line: str) -> None:
         """One line of the job's log."""
 
@@ -54,7 +61,8 @@ class TrainingContext(Protocol):
 class Algorithm(ABC):
     """A built-in algorithm. Objects hold no state between calls.
 
-    Same seed, data, hyper-parameters and `threads`: the same bundle, byte for byte.
+    Same seed, data, hyper-parameters and `threads`: the same bundle, byte for byte; if the description says that it is
+    resumable, also where a training was killed and begun again with the same `checkpoints`.
     """
 
     description: AlgorithmDescription

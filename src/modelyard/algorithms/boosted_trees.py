@@ -80,6 +80,7 @@ class BoostedTreesClassification(Algorithm):
         hyperparameters=(*HYPERPARAMETERS, CLASS_WEIGHT, *COMMON),
         metrics=("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc"),
         objective="accuracy",
+        is_resumable=True,
     )
 
     def train(
@@ -112,6 +113,7 @@ class BoostedTreesRegression(Algorithm):
         metrics=("rmse", "mae", "r2"),
         objective="rmse",
         is_objective_maximised=False,
+        is_resumable=True,
     )
 
     def train(

@@ -29,6 +29,7 @@ class EnsembleClassification(Algorithm):
         hyperparameters=(_MEMBERS, *COMMON),
         metrics=("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc"),
         objective="accuracy",
+        is_resumable=True,
     )
 
     def train(
@@ -60,6 +61,7 @@ class EnsembleRegression(Algorithm):
         metrics=("rmse", "mae", "r2"),
         objective="rmse",
         is_objective_maximised=False,
+        is_resumable=True,
     )
 
     def train(

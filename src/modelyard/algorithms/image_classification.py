@@ -167,6 +167,7 @@ class ImageClassification(Algorithm):
         hyperparameters=HYPERPARAMETERS,
         metrics=("accuracy", "balanced_accuracy", "macro_f1", "log_loss"),
         objective="accuracy",
+        is_resumable=True,
     )
 
     def train(

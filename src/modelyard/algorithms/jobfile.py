@@ -49,7 +49,7 @@ class JobFile:
         candidates: model version ref -> bundle folder, in the recipe's order; none for training.
         threads: cores that the job may use.
         batch: for batch jobs only.
-        checkpoints: folder that outlives the job's process, for AutoML jobs.
+        checkpoints: folder that outlives the job's process, for jobs that can go on where another attempt was.
     """
 
     recipe: JobRecipe

@@ -15,13 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from modelyard.algorithms.errors import ChannelInvalidError
 from modelyard.algorithms.jobfile import JOB_FILE, OUTPUT_FOLDER, RESULT_FILE, JobFault, JobFile, JobResult
 from modelyard.algorithms.programs import machine
 from modelyard.errors import InvalidInputError, ModelyardError
 from modelyard.kit.metric_lines import log_metric
+
+if TYPE_CHECKING:
+    from modelyard.algorithms.checkpoints import Checkpoints
 
 EVALUATION, REPLAY, BATCH, AUTOML = "evaluation", "replay", "batch", "automl"
 _STOPPED = 128 + signal.SIGTERM
@@ -37,7 +40,15 @@ class JobContext:
     target: str | None
     output: Path
     is_trial: bool = False
+    checkpoint_folder: Path | None = None
     _started: float = field(default_factory=time.monotonic)
+
+    @property
+    def checkpoints(self) -> "Checkpoints":
+        """In the job's folder for them, if it has one."""
+        from modelyard.algorithms.checkpoints import Checkpoints  # noqa: PLC0415 - after the thread variables are set
+
+        return Checkpoints(self.checkpoint_folder)
 
     def log(self, line: str) -> None:
         """Print a line with the seconds since the start."""
@@ -92,7 +103,12 @@ def run(folder: Path) -> dict[str, float | str]:
     output.mkdir(exist_ok=True)
     recipe = job.recipe
     context = JobContext(
-        seed=recipe.seed, threads=job.threads, target=recipe.target, output=output, is_trial=recipe.is_trial
+        seed=recipe.seed,
+        threads=job.threads,
+        target=recipe.target,
+        output=output,
+        is_trial=recipe.is_trial,
+        checkpoint_folder=job.checkpoints,
     )
     kinds = {EVALUATION: _evaluate, REPLAY: _replay, BATCH: _batch, AUTOML: _automl}
     figures = kinds.get(recipe.algorithm, _train)(job, context)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from modelyard.errors import InvalidInputError
@@ -15,11 +16,16 @@ class PathEscapesError(InvalidInputError):
 
 def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write so that a reader, or a crash at any moment, sees the old content or the new one, never a part."""
+    write_chunks(path, (content,), mode=mode)
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> None:
+    """`write_atomic` for what need not fit into memory."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -75,7 +75,11 @@ class Hyperparameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlgorithmDescription:
-    """What an algorithm takes and measures."""
+    """What an algorithm takes and measures.
+
+    Attributes:
+        is_resumable: a training that was interrupted goes on from its checkpoint, to the same model.
+    """
 
     name: str
     task: str
@@ -85,6 +89,7 @@ class AlgorithmDescription:
     metrics: tuple[str, ...]
     objective: str
     is_objective_maximised: bool = True
+    is_resumable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

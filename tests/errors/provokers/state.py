@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stage import Stage
 
+from modelyard.server.tracking.tables import MlflowTables
 from modelyard.settings import Home
 from modelyard.storage.archive.loading import Target, load_archive
 from modelyard.storage.archive.writing import Source, write_archive
@@ -57,3 +58,8 @@ def state_too_new(stage: Stage) -> None:
 def import_target_not_empty(stage: Stage) -> None:
     folder = stage.folder()
     _import(folder, _exported(folder), is_empty=False)
+
+
+@provokes("mlflow_missing")
+def mlflow_missing(_stage: Stage) -> None:
+    MlflowTables().check()  # not installed where these run

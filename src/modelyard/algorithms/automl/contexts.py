@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.algorithms.base import TrainingContext
+from modelyard.algorithms.checkpoints import NOWHERE, Checkpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,11 @@ class PartContext:
     def output(self) -> Path:
         """See TrainingContext."""
         return self.folder or self.job.output
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """None: the search itself remembers which models are done."""
+        return NOWHERE
 
     def log(self, line: str) -> None:
         """See TrainingContext."""

@@ -3,6 +3,7 @@
 Each layer: 3 x 3 convolution, batch normalisation (folded into the convolution for serving), rectifier, 2 x 2 maximum.
 """
 
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from modelyard.algorithms.checkpoints import NOWHERE, Checkpoint, Checkpoints, Progress
 from modelyard.algorithms.graph import Graph
 from modelyard.algorithms.images.augmentation import augment
 from modelyard.algorithms.images.features import Images
-from modelyard.algorithms.images.settings import NetworkSettings, Report, TrainingData
+from modelyard.algorithms.images.settings import NetworkSettings, Report, TrainingData, checkpoint_of
 from modelyard.algorithms.images.stopping import BestEpoch
 
 _LEAST_POOLED_SIDE = 4
@@ -54,12 +56,12 @@ class Cnn:
         return values
 
 
-def train_cnn(data: TrainingData, settings: NetworkSettings, report: Report) -> Cnn:
+def train_cnn(data: TrainingData, settings: NetworkSettings, report: Report, checkpoints: Checkpoints = NOWHERE) -> Cnn:
     """Train for `settings.epochs`, or until the validation part has not improved for `settings.patience` epochs."""
     torch.manual_seed(settings.seed)
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(mode=True)
-    return _Training(data, settings).run(report)
+    return _Training(data, settings).run(report, checkpoint_of(checkpoints, "cnn", data, settings))
 
 
 class _Training:
@@ -76,20 +78,44 @@ class _Training:
         )
         steps = settings.epochs * -(-len(data.images) // settings.mini_batch_size)
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimiser, steps)
+        self._best: BestEpoch[dict[str, Any]] = BestEpoch(settings.patience)
 
-    def run(self, report: Report) -> Cnn:
-        best: BestEpoch[dict[str, Any]] = BestEpoch(self._settings.patience)
-        for epoch in range(1, self._settings.epochs + 1):
+    def run(self, report: Report, checkpoint: Checkpoint) -> Cnn:
+        done = self._go_on(checkpoint.load())
+        for epoch in range(done + 1, self._settings.epochs + 1):
             figures = self._epoch()
             validation = self._validate()
             if validation is not None:
                 figures["validation_accuracy"] = validation
             report(epoch, figures)
-            if self._settings.patience is not None and best.is_over(validation, self._snapshot):
+            if self._settings.patience is not None and self._best.is_over(validation, self._snapshot):
                 break
-        if best.found is not None:
-            self._network.load_state_dict(best.found)
+            if checkpoint.is_due():
+                checkpoint.save(self._progress(epoch))
+        if self._best.found is not None:
+            self._network.load_state_dict(self._best.found)
         return Cnn(self._network)
+
+    def _progress(self, epoch: int) -> Progress:
+        content = io.BytesIO()
+        parts = (each.state_dict() for each in (self._network, self._optimiser, self._schedule))
+        torch.save([*parts, torch.get_rng_state(), self._best.found], content)
+        values = {"epoch": epoch, "random": self._random.bit_generator.state, "best": self._best.counts}
+        return Progress(values=values, arrays={"torch": np.frombuffer(content.getvalue(), dtype=np.uint8)})
+
+    def _go_on(self, found: Progress | None) -> int:
+        """Take up what a checkpoint says; the epochs that are done."""
+        if found is None:
+            return 0
+        content = io.BytesIO(found.arrays["torch"].tobytes())
+        network, optimiser, schedule, random, best = torch.load(content, weights_only=True)
+        self._network.load_state_dict(network)
+        self._optimiser.load_state_dict(optimiser)
+        self._schedule.load_state_dict(schedule)
+        torch.set_rng_state(random)
+        self._best.restore(tuple(found.values["best"]), best)
+        self._random.bit_generator.state = found.values["random"]
+        return int(found.values["epoch"])
 
     def _epoch(self) -> dict[str, float]:
         self._network.train()

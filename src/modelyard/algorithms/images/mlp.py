@@ -11,10 +11,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.algorithms.checkpoints import NOWHERE, Checkpoint, Checkpoints, Progress
 from modelyard.algorithms.graph import Graph
 from modelyard.algorithms.images.augmentation import augment
 from modelyard.algorithms.images.features import Images, feature_nodes, features
-from modelyard.algorithms.images.settings import NetworkSettings, Report, TrainingData
+from modelyard.algorithms.images.settings import NetworkSettings, Report, TrainingData, checkpoint_of
 from modelyard.algorithms.images.stopping import BestEpoch
 
 Array = NDArray[np.float32]
@@ -46,9 +47,9 @@ class Mlp:
         return graph.dense(values, *self.layers[-1])
 
 
-def train_mlp(data: TrainingData, settings: NetworkSettings, report: Report) -> Mlp:
+def train_mlp(data: TrainingData, settings: NetworkSettings, report: Report, checkpoints: Checkpoints = NOWHERE) -> Mlp:
     """Train for `settings.epochs`, or until the validation part has not improved for `settings.patience` epochs."""
-    return _Training(data, settings).run(report)
+    return _Training(data, settings).run(report, checkpoint_of(checkpoints, "mlp", data, settings))
 
 
 class _Training:
@@ -69,18 +70,47 @@ class _Training:
         self._second = [np.zeros_like(parameter) for parameter in self._parameters]
         self._steps = 0
         self._all_steps = settings.epochs * -(-len(inputs) // settings.mini_batch_size)
+        self._best: BestEpoch[Mlp] = BestEpoch(settings.patience)
 
-    def run(self, report: Report) -> Mlp:
-        best: BestEpoch[Mlp] = BestEpoch(self._settings.patience)
-        for epoch in range(1, self._settings.epochs + 1):
+    def run(self, report: Report, checkpoint: Checkpoint) -> Mlp:
+        done = self._go_on(checkpoint.load())
+        for epoch in range(done + 1, self._settings.epochs + 1):
             figures = self._epoch()
             validation = self._validate()
             if validation is not None:
                 figures["validation_accuracy"] = validation
             report(epoch, figures)
-            if self._settings.patience is not None and best.is_over(validation, self._folded):
+            if self._settings.patience is not None and self._best.is_over(validation, self._folded):
                 break
-        return best.found or self._folded()
+            if checkpoint.is_due():
+                checkpoint.save(self._progress(epoch))
+        return self._best.found or self._folded()
+
+    def _progress(self, epoch: int) -> Progress:
+        state = self._random.bit_generator.state
+        values = {"epoch": epoch, "steps": self._steps, "random": state, "best": self._best.counts}
+        found = self._best.found.layers if self._best.found is not None else ()
+        kept = {
+            "parameters": self._parameters,
+            "first": self._first,
+            "second": self._second,
+            "best": [array for layer in found for array in layer],
+        }
+        arrays = {f"{name}/{index}": array for name, each in kept.items() for index, array in enumerate(each)}
+        return Progress(values=values, arrays=arrays)
+
+    def _go_on(self, found: Progress | None) -> int:
+        """Take up what a checkpoint says; the epochs that are done."""
+        if found is None:
+            return 0
+        count = len(self._parameters)
+        for name, kept in (("parameters", self._parameters), ("first", self._first), ("second", self._second)):
+            kept[:] = [found.arrays[f"{name}/{index}"] for index in range(count)]
+        best = [found.arrays[f"best/{index}"] for index in range(count) if f"best/{index}" in found.arrays]
+        self._best.restore(tuple(found.values["best"]), self._network(best) if best else None)
+        self._random.bit_generator.state = found.values["random"]
+        self._steps = int(found.values["steps"])
+        return int(found.values["epoch"])
 
     def _epoch(self) -> dict[str, float]:
         if self._settings.augmentation != "none":
@@ -150,7 +180,9 @@ class _Training:
         """The network so far, with the standardisation of its inputs folded into the first layer."""
         weights, bias, *rest = [parameter.copy() for parameter in self._parameters]
         weights = weights / self._spread[:, None]
-        layers = [weights, bias - self._mean @ weights, *rest]
+        return self._network([weights, bias - self._mean @ weights, *rest])
+
+    def _network(self, layers: list[Array]) -> Mlp:
         _, *scaled_shape = self._data.images.shape
         channels, height, width = scaled_shape
         return Mlp(tuple(zip(layers[::2], layers[1::2], strict=True)), (channels, height, width))

@@ -1,12 +1,13 @@
 """The hyper-parameters of image classification, typed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.algorithms.checkpoints import Checkpoint, Checkpoints
 from modelyard.algorithms.graph import Graph
 from modelyard.algorithms.hyperparameters import integers
 from modelyard.algorithms.images.features import Images
@@ -67,6 +68,14 @@ class TrainingData:
     classes: int
     validation_images: Images
     validation_labels: NDArray[np.int64]
+
+
+def checkpoint_of(checkpoints: Checkpoints, kind: str, data: TrainingData, settings: NetworkSettings) -> Checkpoint:
+    """That of one kind of network on these images."""
+    return checkpoints.of(
+        {"network": kind, "classes": data.classes, **asdict(settings)},
+        data.images, data.labels, data.weights, data.validation_images, data.validation_labels,
+    )  # fmt: skip
 
 
 class Network(Protocol):

@@ -15,6 +15,16 @@ class BestEpoch(Generic[T]):
         self._waited = 0
         self.found: T | None = None
 
+    @property
+    def counts(self) -> tuple[float, int]:
+        """The best accuracy and the epochs since: with `found`, all there is to remember."""
+        return self._best, self._waited
+
+    def restore(self, counts: tuple[float, int], found: T | None) -> None:
+        """Go on as it was."""
+        self._best, self._waited = counts
+        self.found = found
+
     def is_over(self, accuracy: float | None, snapshot: Callable[[], T]) -> bool:
         """Take in an epoch's validation accuracy; True if it has not risen for `patience` epochs."""
         if self._patience is None or accuracy is None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from modelyard.algorithms.base import Channel, TrainingContext
 from modelyard.algorithms.bundles import Trained, write_bundle
+from modelyard.algorithms.checkpoints import NOWHERE, Checkpoints
 from modelyard.algorithms.errors import TorchMissingError
 from modelyard.algorithms.graph import Graph
 from modelyard.algorithms.images.features import Scaling, scaling_of
@@ -61,7 +62,7 @@ def train(channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: st
     data = _training_data(
         scaling.apply(images), labels, classes, split, is_balanced=given["class_weight"] == "balanced"
     )
-    network = train_network(kind, data, settings, _reporter(context, settings.epochs))
+    network = train_network(kind, data, settings, _reporter(context, settings.epochs), context.checkpoints)
     signature = signature_of(images.shape[1:], classes)
     card = ModelCard(
         task=Task.IMAGE_CLASSIFICATION,
@@ -123,15 +124,17 @@ def _network_kind(wanted: str) -> str:
     return ("cnn" if has_torch else "mlp") if wanted == "auto" else wanted
 
 
-def train_network(kind: str, data: TrainingData, settings: NetworkSettings, report: Report) -> Network:
+def train_network(
+    kind: str, data: TrainingData, settings: NetworkSettings, report: Report, checkpoints: Checkpoints = NOWHERE
+) -> Network:
     """Train a network of a kind ("mlp", "kernel" or "cnn")."""
     if kind == "kernel":
         return train_kernel(data, settings)
     if kind == "mlp":
-        return train_mlp(data, settings, report)
+        return train_mlp(data, settings, report, checkpoints)
     from modelyard.algorithms.images.cnn import train_cnn  # noqa: PLC0415 - torch is an extra and takes seconds
 
-    return train_cnn(data, settings, report)
+    return train_cnn(data, settings, report, checkpoints)
 
 
 def _training_data(

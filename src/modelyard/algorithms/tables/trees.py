@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.graph import Graph
+from modelyard.algorithms.tables.boosting import Boosting
 from modelyard.algorithms.tables.encoding import Features
 from modelyard.algorithms.tables.models import Learner, Problem
 from modelyard.types.signatures import Scalar
 
 _BINARY = 2
-_LOG_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +73,8 @@ def fit_trees(problem: Problem, given: Mapping[str, Scalar], context: TrainingCo
     }
     if problem.classes > _BINARY:
         parameters["num_class"] = problem.classes
-    train = xgboost.DMatrix(problem.features, problem.target, weight=problem.weights, nthread=context.threads)
-    watched = [(train, "train")]
-    callbacks: list[xgboost.callback.TrainingCallback] = [_Progress(context, metric)]
-    if len(problem.validation_target):
-        validation = xgboost.DMatrix(problem.validation_features, problem.validation_target, nthread=context.threads)
-        watched.append((validation, "validation"))
-        patience = int(given["early_stopping_rounds"])
-        callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, data_name="validation", save_best=True))
-    booster = xgboost.train(
-        parameters, train, int(given["rounds"]), evals=watched, verbose_eval=False, callbacks=callbacks
-    )
+    boosting = Boosting(parameters, problem, int(given["early_stopping_rounds"]), context)
+    booster = boosting.run(int(given["rounds"]))
     context.log(f"{booster.num_boosted_rounds()} rounds of trees")
     outputs = problem.classes if problem.classes > _BINARY else 1
     return Trees(booster=booster, outputs=outputs, is_binary=problem.classes == _BINARY)
@@ -94,23 +85,6 @@ def rounds_of(model: object) -> dict[str, Scalar]:
     if not isinstance(model, Trees):
         return {}
     return {"rounds": model.booster.num_boosted_rounds(), "early_stopping_rounds": 0}
-
-
-class _Progress(xgboost.callback.TrainingCallback):
-    """Logs XGBoost's own metrics after every round."""
-
-    def __init__(self, context: TrainingContext, metric: str) -> None:
-        self._context = context
-        self._metric = metric
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - XGBoost passes it
-        values = {part: measured[self._metric][-1] for part, measured in evals_log.items()}
-        for part, value in values.items():
-            self._context.log_metric(f"{part}_{self._metric}", value, epoch + 1)
-        if (epoch + 1) % _LOG_EVERY == 0:
-            shown = ", ".join(f"{part}_{self._metric} {value:.4f}" for part, value in values.items())
-            self._context.log(f"round {epoch + 1}: {shown}")
-        return False
 
 
 class _Ensemble:

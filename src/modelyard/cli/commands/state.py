@@ -42,8 +42,6 @@ def export_(
     with session.out.progress("Exporting") as progress:
         settings = _settings(session, database, objects)
         totals = export_state(settings, file, progress)
-    if not settings.resolved_database_url.startswith("sqlite"):
-        session.out.note("Experiments in PostgreSQL are not in it: pg_dump --schema=mlflow writes them.")
     _done(session, "Exported", totals, f"to {file} ({output.size(file.stat().st_size)})", started)
 
 

@@ -299,6 +299,8 @@ class JobExecution:
                 self._repository.set_log_offset(connection, job_id, next_offset)
                 if points:
                     has_news = True
+                    if offset == 0 and job.attempt > 1:
+                        self._repository.rewind_points(connection, job_id, points)
                     self._repository.add_points(connection, job_id, points)
                     told = {point.name: point.value for point in points if not _is_diagnostic(point)}
                     latest = {**job.metrics, **told}

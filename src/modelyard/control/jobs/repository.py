@@ -118,6 +118,17 @@ class JobRepository:
         """Forget all metric values: those of an attempt that did not count."""
         connection.execute(delete(metric_points).where(metric_points.c.job_id == job_id))
 
+    def rewind_points(self, connection: Connection, job_id: str, first: Iterable[MetricPoint]) -> None:
+        """An attempt begins with these values: forget what earlier ones said of the same steps and of later ones."""
+        begins: dict[str, int] = {}
+        for point in first:
+            begins[point.name] = min(point.step, begins.get(point.name, point.step))
+        for name, step in begins.items():
+            if step >= 0:
+                told = metric_points.c
+                later = (told.job_id == job_id, told.name == name, told.step >= step)
+                connection.execute(delete(metric_points).where(*later))
+
     def points(self, connection: Connection, job_id: str, page: PageQuery) -> Sequence[tuple[int, MetricPoint]]:
         """Metric values in order of arrival, each with its sequence number."""
         query = select(metric_points).where(metric_points.c.job_id == job_id)

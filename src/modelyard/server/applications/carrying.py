@@ -160,6 +160,7 @@ def jobs_of(
         scripts=parts.scripts.work,
         contracts=parts.contracts.work,
         automl=AutoMLWork(context.database, repository, parts.scripts.checkpoints),
+        checkpoints=parts.scripts.checkpoints,
     )
     execution = JobExecution(
         database=context.database,

@@ -8,6 +8,7 @@ from modelyard import __version__
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import SystemClock
 from modelyard.kit.locks import FileLock
+from modelyard.server.tracking.tables import MlflowTables
 from modelyard.settings import Settings
 from modelyard.storage.archive.layout import Totals
 from modelyard.storage.archive.loading import Target, load_archive
@@ -24,6 +25,7 @@ def export_state(settings: Settings, path: Path, progress: Progress) -> Totals:
         ResourceBusyError: the platform runs.
         NotFoundError: there is no state.
         AlreadyExistsError: there is such a file.
+        MlflowMissingError: experiments are in PostgreSQL.
         UnavailableError: the object store does not answer.
     """
     with _at_rest(settings, is_there=True) as database, database.read() as connection:
@@ -33,6 +35,7 @@ def export_state(settings: Settings, path: Path, progress: Progress) -> Totals:
             home=settings.layout,
             release=__version__,
             now=SystemClock().now(),
+            tracking=_tracking(settings),
         )
         return write_archive(path, source, progress)
 
@@ -46,7 +49,12 @@ def import_state(settings: Settings, path: Path, progress: Progress) -> Totals:
     """
     with _at_rest(settings, is_there=False) as database:
         objects = open_objects(settings.resolved_objects_url)
-        return load_archive(path, Target(database=database, objects=objects, home=settings.layout), progress)
+        target = Target(database=database, objects=objects, home=settings.layout, tracking=_tracking(settings))
+        return load_archive(path, target, progress)
+
+
+def _tracking(settings: Settings) -> MlflowTables | None:
+    return MlflowTables() if database_file(settings.resolved_database_url) is None else None
 
 
 @contextmanager

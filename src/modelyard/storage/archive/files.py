@@ -10,8 +10,6 @@ from modelyard.settings import Home
 def state_files(home: Home) -> tuple[Path, ...]:
     """The keys of hashed columns and of signatures, MLflow's database, and captures that control has not taken up."""
     single = [path for path in _single(home) if path.is_file()]
-    if home.tracking_database in single:
-        _settle(home.tracking_database)
     return (*single, *sorted(path for path in home.spool.rglob("*") if path.is_file()))
 
 
@@ -25,7 +23,7 @@ def _single(home: Home) -> tuple[Path, ...]:
     return (home.mask_key, home.signing_key, home.tracking_database)
 
 
-def _settle(database: Path) -> None:
+def settle(database: Path) -> None:
     """Bring what a killed process has left beside a SQLite file into it, so that the file is all there is."""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")

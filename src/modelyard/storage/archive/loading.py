@@ -1,19 +1,22 @@
 """Reads an archive into an empty database, an empty object store and a state directory."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection
 
-from modelyard.kit.files import inside, write_atomic
+from modelyard.kit.files import inside, write_chunks
 from modelyard.settings import Home
 from modelyard.storage.archive import layout, schema
 from modelyard.storage.archive.files import is_state_file, state_files
 from modelyard.storage.archive.layout import ArchiveDamagedError, Header, ImportTargetNotEmptyError, Totals
 from modelyard.storage.archive.reading import check_archive, members, read_header
 from modelyard.storage.archive.rows import load_rows
+from modelyard.storage.archive.tracking import TrackingTables, read_tracking
 from modelyard.storage.database import Database
 from modelyard.storage.migrate import upgrade_branch
 from modelyard.storage.objects import ObjectStore, check_key
@@ -33,11 +36,13 @@ class Target:
         database: has no tables of ours yet.
         objects: has no objects, but for those of the same archive that an import left which was killed.
         home: the state directory; holds no captures that wait.
+        tracking: where MLflow's data are to lie in the database; None: in a file of the state directory.
     """
 
     database: Database
     objects: ObjectStore
     home: Home
+    tracking: TrackingTables | None = None
 
 
 def load_archive(path: Path, target: Target, progress: Progress = lambda _done, _all: None) -> Totals:
@@ -50,6 +55,7 @@ def load_archive(path: Path, target: Target, progress: Progress = lambda _done, 
         ArchiveDamagedError: it is not whole; nothing was changed.
         StateTooNewError: it is of a newer release; nothing was changed.
         ImportTargetNotEmptyError: something is there already; nothing was changed.
+        ModelyardError: see `TrackingTables.check`; nothing was changed.
         UnavailableError: the object store does not answer; what was put there is removed again.
     """
     header = read_header(path)
@@ -59,14 +65,15 @@ def load_archive(path: Path, target: Target, progress: Progress = lambda _done, 
     present = _Present(target, has_objects=header.has_objects)
     totals = check_archive(path, saw=present.saw, progress=_part(progress, 0))
     present.check()
-    loading = _Loading(path, header, target, _part(progress, 1))
-    try:
-        loading.put_objects()
-        loading.write_files()
-        loading.fill_database()
-    except BaseException:
-        loading.take_back()
-        raise
+    with tempfile.TemporaryDirectory() as scratch:
+        loading = _Loading(path, header, target, Path(scratch), _part(progress, 1))
+        try:
+            loading.put_objects()
+            loading.write_files()
+            loading.fill_database()
+        except BaseException:
+            loading.take_back()
+            raise
     return totals
 
 
@@ -75,6 +82,7 @@ class _Present:
 
     def __init__(self, target: Target, *, has_objects: bool) -> None:
         self._home = target.home
+        self._tracking = target.tracking
         keys = (target.home.mask_key, target.home.signing_key)  # made at every start where they are not there
         waiting = [path for path in state_files(target.home) if path not in keys]
         self._strangers = {f"{layout.FILES}{path.relative_to(target.home.root)}" for path in waiting}
@@ -86,9 +94,12 @@ class _Present:
 
         Raises:
             ArchiveDamagedError: it would be written where no archive may write.
+            ModelyardError: see `TrackingTables.check`.
         """
         self._strangers.discard(name)
         kind, _, rest = name.partition("/")
+        if name == layout.FILES + self._home.tracking_database.name and self._tracking is not None:
+            self._tracking.check()
         if f"{kind}/" == layout.FILES and not is_state_file(self._home, rest):
             raise ArchiveDamagedError(f"No archive has a file '{rest}'")
         if f"{kind}/" == layout.OBJECTS:
@@ -119,8 +130,9 @@ def _part(progress: Progress, number: int) -> Progress:
 
 
 class _Loading:
-    def __init__(self, path: Path, header: Header, target: Target, progress: Progress) -> None:
+    def __init__(self, path: Path, header: Header, target: Target, scratch: Path, progress: Progress) -> None:
         self._path = path
+        self._scratch = scratch
         self._header = header
         self._target = target
         self._progress = progress
@@ -152,13 +164,17 @@ class _Loading:
                 load_rows(connection, tables[name], content)
             for branch in revisions:
                 upgrade_branch(connection, branch)
+            experiments = self._scratch / self._target.home.tracking_database.name
+            if self._target.tracking is not None and experiments.exists():
+                read_tracking(connection, self._target.tracking, experiments)
 
     def write_files(self) -> None:
-        """What lies in the state directory itself."""
+        """What lies in the state directory itself; experiments that are to go into the database: beside it."""
         for name, content in self._each(layout.FILES):
-            path = inside(self._target.home.root, name)
+            is_database = self._target.tracking is not None and name == self._target.home.tracking_database.name
+            path = inside(self._scratch if is_database else self._target.home.root, name)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomic(path, content.read(), mode=0o600)
+            write_chunks(path, iter(partial(content.read, layout.CHUNK_BYTES), b""), mode=0o600)
 
     def _each(self, kind: str) -> Iterator[tuple[str, IO[bytes]]]:
         with members(self._path) as every:

@@ -42,7 +42,7 @@ def load_rows(connection: Connection, table: Table, file: IO[bytes]) -> None:
             connection.execute(insert(table), batch)
     except (msgspec.MsgspecError, KeyError, ValueError, TypeError) as error:
         raise ArchiveDamagedError(f"The rows of table '{table.name}' cannot be read: {error}") from error
-    _set_sequences(connection, table)
+    set_sequences(connection, table)
 
 
 def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
@@ -86,7 +86,7 @@ def _value(column: Column[Any], value: Any) -> Any:
     return base64.b64decode(value) if isinstance(column.type, LargeBinary) else value
 
 
-def _set_sequences(connection: Connection, table: Table) -> None:
+def set_sequences(connection: Connection, table: Table) -> None:
     """PostgreSQL counts on by itself, from where the rows end; SQLite looks at the rows anyway."""
     if connection.dialect.name == "sqlite":
         return

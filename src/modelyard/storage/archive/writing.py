@@ -17,9 +17,10 @@ from sqlalchemy import Connection
 from modelyard.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from modelyard.settings import Home
 from modelyard.storage.archive import layout, schema
-from modelyard.storage.archive.files import state_files
+from modelyard.storage.archive.files import settle, state_files
 from modelyard.storage.archive.layout import CHUNK_BYTES, Header, TableTotal, Tally, Totals
 from modelyard.storage.archive.rows import write_rows
+from modelyard.storage.archive.tracking import TrackingTables, write_tracking
 from modelyard.storage.objects import ObjectStore
 
 Progress = Callable[[int, int], None]
@@ -38,6 +39,7 @@ class Source:
         home: the state directory, some files of which are state too.
         release: that writes.
         now: the time to note.
+        tracking: where MLflow's data lie in the database; None: in a file of the state directory, if anywhere.
     """
 
     connection: Connection
@@ -45,6 +47,7 @@ class Source:
     home: Home
     release: str
     now: datetime
+    tracking: TrackingTables | None = None
 
 
 def write_archive(path: Path, source: Source, progress: Progress = lambda _done, _all: None) -> Totals:
@@ -54,6 +57,7 @@ def write_archive(path: Path, source: Source, progress: Progress = lambda _done,
         AlreadyExistsError: there is such a file.
         NotFoundError: the database holds no state.
         StateTooNewError: a newer release has made it.
+        ModelyardError: see `TrackingTables.check`.
         UnavailableError: the object store does not answer, or an object is changed meanwhile.
     """
     if path.exists():
@@ -99,12 +103,9 @@ class _Writer:
         self._add_bytes(layout.HEADER, header)
         tables = self._add_tables(revisions)
         files, objects = Tally(), Tally()
-        own = state_files(source.home) if source.objects is not None else ()
-        self._all = sum(each.stat().st_size for each in own) + self._size_of_objects()
-        for each in own:
-            with each.open("rb") as file:
-                self._add(files, layout.FILES, str(each.relative_to(source.home.root)), each.stat().st_size, file)
         if source.objects is not None:
+            with tempfile.TemporaryDirectory() as scratch:
+                self._add_files(files, self._files(Path(scratch)), self._size_of_objects())
             for info in source.objects.list():
                 content = Stream(source.objects.stream(info.key))
                 self._add(objects, layout.OBJECTS, info.key, info.size_bytes, content)
@@ -128,6 +129,25 @@ class _Writer:
                 lines.seek(0)
                 self._add_member(member, lines)
         return found
+
+    def _files(self, scratch: Path) -> dict[str, Path]:
+        """By the name that they have in a state directory."""
+        source = self._source
+        found = {str(path.relative_to(source.home.root)): path for path in state_files(source.home)}
+        tracking = source.home.tracking_database.name
+        if source.tracking is not None:
+            found.pop(tracking, None)  # left from before the database moved
+            if write_tracking(source.connection, source.tracking, scratch / tracking):
+                found[tracking] = scratch / tracking
+        elif tracking in found:
+            settle(found[tracking])
+        return found
+
+    def _add_files(self, tally: Tally, found: dict[str, Path], more_bytes: int) -> None:
+        self._all = sum(path.stat().st_size for path in found.values()) + more_bytes
+        for name, path in found.items():
+            with path.open("rb") as file:
+                self._add(tally, layout.FILES, name, path.stat().st_size, file)
 
     def _size_of_objects(self) -> int:
         return sum(info.size_bytes for info in self._source.objects.list()) if self._source.objects is not None else 0

@@ -4,10 +4,11 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import MetaData
 
 from modelyard.storage.columns import DataclassJson, UtcDateTime
 from modelyard.storage.metadata import BRANCHES
-from modelyard.storage.migrate import version_table
+from modelyard.storage.migrate import VERSIONS, version_table
 
 
 def _render_type(kind: str, item: Any, imports: AutogenContext) -> str | Literal[False]:
@@ -21,11 +22,12 @@ def _render_type(kind: str, item: Any, imports: AutogenContext) -> str | Literal
 
 
 _attributes = context.config.attributes
-_tables = BRANCHES[_attributes["branch"]]
+_branch = _attributes["branch"]  # None: scripts of somebody else's
+_tables = BRANCHES[_branch] if _branch is not None else MetaData()
 context.configure(
     connection=_attributes["connection"],
     target_metadata=_tables,
-    version_table=version_table(_attributes["branch"]),
+    version_table=VERSIONS if _branch is None else version_table(_branch),
     include_name=lambda name, kind, _parents: kind != "table" or name in _tables.tables,
     render_item=_render_type,
     render_as_batch=True,  # SQLite cannot alter columns: alembic rebuilds the table

@@ -256,6 +256,7 @@ class Bench:
             scripts=scripts.work,
             contracts=contracts.work,
             automl=AutoMLWork(database, shared["repository"], scripts.checkpoints),
+            checkpoints=scripts.checkpoints,
         )
         self.execution = JobExecution(kinds=kinds, inputs=inputs, home=self.home, samples=samples, **shared)
         self.batches = BatchJobService(self.service, self.registry, references)
@@ -564,9 +565,30 @@ def test_a_batch_job_that_was_killed_keeps_its_shards_and_its_answers_become_a_d
 
 
 def test_other_jobs_that_were_killed_are_not_tried_again(bench):
-    bench.engine.ends = [KILLED]
-    job = bench.carry(bench.submit().id)
+    bench.engine.ends, bench.registry.format = [KILLED], DatasetFormat.CSV
+    job = bench.carry(bench.submit(replace(RECIPE, algorithm="linear-regression", target="x")).id)
     assert (job.status, job.attempt, job.end.cause) == (JobStatus.FAILED, 1, EndCause.SIGNAL)
+
+
+def test_a_training_that_was_killed_goes_on_from_its_checkpoint_and_says_no_step_twice(bench):
+    bench.engine.ends = [KILLED, exited(0)]
+    seen = []
+
+    def work(folder: Path) -> None:
+        kept = JobFile.read(folder / "job.json").checkpoints
+        seen.append([path.name for path in kept.iterdir()])
+        (kept / "epoch-2").touch()
+        steps = (1, 2, 3) if len(seen) == 1 else (3, 4)  # the checkpoint is of step 2
+        lines = [f'metric {{"name": "loss", "value": {len(seen)}, "step": {step}}}\n' for step in steps]
+        bench.engine.log = "".join(lines)
+        succeed(folder)
+
+    bench.engine.on_submit = work
+    job = bench.carry(bench.submit().id)
+    assert (job.status, job.attempt, seen) == (JobStatus.COMPLETED, 2, [[], ["epoch-2"]])
+    points = bench.service.metrics("default", job.id, PageQuery()).items
+    assert [(point.step, point.value) for point in points] == [(1, 1.0), (2, 1.0), (3, 2.0), (4, 2.0)]
+    assert not list((bench.home.run / "checkpoints").iterdir())
 
 
 def test_a_program_that_leaves_a_link_instead_of_its_answers_gets_nothing_of_others(bench, tmp_path):

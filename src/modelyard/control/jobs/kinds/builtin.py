@@ -9,6 +9,7 @@ from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.conditions import threads_of
 from modelyard.control.jobs.inputs import JobInputs, patiently
 from modelyard.control.jobs.kinds.base import Figures, Kind, Save
+from modelyard.control.jobs.scripts.checkpoints import Checkpoints
 from modelyard.kit.files import write_atomic
 from modelyard.types.jobs import Job
 from modelyard.types.models import Lineage
@@ -85,3 +86,26 @@ class Training(BuiltIn):
     def conclude(self, job: Job, folder: Path) -> Figures:
         """See Kind."""
         return super().conclude(job, folder) | {"model_version": self._register(job, folder / "output")}
+
+
+class ResumedTraining(Training):
+    """See Training; the algorithm goes on from its checkpoint, so a SIGKILL costs it little."""
+
+    is_resumed = True
+    outlives_kills = True
+
+    def __init__(self, registry: RegistryClient, inputs: JobInputs, checkpoints: Checkpoints) -> None:
+        super().__init__(registry, inputs)
+        self._checkpoints = checkpoints
+
+    def suspend(self, job: Job) -> None:
+        """See Kind."""
+        self._checkpoints.keep(job)
+
+    def remove(self, job: Job) -> None:
+        """See Kind."""
+        self._checkpoints.remove(job)
+
+    def _additions(self, job: Job, bundles: list[Path]) -> Additions:  # noqa: ARG002
+        folder = self._checkpoints.folder(job)
+        return Additions(checkpoints=folder, mounts=(Mount(path=str(folder), is_writable=True),))

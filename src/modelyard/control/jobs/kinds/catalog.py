@@ -1,5 +1,6 @@
 """Which kind a job is of: what its recipe has says it."""
 
+from modelyard.algorithms.catalog import algorithm
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.batch.work import BatchWork
@@ -8,9 +9,10 @@ from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.kinds.automl import AutoML
 from modelyard.control.jobs.kinds.base import Kind
 from modelyard.control.jobs.kinds.batch import Batch
-from modelyard.control.jobs.kinds.builtin import BuiltIn, Training
+from modelyard.control.jobs.kinds.builtin import BuiltIn, ResumedTraining, Training
 from modelyard.control.jobs.kinds.contract import Contract
 from modelyard.control.jobs.kinds.scripts import Script
+from modelyard.control.jobs.scripts.checkpoints import Checkpoints
 from modelyard.control.jobs.scripts.work import ScriptWork
 from modelyard.types.jobs import Job, JobKind
 
@@ -27,8 +29,10 @@ class Kinds:
         scripts: ScriptWork,
         contracts: ContractWork,
         automl: AutoMLWork,
+        checkpoints: Checkpoints,
     ) -> None:
         self._built_in, self._training = BuiltIn(registry, inputs), Training(registry, inputs)
+        self._resumed = ResumedTraining(registry, inputs, checkpoints)
         self._batch, self._automl = Batch(registry, inputs, batches), AutoML(registry, inputs, automl)
         self._script, self._contract = Script(scripts), Contract(contracts)
 
@@ -43,4 +47,6 @@ class Kinds:
             return self._automl
         if recipe.batch is not None:
             return self._batch
-        return self._training if job.kind is JobKind.TRAINING else self._built_in
+        if job.kind is not JobKind.TRAINING:
+            return self._built_in
+        return self._resumed if algorithm(recipe.algorithm).description.is_resumable else self._training

@@ -1,0 +1,100 @@
+"""XGBoost's rounds, which go on from a checkpoint to the same trees, byte for byte."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from modelyard.algorithms.base import TrainingContext
+from modelyard.algorithms.checkpoints import Progress
+from modelyard.algorithms.tables.models import Problem
+
+_LOG_EVERY = 10
+_FIRST_TURN, _GROWTH = 50, 1.25
+
+
+class Boosting:
+    """One training. Stops early if there are validation rows and patience.
+
+    XGBoost's generators cannot be saved, so a training that draws rows or columns turns over now and then: it goes on
+    with a booster that was read from the bytes of the last one, whether it was interrupted or not. Only there it can
+    be taken up again. The distance of these rounds grows, since each time all trees so far are computed once more.
+
+    Args:
+        parameters: XGBoost's.
+        problem: the rows.
+        patience: rounds without improvement on the validation rows; 0: all rounds.
+        context: of the job.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, Any], problem: Problem, patience: int, context: TrainingContext
+    ) -> None:
+        self._parameters = {**parameters, "seed_per_iteration": True}
+        self._metric = str(parameters["eval_metric"])
+        self._is_drawn = min(float(parameters["subsample"]), float(parameters["colsample_bytree"])) < 1
+        self._context = context
+        threads = context.threads
+        self._train = xgboost.DMatrix(problem.features, problem.target, weight=problem.weights, nthread=threads)
+        self._watched = [(self._train, "train")]
+        if len(problem.validation_target):
+            seen = xgboost.DMatrix(problem.validation_features, problem.validation_target, nthread=threads)
+            self._watched.append((seen, "validation"))
+        self._patience = patience if len(problem.validation_target) else 0
+        self._checkpoint = context.checkpoints.of(
+            {**self._parameters, "patience": patience, "xgboost": xgboost.__version__},
+            problem.features, problem.target, problem.weights, problem.validation_features, problem.validation_target,
+        )  # fmt: skip
+        self._best, self._best_round = float("inf"), 0
+
+    def run(self, rounds: int) -> xgboost.Booster:
+        """At most so many rounds; with validation rows, the booster as it was best on them."""
+        booster, done = self._begin()
+        turns = _turns(rounds) if self._is_drawn else frozenset()
+        while done < rounds and not (self._patience and done - self._best_round >= self._patience):
+            if done in turns:
+                booster = self._read(booster.save_raw("ubj"))
+            if (done in turns or not self._is_drawn) and done and self._checkpoint.is_due():
+                self._save(booster, done)
+            booster.update(self._train, iteration=done)
+            done += 1
+            self._note(booster, done)
+        return booster[: self._best_round] if self._patience else booster
+
+    def _begin(self) -> tuple[xgboost.Booster, int]:
+        found = self._checkpoint.load()
+        if found is None:
+            return xgboost.Booster(self._parameters, [data for data, _ in self._watched]), 0
+        done, self._best, self._best_round = found.values["done"], found.values["best"], found.values["best_round"]
+        self._context.log(f"going on after round {done}, from a checkpoint")
+        return self._read(bytearray(found.arrays["booster"].tobytes())), done
+
+    def _read(self, content: bytearray) -> xgboost.Booster:
+        return xgboost.Booster(self._parameters, [data for data, _ in self._watched], model_file=content)
+
+    def _save(self, booster: xgboost.Booster, done: int) -> None:
+        content = np.frombuffer(booster.save_raw("ubj"), dtype=np.uint8)
+        values = {"done": done, "best": self._best, "best_round": self._best_round}
+        self._checkpoint.save(Progress(values=values, arrays={"booster": content}))
+
+    def _note(self, booster: xgboost.Booster, done: int) -> None:
+        """Log XGBoost's own metrics after a round, and remember the best one."""
+        words = booster.eval_set(self._watched, done - 1).split()[1:]
+        values = {name: float(value) for name, _, value in (word.rpartition(":") for word in words)}
+        parts = {name.removesuffix(f"-{self._metric}"): value for name, value in values.items()}
+        for part, value in parts.items():
+            self._context.log_metric(f"{part}_{self._metric}", value, done)
+        if done % _LOG_EVERY == 0:
+            shown = ", ".join(f"{part}_{self._metric} {value:.4f}" for part, value in parts.items())
+            self._context.log(f"round {done}: {shown}")
+        if parts.get("validation", float("inf")) < self._best:
+            self._best, self._best_round = parts["validation"], done
+
+
+def _turns(rounds: int) -> frozenset[int]:
+    found, turn = set(), _FIRST_TURN
+    while turn < rounds:
+        found.add(turn)
+        turn = int(turn * _GROWTH)
+    return frozenset(found)
