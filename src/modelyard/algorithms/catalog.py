@@ -7,7 +7,7 @@ from modelyard.algorithms.boosted_trees import BoostedTreesClassification, Boost
 from modelyard.algorithms.ensembles import EnsembleClassification, EnsembleRegression
 from modelyard.algorithms.errors import AlgorithmNotFoundError
 from modelyard.algorithms.forests import ForestClassification, ForestRegression
-from modelyard.algorithms.image_classification import ImageClassification
+from modelyard.algorithms.images.algorithm import ImageClassification
 from modelyard.algorithms.kernel_models import KernelClassification, KernelRegression
 from modelyard.algorithms.linear_models import LinearClassification, LinearRegression
 from modelyard.algorithms.texts.algorithm import TextClassification

@@ -6,7 +6,7 @@ from modelyard.algorithms.automl.judging.folds import CrossValidation
 from modelyard.algorithms.automl.judging.objectives import find_objective
 from modelyard.algorithms.automl.tasks.catalog import open_subject
 from modelyard.algorithms.hyperparameters import complete
-from modelyard.algorithms.image_classification import ImageClassification
+from modelyard.algorithms.images.algorithm import ImageClassification
 from modelyard.algorithms.run import JobContext
 from modelyard.types.automl.recipes import AutoMLRecipe
 
