@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from modelyard.data.series import last_window
 from modelyard.testing.aws.algorithms import answers, failure, train
 from modelyard.types.serving.forecasts import LEVELS
+from modelyard.types.serving.windows import last_window
 
 # Passengers of international airlines in thousands, 1949 to 1960, a year on each line (Box, Jenkins, "Time Series
 # Analysis", series G).

@@ -19,9 +19,9 @@ from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.series import read_series
 from modelyard.algorithms.errors import TooFewRowsError
 from modelyard.algorithms.graph import Graph
-from modelyard.data.series import last_window
 from modelyard.kit.files import write_atomic
 from modelyard.types.serving.forecasts import LEVELS, MEAN, QUANTILES, SERIES, forecast_signature
+from modelyard.types.serving.windows import last_window
 
 _MOST_WINDOWS = 20_000
 _HELD_OUT = 0.2

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.algorithms.errors import ChannelInvalidError
-from modelyard.data.series import filled
+from modelyard.types.serving.windows import filled
 
 _GZIP, _PARQUET = ".gz", ".parquet"
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import orjson
 
-from modelyard.data.series import last_window
 from modelyard.dataplane.errors import JsonInvalidError
 from modelyard.dataplane.gateway.dialect import AnswerContext, Headers, InferenceCall, Reply
 from modelyard.dataplane.tensors import OutputRows, WireTensor
@@ -19,6 +18,7 @@ from modelyard.protocols.invocations.algorithms.records import read_records
 from modelyard.protocols.invocations.aws import with_names
 from modelyard.protocols.outputs import nested_values
 from modelyard.types.serving.forecasts import LEVELS, MEAN, QUANTILES, takes_series
+from modelyard.types.serving.windows import last_window
 from modelyard.types.signatures import DataType, Signature
 
 _DEFAULT_LEVELS = tuple(f"{tenth / 10:.1f}" for tenth in range(1, 10))
