@@ -156,6 +156,12 @@ class Settings(BaseSettings):
     s3_access_key: str = Field(default="", description="Access key of that server, which may make buckets there.")
     s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Secret of that access key.")
     s3_region: str = Field(default="us-east-1", description="Region of that server.")
+    multi_model_limit: int = Field(
+        default=16,
+        ge=1,
+        description="Models of a SageMaker multi-model endpoint that are loaded at a time; beyond it the one that was "
+        "not used for longest goes.",
+    )
     spool_limit_bytes: int = Field(
         default=1 << 30, description="Captures kept on disk while control is down; beyond it the oldest are dropped."
     )

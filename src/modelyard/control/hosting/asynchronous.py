@@ -2,15 +2,14 @@
 
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 import structlog
 
 from modelyard.control.documents.service import DocumentService
+from modelyard.control.hosting.calling import EndpointCaller
 from modelyard.control.hosting.records import of_content, to_content
 from modelyard.control.hosting.sources import Objects
 from modelyard.errors import ModelyardError, TemporaryError
@@ -47,17 +46,6 @@ class AsyncRequest:
     expires_at: datetime
 
 
-class Invocation(NamedTuple):
-    """What the endpoint answered."""
-
-    status: int
-    body: bytes
-
-
-Invoke = Callable[[AsyncRequest, bytes], Invocation]
-"""Calls the endpoint; raises TemporaryError when there is no gateway."""
-
-
 class AsyncInference:
     """Keeps requests until they are answered. A request whose process was killed is sent again.
 
@@ -65,10 +53,10 @@ class AsyncInference:
         awake: set when there is something to do.
     """
 
-    def __init__(self, documents: DocumentService, objects: Objects, invoke: Invoke, clock: Clock) -> None:
+    def __init__(self, documents: DocumentService, objects: Objects, caller: EndpointCaller, clock: Clock) -> None:
         self._documents = documents
         self._objects = objects
-        self._invoke = invoke
+        self._caller = caller
         self._clock = clock
         self._pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="async-inference")
         self._running: dict[str, Future[None]] = {}
@@ -103,7 +91,7 @@ class AsyncInference:
         if self._clock.now() >= request.expires_at:
             return self._fail(request, "The request was not answered in its time.")
         body = self._objects.read(request.project, request.input_uri)
-        status, answer = self._invoke(request, body)
+        status, answer, _ = self._caller.call(request.key_id, request.endpoint, request.headers, body)
         if status in _BUSY:
             return False
         if status in _OK:

@@ -22,6 +22,7 @@ from modelyard.control.hosting.records import (
     HostedEndpoint,
     Phase,
     of_content,
+    part_name,
     share_of,
     to_content,
 )
@@ -30,7 +31,7 @@ from modelyard.control.hosting.service import HostingService
 from modelyard.errors import ModelyardError, NotFoundError, TemporaryError
 from modelyard.kit.foreign_names import own_name
 from modelyard.types.endpoints import RolloutStatus, Scaling
-from modelyard.types.serving.hosting import HostedModel, HostedVariant
+from modelyard.types.serving.hosting import Composition, CompositionMode, HostedModel, HostedVariant
 
 _AT_A_TIME = 2
 _MOST_REPLICAS = 64
@@ -112,12 +113,16 @@ class HostingCarrier:
         except ModelyardError as error:
             after = _given_up(hosted, _words(error))
         if after != hosted:
-            with suppress(DocumentNotFoundError):
+            try:
                 self._documents.update(ENDPOINT, project, name, lambda _: to_content(after))
+            except DocumentNotFoundError:  # it was deleted meanwhile: what this step has made goes too
+                self._service.delete_endpoint(project, name)
         return after.phase in (Phase.SERVED, Phase.FAILED)
 
     def _stepped(self, project: str, name: str, hosted: HostedEndpoint) -> HostedEndpoint:
         change = hosted.change
+        if hosted.phase is Phase.WAITING and hosted.composition is not None:
+            return self._composed(project, name, hosted, hosted.composition)
         if hosted.phase is Phase.WAITING:
             specs = self._specs(project, hosted.variants)
             return hosted if specs is None else self._made(project, name, hosted, specs)
@@ -127,6 +132,14 @@ class HostingCarrier:
         if hosted.phase is Phase.MOVING and change is not None:
             return self._moved(project, name, hosted, change)
         return hosted
+
+    def _composed(self, project: str, name: str, hosted: HostedEndpoint, composition: Composition) -> HostedEndpoint:
+        """Its parts go their own ways; of models by target none is there before a request names it."""
+        for container in composition.containers if composition.mode is not CompositionMode.TARGETS else ():
+            part = part_name(name, container.hostname)
+            if not self._service.add_part(project, part, container, hosted.variants[0]):
+                return hosted
+        return replace(hosted, phase=Phase.SERVED)
 
     def _specs(self, project: str, variants: Sequence[HostedVariant]) -> list[VariantSpec] | None:
         """Our variants; None while a model is still being registered.

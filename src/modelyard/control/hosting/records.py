@@ -1,16 +1,19 @@
 """What hosting keeps, as documents: models, endpoints, and what is still to be done for them."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
 
-from modelyard.types.endpoints import Endpoint, RolloutPlan
-from modelyard.types.serving.hosting import DataCapture, HostedVariant
+from modelyard.types.endpoints import Endpoint, EndpointStatus, RolloutPlan
+from modelyard.types.serving.hosting import Composition, DataCapture, HostedVariant
 
 MODEL, ENDPOINT, TASK = "hosted-model", "hosted-endpoint", "hosting-task"
 _Type = TypeVar("_Type")
+_MOST_NAME = 400
+_SERVING = (EndpointStatus.READY, EndpointStatus.IDLE, EndpointStatus.UPDATING, EndpointStatus.DEGRADED)
 
 
 class Phase(StrEnum):
@@ -49,12 +52,14 @@ class HostedEndpoint:
     """An endpoint. `label`, `variants` and `capture` are what is served, `change` what is to follow.
 
     Attributes:
+        composition: of what it is made; its one variant has no replicas of its own then. None: of its variants.
         reason: why it failed, or why the last change did.
     """
 
     label: str
     variants: tuple[HostedVariant, ...]
     capture: DataCapture | None = None
+    composition: Composition | None = None
     phase: Phase = Phase.WAITING
     reason: str = ""
     change: Change | None = None
@@ -62,10 +67,35 @@ class HostedEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """A hosted endpoint (None: it was deleted) with ours, if there is one."""
+    """A hosted endpoint (None: it was deleted) with ours, if there is one.
+
+    Attributes:
+        parts: of an endpoint of several containers, one for each of them.
+    """
 
     hosted: HostedEndpoint | None
     own: Endpoint | None
+    parts: tuple["EndpointView", ...] = ()
+
+    @property
+    def is_serving(self) -> bool:
+        """True if requests to ours are answered."""
+        return self.own is not None and self.own.status in _SERVING
+
+    @property
+    def failure(self) -> str | None:
+        """Why it will not be served as it is; None if it is served, or may be yet."""
+        if self.hosted is not None and self.hosted.phase is Phase.FAILED:
+            return self.hosted.reason
+        if self.own is not None and self.own.status is EndpointStatus.FAILED:
+            return self.own.reason
+        return None
+
+
+def part_name(endpoint: str, part: str) -> str:
+    """What a part of an endpoint is called, as a model and as an endpoint: no name of a caller's has such a slash."""
+    name = f"{endpoint}/{part}"
+    return name if len(name) <= _MOST_NAME else f"{endpoint}/{hashlib.sha256(part.encode()).hexdigest()}"
 
 
 def share_of(capture: DataCapture | None) -> float:

@@ -4,7 +4,7 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 
-from modelyard.control.documents.errors import DocumentNotFoundError
+from modelyard.control.documents.errors import DocumentExistsError, DocumentNotFoundError
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.endpoints.errors import EndpointExistsError, EndpointNotFoundError
 from modelyard.control.endpoints.service import EndpointService
@@ -17,12 +17,23 @@ from modelyard.control.hosting.records import (
     HostedEndpoint,
     Phase,
     of_content,
+    part_name,
     to_content,
 )
 from modelyard.errors import ConflictError
 from modelyard.kit.foreign_names import own_name
 from modelyard.types.endpoints import Endpoint
-from modelyard.types.serving.hosting import DataCapture, HostedModel, HostedVariant, ModelContainer
+from modelyard.types.foreign.documents import Document, DocumentFilter
+from modelyard.types.serving.hosting import (
+    Composition,
+    CompositionMode,
+    DataCapture,
+    HostedModel,
+    HostedVariant,
+    ModelContainer,
+)
+
+_PART = "part"
 
 
 class HostingService:
@@ -59,16 +70,22 @@ class HostingService:
         self._documents.discard(MODEL, project, name)
 
     def create_endpoint(
-        self, project: str, name: str, label: str, variants: tuple[HostedVariant, ...], capture: DataCapture | None
+        self,
+        project: str,
+        name: str,
+        label: str,
+        variants: tuple[HostedVariant, ...],
+        capture: DataCapture | None,
+        composition: Composition | None = None,
     ) -> None:
-        """An endpoint, which is made once its models are registered.
+        """An endpoint, which is made once its models are registered; with a `composition` it consists of parts.
 
         Raises:
             EndpointExistsError: the name is taken.
         """
         if self.view(project, name).own is not None:
             raise EndpointExistsError(f"There is an endpoint '{name}' already", hint="Choose another name.")
-        wished = HostedEndpoint(label=label, variants=variants, capture=capture)
+        wished = HostedEndpoint(label=label, variants=variants, capture=capture, composition=composition)
         self._documents.create(ENDPOINT, project, name, to_content(wished))
         self._ask(ENDPOINT, project, name)
 
@@ -120,9 +137,45 @@ class HostingService:
 
     def delete_endpoint(self, project: str, name: str) -> None:
         """End an endpoint, whatever it is doing; no effect on one that is not there."""
+        self._remove_parts(project, name)  # first, so that a killed process leaves none behind
+        self._end(project, name)
+        self._remove_parts(project, name)  # what a request has loaded in between
+
+    def add_part(self, project: str, name: str, container: ModelContainer, variant: HostedVariant) -> bool:
+        """A model and an endpoint of its own for a part; the same part again changes nothing.
+
+        Returns:
+            False while an earlier part of this name is still coming to its end: ask again.
+        """
+        before = self.view(project, name)
+        if before.hosted is None and before.own is not None:
+            return False
+        hosted = HostedEndpoint(label="", variants=(replace(variant, name=_PART, model=name, weight=1.0),))
+        for kind, content in ((MODEL, HostedModel(container=container)), (ENDPOINT, hosted)):
+            with suppress(DocumentExistsError):
+                self._documents.create(kind, project, name, to_content(content))
+            self._ask(kind, project, name)
+        return True
+
+    def remove_part(self, project: str, name: str) -> None:
+        """End a part."""
+        self.remove_model(project, name)
+        self._end(project, name)
+
+    def parts(self, project: str, endpoint: str) -> list[Document]:
+        """The parts of an endpoint that there are."""
+        prefix = part_name(endpoint, "")
+        chosen = DocumentFilter(name_contains=prefix)
+        return [each for each in self._documents.every(ENDPOINT, project, chosen) if each.name.startswith(prefix)]
+
+    def _end(self, project: str, name: str) -> None:
         self._documents.discard(ENDPOINT, project, name)
         with suppress(EndpointNotFoundError):
             self._endpoints.delete(project, own_name(name), None)
+
+    def _remove_parts(self, project: str, endpoint: str) -> None:
+        for each in self.parts(project, endpoint):
+            self.remove_part(project, each.name)
 
     def view(self, project: str, name: str) -> EndpointView:
         """An endpoint as it is now."""
@@ -130,7 +183,12 @@ class HostingService:
         own: Endpoint | None = None
         with suppress(EndpointNotFoundError):
             own = self._endpoints.get(project, own_name(name))
-        return EndpointView(None if found is None else of_content(found.content, HostedEndpoint), own)
+        hosted = None if found is None else of_content(found.content, HostedEndpoint)
+        composition = None if hosted is None else hosted.composition
+        if composition is None or composition.mode is CompositionMode.TARGETS:
+            return EndpointView(hosted, own)
+        parts = (part_name(name, container.hostname) for container in composition.containers)
+        return EndpointView(hosted, own, tuple(self.view(project, part) for part in parts))
 
     def _served(self, project: str, name: str) -> Endpoint:
         found = self.view(project, name)

@@ -11,6 +11,9 @@ class Objects(Protocol):
     not the project's, and TemporaryError when the store does not answer.
     """
 
+    def exists(self, project: str, uri: str) -> bool:
+        """Whether there is an object with just this key."""
+
     def download(self, project: str, uri: str, path: Path) -> None:
         """Write the object to a file."""
 

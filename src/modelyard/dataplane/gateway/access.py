@@ -110,6 +110,11 @@ class Access:
             )
         return claim
 
+    def signer(self, key_id: str) -> Caller | None:
+        """The holder of an access key, who has proven nothing yet."""
+        found = self._signers.get(key_id)
+        return None if found is None else found[2]
+
     def prove(self, claim: Claim, method: bytes, url: bytes, headers: Headers, body: bytes) -> Caller:
         """The holder of the key, who signed exactly this request.
 

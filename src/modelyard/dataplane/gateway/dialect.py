@@ -182,6 +182,9 @@ class Dialect(Protocol):
     prefixes: tuple[str, ...]
     """Paths that start like this belong to the dialect, also those that it does not know ("/v2/")."""
 
+    composes: bool
+    """Signed requests for endpoints that the gateway does not serve are control's: they may be made of several."""
+
     def target(self, path: str) -> Target | None:
         """What `path` (percent-decoding done) asks for; None if nothing."""
 
@@ -231,6 +234,8 @@ class Dialect(Protocol):
 
 class PlainDialect:
     """What most dialects leave out: descriptions that no path of theirs asks for."""
+
+    composes: bool = False
 
     def leaves(self, path: str) -> bool:
         """See Dialect: what starts like its paths is its own."""

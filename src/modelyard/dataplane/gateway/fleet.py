@@ -145,6 +145,10 @@ class Fleet:
     def __iter__(self) -> Iterator[Endpoint]:
         return iter(self._endpoints.values())
 
+    def has(self, project: str, name: str) -> bool:
+        """Whether a project has such an endpoint."""
+        return (project, name) in self._endpoints
+
     def find(self, project: str, name: str) -> Endpoint:
         """An endpoint.
 

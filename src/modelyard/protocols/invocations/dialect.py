@@ -43,6 +43,7 @@ class Invocations(PlainDialect):
     """SageMaker's and MLflow's way to call a model."""
 
     prefixes: tuple[str, ...] = ("/endpoints/",)
+    composes = True
 
     def target(self, path: str) -> Target | None:
         """See Dialect."""
@@ -97,6 +98,8 @@ class Invocations(PlainDialect):
 
 class InvocationsResponseStream(Invocations):
     """The same with an answer in parts, as SageMaker's clients read them."""
+
+    composes = False
 
     def target(self, path: str) -> Target | None:
         """See Dialect."""

@@ -10,6 +10,8 @@ from modelyard.control.hosting.alarms.records import BUCKET_SECONDS
 from modelyard.control.hosting.alarms.series import MetricSeries
 from modelyard.control.hosting.asynchronous import AsyncInference
 from modelyard.control.hosting.carrying import HostingCarrier
+from modelyard.control.hosting.composed.chain import ContainerChain
+from modelyard.control.hosting.composed.targets import TargetModels
 from modelyard.control.hosting.data_capture import DataCaptures
 from modelyard.control.hosting.registration import ModelRegistration
 from modelyard.control.hosting.service import HostingService
@@ -29,6 +31,8 @@ class Hosting:
 
     service: HostingService
     asynchronous: AsyncInference
+    targets: TargetModels
+    chain: ContainerChain
     series: MetricSeries
     alarms: MetricAlarms
     duties: tuple[Duty, ...]
@@ -77,4 +81,12 @@ def build_hosting(
             gives_way=True,
         ),
     )
-    return Hosting(service=service, asynchronous=asynchronous, series=series, alarms=alarms, duties=duties)
+    return Hosting(
+        service=service,
+        asynchronous=asynchronous,
+        targets=TargetModels(store.documents, service, store.files, context.clock, context.settings.multi_model_limit),
+        chain=ContainerChain(invoker),
+        series=series,
+        alarms=alarms,
+        duties=duties,
+    )

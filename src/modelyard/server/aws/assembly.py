@@ -54,6 +54,7 @@ def _holders(parts: AwsParts) -> Iterator[object]:
     from modelyard.facades.aws.sagemaker.hosting.asynchronous import AsyncOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.configs import EndpointConfigOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.endpoints import EndpointOperations  # noqa: PLC0415
+    from modelyard.facades.aws.sagemaker.hosting.invocations import InvocationOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.models import ModelOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.search.operations import SearchOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.search.resources import searched  # noqa: PLC0415
@@ -74,4 +75,5 @@ def _holders(parts: AwsParts) -> Iterator[object]:
     yield from (training, models, endpoints)
     yield SearchOperations(documents, searched(training, models, endpoints))
     yield EndpointConfigOperations(documents)
+    yield InvocationOperations(hosting.service, hosting.targets, hosting.chain)
     yield AsyncOperations(documents, hosting.service, hosting.asynchronous, context.clock)

@@ -2,13 +2,13 @@
 
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import httpx
 
-from modelyard.control.hosting.asynchronous import AsyncRequest, Invocation
+from modelyard.control.hosting.calling import Invocation
 from modelyard.dataplane.gateway.signing import signed_headers
 from modelyard.errors import UnavailableError
 
@@ -33,14 +33,14 @@ class SignedInvoker:
             verify.check_hostname = False
         self._client = httpx.Client(timeout=_ANSWER_SECONDS, verify=verify, trust_env=False)
 
-    def __call__(self, request: AsyncRequest, body: bytes) -> Invocation:
-        """See hosting.asynchronous.Invoke."""
-        path = f"/endpoints/{quote(request.endpoint, safe='')}/invocations"
+    def call(self, key_id: str, endpoint: str, headers: Mapping[str, str], body: bytes) -> Invocation:
+        """See hosting.calling.EndpointCaller."""
+        path = f"/endpoints/{quote(endpoint, safe='')}/invocations"
         try:
             url = str(json.loads(self._address_file.read_bytes())["url"])
-            headers = {**request.headers, "host": urlsplit(url).netloc}
-            signed = signed_headers(self._secret_of(request.key_id), request.key_id, path, headers, body)
+            named = {**headers, "host": urlsplit(url).netloc}
+            signed = signed_headers(self._secret_of(key_id), key_id, path, named, body)
             answer = self._client.post(f"{url}{path}", content=body, headers=signed)
         except (OSError, ValueError, httpx.HTTPError) as error:
             raise UnavailableError(f"the gateway does not answer: {error}", hint="It is asked again.") from error
-        return Invocation(answer.status_code, answer.content)
+        return Invocation(answer.status_code, answer.content, answer.headers)

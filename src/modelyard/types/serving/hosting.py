@@ -1,6 +1,7 @@
 """Models and endpoints as SageMaker's programs describe them, as far as they are carried out."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from modelyard.types.serving.answers import AnswerForm
 
@@ -29,13 +30,36 @@ class ModelContainer:
 
     Attributes:
         image: reference of an image; an address of ECR stands for what its repository's name says.
-        data_url: s3:// address of a model.tar.gz; empty: the image has everything.
+        data_url: s3:// address of a model.tar.gz; empty: the image has everything. Of models by target: of the folder.
         environment: variables of the container.
+        hostname: its name among several containers.
     """
 
     image: str
     data_url: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    hostname: str = ""
+
+
+class CompositionMode(StrEnum):
+    """How an endpoint is made of several models.
+
+    TARGETS: every object below an address is a model, loaded when a request first names it ("MultiModel").
+    SERIAL: the answer of a container is the request of the next.
+    DIRECT: a request names the container that it is for.
+    """
+
+    TARGETS = "targets"
+    SERIAL = "serial"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composition:
+    """What an endpoint of several models consists of; of TARGETS there is one container."""
+
+    mode: CompositionMode
+    containers: tuple[ModelContainer, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -223,7 +223,7 @@ class GatewayProtocol(HttpToolsProtocol):
         is_upgrade = b"upgrade" in fields and self.parser.should_upgrade()
         self._is_body_after_upgrade = is_upgrade and has_body(fields)
         route = self._service.route(self.url)
-        if route is None:
+        if route is None or self._service.leaves(route, fields):
             self._begin_application()
             return
         exchange = Exchange(self._service, self, route.target, route.dialect, method, fields, self.url)

@@ -25,6 +25,7 @@ from modelyard.dataplane.gateway.decoder import Decoder
 from modelyard.dataplane.gateway.dialect import (
     Dialect,
     EndpointView,
+    Headers,
     InferenceCall,
     Operation,
     StreamCall,
@@ -126,6 +127,21 @@ class InferenceService(Inference):
             self._routes.clear()
         self._routes[url] = route
         return route
+
+    def leaves(self, route: Route, fields: Headers) -> bool:
+        """Whether control answers after all: a signed request for an endpoint that may be made of several."""
+        target, dialect = route
+        if target is None or dialect is None or not dialect.composes or target.operation is not _INFER:
+            return False
+        authorization = fields.get(b"authorization", b"")
+        if not is_signed(authorization):
+            return False
+        try:
+            holder = self.access.signer(self.access.claim(authorization).key_id)
+            project = project_of(holder, fields.get(PROJECT_HEADER)) if holder is not None else ""
+        except ModelyardError:  # `admit` says what is wrong
+            return False
+        return bool(project) and not self.fleet.has(project, target.endpoint)
 
     def admit(self, exchange: Exchange) -> None:
         """Check what the headers tell, before the body is read.

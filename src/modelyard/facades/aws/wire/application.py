@@ -133,14 +133,14 @@ class AwsApplication:
 
 
 async def _run(operation: Operation, call: Call, members: Request, receive: Receive) -> Answer:
-    """Call the operation; a waiter's poll again and again while the answer is about to change."""
+    """Call the operation, again and again while it holds the answer, which is about to change."""
     deadline = time.monotonic() + HOLD_SECONDS
     gone: asyncio.Future[None] | None = None
     try:
         while True:
             call.is_held = False
             outcome = await run_in_threadpool(_outcome, operation, call, members)
-            if not (call.is_waiter and call.is_held) or time.monotonic() > deadline:
+            if not call.is_held or time.monotonic() > deadline:
                 return outcome()
             gone = gone or asyncio.ensure_future(_disconnected(receive))
             if (await asyncio.wait((gone,), timeout=_LOOK_SECONDS))[0]:

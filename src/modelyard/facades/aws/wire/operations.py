@@ -44,13 +44,14 @@ class Call:
     is_waiter: bool = False
     is_held: bool = field(default=False, init=False)
 
-    def hold(self) -> None:
+    def hold(self, *, for_everyone: bool = False) -> None:
         """Say that the answer is of something that is about to change.
 
         A waiter's poll is then asked again here until it does not say so any more, or for most of a minute; so the
-        waiter returns as soon as the thing has ended, and not at its next poll. Every other call is answered at once.
+        waiter returns as soon as the thing has ended, and not at its next poll. Every other call is answered at once,
+        unless it is held `for_everyone`.
         """
-        self.is_held = True
+        self.is_held = self.is_waiter or for_everyone
 
     def arn(self, resource: str, service: str = "sagemaker") -> str:
         """The ARN of a resource of ours: `call.arn("training-job/name")`."""

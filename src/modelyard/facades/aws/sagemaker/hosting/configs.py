@@ -4,12 +4,13 @@ from typing import Any
 
 from modelyard.control.documents.errors import DocumentExistsError
 from modelyard.control.documents.service import DocumentService
+from modelyard.facades.aws.sagemaker.hosting.containers import composition_of
 from modelyard.facades.aws.sagemaker.hosting.listing import echo, exists, found, page_of, tags_of
 from modelyard.facades.aws.sagemaker.hosting.models import KIND as MODEL
 from modelyard.facades.aws.wire.errors import validation_error
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
 from modelyard.types.access import Action
-from modelyard.types.serving.hosting import DataCapture, HostedVariant
+from modelyard.types.serving.hosting import Composition, DataCapture, HostedVariant
 
 KIND = "sagemaker-endpoint-config"
 _SHOWN = (
@@ -22,6 +23,10 @@ _SHOWN = (
     "EnableNetworkIsolation",
 )
 _REMOTE = "s3://"
+_ALONE = (
+    "Modelyard serves a model of several containers, or in the mode MultiModel, as the only variant of its endpoint, "
+    "on instances and without data capture."
+)
 _PARTLY = "ExplainerConfig and ShadowProductionVariants are refused; instance types mean nothing."
 _CSV_TYPES, _JSON_TYPES = ("text/csv",), ("application/json",)
 _REFUSED = ("ExplainerConfig", "ShadowProductionVariants")
@@ -49,6 +54,7 @@ class EndpointConfigOperations:
                 raise validation_error("Each variant needs a ModelName; inference components are not served here.")
             model = variant["ModelName"]
             found(self._documents, MODEL, call, model, call.arn(f"model/{model.lower()}"))
+        _check_composed(self._documents, call, request)
         try:
             self._documents.create(KIND, call.project, name, echo(request), tags_of(request))
         except DocumentExistsError:
@@ -101,6 +107,13 @@ def config_of(documents: DocumentService, call: Call, name: str) -> dict[str, An
     return content
 
 
+def composition_in(documents: DocumentService, call: Call, config: dict[str, Any]) -> Composition | None:
+    """Of what an endpoint with this configuration is made; None: of its variants."""
+    models = (documents.find(MODEL, call.project, each["ModelName"]) for each in config["ProductionVariants"])
+    composed = (composition_of(each.content["request"]) for each in models if each is not None)
+    return next((each for each in composed if each is not None), None)
+
+
 def variants_of(config: dict[str, Any]) -> tuple[HostedVariant, ...]:
     """Its production variants."""
     return tuple(_variant(each) for each in config["ProductionVariants"])
@@ -122,6 +135,18 @@ def capture_of(config: dict[str, Any]) -> DataCapture | None:
         csv_types=tuple(types.get("CsvContentTypes", _CSV_TYPES)),
         json_types=tuple(types.get("JsonContentTypes", _JSON_TYPES)),
     )
+
+
+def _check_composed(documents: DocumentService, call: Call, config: dict[str, Any]) -> None:
+    """Nothing if each model can be served as the configuration says.
+
+    Raises:
+        AwsError: one is made of several, and there is something else that those do not go with.
+    """
+    variants = config["ProductionVariants"]
+    is_alone = len(variants) == 1 and "ServerlessConfig" not in variants[0] and capture_of(config) is None
+    if not is_alone and composition_in(documents, call, config) is not None:
+        raise validation_error(_ALONE)
 
 
 def _variant(each: dict[str, Any]) -> HostedVariant:

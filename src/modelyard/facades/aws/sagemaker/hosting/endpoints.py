@@ -8,7 +8,7 @@ from modelyard.control.documents.service import DocumentService
 from modelyard.control.endpoints.errors import EndpointExistsError
 from modelyard.control.hosting.records import Change, EndpointView
 from modelyard.control.hosting.service import HostingService
-from modelyard.facades.aws.sagemaker.hosting.configs import capture_of, config_of, variants_of
+from modelyard.facades.aws.sagemaker.hosting.configs import capture_of, composition_in, config_of, variants_of
 from modelyard.facades.aws.sagemaker.hosting.deployments import alarms_of, plan_of
 from modelyard.facades.aws.sagemaker.hosting.listing import exists, found, page_of, tags_of
 from modelyard.facades.aws.sagemaker.hosting.states import MOVING, reason_of, status_of, variants_shown
@@ -20,6 +20,7 @@ from modelyard.types.serving.hosting import HostedVariant
 
 KIND = "sagemaker-endpoint"
 _NO_KEY = "none"
+_FIXED = "Modelyard does not update endpoints of several models: create one of another name, and delete this one."
 
 
 class EndpointOperations:
@@ -38,7 +39,14 @@ class EndpointOperations:
             self._documents.discard(KIND, call.project, name)  # a deleted one that nobody asked about since
         try:
             self._documents.create(KIND, call.project, name, {"configs": {label: config}}, tags_of(request))
-            self._hosting.create_endpoint(call.project, name, label, variants_of(config), capture_of(config))
+            self._hosting.create_endpoint(
+                call.project,
+                name,
+                label,
+                variants_of(config),
+                capture_of(config),
+                composition_in(self._documents, call, config),
+            )
         except (DocumentExistsError, EndpointExistsError) as error:
             if isinstance(error, EndpointExistsError):
                 self._documents.discard(KIND, call.project, name)
@@ -57,7 +65,7 @@ class EndpointOperations:
             "EndpointName": name,
             "EndpointArn": _arn(call, name),
             "EndpointConfigName": label,
-            "ProductionVariants": variants_shown(view.hosted, view.own),
+            "ProductionVariants": variants_shown(view),
             "DataCaptureConfig": _capture(document.content["configs"].get(label, {})),
             "AsyncInferenceConfig": document.content["configs"].get(label, {}).get("AsyncInferenceConfig"),
             "EndpointStatus": status,
@@ -95,10 +103,12 @@ class EndpointOperations:
     def update_endpoint(self, call: Call, request: Request) -> Answer:
         """Another configuration takes over as its deployment configuration says; the old one serves until then."""
         name, label = request["EndpointName"], request["EndpointConfigName"]
-        _, _, status = self._state(call, name)
+        _, view, status = self._state(call, name)
         if status != "InService":
             raise validation_error(f'Cannot update in-progress endpoint "{_arn(call, name)}": it is {status}.')
         config = config_of(self._documents, call, label)
+        if _is_composed(view) or composition_in(self._documents, call, config) is not None:
+            raise validation_error(_FIXED)
         self._documents.update(
             KIND, call.project, name, lambda kept: {**kept, "configs": {**kept["configs"], label: config}}
         )
@@ -120,6 +130,8 @@ class EndpointOperations:
         _, view, status = self._state(call, name)
         if status != "InService" or view.hosted is None:
             raise validation_error(f'Cannot update in-progress endpoint "{_arn(call, name)}": it is {status}.')
+        if _is_composed(view):
+            raise validation_error(_FIXED)
         present = {variant.name: variant for variant in view.hosted.variants}
         wished = request["DesiredWeightsAndCapacities"]
         unknown = [each["VariantName"] for each in wished if each["VariantName"] not in present]
@@ -151,6 +163,10 @@ class EndpointOperations:
             self._documents.discard(KIND, call.project, name)
             raise _gone(call, name)
         return document, view, status
+
+
+def _is_composed(view: EndpointView) -> bool:
+    return view.hosted is not None and view.hosted.composition is not None
 
 
 def _gone(call: Call, name: str) -> AwsError:

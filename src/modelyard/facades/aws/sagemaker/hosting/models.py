@@ -1,15 +1,12 @@
 """CreateModel and its siblings."""
 
-from typing import Any
-
 from modelyard.control.documents.errors import DocumentExistsError
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.hosting.service import HostingService
+from modelyard.facades.aws.sagemaker.hosting.containers import composition_of, containers_of
 from modelyard.facades.aws.sagemaker.hosting.listing import echo, exists, found, page_of, tags_of
-from modelyard.facades.aws.wire.errors import validation_error
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
 from modelyard.types.access import Action
-from modelyard.types.serving.hosting import ModelContainer
 
 KIND = "sagemaker-model"
 _SHOWN = (
@@ -20,11 +17,11 @@ _SHOWN = (
     "VpcConfig",
     "EnableNetworkIsolation",
 )
-_PARTLY = "One container in the mode SingleModel; serial pipelines and multi-model containers are refused."
+_PARTLY = "Model packages, and folders that are not compressed, are refused."
 
 
 class ModelOperations:
-    """A model: an image, and the archive that it serves."""
+    """A model: an image, and the archive that it serves; or several of them."""
 
     def __init__(self, documents: DocumentService, hosting: HostingService) -> None:
         self._documents = documents
@@ -32,14 +29,18 @@ class ModelOperations:
 
     @operation("sagemaker", "CreateModel", Action.OPERATE, partly=_PARTLY)
     def create_model(self, call: Call, request: Request) -> Answer:
-        """It is registered in the background; what is wrong with it, the endpoint says."""
-        name, container = request["ModelName"], container_of(request)
+        """It is registered in the background; what is wrong with it, the endpoint says.
+
+        Of several containers, or of many models, each endpoint registers what it is made of.
+        """
+        name, containers, composition = request["ModelName"], containers_of(request), composition_of(request)
         try:
             self._documents.create(KIND, call.project, name, echo(request), tags_of(request))
         except DocumentExistsError:
             raise exists(KIND, _arn(call, name)) from None
         self._hosting.remove_model(call.project, name)  # what a killed process may have left of one of this name
-        self._hosting.add_model(call.project, name, container)
+        if composition is None:
+            self._hosting.add_model(call.project, name, containers[0])
         return {"ModelArn": _arn(call, name)}
 
     @operation("sagemaker", "DescribeModel", Action.READ)
@@ -75,34 +76,6 @@ class ModelOperations:
         self._hosting.remove_model(call.project, name)
         self._documents.discard(KIND, call.project, name)
         return {}
-
-
-def container_of(request: Request) -> ModelContainer:
-    """The one container of a model.
-
-    Raises:
-        AwsError: there are several, or it is of a kind that is not carried out.
-    """
-    containers = request.get("Containers") or [request.get("PrimaryContainer") or {}]
-    if len(containers) > 1:
-        raise validation_error("Modelyard serves models of one container; put the steps into one script or image.")
-    container = containers[0]
-    if container.get("Mode", "SingleModel") != "SingleModel":
-        raise validation_error("Modelyard serves containers in the mode SingleModel; make one model for each archive.")
-    if "Image" not in container:
-        raise validation_error("The container needs an Image; models of model packages are not served here.")
-    return ModelContainer(
-        image=container["Image"], data_url=_data_url(container), environment=dict(container.get("Environment", {}))
-    )
-
-
-def _data_url(container: dict[str, Any]) -> str:
-    source = container.get("ModelDataSource", {}).get("S3DataSource")
-    if source is None:
-        return str(container.get("ModelDataUrl", ""))
-    if source["S3DataType"] != "S3Object" or source["CompressionType"] != "Gzip":
-        raise validation_error("ModelDataSource must be one S3Object that is compressed with Gzip: a model.tar.gz.")
-    return str(source["S3Uri"])
 
 
 def _arn(call: Call, name: str) -> str:
