@@ -71,11 +71,13 @@ class EndpointView:
 
     Attributes:
         parts: of an endpoint of several containers, one for each of them.
+        is_followed: the gateways work by what ours is now.
     """
 
     hosted: HostedEndpoint | None
     own: Endpoint | None
     parts: tuple["EndpointView", ...] = ()
+    is_followed: bool = True
 
     @property
     def is_serving(self) -> bool:

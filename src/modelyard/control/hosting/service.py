@@ -1,6 +1,7 @@
 """Rules of hosting: wishes are written down at once, `carrying` fulfils them."""
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from modelyard.control.hosting.records import (
 )
 from modelyard.errors import ConflictError
 from modelyard.kit.foreign_names import own_name
-from modelyard.types.endpoints import Endpoint
+from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.foreign.documents import Document, DocumentFilter
 from modelyard.types.serving.hosting import (
     Composition,
@@ -39,11 +40,22 @@ _PART = "part"
 class HostingService:
     """Models and endpoints under names of other systems. Safe from any thread.
 
+    Args:
+        documents: where wishes are written down.
+        endpoints: ours.
+        is_followed: whether the gateways work by what one of ours is now.
+
     Attributes:
         awake: set when there is something to carry out.
     """
 
-    def __init__(self, documents: DocumentService, endpoints: EndpointService) -> None:
+    def __init__(
+        self,
+        documents: DocumentService,
+        endpoints: EndpointService,
+        is_followed: Callable[[Endpoint], bool] = lambda _endpoint: True,
+    ) -> None:
+        self._is_followed = is_followed
         self._documents = documents
         self._endpoints = endpoints
         self.awake = threading.Event()
@@ -188,7 +200,8 @@ class HostingService:
         if composition is None or composition.mode is CompositionMode.TARGETS:
             return EndpointView(hosted, own)
         parts = (part_name(name, container.hostname) for container in composition.containers)
-        return EndpointView(hosted, own, tuple(self.view(project, part) for part in parts))
+        is_followed = own is None or own.status is not EndpointStatus.READY or self._is_followed(own)
+        return EndpointView(hosted, own, tuple(self.view(project, part) for part in parts), is_followed)
 
     def _served(self, project: str, name: str) -> Endpoint:
         found = self.view(project, name)

@@ -13,6 +13,7 @@ from modelyard.control.hosting.carrying import HostingCarrier
 from modelyard.control.hosting.composed.chain import ContainerChain
 from modelyard.control.hosting.composed.targets import TargetModels
 from modelyard.control.hosting.data_capture import DataCaptures
+from modelyard.control.hosting.following import GatewayFollowing
 from modelyard.control.hosting.registration import ModelRegistration
 from modelyard.control.hosting.service import HostingService
 from modelyard.control.predictions.gateway import GatewayCaller
@@ -49,7 +50,7 @@ def build_hosting(
     context: Context, registry: RegistryClient, endpoints: EndpointService, store: AwsStore, recorded: DataCaptures
 ) -> Hosting:
     """Wired on the context's database and its store; `recorded` has lines to store now and then."""
-    service = HostingService(store.documents, endpoints)
+    service = HostingService(store.documents, endpoints, GatewayFollowing(context.home.routing).has)
     registration = ModelRegistration(registry, store.files, context.home.run / "hosting")
     series = MetricSeries(store.documents, context.clock)
     alarms = MetricAlarms(store.documents, series, context.clock)

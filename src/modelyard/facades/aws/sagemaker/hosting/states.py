@@ -36,7 +36,9 @@ def status_of(view: EndpointView) -> str:
         return "Updating"
     if hosted.composition is not None and hosted.phase is Phase.SERVED:
         return _status_of_parts(view.parts)
-    return "Creating" if own is None else _STATUS[own.status]
+    if own is None or (not view.is_followed and own.updated_at == own.created_at):
+        return "Creating"
+    return _STATUS[own.status] if view.is_followed else "Updating"
 
 
 def reason_of(view: EndpointView) -> str | None:

@@ -1,0 +1,50 @@
+"""Whether the gateways have heard of what an endpoint is by now."""
+
+import time
+from pathlib import Path
+
+from modelyard.dataplane.errors import RoutingTableInvalidError
+from modelyard.dataplane.routing import FOLLOW_SECONDS, read_table
+from modelyard.types.endpoints import Endpoint
+from modelyard.types.routing import RouteEndpoint
+
+_Weights = dict[str, float]
+
+
+class GatewayFollowing:
+    """Reads the routing table: who is told that an endpoint is in service must be answered at once.
+
+    Control knows of a replica that became ready, and of other weights, a moment before the gateways do.
+
+    Args:
+        path: the routing table of this machine's gateways.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._followed: dict[tuple[str, str], _Weights] = {}
+
+    def has(self, endpoint: Endpoint) -> bool:
+        """Whether they send requests to replicas of its variants, by its weights."""
+        key = (endpoint.project, endpoint.name)
+        wanted = {variant.name: variant.weight for variant in endpoint.variants}
+        try:
+            route = next((each for each in read_table(self._path).endpoints if (each.project, each.name) == key), None)
+            is_old = time.time() - self._path.stat().st_mtime >= FOLLOW_SECONDS
+        except (FileNotFoundError, RoutingTableInvalidError):
+            return False
+        if route is not None and not route.variants:
+            return True  # another machine's gateways serve it
+        if route is None or not _sends(route, wanted):
+            self._followed.pop(key, None)
+            return False
+        # A table that was written just now says nothing new of this endpoint if it was followed before.
+        if is_old or self._followed.get(key) == wanted:
+            self._followed[key] = wanted
+            return True
+        return False
+
+
+def _sends(route: RouteEndpoint, wanted: _Weights) -> bool:
+    given = {variant.name: variant.weight for variant in route.variants}
+    return given == wanted and all(variant.replicas for variant in route.variants if variant.weight > 0)
