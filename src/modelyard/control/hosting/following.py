@@ -1,27 +1,35 @@
 """Whether the gateways have heard of what an endpoint is by now."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from modelyard.dataplane.errors import RoutingTableInvalidError
 from modelyard.dataplane.routing import FOLLOW_SECONDS, read_table
+from modelyard.errors import TemporaryError
 from modelyard.types.endpoints import Endpoint
 from modelyard.types.routing import RouteEndpoint
+
+_READY_REPLICAS = "modelyard_inference_ready_replicas"
 
 _Weights = dict[str, float]
 
 
 class GatewayFollowing:
-    """Reads the routing table: who is told that an endpoint is in service must be answered at once.
+    """Looks what the gateways were told and have: who is told that an endpoint is in service must be answered at once.
 
     Control knows of a replica that became ready, and of other weights, a moment before the gateways do.
 
     Args:
         path: the routing table of this machine's gateways.
+        figures: the gateways' figures in Prometheus' text form; raises TemporaryError when they do not answer.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, figures: Callable[[], str]) -> None:
         self._path = path
+        self._figures = figures
         self._followed: dict[tuple[str, str], _Weights] = {}
 
     def has(self, endpoint: Endpoint) -> bool:
@@ -39,10 +47,26 @@ class GatewayFollowing:
             self._followed.pop(key, None)
             return False
         # A table that was written just now says nothing new of this endpoint if it was followed before.
-        if is_old or self._followed.get(key) == wanted:
+        if self._followed.get(key) == wanted:
+            return True
+        if is_old and self._is_live(endpoint):
             self._followed[key] = wanted
             return True
         return False
+
+    def _is_live(self, endpoint: Endpoint) -> bool:
+        try:
+            text = self._figures()
+        except TemporaryError:
+            return False
+        live = {
+            sample.labels["variant"]
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == _READY_REPLICAS and sample.value > 0
+            if (sample.labels["project"], sample.labels["endpoint"]) == (endpoint.project, endpoint.name)
+        }
+        return all(variant.name in live for variant in endpoint.variants if variant.weight > 0)
 
 
 def _sends(route: RouteEndpoint, wanted: _Weights) -> bool:

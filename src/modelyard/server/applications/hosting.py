@@ -50,14 +50,15 @@ def build_hosting(
     context: Context, registry: RegistryClient, endpoints: EndpointService, store: AwsStore, recorded: DataCaptures
 ) -> Hosting:
     """Wired on the context's database and its store; `recorded` has lines to store now and then."""
-    service = HostingService(store.documents, endpoints, GatewayFollowing(context.home.routing).has)
+    gateway = GatewayCaller(context.home.run / "gateway.json", context.settings.tls_certificate)
+    following = GatewayFollowing(context.home.routing, gateway.figures)
+    service = HostingService(store.documents, endpoints, following.has)
     registration = ModelRegistration(registry, store.files, context.home.run / "hosting")
     series = MetricSeries(store.documents, context.clock)
     alarms = MetricAlarms(store.documents, series, context.clock)
     carrier = HostingCarrier(service, store.documents, endpoints, registration, alarms)
     invoker = SignedInvoker(context.home.run / "gateway.json", context.settings.tls_certificate, store.keys.secret)
     asynchronous = AsyncInference(store.documents, store.files, invoker, context.clock)
-    gateway = GatewayCaller(context.home.run / "gateway.json", context.settings.tls_certificate)
     figures = EndpointFigures(store.documents, series, gateway.figures)
     duties = (
         Duty(name="hosting.figures", interval_seconds=BUCKET_SECONDS / 2, run=figures.look, is_shared=True),

@@ -10,6 +10,7 @@ import pytest
 from modelyard.control.hosting.following import GatewayFollowing
 from modelyard.control.hosting.records import EndpointView, HostedEndpoint, Phase
 from modelyard.dataplane.routing import FOLLOW_SECONDS, write_table
+from modelyard.errors import UnavailableError
 from modelyard.facades.aws.sagemaker.hosting.states import status_of
 from modelyard.types.endpoints import EndpointStatus
 from modelyard.types.routing import RouteEndpoint, RouteReplica, RouteVariant, RoutingTable
@@ -24,6 +25,13 @@ def endpoint(**weights: float):
 class Table:
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.live: dict[str, int] | None = {"main": 1, "blue": 1, "green": 1}
+
+    def figures(self) -> str:
+        if self.live is None:
+            raise UnavailableError("There is no gateway", hint="")
+        labels = 'modelyard_inference_ready_replicas{project="p",endpoint="e",variant="%s"} %d\n'
+        return "".join(labels % (name, count) for name, count in self.live.items())
 
     def write(self, replicas: int = 1, age_seconds: float = 0.0, **weights: float) -> None:
         routed = tuple(
@@ -50,7 +58,7 @@ def table(tmp_path: Path) -> Table:
 
 
 def test_what_was_written_just_now_is_not_followed_yet(table: Table):
-    following = GatewayFollowing(table.path)
+    following = GatewayFollowing(table.path, table.figures)
     assert not following.has(endpoint(main=1.0))
     table.write(replicas=0, age_seconds=9, main=1.0)
     assert not following.has(endpoint(main=1.0))
@@ -60,8 +68,18 @@ def test_what_was_written_just_now_is_not_followed_yet(table: Table):
     assert following.has(endpoint(main=1.0))
 
 
+@pytest.mark.parametrize("live", [None, {}, {"main": 0}, {"other": 1}])
+def test_a_gateway_that_has_no_replica_yet_does_not_follow(table: Table, live: dict[str, int] | None):
+    following = GatewayFollowing(table.path, table.figures)
+    table.write(age_seconds=9, main=1.0)
+    table.live = live
+    assert not following.has(endpoint(main=1.0))
+    table.live = {"main": 1}
+    assert following.has(endpoint(main=1.0))
+
+
 def test_what_is_followed_stays_so_when_the_table_changes_elsewhere(table: Table):
-    following = GatewayFollowing(table.path)
+    following = GatewayFollowing(table.path, table.figures)
     table.write(age_seconds=9, main=1.0)
     assert following.has(endpoint(main=1.0))
     table.write(main=1.0)
@@ -69,7 +87,7 @@ def test_what_is_followed_stays_so_when_the_table_changes_elsewhere(table: Table
 
 
 def test_other_weights_are_followed_once_they_are_in_a_table_that_was_read(table: Table):
-    following = GatewayFollowing(table.path)
+    following = GatewayFollowing(table.path, table.figures)
     table.write(age_seconds=9, blue=1.0, green=0.0)
     assert following.has(endpoint(blue=1.0, green=0.0))
     assert not following.has(endpoint(blue=0.0, green=1.0))
@@ -81,7 +99,7 @@ def test_other_weights_are_followed_once_they_are_in_a_table_that_was_read(table
 
 def test_a_machine_whose_gateways_do_not_serve_it_takes_the_word_of_the_others(table: Table):
     table.write()
-    assert GatewayFollowing(table.path).has(endpoint(main=1.0))
+    assert GatewayFollowing(table.path, table.figures).has(endpoint(main=1.0))
 
 
 @pytest.mark.parametrize(
