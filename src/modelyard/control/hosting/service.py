@@ -198,10 +198,10 @@ class HostingService:
         hosted = None if found is None else of_content(found.content, HostedEndpoint)
         composition = None if hosted is None else hosted.composition
         if composition is None or composition.mode is CompositionMode.TARGETS:
-            return EndpointView(hosted, own)
+            is_followed = own is None or own.status is not EndpointStatus.READY or self._is_followed(own)
+            return EndpointView(hosted, own, is_followed=is_followed)
         parts = (part_name(name, container.hostname) for container in composition.containers)
-        is_followed = own is None or own.status is not EndpointStatus.READY or self._is_followed(own)
-        return EndpointView(hosted, own, tuple(self.view(project, part) for part in parts), is_followed)
+        return EndpointView(hosted, own, tuple(self.view(project, part) for part in parts))
 
     def _served(self, project: str, name: str) -> Endpoint:
         found = self.view(project, name)
