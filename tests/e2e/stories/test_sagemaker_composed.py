@@ -177,7 +177,7 @@ def test_a_scaler_and_xgboost_in_a_row_answer_as_computed_by_hand(world: World):
     assert (error["Error"]["Code"], error["OriginalStatusCode"]) == ("ModelError", 500)
     assert "from Scaler with message" in error["Error"]["Message"]
     assert "nonsense" in error["OriginalMessage"]
-    assert "is not a multi-model endpoint" in world.refusal("Row", TargetModel="x")["Error"]["Message"]
+    assert "is not a multi-model endpoint" in world.refusal("Row", TargetModel="Scaler")["Error"]["Message"]
 
     world.sagemaker.create_model(ModelName="Each", Containers=containers, InferenceExecutionConfig={"Mode": "Direct"})
     world.serve("Each")

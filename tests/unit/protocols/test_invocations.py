@@ -14,6 +14,7 @@ from modelyard.dataplane.errors import NotAcceptableError
 from modelyard.dataplane.gateway.dialect import AnswerContext, Operation, Target, UndecodedError
 from modelyard.dataplane.tensors import OutputRows, WireTensor, whole
 from modelyard.errors import InvalidInputError
+from modelyard.kit.foreign_names import own_name
 from modelyard.protocols.invocations.dialect import Invocations
 from modelyard.runtimes.tensors import to_raw
 from modelyard.types.signatures import DataType, Signature, TensorSpec
@@ -428,6 +429,15 @@ def test_npy_answers_the_only_output_or_the_probabilities():
 
 
 def test_paths():
-    assert DIALECT.target("/endpoints/a/invocations") == Target(Operation.INFER, "a")
-    assert DIALECT.target("/endpoints/a/ping") == Target(Operation.ENDPOINT_READY, "a")
+    assert DIALECT.target("/endpoints/a/invocations") == Target(Operation.INFER, "a", detail="a")
+    assert DIALECT.target("/endpoints/a/ping") == Target(Operation.ENDPOINT_READY, "a", detail="a")
     assert DIALECT.target("/endpoints/a") is None
+
+
+def test_only_signed_requests_name_a_model_of_a_multi_model_endpoint():
+    target = DIALECT.target("/endpoints/Shops/invocations")
+    headers = {b"x-amzn-sagemaker-target-model": b"delft/v1.tar.gz"}
+    signed = {**headers, b"authorization": b"AWS4-HMAC-SHA256 Credential=..."}
+    assert DIALECT.part(target, signed) == own_name("Shops/delft/v1.tar.gz")
+    assert DIALECT.part(target, headers) == ""
+    assert DIALECT.part(target, {b"authorization": signed[b"authorization"]}) == ""

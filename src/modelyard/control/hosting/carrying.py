@@ -22,14 +22,13 @@ from modelyard.control.hosting.records import (
     HostedEndpoint,
     Phase,
     of_content,
-    part_name,
     share_of,
     to_content,
 )
 from modelyard.control.hosting.registration import ModelRegistration
 from modelyard.control.hosting.service import HostingService
 from modelyard.errors import ModelyardError, NotFoundError, TemporaryError
-from modelyard.kit.foreign_names import own_name
+from modelyard.kit.foreign_names import container_name, own_name
 from modelyard.types.endpoints import RolloutStatus, Scaling
 from modelyard.types.serving.hosting import Composition, CompositionMode, HostedModel, HostedVariant
 
@@ -136,7 +135,7 @@ class HostingCarrier:
     def _composed(self, project: str, name: str, hosted: HostedEndpoint, composition: Composition) -> HostedEndpoint:
         """Its parts go their own ways; of models by target none is there before a request names it."""
         for container in composition.containers if composition.mode is not CompositionMode.TARGETS else ():
-            part = part_name(name, container.hostname)
+            part = container_name(name, container.hostname)
             if not self._service.add_part(project, part, container, hosted.variants[0]):
                 return hosted
         return replace(hosted, phase=Phase.SERVED)

@@ -1,6 +1,5 @@
 """What hosting keeps, as documents: models, endpoints, and what is still to be done for them."""
 
-import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -12,7 +11,6 @@ from modelyard.types.serving.hosting import Composition, DataCapture, HostedVari
 
 MODEL, ENDPOINT, TASK = "hosted-model", "hosted-endpoint", "hosting-task"
 _Type = TypeVar("_Type")
-_MOST_NAME = 400
 _SERVING = (EndpointStatus.READY, EndpointStatus.IDLE, EndpointStatus.UPDATING, EndpointStatus.DEGRADED)
 
 
@@ -92,12 +90,6 @@ class EndpointView:
         if self.own is not None and self.own.status is EndpointStatus.FAILED:
             return self.own.reason
         return None
-
-
-def part_name(endpoint: str, part: str) -> str:
-    """What a part of an endpoint is called, as a model and as an endpoint: no name of a caller's has such a slash."""
-    name = f"{endpoint}/{part}"
-    return name if len(name) <= _MOST_NAME else f"{endpoint}/{hashlib.sha256(part.encode()).hexdigest()}"
 
 
 def share_of(capture: DataCapture | None) -> float:

@@ -18,11 +18,10 @@ from modelyard.control.hosting.records import (
     HostedEndpoint,
     Phase,
     of_content,
-    part_name,
     to_content,
 )
 from modelyard.errors import ConflictError
-from modelyard.kit.foreign_names import own_name
+from modelyard.kit.foreign_names import container_name, is_part_of, own_name
 from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.foreign.documents import Document, DocumentFilter
 from modelyard.types.serving.hosting import (
@@ -33,8 +32,6 @@ from modelyard.types.serving.hosting import (
     HostedVariant,
     ModelContainer,
 )
-
-_PART = "part"
 
 
 class HostingService:
@@ -162,7 +159,7 @@ class HostingService:
         before = self.view(project, name)
         if before.hosted is None and before.own is not None:
             return False
-        hosted = HostedEndpoint(label="", variants=(replace(variant, name=_PART, model=name, weight=1.0),))
+        hosted = HostedEndpoint(label="", variants=(replace(variant, model=name, weight=1.0),))
         for kind, content in ((MODEL, HostedModel(container=container)), (ENDPOINT, hosted)):
             with suppress(DocumentExistsError):
                 self._documents.create(kind, project, name, to_content(content))
@@ -176,9 +173,8 @@ class HostingService:
 
     def parts(self, project: str, endpoint: str) -> list[Document]:
         """The parts of an endpoint that there are."""
-        prefix = part_name(endpoint, "")
-        chosen = DocumentFilter(name_contains=prefix)
-        return [each for each in self._documents.every(ENDPOINT, project, chosen) if each.name.startswith(prefix)]
+        chosen = DocumentFilter(name_contains=endpoint)
+        return [each for each in self._documents.every(ENDPOINT, project, chosen) if is_part_of(endpoint, each.name)]
 
     def _end(self, project: str, name: str) -> None:
         self._documents.discard(ENDPOINT, project, name)
@@ -200,7 +196,7 @@ class HostingService:
         if composition is None or composition.mode is CompositionMode.TARGETS:
             is_followed = own is None or own.status is not EndpointStatus.READY or self._is_followed(own)
             return EndpointView(hosted, own, is_followed=is_followed)
-        parts = (part_name(name, container.hostname) for container in composition.containers)
+        parts = (container_name(name, container.hostname) for container in composition.containers)
         return EndpointView(hosted, own, tuple(self.view(project, part) for part in parts))
 
     def _served(self, project: str, name: str) -> Endpoint:

@@ -39,7 +39,7 @@ class Operation(StrEnum):
 class Target(NamedTuple):
     """A path, understood. `version` is a model version number or a variant name; empty: by traffic weights.
 
-    `detail` is the dialect's own: which of several descriptions, or which file of a page.
+    `detail` is the dialect's own: which of several descriptions, which file of a page, or a name as it was sent.
     """
 
     operation: Operation
@@ -228,6 +228,9 @@ class Dialect(Protocol):
     def version(self, target: Target, headers: Headers) -> str:
         """The version or variant that a request asks for: the target's, unless a header names one."""
 
+    def part(self, target: Target, headers: Headers) -> str:
+        """The endpoint that answers in the target's place, where the gateway does not serve that one; empty: none."""
+
     def refusal(self, error: ModelyardError, headers: Headers) -> Refusal | None:
         """The whole answer that stands for an error, where the uniform one will not do."""
 
@@ -273,6 +276,11 @@ class PlainDialect:
         """See Dialect: what the path says."""
         del headers
         return target.version
+
+    def part(self, target: Target, headers: Headers) -> str:
+        """See Dialect: endpoints have no parts."""
+        del target, headers
+        return ""
 
     def refusal(self, error: ModelyardError, headers: Headers) -> Refusal | None:
         """See Dialect: the uniform one will do."""

@@ -149,6 +149,11 @@ class Fleet:
         """Whether a project has such an endpoint."""
         return (project, name) in self._endpoints
 
+    def is_ready(self, project: str, name: str) -> bool:
+        """Whether a project has such an endpoint, and requests to it are answered now."""
+        found = self._endpoints.get((project, name))
+        return found is not None and found.is_ready
+
     def find(self, project: str, name: str) -> Endpoint:
         """An endpoint.
 

@@ -13,14 +13,15 @@ from modelyard.dataplane.gateway.dialect import (
     Target,
     UndecodedError,
 )
+from modelyard.dataplane.gateway.signing import is_signed
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import ModelyardError
-from modelyard.kit.foreign_names import own_name
+from modelyard.kit.foreign_names import own_name, target_name
 from modelyard.protocols.inputs import checked
 from modelyard.protocols.invocations.algorithms.series import parse_series
 from modelyard.protocols.invocations.algorithms.texts import parse_texts
 from modelyard.protocols.invocations.answers import Call
-from modelyard.protocols.invocations.aws import refusal, variant_of
+from modelyard.protocols.invocations.aws import TARGET_MODEL, refusal, variant_of
 from modelyard.protocols.invocations.bodies import BodyCall, EventStreamCall
 from modelyard.protocols.invocations.csv_body import parse_csv
 from modelyard.protocols.invocations.encoded import from_parquet, from_pixels, image_job, parquet_job
@@ -48,7 +49,7 @@ class Invocations(PlainDialect):
     def target(self, path: str) -> Target | None:
         """See Dialect."""
         found = _PATH.fullmatch(path)
-        return Target(_VERBS[found["verb"]], own_name(found["endpoint"])) if found else None
+        return Target(_VERBS[found["verb"]], own_name(found["endpoint"]), detail=found["endpoint"]) if found else None
 
     def leaves(self, path: str) -> bool:
         """See Dialect: asynchronous requests are kept by control."""
@@ -57,6 +58,13 @@ class Invocations(PlainDialect):
     def version(self, target: Target, headers: Headers) -> str:
         """See Dialect."""
         return variant_of(headers) or target.version
+
+    def part(self, target: Target, headers: Headers) -> str:
+        """See Dialect: the model of a multi-model endpoint that a signed request names."""
+        key = headers.get(TARGET_MODEL)
+        if not key or not is_signed(headers.get(b"authorization")):
+            return ""
+        return own_name(target_name(target.detail, key.decode("latin-1")))
 
     def refusal(self, error: ModelyardError, headers: Headers) -> Refusal | None:
         """See Dialect."""

@@ -59,7 +59,9 @@ def build_hosting(
     carrier = HostingCarrier(service, store.documents, endpoints, registration, alarms)
     invoker = SignedInvoker(context.home.run / "gateway.json", context.settings.tls_certificate, store.keys.secret)
     asynchronous = AsyncInference(store.documents, store.files, invoker, context.clock)
-    figures = EndpointFigures(store.documents, series, gateway.figures)
+    limit = context.settings.multi_model_limit
+    targets = TargetModels(store.documents, service, store.files, context.clock, limit)
+    figures = EndpointFigures(store.documents, series, gateway.figures, targets.note_use)
     duties = (
         Duty(name="hosting.figures", interval_seconds=BUCKET_SECONDS / 2, run=figures.look, is_shared=True),
         Duty(
@@ -86,7 +88,7 @@ def build_hosting(
     return Hosting(
         service=service,
         asynchronous=asynchronous,
-        targets=TargetModels(store.documents, service, store.files, context.clock, context.settings.multi_model_limit),
+        targets=targets,
         chain=ContainerChain(invoker),
         series=series,
         alarms=alarms,

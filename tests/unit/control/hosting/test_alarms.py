@@ -119,7 +119,7 @@ def test_what_the_gateway_counts_becomes_the_metrics_of_endpoints(documents, ser
             raise UnavailableError("no gateway", hint="Wait.")
         return found
 
-    figures = EndpointFigures(documents, series, source)
+    figures = EndpointFigures(documents, series, source, lambda *_: None)
     for _ in range(4):
         figures.look()
 

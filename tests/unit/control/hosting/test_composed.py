@@ -142,6 +142,17 @@ def test_the_least_recently_used_target_makes_room(world: World):
     assert world.loaded() == {"many/b", "many/c"}
 
 
+def test_what_the_gateway_has_answered_alone_counts_as_a_use(world: World):
+    world.create("many", MANY)
+    for key in ("a", "b"):
+        world.use(key)
+    world.clock.sleep(60)
+    for name in ("many/a", "many", "many/gone"):
+        world.targets.note_use(P, name)
+    world.use("c")
+    assert world.loaded() == {"many/a", "many/c"}
+
+
 def test_a_target_without_an_object_is_absent_and_one_that_failed_is_tried_again(world: World):
     world.create("many", MANY)
     assert world.targets.look(P, "many", world.hosted("many"), "nothing").state is LoadState.ABSENT
@@ -190,13 +201,13 @@ def test_containers_in_a_row_are_parts_that_all_have_to_serve(world: World):
     assert world.step("row") is Phase.SERVED
     parts = world.service.view(P, "row").parts
     assert [part.is_serving for part in parts] == [False, False]
-    assert world.service.model(P, "row/container-2").container.image == "j"
-    world.endpoints.make("row/scaler")
+    assert world.service.model(P, "row:container-2").container.image == "j"
+    world.endpoints.make("row:scaler")
     assert [part.is_serving for part in world.service.view(P, "row").parts] == [True, False]
 
 
 def test_a_row_waits_for_the_end_of_an_earlier_one_of_its_name(world: World):
-    world.endpoints.make("row/container-2", EndpointStatus.DELETING)
+    world.endpoints.make("row:container-2", EndpointStatus.DELETING)
     world.create("row", ROW)
     assert world.step("row") is Phase.WAITING
     world.endpoints.made.clear()

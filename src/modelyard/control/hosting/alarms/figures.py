@@ -50,12 +50,20 @@ class EndpointFigures:
         documents: of hosted endpoints.
         series: gets the values.
         source: the gateway's figures in Prometheus' text form; raises TemporaryError when it does not answer.
+        note_use: hears of each endpoint (project, name) that was asked since the last look.
     """
 
-    def __init__(self, documents: DocumentService, series: MetricSeries, source: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        documents: DocumentService,
+        series: MetricSeries,
+        source: Callable[[], str],
+        note_use: Callable[[str, str], None],
+    ) -> None:
         self._documents = documents
         self._series = series
         self._source = source
+        self._note_use = note_use
         self._before: dict[Key, float] | None = None
 
     def look(self) -> None:
@@ -71,6 +79,8 @@ class EndpointFigures:
         for project in {key.project for key, value in grown.items() if value}:
             for document in self._documents.every(ENDPOINT, project):
                 own = {key: value for key, value in grown.items() if key[:2] == (project, own_name(document.name))}
+                if any(own.values()):
+                    self._note_use(project, document.name)
                 for variant in of_content(document.content, HostedEndpoint).variants:
                     self._note(project, document.name, variant.name, own)
 

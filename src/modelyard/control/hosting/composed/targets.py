@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from modelyard.control.documents.errors import DocumentNotFoundError
 from modelyard.control.documents.service import DocumentService
-from modelyard.control.hosting.records import ENDPOINT, HostedEndpoint, part_name
+from modelyard.control.hosting.records import ENDPOINT, HostedEndpoint
 from modelyard.control.hosting.service import HostingService
 from modelyard.control.hosting.sources import Objects
 from modelyard.kit.clock import Clock
+from modelyard.kit.foreign_names import is_target, target_name
 from modelyard.types.foreign.documents import Document
 from modelyard.types.serving.hosting import ModelContainer
 
@@ -45,7 +46,8 @@ class Load(NamedTuple):
 class TargetModels:
     """What is loaded of multi-model endpoints. Safe from any thread.
 
-    The last use of a target is when its part was last modified, so it outlives the process.
+    The last use of a target is when its part was last modified, so it outlives the process. What is loaded the gateway
+    answers without asking; what it has counted tells of those uses some seconds later.
 
     Args:
         limit: how many are loaded at a time, of each endpoint.
@@ -66,7 +68,7 @@ class TargetModels:
 
         A model that failed is forgotten once that was told: the next request tries again.
         """
-        part = part_name(endpoint, key)
+        part = target_name(endpoint, key)
         document = self._documents.find(ENDPOINT, project, part)
         if document is None:
             return self._begin(project, endpoint, hosted, key)
@@ -77,9 +79,15 @@ class TargetModels:
             return Load(LoadState.FAILED, part, view.failure)
         return Load(LoadState.READY if view.is_serving else LoadState.LOADING, part)
 
+    def note_use(self, project: str, part: str) -> None:
+        """A part has been asked since the last time; any other endpoint is left as it is."""
+        document = self._documents.find(ENDPOINT, project, part) if is_target(part) else None
+        if document is not None:
+            self._note_use(document)
+
     def _begin(self, project: str, endpoint: str, hosted: HostedEndpoint, key: str) -> Load:
         assert hosted.composition is not None  # noqa: S101 - what has targets is composed of them
-        container, part = hosted.composition.containers[0], part_name(endpoint, key)
+        container, part = hosted.composition.containers[0], target_name(endpoint, key)
         uri = target_uri(container, key)
         if not self._objects.exists(project, uri):
             return Load(LoadState.ABSENT, part)

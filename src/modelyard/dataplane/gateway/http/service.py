@@ -141,7 +141,9 @@ class InferenceService(Inference):
             project = project_of(holder, fields.get(PROJECT_HEADER)) if holder is not None else ""
         except ModelyardError:  # `admit` says what is wrong
             return False
-        return bool(project) and not self.fleet.has(project, target.endpoint)
+        if not project or self.fleet.has(project, target.endpoint):
+            return False
+        return not self.fleet.is_ready(project, dialect.part(target, fields))  # until then control holds the request
 
     def admit(self, exchange: Exchange) -> None:
         """Check what the headers tell, before the body is read.
@@ -371,7 +373,10 @@ class InferenceService(Inference):
 
     def _endpoint(self, exchange: Exchange, target: Target) -> Endpoint:
         assert exchange.caller is not None  # noqa: S101 - `admit` saw to it
-        return self.find(exchange.caller, exchange.fields.get(PROJECT_HEADER), target.endpoint)
+        name, sent = target.endpoint, exchange.fields.get(PROJECT_HEADER)
+        if not self.fleet.has(project_of(exchange.caller, sent), name) and exchange.dialect is not None:
+            name = exchange.dialect.part(target, exchange.fields) or name
+        return self.find(exchange.caller, sent, name)
 
     def _endpoints(self, exchange: Exchange) -> list[Endpoint]:
         assert exchange.caller is not None  # noqa: S101 - `admit` saw to it

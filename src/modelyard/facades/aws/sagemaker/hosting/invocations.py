@@ -1,4 +1,7 @@
-"""InvokeEndpoint, for endpoints that are made of several models; all others the gateway answers alone."""
+"""InvokeEndpoint, for endpoints that are made of several models.
+
+All others the gateway answers alone, and so it does for a target that is loaded.
+"""
 
 import json
 from typing import Any
@@ -7,12 +10,12 @@ from modelyard.control.buckets.files import parse_uri
 from modelyard.control.hosting.calling import Invocation
 from modelyard.control.hosting.composed.chain import ContainerChain, Link, Passage
 from modelyard.control.hosting.composed.targets import LoadState, TargetModels, target_uri
-from modelyard.control.hosting.records import HostedEndpoint, part_name
+from modelyard.control.hosting.records import HostedEndpoint
 from modelyard.control.hosting.service import HostingService
 from modelyard.facades.aws.sagemaker.hosting.states import status_of
 from modelyard.facades.aws.wire.errors import AwsError
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
-from modelyard.kit.foreign_names import own_name
+from modelyard.kit.foreign_names import container_name, own_name
 from modelyard.types.access import Action
 from modelyard.types.serving.hosting import Composition, CompositionMode, ModelContainer
 
@@ -106,7 +109,7 @@ def _asked(composition: Composition, request: Request) -> tuple[ModelContainer, 
 
 
 def _link(endpoint: str, container: ModelContainer) -> Link:
-    part = part_name(endpoint, container.hostname)
+    part = container_name(endpoint, container.hostname)
     accept = container.environment.get(_ACCEPT_VARIABLE, "")
     return Link(endpoint=own_name(part), hostname=container.hostname, accept=accept)
 
