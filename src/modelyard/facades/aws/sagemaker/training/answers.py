@@ -56,8 +56,13 @@ _ENDINGS = {
 
 
 def status_of(job: Job) -> str:
-    """InProgress, Stopping, Completed, Failed or Stopped."""
-    return _STATUS.get(job.status, "InProgress")
+    """InProgress, Stopping, Completed, Failed or Stopped.
+
+    A job whose process has ended without anybody having asked for it is in progress until its end is recorded: it may
+    have completed, or made room and be started again.
+    """
+    is_asked = job.status is not JobStatus.STOPPING or _phases(job)[-1].name is PhaseName.STOPPING
+    return _STATUS.get(job.status, "InProgress") if is_asked else "InProgress"
 
 
 def secondary_status_of(job: Job) -> str:
