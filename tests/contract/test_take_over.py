@@ -12,7 +12,6 @@ PROGRAM = textwrap.dedent("""
     from modelyard.control.durable import Durable, enqueue_workflow, start_workflow
 
     url, trace, control, mode = sys.argv[1:]
-    begun = []
 
     def note(word):
         with open(trace, "a") as file:
@@ -45,8 +44,8 @@ PROGRAM = textwrap.dedent("""
     if mode == "die":
         enqueue_workflow("queue", "queued", work.run, "queued")
         start_workflow("started", work.run, "started")
-        while len(begun) < 2:  # the first steps have been recorded, else they may be done once more
-            time.sleep(0.05)
+        while not all(DBOS.list_workflow_steps(name) for name in ("queued", "started")):
+            time.sleep(0.05)  # a step that is not recorded may be done once more
         os.kill(os.getpid(), 9)
     deadline = time.monotonic() + (3 if mode == "wait" else 60)
     while open(trace).read().count("second") < 2 and time.monotonic() < deadline:
