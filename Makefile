@@ -10,9 +10,9 @@ tested = $(PYTHON) -m pytest -n 3 --dist loadfile $(1) $(2) || { echo "What fail
 	$(PYTHON) -m pytest -q -n 0 --maxfail 1 --last-failed --last-failed-no-failures none $(2); }
 
 # Suites with a target of their own.
-SLOW := chaos containers sagemaker automl spark e2e/stories
+SLOW := chaos containers gpu sagemaker automl spark e2e/stories
 
-.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-catboost test-kserve test-sagemaker test-mlflow test-ray test-spark test-containers test-chaos \
+.PHONY: help quickstart install install-torch test test-torch test-tensorflow test-gpu test-catboost test-kserve test-sagemaker test-mlflow test-ray test-spark test-containers test-chaos \
 	test-automl test-stories test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch bench-automl clean
 
 help: ## Show the targets
@@ -45,6 +45,9 @@ test-tensorflow: $(VENV)/.dev ## Run the tests of TensorFlow and Keras models, i
 	@UV_PROJECT_ENVIRONMENT=.venv-tensorflow $(UV) sync --quiet --frozen --inexact
 	@$(UV) pip install --quiet --python .venv-tensorflow/bin/python tensorflow-cpu
 	@.venv-tensorflow/bin/python -m pytest -q -n 0 tests/unit/runtimes/test_tensorflow_programs.py
+
+test-gpu: ## Run the tests on a real NVIDIA card, with the python3 at hand: it needs Modelyard, pytest and a torch with CUDA
+	@python3 -m pytest -q -n 0 --noconftest tests/gpu
 
 test-catboost: $(VENV)/.dev ## Run the tests of the catboost extra, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-catboost $(UV) sync --quiet --frozen --extra catboost

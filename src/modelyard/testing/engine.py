@@ -352,7 +352,7 @@ class EngineConformance:
         spec = replace(case.spec("sh", "-c", "env; pwd"), environment={"GIVEN": "yes"})
         lines = case.run(spec).log_tail.splitlines()
         assert "GIVEN=yes" in lines
-        assert f"HOME={spec.work_directory}" in lines
+        assert {f"HOME={spec.work_directory}", "USER=modelyard"} <= {*lines}, "no file names the user"
         assert lines[-1] == spec.work_directory
         assert not [line for line in lines if "hunter2" in line]
 

@@ -10,10 +10,12 @@ from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.runtimes.catalog import runtime_for
 from modelyard.runtimes.foreign.inspect import inspect_program
 from modelyard.runtimes.foreign.kinds import PROGRAM_FILES, program_format
+from modelyard.runtimes.foreign.needs import equipped, needed_gpus
 from modelyard.runtimes.foreign.runtime import ProgramRuntime
 from modelyard.runtimes.formats.programs.tensorflow import TensorflowRuntime
 from modelyard.runtimes.formats.programs.torch import TorchRuntime
 from modelyard.types.models import ArtifactFormat
+from modelyard.types.processes import Resources
 from modelyard.types.signatures import Signature
 
 SPEC = {"name": "x", "datatype": "FP32", "shape": [-1, 3]}
@@ -60,3 +62,19 @@ def test_a_torch_program_without_torch_says_what_to_install(tmp_path: Path, monk
     with pytest.raises(ArtifactInvalidError, match="the platform has no torch") as refused:
         TorchRuntime().load(tmp_path / "model.pt2", Signature(inputs=(), outputs=()))
     assert "requirements.txt" in refused.value.hint
+
+
+@pytest.mark.parametrize(("written", "gpus"), [(None, 0), ("{}", 0), ('{"gpus": 0.5}', 0.5), ('{"gpus": 2}', 2)])
+def test_a_program_says_how_many_accelerators_it_cannot_do_without(tmp_path: Path, written: str | None, gpus: float):
+    if written is not None:
+        (tmp_path / "resources.json").write_text(written)
+    assert equipped(Resources(cpus=1), tmp_path) == Resources(cpus=1, gpus=gpus)
+    assert equipped(Resources(gpus=4), tmp_path).gpus == 4, "the endpoint's owner goes first"
+
+
+@pytest.mark.parametrize("written", ["{", '{"gpus": -1}', '{"gpu": 1}', '{"gpus": "one"}'])
+def test_what_is_no_number_of_accelerators_is_refused(tmp_path: Path, written: str):
+    (tmp_path / "resources.json").write_text(written)
+    with pytest.raises(ArtifactInvalidError, match=r"resources\.json") as refused:
+        needed_gpus(tmp_path)
+    assert "gpus" in refused.value.hint

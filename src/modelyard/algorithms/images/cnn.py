@@ -1,9 +1,11 @@
 """A small convolutional network in PyTorch. Only imported when PyTorch is installed and asked for.
 
 Each layer: 3 x 3 convolution, batch normalisation (folded into the convolution for serving), rectifier, 2 x 2 maximum.
+It is trained on the card that the job was given, else on its cores, and comes back to the cores.
 """
 
 import io
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,7 @@ from modelyard.algorithms.images.stopping import BestEpoch
 
 _LEAST_POOLED_SIDE = 4
 _PREDICT_IMAGES = 1024
+_CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"  # without it CUDA's matrix products are not repeatable
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,11 @@ class Cnn:
     def logits(self, planes: Images) -> NDArray[np.float32]:
         """(n, classes) for scaled images."""
         self.network.eval()
+        device = next(self.network.parameters()).device
         with torch.inference_mode():
             batches = torch.from_numpy(np.ascontiguousarray(planes)).split(_PREDICT_IMAGES)
-            answers: NDArray[np.float32] = torch.cat([self.network(batch) for batch in batches]).numpy()
+            logits = torch.cat([self.network(batch.to(device)).cpu() for batch in batches])
+        answers: NDArray[np.float32] = logits.numpy()
         return answers
 
     def nodes(self, graph: Graph, planes: str) -> str:
@@ -56,22 +61,35 @@ class Cnn:
         return values
 
 
+def where_it_trains() -> str:
+    """In words."""
+    return torch.cuda.get_device_name() if _device().type == "cuda" else "the cores of the machine"
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def train_cnn(data: TrainingData, settings: NetworkSettings, report: Report, checkpoints: Checkpoints = NOWHERE) -> Cnn:
     """Train for `settings.epochs`, or until the validation part has not improved for `settings.patience` epochs."""
+    os.environ.setdefault(_CUBLAS_WORKSPACE, ":4096:8")
     torch.manual_seed(settings.seed)
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(mode=True)
-    return _Training(data, settings).run(report, checkpoint_of(checkpoints, "cnn", data, settings))
+    device = _device()
+    checkpoint = checkpoint_of(checkpoints, f"cnn on {device.type}", data, settings)
+    return _Training(data, settings, device).run(report, checkpoint)
 
 
 class _Training:
     """One training of a network; the order of images and their changes come from NumPy, the rest from torch's seed."""
 
-    def __init__(self, data: TrainingData, settings: NetworkSettings) -> None:
+    def __init__(self, data: TrainingData, settings: NetworkSettings, device: torch.device) -> None:
         self._data = data
         self._settings = settings
+        self._device = device
         self._random = np.random.default_rng(settings.seed)
-        self._network = _network(data, settings)
+        self._network = _network(data, settings).to(self._device)
         self._loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing, reduction="none")
         self._optimiser = torch.optim.AdamW(
             self._network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -94,12 +112,12 @@ class _Training:
                 checkpoint.save(self._progress(epoch))
         if self._best.found is not None:
             self._network.load_state_dict(self._best.found)
-        return Cnn(self._network)
+        return Cnn(self._network.cpu())
 
     def _progress(self, epoch: int) -> Progress:
         content = io.BytesIO()
         parts = (each.state_dict() for each in (self._network, self._optimiser, self._schedule))
-        torch.save([*parts, torch.get_rng_state(), self._best.found], content)
+        torch.save([*parts, self._random_state(), self._best.found], content)
         values = {"epoch": epoch, "random": self._random.bit_generator.state, "best": self._best.counts}
         return Progress(values=values, arrays={"torch": np.frombuffer(content.getvalue(), dtype=np.uint8)})
 
@@ -108,14 +126,24 @@ class _Training:
         if found is None:
             return 0
         content = io.BytesIO(found.arrays["torch"].tobytes())
-        network, optimiser, schedule, random, best = torch.load(content, weights_only=True)
+        network, optimiser, schedule, random, best = torch.load(content, weights_only=True, map_location="cpu")
         self._network.load_state_dict(network)
         self._optimiser.load_state_dict(optimiser)
         self._schedule.load_state_dict(schedule)
-        torch.set_rng_state(random)
+        self._take_up(random)
         self._best.restore(tuple(found.values["best"]), best)
         self._random.bit_generator.state = found.values["random"]
         return int(found.values["epoch"])
+
+    def _random_state(self) -> Any:
+        """Of the generator that dropout draws from."""
+        return torch.cuda.get_rng_state() if self._device.type == "cuda" else torch.get_rng_state()
+
+    def _take_up(self, random: Any) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(random)
+        else:
+            torch.set_rng_state(random)
 
     def _epoch(self) -> dict[str, float]:
         self._network.train()
@@ -124,16 +152,19 @@ class _Training:
         loss = correct = 0.0
         for start in range(0, len(order), self._settings.mini_batch_size):
             batch = order[start : start + self._settings.mini_batch_size]
-            labels = torch.from_numpy(self._data.labels[batch])
-            logits = self._network(torch.from_numpy(images[batch]))
+            labels = self._tensor(self._data.labels[batch])
+            logits = self._network(self._tensor(images[batch]))
             losses = self._loss(logits, labels)
             self._optimiser.zero_grad()
-            (losses * torch.from_numpy(self._data.weights[batch])).mean().backward()
+            (losses * self._tensor(self._data.weights[batch])).mean().backward()
             self._optimiser.step()
             self._schedule.step()
             loss += float(losses.detach().sum())
             correct += float((logits.argmax(dim=1) == labels).sum())
         return {"train_loss": loss / len(order), "train_accuracy": correct / len(order)}
+
+    def _tensor(self, values: NDArray[Any]) -> Any:
+        return torch.from_numpy(values).to(self._device)
 
     def _validate(self) -> float | None:
         if not len(self._data.validation_images):

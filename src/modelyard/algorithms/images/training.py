@@ -59,6 +59,10 @@ def train(channels: Mapping[str, Channel], given: Mapping[str, Scalar], name: st
     scaling = scaling_of(images[split.train])
     settings = NetworkSettings.of(given, context.seed, context.threads)
     kind = _network_kind(str(given["network"]))
+    if kind == "cnn":
+        from modelyard.algorithms.images.cnn import where_it_trains  # noqa: PLC0415 - torch is an extra and takes seconds
+
+        context.log(f"the network is trained on {where_it_trains()}")
     data = _training_data(
         scaling.apply(images), labels, classes, split, is_balanced=given["class_weight"] == "balanced"
     )

@@ -19,6 +19,7 @@ from modelyard.kit.ids import new_id
 from modelyard.runtimes.base import ArtifactInvalidError
 from modelyard.runtimes.foreign.images import pin, sidecar_of
 from modelyard.runtimes.foreign.kinds import LOCK, REQUIREMENTS, needs_loopback, program_format
+from modelyard.runtimes.foreign.needs import needed_gpus
 from modelyard.runtimes.formats.skops import TypesUntrustedError
 from modelyard.runtimes.sniff import ArtifactArchiveUnsafeError, PickleRefusedError
 from modelyard.runtimes.targets.c_library import CompilerMissingError
@@ -74,6 +75,7 @@ class _Task:
     size_bytes: int
     time_limit_seconds: float
     has_loopback: bool = False
+    gpus: float = 0.0
     sidecar: Sidecar | None = None
 
 
@@ -149,7 +151,8 @@ class ArtifactInspector:
             if kind is ArtifactFormat.IMAGE:
                 pin(bundle, self._engine.resolve_image)
             python = self._environment(bundle) if (bundle / REQUIREMENTS).is_file() else None
-            limits = Resources(memory_bytes=self._memory_bytes)
+            gpus = needed_gpus(bundle)
+            limits = Resources(memory_bytes=self._memory_bytes, gpus=gpus)
             task = _Task(
                 module="modelyard.runtimes.foreign.inspect",
                 options=(f"--python={python}",) if python else (),
@@ -157,6 +160,7 @@ class ArtifactInspector:
                 size_bytes=sum(path.stat().st_size for path in files.values()),
                 time_limit_seconds=self._time_limit_seconds,
                 has_loopback=needs_loopback(kind),
+                gpus=gpus if kind is not ArtifactFormat.IMAGE else 0.0,
                 sidecar=sidecar_of(bundle, limits) if kind is ArtifactFormat.IMAGE else None,
             )
             yield self._done(task, work)
@@ -216,6 +220,7 @@ class ArtifactInspector:
                 memory_bytes=self._memory_bytes,
                 time_limit_seconds=task.time_limit_seconds,
                 disk_bytes=8 * task.size_bytes + (1 << 30),
+                gpus=task.gpus,
             ),
             has_loopback=task.has_loopback,
             sidecar=task.sidecar,

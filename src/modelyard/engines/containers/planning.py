@@ -11,7 +11,7 @@ from modelyard.engines.containers.ownership import user_of
 from modelyard.engines.containers.plan import ContainerPlan, Plan
 from modelyard.engines.containers.sockets import Daemon
 from modelyard.engines.local.sandbox import planning, visible
-from modelyard.engines.local.sandbox.planning import GPU_VARIABLE
+from modelyard.engines.local.sandbox.planning import GPU_VARIABLE, USER_VARIABLES
 from modelyard.engines.machines import Gpu, device_files, visible_gpus
 from modelyard.types.processes import Mount, ProcessSpec, Resources
 
@@ -106,7 +106,7 @@ def _own(spec: ProcessSpec, mark: str) -> dict[str, Any]:
             options["command"] = list(spec.command)
     else:
         path = os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"))
-        options["environment"] |= {"PATH": path, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+        options["environment"] |= {"PATH": path, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **USER_VARIABLES}
         first = [
             sys.executable,
             "-I",

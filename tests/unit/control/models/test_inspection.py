@@ -125,3 +125,14 @@ def test_what_a_killed_process_left_is_discarded_at_the_start(tmp_path):
     inspector_of(engine, tmp_path).discard_leftovers()
     assert engine.processes == {}
     assert not (tmp_path / "work").exists()
+
+
+def test_a_program_is_tried_with_the_accelerators_that_it_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inspection, "check_fence", lambda _engine: None)
+    files = {"model.py": tmp_path / "model.py", "resources.json": tmp_path / "resources.json"}
+    files["model.py"].write_text("")
+    files["resources.json"].write_text('{"gpus": 0.5}')
+    engine = ScriptedEngine(ended())
+    with inspector_of(engine, tmp_path).inspected_program(files):
+        (spec,) = engine.processes.values()
+        assert spec.resources.gpus == 0.5

@@ -22,6 +22,7 @@ from modelyard.kit.host import process_cpu_seconds
 from modelyard.kit.ids import new_id
 from modelyard.runtimes.base import Tensors
 from modelyard.runtimes.bundle import read_golden
+from modelyard.runtimes.foreign.needs import equipped
 from modelyard.runtimes.tensors import from_json
 from modelyard.types.planning import Measurement
 from modelyard.types.processes import Mount, ProcessSpec, Resources
@@ -89,7 +90,7 @@ class Measurer:
                 command=worker_command(bundle, str(folder / "w"), threads, {"door": door} if door else None),
                 work_directory=str(folder),
                 mounts=(Mount(path=str(bundle)),),
-                resources=replace(resources, time_limit_seconds=_LIFE_SECONDS),
+                resources=replace(equipped(resources, bundle), time_limit_seconds=_LIFE_SECONDS),
                 door=door,
                 labels={"plan": process_id},
             ),

@@ -18,6 +18,7 @@ from modelyard.engines.pythons import environment_mounts
 from modelyard.runtimes.bundle import read_golden, read_manifest
 from modelyard.runtimes.foreign.images import sidecar_of
 from modelyard.runtimes.foreign.kinds import needs_loopback, own_environment
+from modelyard.runtimes.foreign.needs import equipped
 from modelyard.types.models import ArtifactFormat
 from modelyard.types.processes import EndCause, Mount, ProcessEnd, ProcessSpec, Resources
 
@@ -79,7 +80,8 @@ class Launcher:
             options["door"] = door
         mounts = [Mount(path=str(bundle))]
         kind = read_manifest(bundle).artifact_format
-        sidecar = sidecar_of(bundle, slot.resources) if kind is ArtifactFormat.IMAGE else None
+        resources = equipped(slot.resources, bundle)
+        sidecar = sidecar_of(bundle, resources) if kind is ArtifactFormat.IMAGE else None
         if kind.runs_code and sidecar is None:
             check_fence(self._engine)
         lock = own_environment(bundle) if kind.runs_code else None
@@ -87,14 +89,14 @@ class Launcher:
             python = self._environments.ensure(lock)
             options["python"] = python
             mounts.extend(environment_mounts(python))
-        threads = max(1, math.ceil(slot.resources.cpus or 1))
+        threads = max(1, math.ceil(resources.cpus or 1))
         self._engine.submit(
             replica.id,
             ProcessSpec(
                 command=worker_command(bundle, self._processes.socket(replica), threads, options),
                 work_directory=str(folder),
                 mounts=tuple(mounts),
-                resources=slot.resources if sidecar is None else Resources(memory_bytes=_ASKER_BYTES),
+                resources=resources if sidecar is None else Resources(memory_bytes=_ASKER_BYTES),
                 sidecar=sidecar,
                 has_loopback=needs_loopback(kind),
                 door=door,

@@ -14,6 +14,7 @@ from modelyard.types.processes import ProcessSpec, SandboxLevel
 
 _FIRST_OWN_USER, _OWN_USERS = 20_000, 40_000
 _OPEN_FILES = 8192
+USER_VARIABLES = dict.fromkeys(("USER", "LOGNAME"), "modelyard")  # no file in a sandbox names its user
 GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"  # empty for those that were given none
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 LOG_SEGMENT_BYTES, LOG_SEGMENTS = 16 << 20, 4  # 48 to 64 MiB of output are kept per process
@@ -108,6 +109,7 @@ def _environment(spec: ProcessSpec, temporary: str) -> dict[str, str]:
         "PATH": path,
         "LANG": "C.UTF-8",
         "HOME": spec.work_directory,
+        **USER_VARIABLES,
         "TMPDIR": temporary,
         "PYTHONUNBUFFERED": "1",  # output is read while the process runs
     }
