@@ -63,10 +63,13 @@ class Durable:
                 if _control_of(each) == self._control and each.executor_id != self._executor:
                     self._go_on(each, self._control)
 
-    def add_queue(self, name: str, concurrency: int) -> None:
-        """A queue that runs at most `concurrency` of its workflows at the same time. After `launch`."""
+    def add_queue(self, name: str, concurrency: int, look_seconds: float = 0.2) -> None:
+        """A queue that runs at most `concurrency` of its workflows at the same time. After `launch`.
+
+        It is looked into every `look_seconds`, which also a process with nothing to do pays for.
+        """
         for each in (name, *((_own_queue(name, self._control),) if self._control else ())):
-            DBOS.register_queue(each, worker_concurrency=concurrency, polling_interval_sec=0.1)
+            DBOS.register_queue(each, worker_concurrency=concurrency, polling_interval_sec=look_seconds)
 
     def take_over(self, gone: Callable[[Iterable[str]], list[str]], *, may_act: bool) -> int:
         """Have the workflows of dead processes go on, here or wherever there is room first; how many those are.

@@ -130,7 +130,7 @@ def build_jobs(
         carrier.carry_all(scheduling.service.tickets())
 
     def on_start() -> None:
-        context.durable.add_queue(QUEUE, context.settings.max_parallel_jobs)
+        context.durable.add_queue(QUEUE, context.settings.max_parallel_jobs, look_seconds=10.0)
         context.durable.add_queue(ADMITTED, _most_admitted(context))
         scheduling.queues.ensure_default()
         service.adopt()
