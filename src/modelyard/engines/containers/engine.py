@@ -94,6 +94,7 @@ class ContainerEngine(SupervisedEngine):
             try:
                 own = self._image(client, daemon, spec.image, report) if spec.image else images.empty_image(client)
                 beside = [self._image(client, daemon, spec.sidecar.image, report)] if spec.sidecar else []
+                library_path = images.library_path(client, [own, *beside][0 if spec.resources.gpus else -1])
             finally:
                 self._preparing.pop(process_id, None)
         ownership.grant(spec, ownership.user_of(process_id), self._home)
@@ -107,6 +108,7 @@ class ContainerEngine(SupervisedEngine):
                 images=[own, *beside],
                 group=self._cgroup_name(process_id),
                 gpus=gpus,
+                library_path=library_path,
             )
             self._start(process_id, spec, SandboxLevel.CONTAINER, plan, gpus)
 

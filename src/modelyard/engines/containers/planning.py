@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from modelyard.engines import nvidia
 from modelyard.engines.containers.ownership import user_of
 from modelyard.engines.containers.plan import ContainerPlan, Plan
 from modelyard.engines.containers.sockets import Daemon
@@ -21,6 +22,8 @@ _TEMPORARY = "/tmp"  # noqa: S108 - a file system of the container's own
 _LARGEST_TEMPORARY_BYTES = 1 << 30
 _OPEN_FILES, _USER_PROCESSES = 8192, 16384
 _SHM_BYTES = 64 << 20
+_DRIVER_FOLDER = "/usr/local/nvidia"  # where images that are made for accelerators look for the driver
+_GPU_HOOK_VARIABLE = "NVIDIA_VISIBLE_DEVICES"  # of NVIDIA's runtime, which many images set to `all`
 _OWN_TASKS = 1  # the first process, which only waits for the command
 
 
@@ -34,6 +37,7 @@ def make_plan(
     images: list[str],
     group: str,
     gpus: Sequence[Gpu] = (),
+    library_path: str = "",
 ) -> Plan:
     """What the supervisor of this process does.
 
@@ -47,6 +51,7 @@ def make_plan(
         group: name of the control group above its containers, and of the containers; where there is no such group, of
             the containers only.
         gpus: the accelerators that it may use, or the program beside it, whichever asks for them.
+        library_path: where the image of that one has libraries of its own.
     """
     mark = f"modelyard-{os.urandom(6).hex()}"
     user = user_of(process_id)
@@ -55,7 +60,11 @@ def make_plan(
     if spec.sidecar is not None:
         beside = _sidecar(spec, f"container:{group}")
         containers.append(_hardened(f"{group}.sidecar", images[1], beside, spec.sidecar.resources, user, daemon))
+    for container in containers:
+        container["options"]["environment"] |= {GPU_VARIABLE: "", _GPU_HOOK_VARIABLE: "void"}
     _give(containers[0] if spec.resources.gpus else containers[-1], gpus)
+    if gpus and (spec.image or not spec.resources.gpus):
+        _give_libraries(containers[0] if spec.resources.gpus else containers[-1], nvidia.libraries(), library_path)
     has_group = daemon.has_plain_groups and not daemon.is_rootless and os.getuid() == 0
     for container in containers:
         container["options"]["labels"] = {LABEL: process_id, HOME_LABEL: group.removesuffix(process_id)}
@@ -90,6 +99,19 @@ def _give(container: ContainerPlan, gpus: Sequence[Gpu]) -> None:
     options["environment"][GPU_VARIABLE] = visible_gpus(gpus)
     if files := device_files(gpus):
         options["devices"] = [f"{file}:{file}:rwm" for file in files]
+        options["environment"][_GPU_HOOK_VARIABLE] = visible_gpus(gpus)
+
+
+def _give_libraries(container: ContainerPlan, libraries: Mapping[str, str], library_path: str) -> None:
+    """Show an image the driver's libraries: they fit the machine's kernel module, so that no image can bring them."""
+    options = container["options"]
+    files = {f"{_DRIVER_FOLDER}/lib64/{name}": file for name, file in libraries.items()}
+    if (program := nvidia.program()) is not None:
+        files[f"{_DRIVER_FOLDER}/bin/nvidia-smi"] = program
+    options["mounts"] += [_bind(Mount(path=os.path.realpath(file), target=name)) for name, file in files.items()]
+    if libraries:
+        own = options["environment"].get("LD_LIBRARY_PATH", library_path)
+        options["environment"]["LD_LIBRARY_PATH"] = ":".join(filter(None, (f"{_DRIVER_FOLDER}/lib64", own)))
 
 
 def _own(spec: ProcessSpec, mark: str) -> dict[str, Any]:
