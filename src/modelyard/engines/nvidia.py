@@ -94,7 +94,7 @@ def program() -> str | None:
 
 
 @cache
-def _cached() -> Mapping[str, str]:
+def _cached() -> dict[str, str]:
     """What the loader finds by itself."""
     return dict(reversed(_CACHED.findall(_output("ldconfig", "-p"))))  # of several files the first counts
 

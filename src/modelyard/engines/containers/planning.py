@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.engines import nvidia
+from modelyard.engines.containers import gang
 from modelyard.engines.containers.ownership import user_of
 from modelyard.engines.containers.plan import ContainerPlan, Plan
 from modelyard.engines.containers.sockets import Daemon
@@ -47,7 +48,7 @@ def make_plan(
         folder: its own, once it has its record.
         socket: URL of the API.
         daemon: what answers there.
-        images: ids of its image and of its sidecar's.
+        images: ids of its image and of its sidecar's; of a gang, of its image and of the empty one.
         group: name of the control group above its containers, and of the containers; where there is no such group, of
             the containers only.
         gpus: the accelerators that it may use, or the program beside it, whichever asks for them.
@@ -56,17 +57,19 @@ def make_plan(
     mark = f"modelyard-{os.urandom(6).hex()}"
     user = user_of(process_id)
     own = _own(spec, mark)
-    containers = [_hardened(group, images[0], own, spec.resources, user, daemon)]
+    holder = None
+    if spec.members:
+        containers = _members(spec, own, group, images[0], user, daemon)
+        options = gang.holder_options(_machine(has_network=False))
+        holder = _hardened(f"{group}.network", images[1], options, gang.HOLDER_LIMITS, user, daemon)
+    else:
+        containers = [_hardened(group, images[0], own, spec.resources, user, daemon)]
     if spec.sidecar is not None:
         beside = _sidecar(spec, f"container:{group}")
         containers.append(_hardened(f"{group}.sidecar", images[1], beside, spec.sidecar.resources, user, daemon))
-    for container in containers:
-        container["options"]["environment"] |= {GPU_VARIABLE: "", _GPU_HOOK_VARIABLE: "void"}
-    _give(containers[0] if spec.resources.gpus else containers[-1], gpus)
-    if gpus and (spec.image or not spec.resources.gpus):
-        _give_libraries(containers[0] if spec.resources.gpus else containers[-1], nvidia.libraries(), library_path)
+    _give_all(spec, containers, gpus, library_path)
     has_group = daemon.has_plain_groups and not daemon.is_rootless and os.getuid() == 0
-    for container in containers:
+    for container in (*containers, *filter(None, (holder,))):
         container["options"]["labels"] = {LABEL: process_id, HOME_LABEL: group.removesuffix(process_id)}
         if has_group:
             container["options"]["cgroup_parent"] = f"/{group}"
@@ -75,6 +78,7 @@ def make_plan(
         folder=folder,
         socket=socket,
         containers=containers,
+        holder=holder,
         failure_mark=mark,
         group=group if has_group else "",
         written=[spec.work_directory, *sorted(writable)],
@@ -91,6 +95,33 @@ def bootstrap(module: str, call: str) -> str:
         f"import sys; sys.path.append({str(visible.PACKAGE.parent)!r}); "
         f"from modelyard.engines.containers.{module} import main; {call}"
     )
+
+
+def _members(
+    spec: ProcessSpec, own: Mapping[str, Any], group: str, image: str, user: int, daemon: Daemon
+) -> list[ContainerPlan]:
+    """A container for each member, in the network of the gang's holder."""
+    limits = gang.part_of(spec.resources, len(spec.members))
+    planned = []
+    for rank, member in enumerate(spec.members):
+        mounts = [_bind(mount) for mount in member.mounts]
+        options = gang.member_options(own, member, mounts, f"container:{group}.network")
+        options["environment"] |= _threads(limits)
+        planned.append(_hardened(f"{group}.rank-{rank}", image, options, limits, user, daemon))
+    return planned
+
+
+def _give_all(spec: ProcessSpec, containers: Sequence[ContainerPlan], gpus: Sequence[Gpu], library_path: str) -> None:
+    """Let those that asked for accelerators use them, and hide them from the others."""
+    for container in containers:
+        container["options"]["environment"] |= {GPU_VARIABLE: "", _GPU_HOOK_VARIABLE: "void"}
+    if not gpus:
+        return
+    asking = containers[:1] if spec.resources.gpus else containers[-1:]
+    for rank, container in enumerate(containers if spec.members else asking):
+        _give(container, gang.gpus_of_member(gpus, rank, len(spec.members)) if spec.members else gpus)
+        if spec.image or not spec.resources.gpus:
+            _give_libraries(container, nvidia.libraries(), library_path)
 
 
 def _give(container: ContainerPlan, gpus: Sequence[Gpu]) -> None:
