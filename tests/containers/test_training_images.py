@@ -13,7 +13,7 @@ from modelyard.types.contract.recipes import ContractChannel, ContractRecipe
 pytestmark = pytest.mark.slow
 IMAGE = "localhost/test/byo:1"
 TRAINER = """
-import json, os, sys
+import json, os, socket, sys, time
 from pathlib import Path
 
 root = Path("/opt/ml")
@@ -24,6 +24,18 @@ if hyperparameters["mode"] == "fail":
 rows = (root / "input/data/train/rows.csv").read_text().split()
 host = json.loads((root / "input/config/resourceconfig.json").read_text())["current_host"]
 told = {"arguments": sys.argv[1:], "rows": rows, "host": host, "job": os.environ["TRAINING_JOB_NAME"]}
+if hyperparameters["mode"] == "meet":
+    own = socket.create_server((host, 7777))  # each on its own name
+    other = {"algo-1": "algo-2", "algo-2": "algo-1"}[host]
+    while True:
+        try:
+            socket.create_connection((other, 7777), 5).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    own.accept()
+    (root / f"model/{host}.json").write_text(json.dumps(told))
+    sys.exit()
 (root / "model/told.json").write_text(json.dumps(told))
 (root / "checkpoints/step").write_text("1")
 """
@@ -68,3 +80,15 @@ def test_an_image_may_have_other_arguments_and_says_why_it_fails(bench: Contract
     assert json.loads(bench.packed(kept["model_artifacts"])["told.json"])["arguments"] == ["fit", "--fast"]
     _, _, reason = bench.run(recipe(bench, "fails", hyperparameters={"mode": "fail"}))
     assert reason == "AlgorithmError: mode is fail, exit code: 3"
+
+
+def test_several_hosts_of_an_image_know_each_other_by_name_and_have_their_parts_of_the_data(bench: ContractBench):
+    bench.put("parts/rows.csv", "1,2\n")
+    parts = ContractChannel(name="train", uri="s3://data/parts/", is_sharded=False)
+    hosts = recipe(bench, "meets", hosts=2, hyperparameters={"mode": "meet"}, channels=(parts,))
+    end, kept, _ = bench.run(hosts)
+    assert end.exit_code == 0, end
+    packed = bench.packed(kept["model_artifacts"])
+    told = [json.loads(packed[f"algo-{number}.json"]) for number in (1, 2)]
+    assert [each["host"] for each in told] == ["algo-1", "algo-2"]
+    assert [each["rows"] for each in told] == [["1,2"], ["1,2"]]

@@ -21,6 +21,10 @@ def check_spec(spec: ProcessSpec, own_folder: Path) -> None:
     """
     if not spec.image and (not spec.command or not spec.command[0]):
         raise InvalidInputError("The command is empty", hint="Name a program, or an image.", field="command")
+    if spec.members and (not spec.image or spec.sidecar is not None):
+        raise InvalidInputError(
+            "Only an image without a program beside it has members", hint="Leave 'members' out.", field="members"
+        )
     check_gpus(spec.resources.gpus)
     _check_folder(spec.work_directory, "work_directory")
     for index, mount in enumerate(spec.mounts):

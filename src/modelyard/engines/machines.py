@@ -2,20 +2,19 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
+from modelyard.engines import nvidia
+from modelyard.engines.nvidia import Card
 from modelyard.errors import InvalidInputError
 from modelyard.types.compute.nodes import LOCAL_NODE, Node, NodeTraits
 
 NO_GPUS = "none"
 _DEVICES, _DRIVER = Path("/dev"), Path("/proc/driver/nvidia/gpus")
-_COMMON = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
-_QUERY = ("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits")
-_QUERY_SECONDS = 20.0
+_UNIFIED_MEMORY = "nvidia-uvm"
+_COMMON = ("nvidiactl", _UNIFIED_MEMORY, "nvidia-uvm-tools", "nvidia-modeset")
 
 
 class GpusInvalidError(InvalidInputError):
@@ -33,37 +32,47 @@ class Gpu:
         device: its file; empty: it is logical, somebody has only said that there is one.
         uuid: by which programs find it whatever else they see; empty: unknown.
         kind: its model; empty: unknown.
+        memory_bytes: its own; 0: unknown.
     """
 
     id: str
     device: str = ""
     uuid: str = ""
     kind: str = ""
+    memory_bytes: int = 0
 
 
 def this_machine(gpus: Sequence[Gpu] = ()) -> Node:
     """All of it, under the name of the only machine."""
     memory = os.sysconf("SC_PAGESIZE") * os.sysconf("SC_PHYS_PAGES")
     kinds = {gpu.kind for gpu in gpus}
-    traits = NodeTraits(gpu_kind=kinds.pop() if len(kinds) == 1 else "", gpu_memory_bytes=_gpu_memory(gpus))
+    smallest = min((gpu.memory_bytes for gpu in gpus), default=0)
+    traits = NodeTraits(gpu_kind=kinds.pop() if len(kinds) == 1 else "", gpu_memory_bytes=smallest)
     return Node(name=LOCAL_NODE, cpus=float(os.cpu_count() or 1), memory_bytes=memory, gpus=len(gpus), traits=traits)
 
 
-def find_gpus(wanted: str = "", *, devices: Path = _DEVICES, driver: Path = _DRIVER) -> list[Gpu]:
-    """The accelerators of this machine that may be handed out.
+def find_gpus(
+    wanted: str = "", *, devices: Path = _DEVICES, driver: Path = _DRIVER, cards: Sequence[Card] | None = None
+) -> list[Gpu]:
+    """The accelerators of this machine that may be handed out. A card in MIG mode is none: nobody can have it whole.
 
     Args:
         wanted: their numbers, separated by commas; empty: all there are; "none": none. A number of which there is no
             device is a logical one.
         devices: the folder of device files.
         driver: the folder in which the driver describes them.
+        cards: what the driver's program says of them; None: it is asked.
 
     Raises:
         GpusInvalidError: `wanted` is none of these.
     """
     if wanted == NO_GPUS:
         return []
-    found = {gpu.id: gpu for gpu in _described(devices, driver) or _plain(devices)}
+    told = nvidia.cards() if cards is None and devices == _DEVICES else cards or ()
+    gpus = _told(devices, told) if told else _described(devices, driver) or _plain(devices)
+    if gpus and devices == _DEVICES and not (devices / _UNIFIED_MEMORY).exists():
+        nvidia.make_device_files()
+    found = {gpu.id: gpu for gpu in gpus}
     if not wanted:
         return [*found.values()]
     names = [name.strip() for name in wanted.split(",")]
@@ -91,22 +100,24 @@ def device_files(gpus: Sequence[Gpu], *, devices: Path = _DEVICES) -> list[str]:
 
 
 def visible_gpus(gpus: Sequence[Gpu]) -> str:
-    """What CUDA_VISIBLE_DEVICES says: uuids, because a process that does not see all of them counts them anew."""
-    return ",".join(gpu.uuid or gpu.id for gpu in gpus)
+    """What CUDA_VISIBLE_DEVICES says: uuids, because a process that does not see all of them counts them anew.
+
+    Where they are unknown it is this new count; of logical ones their own.
+    """
+    return ",".join(gpu.uuid or (str(place) if gpu.device else gpu.id) for place, gpu in enumerate(gpus))
 
 
-@cache
-def gpu_memory_bytes() -> int:
-    """Memory of the smallest accelerator, as the driver's own program says; 0: unknown."""
-    try:
-        shown = subprocess.run(_QUERY, capture_output=True, text=True, timeout=_QUERY_SECONDS, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    return min((int(line) << 20 for line in shown.split() if line.isdecimal()), default=0)
-
-
-def _gpu_memory(gpus: Sequence[Gpu]) -> int:
-    return gpu_memory_bytes() if any(gpu.device for gpu in gpus) else 0
+def _told(devices: Path, cards: Sequence[Card]) -> list[Gpu]:
+    """By the driver's own program, in the order of the bus."""
+    found = []
+    for number, card in enumerate(cards):
+        device = devices / f"nvidia{card.minor}"
+        if device.exists() and not card.is_divided:
+            gpu = Gpu(
+                id=str(number), device=str(device), uuid=card.uuid, kind=card.kind, memory_bytes=card.memory_bytes
+            )
+            found.append(gpu)
+    return found
 
 
 def _described(devices: Path, driver: Path) -> list[Gpu]:

@@ -136,6 +136,19 @@ class Sidecar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GangMember:
+    """What is particular to one of several containers of one image that are a process together.
+
+    Attributes:
+        environment: added to the process's own.
+        mounts: host paths that it may see, read-only, in place of what the process has at the same target.
+    """
+
+    environment: dict[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
     """Everything an engine needs to run one sandboxed command.
 
@@ -155,6 +168,9 @@ class ProcessSpec:
             programs of this machine and the platform's Python. With an image, `command` may be empty, and
             `environment` is added to the image's.
         sidecar: a program from an image beside it; needs containers.
+        members: of a gang on this machine: its image runs once for each, in a network that they have for themselves.
+            All start or none, the first to fail ends all, and the resources are those of all together. Its output has
+            "[rank] " before each line.
         engine: where it runs; None: where the platform's settings say, or in a container if it needs one.
         node: the machine that it runs on, by its name among `Engine.nodes`, or not at all; empty: the engine's choice.
         node_memory_bytes: memory that was set aside for it there, if that is not its limit.
@@ -177,6 +193,7 @@ class ProcessSpec:
     node: str = ""
     node_memory_bytes: int | None = None
     membership: Membership | None = None
+    members: tuple[GangMember, ...] = ()
 
     @property
     def needs_containers(self) -> bool:

@@ -1,10 +1,12 @@
 """The doctor's findings on this machine and on broken settings."""
 
+import json
 import socket
 from pathlib import Path
 
-from modelyard.server import doctor
-from modelyard.server.doctor import FindingStatus, examine
+from modelyard.server.doctor import fences
+from modelyard.server.doctor.examination import examine
+from modelyard.server.doctor.findings import FindingStatus
 from modelyard.settings import Settings
 
 
@@ -40,7 +42,7 @@ def test_a_state_directory_open_to_others_is_a_warning(tmp_path):
 
 def test_a_machine_without_tunnels_is_told_what_gangs_need(tmp_path, monkeypatch):
     for device, words in ((tmp_path / "tun", "is missing"), (Path("/dev/null"), "is there")):
-        monkeypatch.setattr(doctor, "_TUN", device)
+        monkeypatch.setattr(fences, "_TUN", device)
         found = finding("gangs", home=tmp_path)
         assert words in found.message
         assert found.status is FindingStatus.OK
@@ -52,6 +54,24 @@ def test_a_taken_port_is_a_failure(tmp_path):
         port = taken.getsockname()[1]
         assert finding("port", home=tmp_path, port=port).status is FindingStatus.FAIL
     assert finding("port", home=tmp_path, port=port).status is FindingStatus.OK
+
+
+def test_a_platform_that_runs_is_found_where_it_listens_and_not_where_it_would_by_default(tmp_path):
+    (tmp_path / "run").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as own, socket.create_server(("127.0.0.1", 0)) as other:
+        url = f"http://127.0.0.1:{own.getsockname()[1]}"
+        (tmp_path / "run" / "gateway.json").write_text(json.dumps({"url": url}))
+        port = other.getsockname()[1]
+        found = finding("port", home=tmp_path, port=port)
+        assert (found.status, found.message.endswith(url)) == (FindingStatus.OK, True)
+        own.close()
+        assert finding("port", home=tmp_path, port=port).status is FindingStatus.FAIL, "it was killed, and left a file"
+
+
+def test_accelerators_are_told(tmp_path):
+    assert "There are none" in finding("accelerators", home=tmp_path, gpus="none").message
+    assert "counted, no more" in finding("accelerators", home=tmp_path, gpus="900,901").message
+    assert finding("accelerators", home=tmp_path, gpus="all").status is FindingStatus.FAIL
 
 
 def test_the_password_of_a_database_is_not_shown(tmp_path):

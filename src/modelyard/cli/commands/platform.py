@@ -177,10 +177,11 @@ def status(session: Session) -> None:
 
 def doctor(session: Session) -> None:
     """What is missing on this machine, and what to do about it. Exit code 1 if something will not work."""
-    from modelyard.server.doctor import FindingStatus, examine  # noqa: PLC0415 - the server's side, only needed here
-    from modelyard.settings import Settings  # noqa: PLC0415 - the same
+    from modelyard.server.arguments import read_settings  # noqa: PLC0415 - the server's side, only needed here
+    from modelyard.server.doctor.examination import examine  # noqa: PLC0415 - the same
+    from modelyard.server.doctor.findings import FindingStatus  # noqa: PLC0415 - the same
 
-    findings = examine(Settings(home=session.home) if session.home else Settings())
+    findings = examine(read_settings({"home": session.home}))
     columns = {
         "": lambda finding: finding.status.value,
         "Check": lambda finding: finding.name,

@@ -74,7 +74,7 @@ def _subject(reservation: Reservation) -> Subject:
 
 
 def _kept(reservation: Reservation, now: datetime) -> Used:
-    seconds = (min(now, reservation.ends_at) - reservation.starts_at).total_seconds()
+    seconds = (min(now, reservation.ends_at) - reservation.starts_at).total_seconds() * reservation.hosts
     return Used(
         cpu_seconds=reservation.cpus * seconds,
         memory_gib_seconds=reservation.memory_bytes / GIB * seconds,

@@ -115,6 +115,7 @@ def waiting_router(queues: QueueService, service: SchedulingService, guard: Guar
             cpus=body.cpus,
             memory_bytes=body.memory_bytes,
             gpus=body.gpus,
+            hosts=body.hosts,
             starts_at=body.starts_at,
             ends_at=body.ends_at,
             created_by=principal.name,

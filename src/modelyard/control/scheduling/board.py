@@ -59,9 +59,9 @@ class Board:
             waiting=tuple(entry.request() for entry in entries if entry.state is EntryState.WAITING),
             running=tuple(entry.running() for entry in entries if entry.holds_capacity),
             reservations=tuple(
-                reserved_of(each, by_name[each.host])
+                reserved_of(each, there)
                 for each in self.reservations.open(connection, now)
-                if each.host in by_name
+                if (there := [by_name[name] for name in each.held_hosts if name in by_name])
             ),
             quotas={project: quota_of(quota) for project, quota in quotas.items()},
             shares={project: quota.share for project, quota in quotas.items()},

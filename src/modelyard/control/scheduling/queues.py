@@ -15,7 +15,7 @@ from modelyard.control.scheduling.errors import (
     ReservationNotFoundError,
 )
 from modelyard.control.scheduling.records import reserved_of
-from modelyard.control.scheduling.rule.reserving import clash
+from modelyard.control.scheduling.rule.reserving import choose_hosts
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import check_name, new_id
 from modelyard.storage.database import Database
@@ -130,11 +130,12 @@ class QueueService:
         starts_at: datetime,
         ends_at: datetime,
         created_by: str,
+        hosts: int = 1,
     ) -> Reservation:
         """Keep capacity for a project in a window, if it is free of reservations and of jobs that may still run then.
 
-        Jobs that wait are planned around it; spot jobs make room when it begins. `memory_bytes` None: as large a part
-        of a host's memory as of its cores.
+        Jobs that wait are planned around it; spot jobs make room when it begins. The amounts are those of each of its
+        `hosts`. `memory_bytes` None: as large a part of a host's memory as of its cores, of the smallest that suits.
 
         Raises:
             ReservationInvalidError: the window is empty or over, or the capacity is taken.
@@ -147,30 +148,28 @@ class QueueService:
         with self._database.transaction() as connection:
             entries = self._board.entries.all(connection)
             state = self._board.state(connection, now, entries, {project, *(entry.project for entry in entries)})
-            capacities = {host.name: host for host in self._board.hosts(connection)}
-            reasons = []
-            for host in capacities.values():
-                reservation = Reservation(
-                    id=new_id("reservation"),
-                    project=project,
-                    host=host.name,
-                    cpus=cpus,
-                    memory_bytes=_memory(host, cpus) if memory_bytes is None else memory_bytes,
-                    gpus=gpus,
-                    starts_at=starts_at,
-                    ends_at=ends_at,
-                    created_at=now,
-                    created_by=created_by,
-                )
-                reason = clash(state, reserved_of(reservation, host))
-                if not reason:
-                    self._board.reservations.insert(connection, reservation)
-                    break
-                reasons.append(reason)
-            else:
+            suited = _suited(self._board.hosts(connection), cpus, gpus)
+            reservation = Reservation(
+                id=new_id("reservation"),
+                project=project,
+                host="",
+                cpus=cpus,
+                memory_bytes=min(_memory(host, cpus) for host in suited) if memory_bytes is None else memory_bytes,
+                gpus=gpus,
+                starts_at=starts_at,
+                ends_at=ends_at,
+                created_at=now,
+                created_by=created_by,
+                hosts=hosts,
+            )
+            choice = choose_hosts(state, reserved_of(reservation, suited), hosts)
+            if choice.reason:
                 raise ReservationInvalidError(
-                    f"The capacity is not free in this window: {reasons[0]}", hint="Choose another window, or less."
+                    f"The capacity is not free in this window: {choice.reason}", hint="Choose another window, or less."
                 )
+            members = choice.hosts if hosts > 1 else ()
+            reservation = replace(reservation, host=choice.hosts[0], member_hosts=members)
+            self._board.reservations.insert(connection, reservation)
         self._wake()
         return reservation
 
@@ -215,6 +214,15 @@ def _found(queue: Queue | None, name: str) -> Queue:
     if queue is None:
         raise QueueNotFoundError(f"There is no queue '{name}'", hint="`modelyard queues list` shows them.")
     return queue
+
+
+def _suited(hosts: Sequence[HostCapacity], cpus: float, gpus: int) -> Sequence[HostCapacity]:
+    """The hosts that are large enough and take jobs; all if none is, so that the rule says what is missing."""
+    if not hosts:
+        raise ReservationInvalidError(
+            "There is no host whose capacity could be reserved", hint="`modelyard nodes list` shows those that live."
+        )
+    return [host for host in hosts if host.cpus >= cpus and host.gpus >= gpus and host.jobs] or hosts
 
 
 def _memory(host: HostCapacity, cpus: float) -> int:

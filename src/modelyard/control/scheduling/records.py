@@ -1,5 +1,6 @@
 """A job's row in the queue, and how it looks to the rule and to people."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
@@ -136,14 +137,14 @@ def queue_of(queue: Queue) -> QueueState:
     return QueueState(name=queue.name, priority=queue.priority, is_held=queue.is_held)
 
 
-def reserved_of(reservation: Reservation, capacity: HostCapacity) -> Reserved:
-    """A reservation as the rule sees it: a place for a job with each core."""
-    jobs = min(capacity.jobs, max(1, ceil(reservation.cpus)))
+def reserved_of(reservation: Reservation, hosts: Collection[HostCapacity]) -> Reserved:
+    """A reservation as the rule sees it, on these hosts: a place for a job with each core."""
+    jobs = min(ceil(reservation.cpus), *(host.jobs for host in hosts))
     return Reserved(
         id=reservation.id,
         project=reservation.project,
         need=_amounts(reservation.cpus, reservation.memory_bytes, reservation.gpus, jobs),
-        hosts=(reservation.host,),
+        hosts=tuple(host.name for host in hosts),
         starts_at=reservation.starts_at.timestamp(),
         ends_at=reservation.ends_at.timestamp(),
     )

@@ -2,6 +2,7 @@
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from modelyard.types.compute.gangs import LARGEST_GANG
 from modelyard.types.compute.scheduling import HostCapacity
 
 
@@ -62,10 +63,11 @@ class ReservationCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    cpus: float = Field(gt=0, description="Cores.", examples=[2])
+    cpus: float = Field(gt=0, description="Cores of each host.", examples=[2])
     memory_bytes: int | None = Field(
-        default=None, ge=0, description="Memory; as large a part of a host's as of its cores if left out."
+        default=None, ge=0, description="Memory of each host; as large a part of it as of its cores if left out."
     )
-    gpus: int = Field(default=0, ge=0, description="GPUs.")
+    gpus: int = Field(default=0, ge=0, description="GPUs of each host.")
+    hosts: int = Field(default=1, ge=1, le=LARGEST_GANG, description="On so many hosts, all of them or none.")
     starts_at: AwareDatetime = Field(description="When it begins.")
     ends_at: AwareDatetime = Field(description="When it ends.")

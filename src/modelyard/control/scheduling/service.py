@@ -206,7 +206,7 @@ class SchedulingService:
         held: list[tuple[Entry | Reservation, int]] = [
             (each, each.hosts) for each in running if each.reservation is None
         ]
-        held += [(each, 1) for each in reservations if each.project == project and each.starts_at <= now]
+        held += [(each, each.hosts) for each in reservations if each.project == project and each.starts_at <= now]
         quota = self._board.quotas.of(project)
         return [
             QuotaUse(name="running_jobs", used=len(running), limit=quota.running_jobs),

@@ -87,4 +87,6 @@ reservations = Table(
     Column("ends_at", UtcDateTime(), nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("created_by", String(200), nullable=False),
+    Column("hosts", Integer, nullable=False, server_default="1"),
+    Column("member_hosts", StringTuple(), nullable=False, server_default="[]"),
 )

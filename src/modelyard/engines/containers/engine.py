@@ -94,6 +94,8 @@ class ContainerEngine(SupervisedEngine):
             try:
                 own = self._image(client, daemon, spec.image, report) if spec.image else images.empty_image(client)
                 beside = [self._image(client, daemon, spec.sidecar.image, report)] if spec.sidecar else []
+                beside += [images.empty_image(client)] if spec.members else []
+                library_path = images.library_path(client, [own, *beside][0 if spec.resources.gpus else -1])
             finally:
                 self._preparing.pop(process_id, None)
         ownership.grant(spec, ownership.user_of(process_id), self._home)
@@ -107,6 +109,7 @@ class ContainerEngine(SupervisedEngine):
                 images=[own, *beside],
                 group=self._cgroup_name(process_id),
                 gpus=gpus,
+                library_path=library_path,
             )
             self._start(process_id, spec, SandboxLevel.CONTAINER, plan, gpus)
 
@@ -164,9 +167,17 @@ class ContainerEngine(SupervisedEngine):
     def _end_remains(self, process_id: str) -> None:
         name = self._cgroup_name(process_id)
         with suppress(ContainersUnavailableError), closing(open_client(find_socket(self._socket))) as client:
-            for each in (f"{name}.sidecar", name):
+            for each in self._container_names(process_id):
                 _remove_container(client, each)
         ParentGroup(name).end()
+
+    def _container_names(self, process_id: str) -> list[str]:
+        """Those that a process may have; the one whose network others use comes last."""
+        name = self._cgroup_name(process_id)
+        members: list[str] = []
+        with suppress(ProcessNotFoundError):
+            members = [f"{name}.rank-{rank}" for rank in range(len(self._records.record(process_id).spec.members))]
+        return [*members, f"{name}.network"] if members else [f"{name}.sidecar", name]
 
     def _end_strange_containers(self) -> list[str]:
         """End containers of this home whose process nobody holds; what was ended, in words."""

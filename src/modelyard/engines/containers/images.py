@@ -59,6 +59,12 @@ def pinned(client: "DockerClient", image_id: str) -> str:
     return next((str(one) for one in digests if not one.startswith(("localhost/", "<none>"))), image_id)
 
 
+def library_path(client: "DockerClient", image_id: str) -> str:
+    """What an image says in LD_LIBRARY_PATH."""
+    lines = (client.images.get(image_id).attrs.get("Config") or {}).get("Env") or []
+    return next((value for name, _, value in (line.partition("=") for line in lines) if name == "LD_LIBRARY_PATH"), "")
+
+
 def empty_image(client: "DockerClient") -> str:
     """Id of an image that holds nothing but the links of this machine's root folder; made here, from no registry."""
     import docker  # noqa: PLC0415

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from modelyard.engines.containers.gang import mounts_of
 from modelyard.settings import Home
 from modelyard.types.processes import ProcessSpec
 
@@ -32,7 +33,7 @@ def grant(spec: ProcessSpec, user: int, home: Home) -> None:
     """
     if os.getuid() != 0:
         return
-    mounts = (*spec.mounts, *(spec.sidecar.mounts if spec.sidecar else ()))
+    mounts = (*spec.mounts, *(spec.sidecar.mounts if spec.sidecar else ()), *mounts_of(spec.members))
     for folder in {spec.work_directory, *(mount.path for mount in mounts if mount.is_writable)}:
         for each in _tree(Path(folder)):
             os.chown(each, user, user, follow_symlinks=False)

@@ -25,7 +25,8 @@ class Plan(TypedDict):
     Attributes:
         folder: the process's folder once it has its record.
         socket: URL of the API.
-        containers: the process's own, then its sidecar if it has one.
+        containers: the process's own, then its sidecar if it has one; of a gang its members, by rank.
+        holder: of a gang, the container whose network they share.
         failure_mark: how the first process begins the line in which it says that it could not start the command.
         group: name of the control group above the containers, or empty for none.
         written: folders whose growth counts against the disk limit (the first, the work directory, counts in full).
@@ -38,6 +39,7 @@ class Plan(TypedDict):
     folder: str
     socket: str
     containers: list[ContainerPlan]
+    holder: ContainerPlan | None
     failure_mark: str
     group: str
     written: list[str]

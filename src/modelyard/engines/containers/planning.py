@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from modelyard.engines import nvidia
+from modelyard.engines.containers import gang
 from modelyard.engines.containers.ownership import user_of
 from modelyard.engines.containers.plan import ContainerPlan, Plan
 from modelyard.engines.containers.sockets import Daemon
@@ -21,6 +23,8 @@ _TEMPORARY = "/tmp"  # noqa: S108 - a file system of the container's own
 _LARGEST_TEMPORARY_BYTES = 1 << 30
 _OPEN_FILES, _USER_PROCESSES = 8192, 16384
 _SHM_BYTES = 64 << 20
+_DRIVER_FOLDER = "/usr/local/nvidia"  # where images that are made for accelerators look for the driver
+_GPU_HOOK_VARIABLE = "NVIDIA_VISIBLE_DEVICES"  # of NVIDIA's runtime, which many images set to `all`
 _OWN_TASKS = 1  # the first process, which only waits for the command
 
 
@@ -34,6 +38,7 @@ def make_plan(
     images: list[str],
     group: str,
     gpus: Sequence[Gpu] = (),
+    library_path: str = "",
 ) -> Plan:
     """What the supervisor of this process does.
 
@@ -43,21 +48,28 @@ def make_plan(
         folder: its own, once it has its record.
         socket: URL of the API.
         daemon: what answers there.
-        images: ids of its image and of its sidecar's.
+        images: ids of its image and of its sidecar's; of a gang, of its image and of the empty one.
         group: name of the control group above its containers, and of the containers; where there is no such group, of
             the containers only.
         gpus: the accelerators that it may use, or the program beside it, whichever asks for them.
+        library_path: where the image of that one has libraries of its own.
     """
     mark = f"modelyard-{os.urandom(6).hex()}"
     user = user_of(process_id)
     own = _own(spec, mark)
-    containers = [_hardened(group, images[0], own, spec.resources, user, daemon)]
+    holder = None
+    if spec.members:
+        containers = _members(spec, own, group, images[0], user, daemon)
+        options = gang.holder_options(_machine(has_network=False))
+        holder = _hardened(f"{group}.network", images[1], options, gang.HOLDER_LIMITS, user, daemon)
+    else:
+        containers = [_hardened(group, images[0], own, spec.resources, user, daemon)]
     if spec.sidecar is not None:
         beside = _sidecar(spec, f"container:{group}")
         containers.append(_hardened(f"{group}.sidecar", images[1], beside, spec.sidecar.resources, user, daemon))
-    _give(containers[0] if spec.resources.gpus else containers[-1], gpus)
+    _give_all(spec, containers, gpus, library_path)
     has_group = daemon.has_plain_groups and not daemon.is_rootless and os.getuid() == 0
-    for container in containers:
+    for container in (*containers, *filter(None, (holder,))):
         container["options"]["labels"] = {LABEL: process_id, HOME_LABEL: group.removesuffix(process_id)}
         if has_group:
             container["options"]["cgroup_parent"] = f"/{group}"
@@ -66,6 +78,7 @@ def make_plan(
         folder=folder,
         socket=socket,
         containers=containers,
+        holder=holder,
         failure_mark=mark,
         group=group if has_group else "",
         written=[spec.work_directory, *sorted(writable)],
@@ -84,12 +97,52 @@ def bootstrap(module: str, call: str) -> str:
     )
 
 
+def _members(
+    spec: ProcessSpec, own: Mapping[str, Any], group: str, image: str, user: int, daemon: Daemon
+) -> list[ContainerPlan]:
+    """A container for each member, in the network of the gang's holder."""
+    limits = gang.part_of(spec.resources, len(spec.members))
+    planned = []
+    for rank, member in enumerate(spec.members):
+        mounts = [_bind(mount) for mount in member.mounts]
+        options = gang.member_options(own, member, mounts, f"container:{group}.network")
+        options["environment"] |= _threads(limits)
+        planned.append(_hardened(f"{group}.rank-{rank}", image, options, limits, user, daemon))
+    return planned
+
+
+def _give_all(spec: ProcessSpec, containers: Sequence[ContainerPlan], gpus: Sequence[Gpu], library_path: str) -> None:
+    """Let those that asked for accelerators use them, and hide them from the others."""
+    for container in containers:
+        container["options"]["environment"] |= {GPU_VARIABLE: "", _GPU_HOOK_VARIABLE: "void"}
+    if not gpus:
+        return
+    asking = containers[:1] if spec.resources.gpus else containers[-1:]
+    for rank, container in enumerate(containers if spec.members else asking):
+        _give(container, gang.gpus_of_member(gpus, rank, len(spec.members)) if spec.members else gpus)
+        if spec.image or not spec.resources.gpus:
+            _give_libraries(container, nvidia.libraries(), library_path)
+
+
 def _give(container: ContainerPlan, gpus: Sequence[Gpu]) -> None:
     """Let a container use accelerators: their device files, and their names."""
     options = container["options"]
     options["environment"][GPU_VARIABLE] = visible_gpus(gpus)
     if files := device_files(gpus):
         options["devices"] = [f"{file}:{file}:rwm" for file in files]
+        options["environment"][_GPU_HOOK_VARIABLE] = visible_gpus(gpus)
+
+
+def _give_libraries(container: ContainerPlan, libraries: Mapping[str, str], library_path: str) -> None:
+    """Show an image the driver's libraries: they fit the machine's kernel module, so that no image can bring them."""
+    options = container["options"]
+    files = {f"{_DRIVER_FOLDER}/lib64/{name}": file for name, file in libraries.items()}
+    if (program := nvidia.program()) is not None:
+        files[f"{_DRIVER_FOLDER}/bin/nvidia-smi"] = program
+    options["mounts"] += [_bind(Mount(path=os.path.realpath(file), target=name)) for name, file in files.items()]
+    if libraries:
+        own = options["environment"].get("LD_LIBRARY_PATH", library_path)
+        options["environment"]["LD_LIBRARY_PATH"] = ":".join(filter(None, (f"{_DRIVER_FOLDER}/lib64", own)))
 
 
 def _own(spec: ProcessSpec, mark: str) -> dict[str, Any]:

@@ -163,7 +163,14 @@ class HostCapacity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """Capacity that a project has for itself between two moments."""
+    """Capacity that a project has for itself between two moments.
+
+    Attributes:
+        host: where it is; of one on several hosts the first.
+        cpus, memory_bytes, gpus: on each of its hosts.
+        hosts: on so many, all of them or none.
+        member_hosts: of one on several hosts, which.
+    """
 
     id: str
     project: str
@@ -175,3 +182,10 @@ class Reservation:
     ends_at: datetime
     created_at: datetime
     created_by: str
+    hosts: int = 1
+    member_hosts: tuple[str, ...] = ()
+
+    @property
+    def held_hosts(self) -> tuple[str, ...]:
+        """Where capacity is kept."""
+        return self.member_hosts or (self.host,)

@@ -292,7 +292,7 @@ def test_a_reservation_keeps_others_out_and_lets_its_own_in():
             {"need": Amounts(3000, 1, 0, 1), "project": "poor"},
             "it needs 3 cores, there are 2 in the quota of project 'poor'",
         ),
-        ({"reservation": "gone"}, "there is no reservation 'gone'"),
+        ({"reservation": "gone"}, "project 'a' has no reservation 'gone'"),
     ],
 )
 def test_what_can_never_fit_is_told_with_the_reason(wish, reason):

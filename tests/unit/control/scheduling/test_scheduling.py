@@ -205,7 +205,7 @@ def test_a_quota_keeps_a_project_from_the_whole_machine_and_blocks_nobody_else(b
         ({"gpus": 1}, "it needs 1 GPUs, there are 0 on the largest host"),
         ({"memory_bytes": 9 << 30}, "it needs 9 GiB of memory, there are 8 GiB on the largest host"),
         ({"cpus": 2, "project": "small"}, "it needs 2 cores, there are 1 in the quota of project 'small'"),
-        ({"reservation": "none"}, "there is no reservation 'none'"),
+        ({"reservation": "none"}, "project 'default' has no reservation 'none'"),
     ],
 )
 def test_a_job_that_can_never_fit_is_refused_at_once_with_the_reason(bench, quotas, wish, words):
@@ -286,6 +286,40 @@ def test_reserved_capacity_is_kept_free_and_used_by_those_who_name_it(bench, quo
     later = bench.restarted()
     later.scheduling.scheduler._clock = Later(later.clock, timedelta(seconds=3))
     assert later.round() == ["own/1"]
+
+
+def test_a_gang_runs_in_capacity_that_is_reserved_on_several_hosts_and_counts_on_each(bench, quotas):
+    bench.machines = [replace(MACHINE, name=name) for name in ("one", "two", "three")]
+    now = bench.clock.now()
+    window = {"starts_at": now + timedelta(seconds=2), "ends_at": now + HOUR}
+    bench.submit("other", cpus=2, hours=2)
+    bench.round()
+    quotas["team"] = Quota(cpus=5)
+    wish = {"cpus": 2, "memory_bytes": None, "gpus": 0, "created_by": "ann", **window}
+    with pytest.raises(ReservationInvalidError, match="6 cores, there are 5 in the quota"):
+        bench.queues.reserve("team", hosts=3, **wish)
+    with pytest.raises(ReservationInvalidError, match="hold it"):
+        bench.queues.reserve("rich", hosts=3, **wish)
+    reserved = bench.queues.reserve("team", hosts=2, **wish)
+    (shown,) = bench.queues.begun_reservations(now + timedelta(seconds=3))
+    assert shown == reserved
+    assert reserved.host == reserved.member_hosts[0]
+    free = {"one", "two", "three"} - {bench.service.entry("other").host}
+    assert {*reserved.held_hosts} == free, "all that is left"
+    gang = {"hosts": 2, "is_distributed": True, "reservation": reserved.id}
+    with pytest.raises(JobNeverFitsError, match="3 hosts, its reservation has 2"):
+        bench.submit("wide", "team", **{**gang, "hosts": 3})
+    with pytest.raises(JobNeverFitsError, match="project 'thief' has no reservation"):
+        bench.submit("stolen", "thief", **gang)
+    bench.submit("gang", "team", hours=0.5, **gang)
+    assert bench.round() == []
+    later = bench.restarted()
+    later.machines = bench.machines
+    moment = Later(later.clock, timedelta(seconds=3))
+    later.scheduling.scheduler._clock = later.service._clock = moment
+    assert later.round() == ["gang/1"]
+    assert {*later.service.entry("gang").member_hosts} == free
+    assert [(use.name, use.used) for use in later.service.usage("team")][:2] == [("running_jobs", 1), ("cpus", 4)]
 
 
 class Later:

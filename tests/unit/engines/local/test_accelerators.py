@@ -1,27 +1,46 @@
 """Accelerators of one machine: what there is, who gets which, and what a sandbox shows of them."""
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from modelyard.engines import nvidia
 from modelyard.engines.base import NoSuchNodeError
 from modelyard.engines.containers import planning as container_planning
 from modelyard.engines.containers.sockets import Daemon
 from modelyard.engines.local.accelerators import GpuPool, GpusBusyError
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.local.sandbox import planning
-from modelyard.engines.machines import Gpu, GpusInvalidError, device_files, find_gpus, visible_gpus
+from modelyard.engines.machines import Gpu, GpusInvalidError, device_files, find_gpus, this_machine, visible_gpus
+from modelyard.engines.nvidia import Card
 from modelyard.errors import InvalidInputError
 from modelyard.settings import Home
 from modelyard.testing.engine import EngineCase
+from modelyard.types.compute.nodes import NodeWish
 from modelyard.types.processes import ProcessSpec, Resources, SandboxLevel, Sidecar
 
 DESCRIBED = """Model: \t\t NVIDIA A100-SXM4-40GB
 IRQ:   \t\t 42
 GPU UUID: \t GPU-{number}b
 Device Minor: \t {minor}
+"""
+REPORT = """<?xml version="1.0" ?>
+<!DOCTYPE nvidia_smi_log SYSTEM "nvsmi_device_v12.dtd">
+<nvidia_smi_log>
+  <gpu id="00000000:17:00.0">
+    <product_name>NVIDIA H100 80GB HBM3</product_name><uuid>GPU-1c</uuid><minor_number>1</minor_number>
+    <mig_mode><current_mig>Disabled</current_mig></mig_mode>
+    <fb_memory_usage><total>81559 MiB</total></fb_memory_usage>
+  </gpu>
+  <gpu id="00000000:65:00.0">
+    <product_name>NVIDIA H100 80GB HBM3</product_name><uuid>GPU-2c</uuid><minor_number>0</minor_number>
+    <mig_mode><current_mig>Enabled</current_mig></mig_mode>
+    <fb_memory_usage><total>81559 MiB</total></fb_memory_usage>
+  </gpu>
+</nvidia_smi_log>
 """
 SHOW = "echo [$CUDA_VISIBLE_DEVICES]"
 
@@ -56,6 +75,69 @@ def test_the_driver_tells_what_there_is_and_else_the_files(devices: Path, driver
     assert find_gpus("none", devices=devices, driver=driver) == []
     assert find_gpus("0,7", devices=devices, driver=driver) == [first, Gpu(id="7")], "7 is a logical one"
     assert find_gpus(devices=tmp_path / "none", driver=tmp_path / "none") == []
+
+
+def test_the_driver_s_own_program_tells_most_and_a_divided_card_is_not_handed_out(devices: Path, driver: Path):
+    cards = nvidia.read_cards(REPORT)
+    assert cards[0] == Card(
+        minor=1, uuid="GPU-1c", kind="NVIDIA H100 80GB HBM3", memory_bytes=81559 << 20, is_divided=False
+    )
+    assert [card.is_divided for card in cards] == [False, True]
+    (gpu,) = find_gpus(devices=devices, driver=driver, cards=cards)
+    assert (gpu.id, gpu.device, gpu.uuid) == ("0", f"{devices}/nvidia1", "GPU-1c")
+    assert this_machine([gpu]).traits.lacks(NodeWish(gpu_kind="h100", gpu_memory_bytes=80_000 << 20)) == ""
+    assert nvidia.read_cards("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.") == ()
+
+
+def test_what_the_driver_does_not_name_is_counted_anew_among_what_a_process_sees(devices: Path):
+    (devices / "nvidia0").unlink()
+    gpus = find_gpus(devices=devices, driver=devices, cards=())
+    assert [gpu.id for gpu in gpus] == ["1"]
+    assert visible_gpus(gpus) == "0"
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A loader that knows a driver's libraries, before all others on the path."""
+    folder, libraries = tmp_path / "bin", tmp_path / "lib"
+    folder.mkdir()
+    libraries.mkdir()
+    (libraries / "libcuda.so.550").write_text("the driver")
+    (libraries / "libcuda.so.1").symlink_to("libcuda.so.550")
+    shown = f"""    libcuda.so.1 (libc6,x86-64) => {libraries}/libcuda.so.1
+    libcuda.so.1 (libc6) => /lib32/libcuda.so.1
+    libnvidia-gpucomp.so.550 (libc6,x86-64) => {libraries}/libcuda.so.550
+    libc.so.6 (libc6,x86-64) => /lib/libc.so.6"""
+    for name, output in (("ldconfig", shown), ("nvidia-smi", REPORT)):
+        (folder / name).write_text(f"#!/bin/sh\ncat <<'END'\n{output}\nEND\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    forget = (nvidia.cards, nvidia.libraries, nvidia._cached)
+    for each in forget:
+        each.cache_clear()
+    yield folder
+    for each in forget:
+        each.cache_clear()
+
+
+def test_the_driver_s_programs_are_asked(programs: Path):
+    assert [card.uuid for card in nvidia.cards()] == ["GPU-1c", "GPU-2c"]
+    assert [*nvidia.libraries()] == ["libnvidia-gpucomp.so.550", "libcuda.so.1"]
+    assert nvidia.library_path() == "", "the loader finds them"
+    (programs / "ldconfig").write_text("#!/bin/sh\n")
+    assert nvidia.program() == str(programs / "nvidia-smi")
+
+
+def test_a_program_is_told_of_libraries_that_the_loader_does_not_find(
+    programs: Path, spec: ProcessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (programs / "ldconfig").write_text("#!/bin/sh\n")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "lib"))
+    for gpus, said in (([Gpu(id="0", device="/dev/nvidia0")], str(tmp_path / "lib")), ([], None)):
+        plan = planning.make_plan(
+            spec, folder=tmp_path, level=SandboxLevel.BUBBLEWRAP, cgroup="", marker=("M", "m"), gpus=gpus
+        )
+        assert plan["stage"]["environment"].get("LD_LIBRARY_PATH") == said
 
 
 @pytest.mark.parametrize("said", ["all", "0,0", "0,", "-1"])
@@ -112,7 +194,31 @@ def test_the_container_that_asked_for_them_gets_the_devices(spec: ProcessSpec):
         options = [container["options"] for container in plan["containers"]]
         assert options[given]["devices"] == ["/dev/nvidia0:/dev/nvidia0:rwm"]
         assert options[given]["environment"]["CUDA_VISIBLE_DEVICES"] == "0"
+        assert options[given]["environment"]["NVIDIA_VISIBLE_DEVICES"] == "0"
         assert other is None or "devices" not in options[other]
+        assert other is None or options[other]["environment"]["NVIDIA_VISIBLE_DEVICES"] == "void"
+
+
+def test_an_image_finds_the_libraries_of_the_machine_s_driver_where_images_look_for_them(
+    programs: Path, spec: ProcessSpec, tmp_path: Path
+):
+    daemon = Daemon(
+        name="podman 4", url="", is_rootless=False, has_plain_groups=False, has_limits=True, architecture="amd64"
+    )
+    gpus = [Gpu(id="0", device="/dev/nvidia0", uuid="GPU-1c")]
+    for each, has_image in ((replace(spec, image="torch"), True), (spec, False)):
+        plan = container_planning.make_plan(
+            "p", each, folder="/f", socket="s", daemon=daemon, images=["i"], group="g", gpus=gpus,
+            library_path="/opt/lib",
+        )  # fmt: skip
+        options = plan["containers"][0]["options"]
+        mounts = {mount["Target"]: mount["Source"] for mount in options["mounts"]}
+        assert ("/usr/local/nvidia/lib64/libcuda.so.1" in mounts) is has_image, "else it has the machine's own /usr"
+        if has_image:
+            assert mounts["/usr/local/nvidia/lib64/libcuda.so.1"] == f"{tmp_path}/lib/libcuda.so.550"
+            assert mounts["/usr/local/nvidia/bin/nvidia-smi"] == f"{programs}/nvidia-smi"
+            assert options["environment"]["LD_LIBRARY_PATH"] == "/usr/local/nvidia/lib64:/opt/lib"
+            assert options["environment"]["NVIDIA_VISIBLE_DEVICES"] == "GPU-1c"
 
 
 @pytest.fixture

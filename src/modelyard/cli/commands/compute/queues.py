@@ -155,7 +155,7 @@ def list_reservations(session: Session) -> None:
             "Cores": lambda each: f"{each.cpus:g}",
             "GiB": lambda each: f"{each.memory_bytes / 2**30:.3g}",
             "GPUs": lambda each: each.gpus,
-            "Host": lambda each: each.host,
+            "Hosts": lambda each: ", ".join(each.held_hosts),
             "From": lambda each: when(each.starts_at),
             "To": lambda each: when(each.ends_at),
         },
@@ -167,16 +167,19 @@ def create_reservation(
     session: Session,
     starts: Annotated[datetime, typer.Argument(help="When it begins, in local time: 2030-01-31T20:00")],
     ends: Annotated[datetime, typer.Argument(help="When it ends.")],
-    cpus: Annotated[float, typer.Option(help="Cores.")],
-    memory: Annotated[int | None, typer.Option(metavar="MIB", help="Memory in MiB.")] = None,
-    gpus: Annotated[int, typer.Option(help="GPUs.")] = 0,
+    cpus: Annotated[float, typer.Option(help="Cores of each host.")],
+    memory: Annotated[int | None, typer.Option(metavar="MIB", help="Memory of each host, in MiB.")] = None,
+    gpus: Annotated[int, typer.Option(help="GPUs of each host.")] = 0,
+    hosts: Annotated[int, typer.Option(min=1, help="On so many hosts, all of them or none.")] = 1,
 ) -> None:
     """Reserve capacity for a window. Jobs use it with --reservation."""
     memory_bytes = None if memory is None else memory << 20
     made = session.client.reservations.create(
-        starts.astimezone(), ends.astimezone(), cpus=cpus, memory_bytes=memory_bytes, gpus=gpus
+        starts.astimezone(), ends.astimezone(), cpus=cpus, memory_bytes=memory_bytes, gpus=gpus, hosts=hosts
     )
-    session.out.done(made, f"Reserved {made.id} on {made.host}. Use it: modelyard train ... --reservation {made.id}")
+    command = "train ..." if hosts == 1 else f"run ... --hosts {hosts}"
+    where = ", ".join(made.held_hosts)
+    session.out.done(made, f"Reserved {made.id} on {where}. Use it: modelyard {command} --reservation {made.id}")
 
 
 def cancel_reservation(session: Session, id: Id) -> None:

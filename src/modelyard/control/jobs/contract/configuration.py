@@ -4,6 +4,7 @@ Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-ru
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,10 @@ def variables(recipe: ContractRecipe) -> dict[str, str]:
     }
 
 
-def names_of_hosts(recipe: ContractRecipe) -> str:
+def names_of_hosts(recipe: ContractRecipe, address: Callable[[int], str] = lambda _host: "127.0.0.1") -> str:
     """An /etc/hosts for the loopback that the hosts of a job share."""
-    lines = ["127.0.0.1 localhost modelyard", *(f"127.0.0.1 {name}" for name in recipe.host_names)]
+    named = [f"{address(host)} {name}" for host, name in enumerate(recipe.host_names)]
+    lines = ["127.0.0.1 localhost modelyard", *named]
     return "\n".join(lines) + "\n"
 
 

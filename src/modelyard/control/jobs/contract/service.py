@@ -118,10 +118,4 @@ class ContractJobService:
             )
         if program.is_script:
             return replace(wanted, is_script=True)
-        if wanted.hosts > 1:
-            raise ContractInvalidError(
-                "Several hosts run a script; an image is one process here",
-                hint="Set InstanceCount to 1, or use one of AWS's images for scripts.",
-                field="hosts",
-            )
         return replace(wanted, image_digest=self._engine.resolve_image(wanted.image))

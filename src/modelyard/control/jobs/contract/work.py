@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from modelyard.algorithms.contract import toolkit
@@ -15,10 +16,12 @@ from modelyard.control.jobs.contract.channels import ContractChannels
 from modelyard.control.jobs.contract.checkpoints import BucketCheckpoints
 from modelyard.control.jobs.contract.configuration import names_of_hosts, variables, write_configuration
 from modelyard.control.jobs.contract.history import failure_reason
+from modelyard.control.jobs.contract.hosts import host_mounts
 from modelyard.control.jobs.contract.images import program_of
 from modelyard.control.jobs.contract.places import ROOT, ContractPlaces
 from modelyard.control.jobs.contract.results import keep_results
 from modelyard.control.jobs.contract.source import ScriptPackages, unpack_source
+from modelyard.control.jobs.gangs.images import image_members
 from modelyard.control.jobs.scripts.checkpoints import Checkpoints
 from modelyard.control.jobs.scripts.work import check_permitted, together
 from modelyard.engines.base import Engine, SandboxTooWeakError
@@ -105,7 +108,7 @@ class ContractWork:
             resources=together(job.resources, recipe.hosts),
             image=recipe.image_digest,
         )
-        return self._in_image(spec, recipe) if recipe.image_digest else self._interpreted(spec, pinned, places)
+        return self._in_image(spec, recipe, places) if recipe.image_digest else self._interpreted(spec, pinned, places)
 
     def conclude(self, job: Job, recipe: ContractRecipe, folder: Path) -> dict[str, str]:
         """Keep what an attempt has made; where it is.
@@ -156,9 +159,13 @@ class ContractWork:
         return ContractPlaces(folder=folder, checkpoints=checkpoints, checkpoint_path=recipe.checkpoint_path)
 
     @staticmethod
-    def _in_image(spec: ProcessSpec, recipe: ContractRecipe) -> ProcessSpec:
-        """The image's own program, called as the contract says."""
-        return spec if recipe.entry_point or recipe.arguments else replace(spec, command=("train",))
+    def _in_image(spec: ProcessSpec, recipe: ContractRecipe, places: ContractPlaces) -> ProcessSpec:
+        """The image's own program, called as the contract says, on each host."""
+        if not (recipe.entry_point or recipe.arguments):
+            spec = replace(spec, command=("train",))
+        if recipe.hosts == 1:
+            return spec
+        return replace(spec, members=image_members(recipe.hosts, partial(host_mounts, recipe, places)))
 
     def _interpreted(self, spec: ProcessSpec, recipe: ContractRecipe, places: ContractPlaces) -> ProcessSpec:
         """A script, or a built-in algorithm, with the platform's Python."""

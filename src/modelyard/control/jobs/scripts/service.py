@@ -176,9 +176,11 @@ class ScriptJobService:
                     field="entry_point",
                 )
         if wanted.image:
-            if wanted.hosts > 1:
+            if wanted.is_distributed:
                 raise JobInvalidError(
-                    "A gang runs a script; an image is one process", hint="Leave 'hosts' or 'image' out.", field="hosts"
+                    "The processes of an image run on one machine, and on a cluster each would have one of its own",
+                    hint="Let them share the platform's own machine: `--same-node`, the placement SAME_NODE.",
+                    field="hosts",
                 )
             if wanted.requirements or wanted.environment_name or wanted.entry_point:
                 raise JobInvalidError(

@@ -12,6 +12,7 @@ from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.locks import Locks
 from modelyard.control.jobs.conditions import threads_of
+from modelyard.control.jobs.gangs.images import image_members
 from modelyard.control.jobs.gangs.members import process_ids
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.scripts.channels import ChannelFolders
@@ -121,7 +122,9 @@ class ScriptWork:
             resources=job.resources if recipe.is_distributed else together(job.resources, recipe.hosts),
             image=recipe.image_digest,
         )
-        return spec if recipe.image else self._interpreted(spec, recipe, places, job)
+        if recipe.image:
+            return replace(spec, members=image_members(recipe.hosts)) if recipe.hosts > 1 else spec
+        return self._interpreted(spec, recipe, places, job)
 
     def digests(self, job: Job, recipe: ScriptRecipe) -> dict[str, str]:
         """Role -> SHA-256 of what was fetched for it; once the attempt is prepared."""

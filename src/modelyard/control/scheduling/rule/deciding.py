@@ -81,10 +81,10 @@ def _never_in_reservation(state: State, request: Request) -> str:
     if request.reservation is None:
         return ""
     reserved = next((each for each in state.reservations if each.id == request.reservation), None)
-    if reserved is None:
-        return f"there is no reservation '{request.reservation}'"
+    if reserved is None or reserved.project != request.project:
+        return f"project '{request.project}' has no reservation '{request.reservation}'"
     if request.distinct_hosts > len(reserved.hosts):
-        return f"it needs {request.hosts} hosts, {len(reserved.hosts)} are reserved"
+        return f"it needs {request.hosts} hosts, its reservation has {len(reserved.hosts)}"
     room = missing(request.need_of_host, reserved.need)
     if room:
         return f"it needs {room} in the reservation"

@@ -46,6 +46,7 @@ class RunningContainer:
         self.plan = plan
         self.exit_code: int | None = None
         self.is_lost = False
+        self.ended_at = 0.0
         self._pid: int | None = None
         self._client = client
         self._take_output = take_output
@@ -127,6 +128,7 @@ class RunningContainer:
                 time.sleep(_ASK_AGAIN_SECONDS)
                 if not self._is_seen() and time.monotonic() - silent_since > _PATIENCE_SECONDS:
                     self.is_lost = True
+        self.ended_at = time.monotonic()
         self._on_change()
 
     def _is_seen(self) -> bool:

@@ -5,6 +5,7 @@ import select
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from modelyard.engines.containers.shim.container import RunningContainer
 from modelyard.engines.containers.shim.first import FAILED_CODE
 from modelyard.engines.containers.shim.limits import Broken, Limits
 from modelyard.engines.containers.shim.meter import Meter
+from modelyard.engines.containers.shim.tagged import TaggedOutput
 from modelyard.engines.containers.sockets import ContainersUnavailableError, open_client
 from modelyard.engines.local import layout
 from modelyard.engines.local.shim.account import account
@@ -30,6 +32,7 @@ _LONGEST_SLEEP_SECONDS = 2.0  # how soon a supervisor whose folder was deleted n
 _LIMIT_GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL at the time limit
 _FATE_SECONDS = 1.0  # a process may end by itself, and say why, after its sidecar did
 _LAST_OUTPUT_SECONDS = 5.0
+_MEMBERS_GRACE_SECONDS = 15.0  # of the twenty that a preempted job has
 
 
 class Supervisor:
@@ -44,6 +47,9 @@ class Supervisor:
         self._group = ParentGroup(plan["group"]) if plan["group"] else None
         self._limits = Limits(plan, self._group)
         self._containers: list[RunningContainer] = []
+        self._holder: RunningContainer | None = None
+        self._outputs: list[TaggedOutput] = []
+        self._failed: RunningContainer | None = None
         self._meter = Meter(self._group, self._containers)
         self._verdict: Broken | None = None
         self._kill_at: float | None = None
@@ -54,12 +60,14 @@ class Supervisor:
             self._group.create()
         try:
             client = open_client(self._plan["socket"])
-            for plan in self._plan["containers"]:
-                self._start(client, plan)
+            if self._plan["holder"] is not None:
+                self._holder = RunningContainer(client, self._plan["holder"], lambda _output: None, self._ring)
+            for rank, plan in enumerate(self._plan["containers"]):
+                self._start(client, rank, plan)
         except (docker.errors.DockerException, OSError, ContainersUnavailableError) as error:
             for container in self._containers:  # a sidecar cannot join a process that has ended already
                 container.finish(_FATE_SECONDS)
-            if any(container.has_ended for container in self._containers):
+            if self._holder is None and any(container.has_ended for container in self._containers):
                 write_json(layout.RUNNING, {"pid": None, "started_at": timestamp()})
             else:
                 self._verdict = "START_FAILED", f"the container could not be started: {_words(error)}"
@@ -70,8 +78,12 @@ class Supervisor:
             self._wait()
         write_json(layout.END, self._end_of_all())
 
-    def _start(self, client: "DockerClient", plan: ContainerPlan) -> None:
-        self._containers.append(RunningContainer(client, plan, self._take_output, self._ring))
+    def _start(self, client: "DockerClient", rank: int, plan: ContainerPlan) -> None:
+        take: Callable[[bytes], None] = self._take_output
+        if self._holder is not None:
+            take = tagged = TaggedOutput(rank, self._take_output)
+            self._outputs.append(tagged)
+        self._containers.append(RunningContainer(client, plan, take, self._ring))
 
     def _take_output(self, content: bytes) -> None:
         with self._log_lock:
@@ -81,11 +93,11 @@ class Supervisor:
         os.write(self._alarm_end, b"!")
 
     def _wait(self) -> None:
-        """Until one container has ended."""
+        """Until one container has ended; of a gang all."""
         poll = select.poll()
         for descriptor in (self._doorbell, self._alarm):
             poll.register(descriptor, select.POLLIN)
-        while not any(container.has_ended for container in self._containers):
+        while not self._is_over():
             poll.poll(self._sleep_ms())
             drain(self._alarm)
             drain(self._doorbell)
@@ -93,8 +105,27 @@ class Supervisor:
             self._look_at_limits()
             self._look_at_usage()
 
+    def _is_over(self) -> bool:
+        if self._holder is None:
+            return any(container.has_ended for container in self._containers)
+        self._look_at_members()
+        return all(container.has_ended for container in self._containers)
+
+    def _look_at_members(self) -> None:
+        """The first member to fail ends the others, and so does the end of their network."""
+        faults = [each for each in self._containers if each.ended_at and (each.is_lost or each.exit_code)]
+        failed = min(faults, key=lambda each: each.ended_at, default=None)
+        is_cut_off = self._holder is not None and self._holder.has_ended and self._verdict is None
+        if is_cut_off and failed is None:
+            self._end(("LOST", "the container that held the network of its members is gone"), grace_seconds=0)
+        elif failed is not None and self._failed is None and self._verdict is None:
+            self._failed = failed
+            for container in self._containers:
+                container.signal(signal.SIGTERM)
+            self._kill_at = time.monotonic() + _MEMBERS_GRACE_SECONDS
+
     def _sleep_ms(self) -> float:
-        moments = [self._kill_at] if self._verdict is not None else [self._limits.next_look()]
+        moments = [self._kill_at] if self._kill_at is not None else [self._limits.next_look()]
         left = [moment - time.monotonic() for moment in moments if moment is not None]
         left.append(self._meter.next_look - time.monotonic())
         return 1000 * max(0.0, min([_LONGEST_SLEEP_SECONDS, *left])) + 1
@@ -127,7 +158,8 @@ class Supervisor:
             self._verdict = verdict
             if grace_seconds > 0:
                 # The sidecar is served to by its process, not by anybody else: it ends when that has.
-                self._containers[0].signal(signal.SIGTERM)
+                for container in self._containers[:1] if self._holder is None else self._containers:
+                    container.signal(signal.SIGTERM)
         elif self._kill_at is not None and kill_at >= self._kill_at:
             return
         self._kill_at = kill_at
@@ -146,10 +178,12 @@ class Supervisor:
             if not container.has_ended:
                 container.signal(signal.SIGKILL)
             container.finish(_LAST_OUTPUT_SECONDS)
+        for output in self._outputs:
+            output.close()
         was_out_of_memory = first is not None and first.was_out_of_memory()
         found = None if self._verdict is not None or first is None else self._broken(first, was_out_of_memory)
         end = self._account(first, found)
-        for container in reversed(self._containers):
+        for container in (*reversed(self._containers), *filter(None, (self._holder,))):
             container.remove()
         end |= self._meter.total()
         if self._group is not None:
@@ -162,6 +196,8 @@ class Supervisor:
         if not self._containers:
             return None
         own = self._containers[0]
+        if self._holder is not None:
+            return self._failed or own
         ended = next((container for container in self._containers if container.has_ended), own)
         if ended is not own:
             own.finish(_FATE_SECONDS)
@@ -171,7 +207,8 @@ class Supervisor:
         """The limit that was broken, where the end itself does not say."""
         limit = first.plan["memory_bytes"]
         is_killed = first.exit_code == 128 + signal.SIGKILL
-        if limit and (was_out_of_memory or (is_killed and self._limits.is_memory_used_up(limit))):
+        together = limit * len(self._containers) if limit and self._holder is not None else limit
+        if limit and together and (was_out_of_memory or (is_killed and self._limits.is_memory_used_up(together))):
             return "OUT_OF_MEMORY", f"it needed more memory than its limit of {in_units(limit)}"
         return self._limits.disk()
 
@@ -195,7 +232,10 @@ class Supervisor:
             has_machine_oom=False,
             memory_limit=in_units(limit) if limit else None,
         )
-        if len(self._containers) > 1 and first is self._containers[1] and self._verdict is None:
+        if self._failed is not None and self._verdict is None:
+            rank, count = self._containers.index(self._failed), len(self._containers)
+            end["message"] = f"Rank {rank} of {count}: {end['message']} The others were ended with it."
+        elif len(self._containers) > 1 and first is self._containers[1] and self._verdict is None:
             end["message"] = f"The container beside it ended first: {end['message'][0].lower()}{end['message'][1:]}"
         if verdict is not None and verdict[0] == "LOST":
             end["exit_code"] = end["signal"] = None

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from modelyard.engines import nvidia
 from modelyard.engines.local import layout
 from modelyard.engines.local.plan import Limits, Plan, StagePlan
 from modelyard.engines.local.sandbox import levels, visible
@@ -43,6 +44,8 @@ def make_plan(
     """
     devices = device_files(gpus)
     own = {GPU_VARIABLE: visible_gpus(gpus), **dict([marker])}
+    if devices and (found := nvidia.library_path()):
+        own["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, (found, spec.environment.get("LD_LIBRARY_PATH"))))
     temporary = str(folder / layout.TEMPORARY)
     is_wrapped = level is SandboxLevel.BUBBLEWRAP
     return Plan(

@@ -61,9 +61,18 @@ class Reservations(Resource[Mode]):
 
     @call
     def create(
-        self, starts_at: datetime, ends_at: datetime, *, cpus: float, memory_bytes: int | None = None, gpus: int = 0
+        self,
+        starts_at: datetime,
+        ends_at: datetime,
+        *,
+        cpus: float,
+        memory_bytes: int | None = None,
+        gpus: int = 0,
+        hosts: int = 1,
     ) -> Flow[Reservation]:
         """Reserve capacity; jobs that name the reservation run on it.
+
+        The amounts are those of each host; a job of several processes runs on the `hosts` of a reservation.
 
         Raises:
             InvalidInputError: jobs that may still run then, or other reservations, hold it.
@@ -74,6 +83,7 @@ class Reservations(Resource[Mode]):
             "cpus": cpus,
             "memory_bytes": memory_bytes,
             "gpus": gpus,
+            "hosts": hosts,
         }
         return act(Reservation, self._path(JOBS, "reservations"), body)
 
