@@ -1,12 +1,16 @@
 """Gradient-boosted trees on tables, by XGBoost: classification and regression."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from modelyard.algorithms.base import Algorithm, Channel, TrainingContext
+from modelyard.algorithms.base import TableAlgorithm
 from modelyard.algorithms.tables.parameters import CLASS_WEIGHT, COMMON, TABLE_FORMATS
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter, HyperparameterType
 from modelyard.types.models import Task
 from modelyard.types.signatures import Scalar
+
+if TYPE_CHECKING:
+    from modelyard.algorithms.tables.models import Learner
 
 _INTEGER, _NUMBER = HyperparameterType.INTEGER, HyperparameterType.NUMBER
 
@@ -68,7 +72,7 @@ HYPERPARAMETERS = (
 )
 
 
-class BoostedTreesClassification(Algorithm):
+class BoostedTreesClassification(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -83,24 +87,14 @@ class BoostedTreesClassification(Algorithm):
         is_resumable=True,
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the class; see the base.
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base."""
+        from modelyard.algorithms.tables.trees import boosted_trees  # noqa: PLC0415 - see the base
 
-        Raises:
-            TargetNotFoundError: the table has no such column.
-            TargetInvalidError: fewer than two classes, too many, or numbers.
-            ColumnsInvalidError: no column is left to learn from.
-            TooFewRowsError: fewer than 20 rows with a target.
-        """
-        from modelyard.algorithms.tables.training import train_classifier  # noqa: PLC0415 - xgboost and onnx take a second
-        from modelyard.algorithms.tables.trees import boosted_trees  # noqa: PLC0415
-
-        train_classifier(channels, hyperparameters, self.description.name, context, boosted_trees(hyperparameters))
+        return boosted_trees(hyperparameters)
 
 
-class BoostedTreesRegression(Algorithm):
+class BoostedTreesRegression(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -116,18 +110,8 @@ class BoostedTreesRegression(Algorithm):
         is_resumable=True,
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the number; see the base.
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base."""
+        from modelyard.algorithms.tables.trees import boosted_trees  # noqa: PLC0415 - see the base
 
-        Raises:
-            TargetNotFoundError: the table has no such column.
-            TargetInvalidError: constant, or no numbers.
-            ColumnsInvalidError: no column is left to learn from.
-            TooFewRowsError: fewer than 20 rows with a target.
-        """
-        from modelyard.algorithms.tables.training import train_regressor  # noqa: PLC0415 - xgboost and onnx take a second
-        from modelyard.algorithms.tables.trees import boosted_trees  # noqa: PLC0415
-
-        train_regressor(channels, hyperparameters, self.description.name, context, boosted_trees(hyperparameters))
+        return boosted_trees(hyperparameters)

@@ -1,12 +1,16 @@
 """Ensembles on tables: several models of the other table algorithms that answer together."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from modelyard.algorithms.base import Algorithm, Channel, TrainingContext
+from modelyard.algorithms.base import TableAlgorithm
 from modelyard.algorithms.tables.parameters import COMMON, TABLE_FORMATS
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter, HyperparameterType
 from modelyard.types.models import Task
 from modelyard.types.signatures import Scalar
+
+if TYPE_CHECKING:
+    from modelyard.algorithms.tables.models import Learner
 
 _MEMBERS = Hyperparameter(
     name="members",
@@ -17,7 +21,7 @@ _MEMBERS = Hyperparameter(
 )
 
 
-class EnsembleClassification(Algorithm):
+class EnsembleClassification(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -32,23 +36,14 @@ class EnsembleClassification(Algorithm):
         is_resumable=True,
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the class.
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base; refuses members that are no list of such algorithms."""
+        from modelyard.algorithms.tables.ensembles import ensemble, read_members  # noqa: PLC0415 - see the base
 
-        Raises:
-            HyperparameterInvalidError: the members are no list of table classifiers, or one of theirs does not fit.
-            InvalidInputError: the data cannot be learnt from, as for boosted trees.
-        """
-        from modelyard.algorithms.tables.ensembles import ensemble, read_members  # noqa: PLC0415 - takes seconds
-        from modelyard.algorithms.tables.training import train_classifier  # noqa: PLC0415
-
-        members = read_members(str(hyperparameters["members"]), is_classifier=True)
-        train_classifier(channels, hyperparameters, self.description.name, context, ensemble(members))
+        return ensemble(read_members(str(hyperparameters["members"]), is_classifier=True))
 
 
-class EnsembleRegression(Algorithm):
+class EnsembleRegression(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -64,17 +59,8 @@ class EnsembleRegression(Algorithm):
         is_resumable=True,
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the number.
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base; refuses members that are no list of such algorithms."""
+        from modelyard.algorithms.tables.ensembles import ensemble, read_members  # noqa: PLC0415 - see the base
 
-        Raises:
-            HyperparameterInvalidError: the members are no list of table regressors, or one of theirs does not fit.
-            InvalidInputError: the data cannot be learnt from, as for boosted trees.
-        """
-        from modelyard.algorithms.tables.ensembles import ensemble, read_members  # noqa: PLC0415 - takes seconds
-        from modelyard.algorithms.tables.training import train_regressor  # noqa: PLC0415
-
-        members = read_members(str(hyperparameters["members"]), is_classifier=False)
-        train_regressor(channels, hyperparameters, self.description.name, context, ensemble(members))
+        return ensemble(read_members(str(hyperparameters["members"]), is_classifier=False))

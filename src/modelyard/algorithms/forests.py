@@ -1,12 +1,16 @@
 """Forests on tables, by scikit-learn: many independent trees that vote, for classification and regression."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from modelyard.algorithms.base import Algorithm, Channel, TrainingContext
+from modelyard.algorithms.base import TableAlgorithm
 from modelyard.algorithms.tables.parameters import CLASS_WEIGHT, COMMON, TABLE_FORMATS
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter, HyperparameterType
 from modelyard.types.models import Task
 from modelyard.types.signatures import Scalar
+
+if TYPE_CHECKING:
+    from modelyard.algorithms.tables.models import Learner
 
 _INTEGER, _NUMBER = HyperparameterType.INTEGER, HyperparameterType.NUMBER
 
@@ -40,7 +44,7 @@ HYPERPARAMETERS = (
 )
 
 
-class ForestClassification(Algorithm):
+class ForestClassification(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -54,17 +58,15 @@ class ForestClassification(Algorithm):
         objective="accuracy",
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the class; errors as boosted trees."""
-        from modelyard.algorithms.tables.forests import FOREST  # noqa: PLC0415 - scikit-learn takes two seconds
-        from modelyard.algorithms.tables.training import train_classifier  # noqa: PLC0415
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base."""
+        del hyperparameters  # the fit takes them
+        from modelyard.algorithms.tables.forests import FOREST  # noqa: PLC0415 - see the base
 
-        train_classifier(channels, hyperparameters, self.description.name, context, FOREST)
+        return FOREST
 
 
-class ForestRegression(Algorithm):
+class ForestRegression(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -79,11 +81,9 @@ class ForestRegression(Algorithm):
         is_objective_maximised=False,
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the number; errors as boosted trees."""
-        from modelyard.algorithms.tables.forests import FOREST  # noqa: PLC0415 - scikit-learn takes two seconds
-        from modelyard.algorithms.tables.training import train_regressor  # noqa: PLC0415
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base."""
+        del hyperparameters  # the fit takes them
+        from modelyard.algorithms.tables.forests import FOREST  # noqa: PLC0415 - see the base
 
-        train_regressor(channels, hyperparameters, self.description.name, context, FOREST)
+        return FOREST

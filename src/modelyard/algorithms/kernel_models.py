@@ -1,12 +1,16 @@
 """Kernel machines on tables, by scikit-learn: logistic and ridge regression over smooth functions of the columns."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from modelyard.algorithms.base import Algorithm, Channel, TrainingContext
+from modelyard.algorithms.base import TableAlgorithm
 from modelyard.algorithms.tables.parameters import CLASS_WEIGHT, COMMON, TABLE_FORMATS
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter, HyperparameterType
 from modelyard.types.models import Task
 from modelyard.types.signatures import Scalar
+
+if TYPE_CHECKING:
+    from modelyard.algorithms.tables.models import Learner
 
 _INTEGER, _NUMBER = HyperparameterType.INTEGER, HyperparameterType.NUMBER
 
@@ -47,7 +51,7 @@ HYPERPARAMETERS = (
 )
 
 
-class KernelClassification(Algorithm):
+class KernelClassification(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -61,17 +65,15 @@ class KernelClassification(Algorithm):
         objective="accuracy",
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the class; errors as boosted trees."""
-        from modelyard.algorithms.tables.kernels import KERNEL_LOGISTIC  # noqa: PLC0415 - scikit-learn takes seconds
-        from modelyard.algorithms.tables.training import train_classifier  # noqa: PLC0415
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base."""
+        del hyperparameters  # the fit takes them
+        from modelyard.algorithms.tables.kernels import KERNEL_LOGISTIC  # noqa: PLC0415 - see the base
 
-        train_classifier(channels, hyperparameters, self.description.name, context, KERNEL_LOGISTIC)
+        return KERNEL_LOGISTIC
 
 
-class KernelRegression(Algorithm):
+class KernelRegression(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -86,11 +88,9 @@ class KernelRegression(Algorithm):
         is_objective_maximised=False,
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the number; errors as boosted trees."""
-        from modelyard.algorithms.tables.kernels import KERNEL_RIDGE  # noqa: PLC0415 - scikit-learn takes seconds
-        from modelyard.algorithms.tables.training import train_regressor  # noqa: PLC0415
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base."""
+        del hyperparameters  # the fit takes them
+        from modelyard.algorithms.tables.kernels import KERNEL_RIDGE  # noqa: PLC0415 - see the base
 
-        train_regressor(channels, hyperparameters, self.description.name, context, KERNEL_RIDGE)
+        return KERNEL_RIDGE

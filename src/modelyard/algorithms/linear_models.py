@@ -1,12 +1,16 @@
 """Linear models on tables, by scikit-learn: logistic regression, and ridge to elastic-net regression."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from modelyard.algorithms.base import Algorithm, Channel, TrainingContext
+from modelyard.algorithms.base import TableAlgorithm
 from modelyard.algorithms.tables.parameters import CLASS_WEIGHT, COMMON, TABLE_FORMATS
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter, HyperparameterType
 from modelyard.types.models import Task
 from modelyard.types.signatures import Scalar
+
+if TYPE_CHECKING:
+    from modelyard.algorithms.tables.models import Learner
 
 _INTEGER, _NUMBER = HyperparameterType.INTEGER, HyperparameterType.NUMBER
 
@@ -51,7 +55,7 @@ REGRESSION_HYPERPARAMETERS = (
 )
 
 
-class LinearClassification(Algorithm):
+class LinearClassification(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -65,24 +69,15 @@ class LinearClassification(Algorithm):
         objective="accuracy",
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the class; see the base.
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base."""
+        del hyperparameters  # the fit takes them
+        from modelyard.algorithms.tables.linear import LOGISTIC  # noqa: PLC0415 - see the base
 
-        Raises:
-            TargetNotFoundError: the table has no such column.
-            TargetInvalidError: fewer than two classes, too many, or numbers.
-            ColumnsInvalidError: no column is left to learn from.
-            TooFewRowsError: fewer than 20 rows with a target.
-        """
-        from modelyard.algorithms.tables.linear import LOGISTIC  # noqa: PLC0415 - scikit-learn takes two seconds
-        from modelyard.algorithms.tables.training import train_classifier  # noqa: PLC0415
-
-        train_classifier(channels, hyperparameters, self.description.name, context, LOGISTIC)
+        return LOGISTIC
 
 
-class LinearRegression(Algorithm):
+class LinearRegression(TableAlgorithm):
     """See the module."""
 
     description = AlgorithmDescription(
@@ -97,18 +92,9 @@ class LinearRegression(Algorithm):
         is_objective_maximised=False,
     )
 
-    def train(
-        self, channels: Mapping[str, Channel], hyperparameters: Mapping[str, Scalar], context: TrainingContext
-    ) -> None:
-        """Train on a CSV or Parquet table whose column `context.target` holds the number; see the base.
+    def learner(self, hyperparameters: Mapping[str, Scalar]) -> "Learner":
+        """See the base."""
+        del hyperparameters  # the fit takes them
+        from modelyard.algorithms.tables.linear import LINEAR  # noqa: PLC0415 - see the base
 
-        Raises:
-            TargetNotFoundError: the table has no such column.
-            TargetInvalidError: constant, or no numbers.
-            ColumnsInvalidError: no column is left to learn from.
-            TooFewRowsError: fewer than 20 rows with a target.
-        """
-        from modelyard.algorithms.tables.linear import LINEAR  # noqa: PLC0415 - scikit-learn takes two seconds
-        from modelyard.algorithms.tables.training import train_regressor  # noqa: PLC0415
-
-        train_regressor(channels, hyperparameters, self.description.name, context, LINEAR)
+        return LINEAR

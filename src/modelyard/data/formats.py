@@ -54,12 +54,12 @@ def sniff_format(path: Path, filename: str) -> DatasetFormat:
 def _sniff_archive(path: Path, filename: str) -> DatasetFormat:
     with open_archive(path) as archive:
         names = [PurePosixPath(entry.filename) for entry in file_entries(archive)]
+    if PurePosixPath("[Content_Types].xml") in names:  # before images: a workbook may hold some
+        raise _unknown(filename, "an office document", "Save the sheet as CSV (UTF-8).")
     if any(name.suffix == ".npy" for name in names):
         return DatasetFormat.NPZ
     if any(name.suffix.lower() in IMAGE_SUFFIXES for name in names):
         return DatasetFormat.IMAGE_FOLDER
-    if PurePosixPath("[Content_Types].xml") in names:
-        raise _unknown(filename, "an office document", "Save the sheet as CSV (UTF-8).")
     if any(name.suffix.lower() in (".csv", ".parquet") for name in names):
         raise _unknown(filename, "a zip around tables", "Upload the table itself, without the zip.")
     raise _unknown(filename, "a zip without images", _ACCEPTED)

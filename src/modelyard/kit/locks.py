@@ -18,9 +18,10 @@ class ResourceBusyError(ConflictError):
 class FileLock:
     """An exclusive lock on a file, held by this process while the context is open."""
 
-    def __init__(self, path: Path, message: str) -> None:
+    def __init__(self, path: Path, message: str, hint: str) -> None:
         self._path = path
         self._message = message
+        self._hint = hint
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -35,9 +36,7 @@ class FileLock:
         except BlockingIOError:
             holder = os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
-            raise ResourceBusyError(
-                f"{self._message} (process {holder}, lock {self._path})", hint="Stop that one first."
-            ) from None
+            raise ResourceBusyError(f"{self._message} (process {holder}, lock {self._path})", hint=self._hint) from None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
         return self

@@ -13,7 +13,9 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Modelyard
 token (<em>Authorize</em>), which the first start printed and keeps in <code>admin.token</code>.</p>
 <ul>{links}</ul>
 <p>Models answer at <code>/v2/models/&lt;endpoint&gt;/infer</code> (Open Inference Protocol) and
-<code>/endpoints/&lt;endpoint&gt;/invocations</code>.</p></html>"""
+<code>/endpoints/&lt;endpoint&gt;/invocations</code>; <code>/endpoints/&lt;endpoint&gt;/docs</code> shows what a
+model takes, with examples to try.</p>
+<p>On this machine, <code>modelyard --help</code> does the same from the command line, without a token.</p></html>"""
 
 _TITLES = {
     "/registry/v1": "Registry: projects, datasets, models, discovery, tokens",

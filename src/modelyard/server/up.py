@@ -22,7 +22,6 @@ from modelyard.engines.choice import open_engine
 from modelyard.errors import ConflictError, InvalidInputError, ModelyardError, TemporaryError
 from modelyard.kit.addresses import bound_socket
 from modelyard.kit.files import write_atomic
-from modelyard.kit.locks import FileLock
 from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.server.arguments import add_listen_options, read_settings
 from modelyard.server.children import Child, end_left_over
@@ -30,6 +29,7 @@ from modelyard.server.engines import check_engine
 from modelyard.server.exits import leave
 from modelyard.server.gateway import address_file, write_configs
 from modelyard.server.names import APPLICATIONS
+from modelyard.server.state.lock import platform_lock
 from modelyard.settings import Home, Settings
 from modelyard.types.processes import EngineKind
 
@@ -84,7 +84,7 @@ class Supervisor:
         """
         check_listen(self._settings)
         self._home.create()
-        with FileLock(self._home.run / "platform.lock", "Modelyard already runs in this state directory"):
+        with platform_lock(self._home, "Modelyard already runs in this state directory"):
             signal.signal(signal.SIGTERM, self._on_signal)
             signal.signal(signal.SIGINT, self._on_signal)
             end_left_over(self._home)

@@ -62,3 +62,11 @@ def test_unknown_keys_streams_and_tokens_do_not_reach_control(serving: Serving):
     with client(serving) as http:
         answer = http.post("/endpoints/many/invocations", content=b"1")
     assert (answer.status_code, answer.json()["code"]) == (404, "endpoint_not_found")
+
+
+def test_paths_of_other_aws_services_are_controls_though_the_gateway_has_paths_beside_them(serving: Serving):
+    headers = signed_headers(SECRET, KEY, "/v1/voices", {"host": f"127.0.0.1:{serving.port}"}, b"")
+    with httpx.Client(base_url=serving.url, timeout=60) as http:
+        signed, plain = http.get("/v1/voices", headers=headers), http.get("/v1/voices")
+    assert (signed.status_code, signed.json()["code"]) == CONTROL
+    assert (plain.status_code, plain.json()["error"]["code"]) == (404, "route_not_found")

@@ -19,11 +19,11 @@ from modelyard.engines.containers.engine import ContainerEngine
 from modelyard.engines.containers.registries import Registries
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.kit.files import inside
-from modelyard.kit.locks import FileLock
 from modelyard.quickstart.platform import start_platform
 from modelyard.server import up
 from modelyard.server.arguments import read_settings
 from modelyard.server.serve import serve
+from modelyard.server.state.lock import platform_lock
 from modelyard.server.up import Supervisor, check_listen, check_port
 from modelyard.settings import Home, Settings
 from modelyard.storage.objects import content_key, open_objects
@@ -41,9 +41,10 @@ def sandbox_too_weak(stage: Stage) -> None:
 
 @provokes("resource_busy")
 def resource_busy(stage: Stage) -> None:
-    path = stage.folder() / "platform.lock"
+    home = Home(stage.folder())
+    home.create()
     message = "Modelyard already runs in this state directory"
-    with FileLock(path, message), FileLock(path, message):
+    with platform_lock(home, message), platform_lock(home, message):
         pass
 
 

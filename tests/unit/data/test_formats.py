@@ -88,7 +88,7 @@ def test_an_empty_file_and_office_documents_are_refused(tmp_path):
     with pytest.raises(DatasetEmptyError):
         sniff_format(tmp_path / "e", "e.csv")
     with pytest.raises(DatasetFormatUnknownError, match="office document"):
-        sniff_format(zipped(tmp_path / "x", {"[Content_Types].xml": b"", "xl/a.xml": b""}), "a.xlsx")
+        sniff_format(zipped(tmp_path / "x", {"[Content_Types].xml": b"", "xl/media/a.png": b""}), "a.xlsx")
     with pytest.raises(DatasetFormatUnknownError, match="zip around tables"):
         sniff_format(zipped(tmp_path / "t", {"a.csv": b"a\n1\n"}), "a.zip")
 

@@ -77,6 +77,12 @@ def test_text_typed_numbers_are_numbers_with_a_note(write):
     ]
 
 
+def test_numbers_with_a_decimal_comma_are_text_and_it_is_said_how_to_write_them(write):
+    found = columns(write("size;price\n20,5;1\n40;2\n"))
+    assert (found["size"].kind, found["price"].kind) == (ColumnKind.CATEGORY, ColumnKind.NUMBER)
+    assert found["size"].note == "numbers with a decimal comma: kept as text; write 20.5 for 20,5"
+
+
 def test_few_classes_stay_classes_even_when_most_look_like_numbers(write):
     labels = [str(i % 10) for i in range(95)] + ["other"] * 5
     found = columns(write("label\n" + "\n".join(labels)))["label"]

@@ -1,7 +1,6 @@
 """A kernel machine on pixels and edge features: no epochs, and strong where there are few images."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from modelyard.algorithms.graph import Graph
 from modelyard.algorithms.images.features import Images, feature_nodes, features
 from modelyard.algorithms.images.settings import NetworkSettings, TrainingData
+from modelyard.algorithms.preparation.two_classes import logistic_weights
 from modelyard.algorithms.tables.kernels import Waves
 from modelyard.algorithms.tables.linear import Linear
 
@@ -57,15 +57,9 @@ def train_kernel(data: TrainingData, settings: NetworkSettings) -> Kernel:
     )
     model = LogisticRegression(C=1 / settings.regularisation, max_iter=_ITERATIONS, random_state=settings.seed)
     model.fit(waves.apply(inputs), data.labels, sample_weight=data.weights)
-    return Kernel(mean=mean, scale=scale, waves=waves, linear=_linear(model), scaled_shape=_shape(data.images))
-
-
-def _linear(model: Any) -> Linear:
-    weights, bias = np.asarray(model.coef_).T, np.asarray(model.intercept_)
-    if weights.shape[1] == 1:  # two classes; softmax([0, m]) is the sigmoid of m
-        weights = np.concatenate([np.zeros_like(weights), weights], axis=1)
-        bias = np.concatenate([np.zeros_like(bias), bias])
-    return Linear(weights=weights, bias=bias, findings=())
+    weights, bias = logistic_weights(model)
+    linear = Linear(weights=weights, bias=bias, findings=())
+    return Kernel(mean=mean, scale=scale, waves=waves, linear=linear, scaled_shape=_shape(data.images))
 
 
 def _shape(images: Images) -> tuple[int, int, int]:

@@ -12,11 +12,11 @@ from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.graph import Graph
+from modelyard.algorithms.preparation.two_classes import logistic_weights
 from modelyard.algorithms.tables.encoding import Features
 from modelyard.algorithms.tables.models import Learner, Problem
 from modelyard.types.signatures import Scalar
 
-_BINARY = 2
 _LEAST_RIDGE = 1e-9  # keeps ordinary least squares solvable when columns repeat each other
 
 
@@ -43,10 +43,7 @@ def fit_logistic(problem: Problem, given: Mapping[str, Scalar], context: Trainin
         C=1 / float(given["regularisation"]), max_iter=int(given["max_iterations"]), random_state=context.seed
     )
     findings = _fit(model, problem, problem.target, context)
-    weights, bias = np.asarray(model.coef_).T, np.asarray(model.intercept_)
-    if problem.classes == _BINARY:  # one column of weights; softmax([0, m]) is the sigmoid of m
-        weights = np.concatenate([np.zeros_like(weights), weights], axis=1)
-        bias = np.concatenate([np.zeros_like(bias), bias])
+    weights, bias = logistic_weights(model)
     return Linear(weights=weights, bias=bias, findings=findings)
 
 

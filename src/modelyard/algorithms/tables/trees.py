@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.graph import Graph
+from modelyard.algorithms.preparation.two_classes import with_first_class
 from modelyard.algorithms.tables.boosting import Boosting
 from modelyard.algorithms.tables.encoding import Features
 from modelyard.algorithms.tables.models import Learner, Problem
@@ -37,7 +38,7 @@ class Trees:
         margins = self.booster.inplace_predict(features, predict_type="margin").reshape(len(features), self.outputs)
         if not self.is_binary:
             return np.asarray(margins, dtype=np.float32)
-        return np.concatenate([np.zeros_like(margins), margins], axis=1)
+        return with_first_class(margins)
 
     def nodes(self, graph: Graph, features: str) -> str:
         """See Model."""

@@ -13,6 +13,7 @@ from sklearn.preprocessing import normalize
 
 from modelyard.algorithms.errors import ColumnsInvalidError
 from modelyard.algorithms.graph import Graph
+from modelyard.algorithms.preparation.two_classes import logistic_weights
 from modelyard.algorithms.tables.tensors import CATEGORICAL
 from modelyard.algorithms.texts.grams import Grams, find_grams, inverse_shares, lowered_nodes
 from modelyard.types.signatures import Scalar
@@ -84,10 +85,7 @@ def fit_text_model(
     if given["method"] == "logistic":
         model = LogisticRegression(C=1 / strength, max_iter=_ITERATIONS, random_state=seed)
         model.fit(features, target, sample_weight=weights)
-        matrix, bias = np.asarray(model.coef_).T, np.asarray(model.intercept_)
-        if matrix.shape[1] == 1:  # two classes; softmax([0, m]) is the sigmoid of m
-            matrix = np.concatenate([np.zeros_like(matrix), matrix], axis=1)
-            bias = np.concatenate([np.zeros_like(bias), bias])
+        matrix, bias = logistic_weights(model)
     else:
         classes = int(target.max()) + 1
         model = (MultinomialNB if classes == _BINARY else ComplementNB)(alpha=strength)

@@ -1,26 +1,29 @@
 """Whether the gateways have heard of what an endpoint is by now."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from modelyard.dataplane.errors import RoutingTableInvalidError
-from modelyard.dataplane.routing import FOLLOW_SECONDS, read_table
+from modelyard.dataplane.routing import FOLLOW_SECONDS, TableFollower
 from modelyard.errors import TemporaryError
 from modelyard.types.endpoints import Endpoint
 from modelyard.types.routing import RouteEndpoint
 
 _READY_REPLICAS = "modelyard_inference_ready_replicas"
 
+_Key = tuple[str, str]  # project and endpoint
 _Weights = dict[str, float]
 
 
 class GatewayFollowing:
     """Looks what the gateways were told and have: who is told that an endpoint is in service must be answered at once.
 
-    Control knows of a replica that became ready, and of other weights, a moment before the gateways do.
+    Control knows of a replica that became ready, and of other weights, a moment before the gateways do. Several threads
+    may ask at once.
 
     Args:
         path: the routing table of this machine's gateways.
@@ -29,18 +32,21 @@ class GatewayFollowing:
 
     def __init__(self, path: Path, figures: Callable[[], str]) -> None:
         self._path = path
+        self._follower = TableFollower(path)
         self._figures = figures
-        self._followed: dict[tuple[str, str], _Weights] = {}
+        self._lock = threading.Lock()
+        self._routes: Mapping[_Key, RouteEndpoint] = {}
+        self._followed: dict[_Key, _Weights] = {}
 
     def has(self, endpoint: Endpoint) -> bool:
         """Whether they send requests to replicas of its variants, by its weights."""
         key = (endpoint.project, endpoint.name)
         wanted = {variant.name: variant.weight for variant in endpoint.variants}
         try:
-            route = next((each for each in read_table(self._path).endpoints if (each.project, each.name) == key), None)
             is_old = time.time() - self._path.stat().st_mtime >= FOLLOW_SECONDS
-        except (FileNotFoundError, RoutingTableInvalidError):
+        except FileNotFoundError:
             return False
+        route = self._current_routes().get(key)
         if route is not None and not route.variants:
             return True  # another machine's gateways serve it
         if route is None or not _sends(route, wanted):
@@ -53,6 +59,18 @@ class GatewayFollowing:
             self._followed[key] = wanted
             return True
         return False
+
+    def _current_routes(self) -> Mapping[_Key, RouteEndpoint]:
+        """Those of the table, which is read again only when it is another file than before."""
+        with self._lock:
+            try:
+                table = self._follower.poll()
+            except RoutingTableInvalidError:
+                self._routes = {}
+            else:
+                if table is not None:
+                    self._routes = {(each.project, each.name): each for each in table.endpoints}
+            return self._routes
 
     def _is_live(self, endpoint: Endpoint) -> bool:
         try:

@@ -191,7 +191,7 @@ class JobService:
         if description.task in TABLE_TASKS and not recipe.target:
             raise JobInvalidError(
                 f"{recipe.algorithm} learns from a table and needs the column to predict",
-                hint='Name it in "target".',
+                hint='Name it as the target: "target" in a request, --target on the command line.',
                 field="target",
             )
         given = hyperparameters.complete(description, recipe.hyperparameters)

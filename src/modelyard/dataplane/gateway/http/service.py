@@ -129,13 +129,18 @@ class InferenceService(Inference):
         return route
 
     def leaves(self, route: Route, fields: Headers) -> bool:
-        """Whether control answers after all: a signed request for an endpoint that may be made of several."""
+        """Whether control answers after all: a signed request for an endpoint that may be made of several.
+
+        Or for an AWS service that has paths beside those of the data plane, as Polly's /v1/voices.
+        """
         target, dialect = route
-        if target is None or dialect is None or not dialect.composes or target.operation is not _INFER:
+        if target is not None and (dialect is None or not dialect.composes or target.operation is not _INFER):
             return False
         authorization = fields.get(b"authorization", b"")
         if not is_signed(authorization):
             return False
+        if target is None or dialect is None:
+            return True
         try:
             holder = self.access.signer(self.access.claim(authorization).key_id)
             project = project_of(holder, fields.get(PROJECT_HEADER)) if holder is not None else ""

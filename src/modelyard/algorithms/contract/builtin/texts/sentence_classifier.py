@@ -16,6 +16,7 @@ from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.texts import Labelled, read_labelled
 from modelyard.algorithms.errors import ChannelInvalidError, HyperparameterInvalidError
 from modelyard.algorithms.graph import TEXT_OPSET, Graph
+from modelyard.algorithms.preparation.two_classes import logistic_weights
 from modelyard.kit.files import write_atomic
 from modelyard.types.serving.texts import LABELS, PROBABILITIES, SENTENCE, classifier_signature
 
@@ -47,10 +48,8 @@ def train(job: BuiltInJob) -> None:
             accuracy = fitted.score(_means(shown, terms, together), [each.label for each in shown])
             job.metric(f"{channel}:accuracy", float(accuracy), 0)
             job.log(f"#{channel}_accuracy: {accuracy:.4f}")
-    weights, bias = np.asarray(fitted.coef_), np.asarray(fitted.intercept_)
-    if len(weights) == 1:  # of two labels: the logit of the first is nought
-        weights, bias = np.vstack([np.zeros_like(weights), weights]), np.concatenate([np.zeros_like(bias), bias])
-    graph = _graph(terms, together, weights.T.astype(np.float32), bias.astype(np.float32), labels)
+    weights, bias = logistic_weights(fitted)
+    graph = _graph(terms, together, weights.astype(np.float32), bias.astype(np.float32), labels)
     write_atomic(job.model / ARTIFACT, graph.to_bytes(classifier_signature(len(labels))))
 
 
@@ -72,18 +71,11 @@ def _vocabulary(sentences: Sequence[Labelled], together: int, least: int) -> lis
 
 def _means(sentences: Sequence[Labelled], terms: Sequence[str], together: int) -> Any:
     """(n, terms) sparse: the share of each term among those of a sentence that are known."""
-    from scipy.sparse import csr_matrix  # noqa: PLC0415
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 - each job loads what it needs
+    from sklearn.preprocessing import normalize  # noqa: PLC0415
 
-    places = {term: index for index, term in enumerate(terms)}
-    columns: list[int] = []
-    values: list[float] = []
-    ends = [0]
-    for each in sentences:
-        known = [places[term] for term in _terms(each.words, together) if term in places]
-        columns.extend(known)
-        values.extend([1 / max(1, len(known))] * len(known))
-        ends.append(len(columns))
-    return csr_matrix((values, columns, ends), shape=(len(sentences), len(terms)))
+    counting = CountVectorizer(analyzer=lambda words: _terms(words, together), vocabulary=list(terms), dtype=np.float64)
+    return normalize(counting.transform(each.words for each in sentences), norm="l1")
 
 
 def _graph(terms: Sequence[str], together: int, weights: np.ndarray, bias: np.ndarray, labels: Sequence[str]) -> Graph:
