@@ -280,6 +280,15 @@ def test_asynchronous_requests_leave_their_answers_and_failures_as_objects(
     assert synchronous["Error"]["Code"] == "ValidationError"
 
 
+def test_a_model_of_data_that_is_not_there_is_refused(sagemaker: Any):
+    for url in ("s3://no-such-bucket-here/model.tar.gz", f"s3://{BUCKET}/none/model.tar.gz"):
+        container = {"Image": XGBOOST, "ModelDataUrl": url}
+        error = refusal(lambda given=container: sagemaker.create_model(ModelName="none", PrimaryContainer=given))[
+            "Error"
+        ]
+        assert (error["Code"], error["Message"]) == ("ValidationException", f"Could not find model data at {url}.")
+
+
 def test_an_endpoint_whose_model_cannot_be_served_fails_with_the_reason(sagemaker: Any, store: Store):
     url = store.put("bad/model.tar.gz", archive({"one": b"1", "two": b"2"}))
     sagemaker.create_model(ModelName="bad", PrimaryContainer={"Image": XGBOOST, "ModelDataUrl": url})

@@ -10,6 +10,7 @@ from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.locks import Locks
 from modelyard.control.jobs.contract.buckets import Address, Buckets
 from modelyard.control.jobs.contract.errors import ContractInvalidError
+from modelyard.storage.objects import ObjectNotFoundError
 from modelyard.types.contract.recipes import ContractRecipe
 
 REQUIREMENTS = "requirements.txt"
@@ -41,7 +42,10 @@ def unpack_source(buckets: Buckets, project: str, recipe: ContractRecipe, folder
     address = Address.of(uri, _FIELD)
     with tempfile.TemporaryDirectory(prefix="source-") as scratch:
         packed = Path(scratch) / "source.tar.gz"
-        buckets.open(project, address.bucket).download(address.key, packed)
+        try:
+            buckets.open(project, address.bucket).download(address.key, packed)
+        except ObjectNotFoundError as error:
+            raise _invalid(uri, "there is no such object") from error
         try:
             with tarfile.open(packed) as archive:
                 if sum(member.size for member in archive) > _MOST_BYTES:
