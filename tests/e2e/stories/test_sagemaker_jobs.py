@@ -1,4 +1,4 @@
-"""Long stories of SageMaker's training jobs with boto3: spot jobs that make room, two hosts, source code in every shape."""
+"""Long stories of SageMaker's training jobs with boto3: spot jobs that make room, and two hosts."""
 
 import io
 import json
