@@ -63,6 +63,16 @@ def _invalid(uri: str, reason: str) -> ContractInvalidError:
     )
 
 
+def _requirements(folder: Path) -> str:
+    """What the requirements.txt there says; empty: nothing."""
+    path = folder / REQUIREMENTS
+    if path.is_symlink() or not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8")
+    is_empty = all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines())
+    return "" if is_empty else text
+
+
 class ScriptPackages:
     """Builds folders of packages. Safe from any thread; equal requirements share one."""
 
@@ -70,17 +80,23 @@ class ScriptPackages:
         self._environments = environments
         self._locks = locks
 
-    def pinned(self, recipe: ContractRecipe, code: Path) -> ContractRecipe:
+    def pinned(self, recipe: ContractRecipe, code: Path, channel: Path) -> ContractRecipe:
         """The recipe with its requirements locked, so that every attempt has the same packages.
+
+        Args:
+            recipe: of the job.
+            code: where its source code is.
+            channel: folder of the channel `code`, in which ModelTrainer puts it. Its start script calls pip, which then
+                finds that everything is there.
 
         Raises:
             EnvironmentBuildFailedError, EnvironmentToolMissingError: they cannot be resolved.
         """
-        path = code / REQUIREMENTS
-        if recipe.environment_lock or not recipe.is_script or path.is_symlink() or not path.is_file():
+        if recipe.environment_lock or not recipe.is_script:
             return recipe
-        requirements = path.read_text(encoding="utf-8")
-        if not any(line.strip() and not line.lstrip().startswith("#") for line in requirements.splitlines()):
+        of_trainer = _requirements(channel)
+        requirements = _requirements(code) or (f"{of_trainer}\npip\n" if of_trainer else "")
+        if not requirements:
             return recipe
         return replace(recipe, environment_lock=self._locks.keep(self._environments.lock(requirements)))
 
