@@ -1,7 +1,5 @@
-"""An image with SageMaker's contract, hosted with boto3: CSV in, 415 on anything else, its model at /opt/ml/model."""
+"""An image with SageMaker's contract, trained and hosted with boto3: CSV in, 415 on anything else."""
 
-import io
-import tarfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,11 +12,20 @@ from modelyard.testing.services.containers import Podman, python_root
 pytestmark = pytest.mark.slow
 IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/our-scorer:3"
 SERVER = """
-import sys
+import json, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-weights = [float(word) for word in open("/opt/ml/model/weights.txt").read().split()]
+MODEL = Path("/opt/ml/model/weights.txt")
+
+if sys.argv[1:] == ["train"]:
+    given = json.loads(Path("/opt/ml/input/config/hyperparameters.json").read_text())
+    rows = [line.split(",") for line in Path("/opt/ml/input/data/training/rows.csv").read_text().splitlines()]
+    means = [sum(map(float, column)) / len(rows) for column in zip(*rows)]
+    MODEL.write_text(" ".join(str(mean * float(given["scale"])) for mean in means))
+    sys.exit()
+weights = [float(word) for word in MODEL.read_text().split()]
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -48,15 +55,6 @@ ThreadingHTTPServer(("127.0.0.1", 8080), Handler).serve_forever()
 """
 
 
-def archive(name: str, content: bytes) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tar:
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        tar.addfile(member, io.BytesIO(content))
-    return target.getvalue()
-
-
 @pytest.fixture(scope="module")
 def platform(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
     podman.load(IMAGE, python_root({"serve.py": SERVER}), 'ENTRYPOINT ["/usr/bin/python3", "/serve.py"]')
@@ -67,13 +65,30 @@ def platform(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
-def test_an_image_is_hosted_as_it_is_on_sagemaker(platform: AwsPlatform):
+def trained(sagemaker: Any) -> str:
+    """Address of the model that the image learns."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://models/rows/", "S3DataDistributionType": "FullyReplicated"}
+    sagemaker.create_training_job(
+        TrainingJobName="scorer",
+        AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+        HyperParameters={"scale": "2"},
+        InputDataConfig=[{"ChannelName": "training", "DataSource": {"S3DataSource": source}}],
+        OutputDataConfig={"S3OutputPath": "s3://models/output"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        RoleArn="arn:aws:iam::111122223333:role/SageMakerRole",
+        StoppingCondition={"MaxRuntimeInSeconds": 300},
+    )
+    sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName="scorer")
+    return str(sagemaker.describe_training_job(TrainingJobName="scorer")["ModelArtifacts"]["S3ModelArtifacts"])
+
+
+def test_an_image_is_trained_and_hosted_as_it_is_on_sagemaker(platform: AwsPlatform):
     sagemaker: Any = platform.client("sagemaker")
     runtime: Any = platform.client("sagemaker-runtime")
     s3: Any = platform.client("s3")
     s3.create_bucket(Bucket="models")
-    s3.put_object(Bucket="models", Key="scorer/model.tar.gz", Body=archive("weights.txt", b"1 10 100"))
-    container = {"Image": IMAGE, "ModelDataUrl": "s3://models/scorer/model.tar.gz"}
+    s3.put_object(Bucket="models", Key="rows/rows.csv", Body=b"0,4,40\n1,6,60\n")
+    container = {"Image": IMAGE, "ModelDataUrl": trained(sagemaker)}
     sagemaker.create_model(ModelName="Scorer", PrimaryContainer=container)
     variant = {"VariantName": "AllTraffic", "ModelName": "Scorer", "InitialInstanceCount": 1}
     variant["InstanceType"] = "ml.m5.large"

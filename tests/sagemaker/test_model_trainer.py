@@ -17,18 +17,22 @@ Path("source/train.py").write_text("""
 import argparse, json, os
 from pathlib import Path
 
+import humanize
+
+assert humanize.ordinal(3) == "3rd"
 parser = argparse.ArgumentParser()
 parser.add_argument("--factor", type=float)
 factor = parser.parse_args().factor
 rows = Path(os.environ["SM_CHANNEL_TRAIN"], "rows.csv").read_text().split()
 Path(os.environ["SM_MODEL_DIR"], "sum.json").write_text(json.dumps(factor * sum(map(float, rows))))
 """)
+Path("source/requirements.txt").write_text("humanize")
 boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key="numbers/rows.csv", Body=b"1\\n2\\n3\\n")
 trainer = ModelTrainer(
     training_image="763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.3-cpu-py311",
     role="arn:aws:iam::123456789012:role/service-role/SageMakerRole",
     sagemaker_session=Session(default_bucket=os.environ["BUCKET"]),
-    source_code=SourceCode(source_dir="source", entry_script="train.py"),
+    source_code=SourceCode(source_dir="source", entry_script="train.py", requirements="requirements.txt"),
     compute=Compute(instance_type="ml.m5.large", instance_count=1, volume_size_in_gb=30),
     hyperparameters={"factor": 2.5},
     base_job_name="third",

@@ -6,6 +6,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -278,6 +279,13 @@ def test_asynchronous_requests_leave_their_answers_and_failures_as_objects(
     assert "must have shape [-1, 4], got [1, 2]" in failure["Message"]
     synchronous = refusal(lambda: runtime.invoke_endpoint_async(EndpointName="nowhere", InputLocation=good))
     assert synchronous["Error"]["Code"] == "ValidationError"
+
+
+def test_a_model_of_data_that_is_not_there_is_refused(sagemaker: Any):
+    for url in ("s3://no-such-bucket-here/model.tar.gz", f"s3://{BUCKET}/none/model.tar.gz"):
+        container = {"Image": XGBOOST, "ModelDataUrl": url}
+        error = refusal(partial(sagemaker.create_model, ModelName="none", PrimaryContainer=container))["Error"]
+        assert (error["Code"], error["Message"]) == ("ValidationException", f"Could not find model data at {url}.")
 
 
 def test_an_endpoint_whose_model_cannot_be_served_fails_with_the_reason(sagemaker: Any, store: Store):

@@ -169,6 +169,46 @@ def test_strangers_and_missing_buckets_have_the_codes_of_s3(aws, platform, s3):
     assert code_of(refused) == "SignatureDoesNotMatch"
 
 
+def test_what_the_store_does_not_know_of_buckets_changes_nothing(s3):
+    s3.create_bucket(Bucket="untouched")
+    website = {"IndexDocument": {"Suffix": "index.html"}}
+    for call in (
+        lambda: s3.put_bucket_website(Bucket="untouched", WebsiteConfiguration=website),
+        lambda: s3.delete_bucket_website(Bucket="untouched"),
+        lambda: s3.delete_bucket_replication(Bucket="untouched"),
+    ):
+        with pytest.raises(ClientError) as refused:
+            call()
+        assert code_of(refused) == "NotImplemented"
+    s3.head_bucket(Bucket="untouched")
+
+
+def test_a_bucket_that_is_to_be_encrypted_goes_on_taking_objects(s3):
+    s3.create_bucket(Bucket="sealed")
+
+    def encrypt(algorithm: str) -> None:
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}}
+        s3.put_bucket_encryption(Bucket="sealed", ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+    encrypt("AES256")
+    with pytest.raises(ClientError, match="has no key service"):
+        encrypt("aws:kms")
+    assert s3.put_object(Bucket="sealed", Key="a", Body=b"secret")["ServerSideEncryption"] == "AES256"
+    assert s3.get_object(Bucket="sealed", Key="a")["Body"].read() == b"secret"
+
+
+def test_buckets_are_made_once_and_listed_by_prefix_in_pages(s3):
+    for name in ("paged-a", "paged-b", "paged-c"):
+        s3.create_bucket(Bucket=name)
+    with pytest.raises(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket="paged-a")
+    pages = list(s3.get_paginator("list_buckets").paginate(Prefix="paged-", PaginationConfig={"PageSize": 2}))
+    assert [[each["Name"] for each in page["Buckets"]] for page in pages] == [["paged-a", "paged-b"], ["paged-c"]]
+    with pytest.raises(ClientError) as refused:
+        s3.get_object(Bucket="nobody-has-this", Key="a")
+    assert refused.value.response["Error"]["Message"] == "The specified bucket does not exist"
+
+
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
 def test_a_browser_posts_what_a_policy_allows(aws, s3, bucket, version):
     client = aws("s3", config=Config(signature_version=version))

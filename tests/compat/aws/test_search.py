@@ -14,7 +14,9 @@ def sagemaker(aws):
 
 
 @pytest.fixture(scope="module")
-def models(sagemaker) -> list[str]:
+def models(aws, sagemaker) -> list[str]:
+    aws("s3").create_bucket(Bucket="models")
+    aws("s3").put_object(Bucket="models", Key="none.tar.gz", Body=b"")
     names = [f"Wine-{number}" for number in range(5)]
     for number, name in enumerate(names):
         sagemaker.create_model(

@@ -233,6 +233,15 @@ def test_what_cannot_run_is_refused_with_the_reason(script, sagemaker, aws, plat
     with pytest.raises(ClientError, match="must be unique") as taken:
         script("waits", "")
     assert taken.value.response["Error"]["Code"] == "ResourceInUse"
+    nobody = {"InstanceType": "ml.m5.large", "InstanceCount": 0, "VolumeSizeInGB": 1}
+    with pytest.raises(ClientError, match="Set InstanceCount to 1 or more"):
+        script("nobody", "", ResourceConfig=nobody)
+    with pytest.raises(ClientError, match="more than one channel 'train'"):
+        script("twice", "", InputDataConfig=[channel("train", "x", "text/csv")] * 2)
+    limits = {"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 200}
+    with pytest.raises(ClientError, match="Invalid MaxWaitTimeInSeconds") as impatient:
+        script("impatient", "", StoppingCondition=limits, EnableManagedSpotTraining=True)
+    assert impatient.value.response["Error"]["Code"] == "ValidationException"
     with pytest.raises(ClientError, match="not built in here"):
         script("seq", "", HyperParameters={}, Specification={"TrainingImage": f"{ECR}/seq2seq:1"})
     script("no-data", "", InputDataConfig=[channel("train", "no/such/data", "text/csv")])

@@ -135,5 +135,5 @@ def test_what_an_algorithm_refuses_is_the_reason_of_the_failure(start, sagemaker
     start("broken", "blazingtext:1", {"train": {"a": b"no label"}}, HyperParameters={"mode": "supervised"})
     told = ended(sagemaker, "broken")
     assert told["TrainingJobStatus"] == "Failed"
-    assert told["FailureReason"].startswith("AlgorithmError: ClientError: a, line 1 has no label")
+    assert told["FailureReason"].startswith("ClientError: a, line 1 has no label")
     assert "exit code: 2" in told["FailureReason"]

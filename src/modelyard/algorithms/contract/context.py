@@ -6,7 +6,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelyard.algorithms.errors import HyperparameterInvalidError
+from modelyard.algorithms.errors import ChannelInvalidError, HyperparameterInvalidError
+
+_LEARNT_FROM = ("train", "training")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,34 @@ class BuiltInJob:
     def has(self, channel: str) -> bool:
         """Whether there is such a channel."""
         return channel in self.content_types
+
+    def check_trained(self) -> None:
+        """Nothing if there is data to learn from.
+
+        Raises:
+            ChannelInvalidError: there is no channel of that name.
+        """
+        if not any(self.has(name) for name in _LEARNT_FROM):
+            named = ", ".join(sorted(self.content_types)) or "none"
+            raise ChannelInvalidError(
+                "Missing required channel: train",
+                hint=f"Name it so in InputDataConfig, which has {named}.",
+                field="channels",
+            )
+
+    def check_width(self, features: int) -> None:
+        """Nothing if rows have as many features as `feature_dim` says, where it says something.
+
+        Raises:
+            HyperparameterInvalidError: they have not.
+        """
+        if self.given.get("feature_dim", "auto") not in ("auto", str(features)):
+            raise HyperparameterInvalidError(
+                f"The hyper-parameter 'feature_dim' is {self.given['feature_dim'][:100]}, and the rows of the channel "
+                f"'train' have {features} features",
+                hint="The label is no feature. Check feature_dim and the content type.",
+                field="feature_dim",
+            )
 
     def text(self, name: str, default: str | None = None, choices: tuple[str, ...] = ()) -> str:
         """A hyper-parameter that is a text.

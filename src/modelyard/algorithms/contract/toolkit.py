@@ -112,6 +112,7 @@ def command(told: Told) -> list[str]:
         return [sys.executable, "-m", _module(program), *told.arguments()]
     if program.endswith(".py"):
         return [sys.executable, program, *told.arguments()]
+    (code / program).chmod(0o755)  # archives that were packed elsewhere need not say that it can be run
     return ["/bin/sh", "-c", f"./{shlex.quote(program)} {shlex.join(told.arguments())}"]
 
 

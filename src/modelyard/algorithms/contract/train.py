@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 from modelyard.algorithms.contract.context import BuiltInJob
+from modelyard.algorithms.contract.hyperparameters import check_names
 from modelyard.algorithms.errors import AlgorithmNotFoundError
 from modelyard.errors import ModelyardError
 
@@ -41,7 +42,10 @@ def train(name: str, root: Path) -> None:
     if name not in MODULES:
         raise AlgorithmNotFoundError(f"There is no algorithm '{name}'", hint=f"There are {', '.join(MODULES)}.")
     module = importlib.import_module(f"modelyard.algorithms.contract.builtin.{MODULES[name]}")
-    module.train(BuiltInJob.read(root, name))
+    job = BuiltInJob.read(root, name)
+    check_names(name, job.given)
+    job.check_trained()
+    module.train(job)
 
 
 def main(name: str, root: Path) -> int:

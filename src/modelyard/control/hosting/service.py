@@ -20,7 +20,7 @@ from modelyard.control.hosting.records import (
     of_content,
     to_content,
 )
-from modelyard.errors import ConflictError
+from modelyard.errors import ConflictError, NotFoundError
 from modelyard.kit.foreign_names import container_name, is_part_of, own_name
 from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.foreign.documents import Document, DocumentFilter
@@ -41,6 +41,7 @@ class HostingService:
         documents: where wishes are written down.
         endpoints: ours.
         is_followed: whether the gateways work by what one of ours is now.
+        has_object: whether a project has an object of this s3:// address.
 
     Attributes:
         awake: set when there is something to carry out.
@@ -51,11 +52,24 @@ class HostingService:
         documents: DocumentService,
         endpoints: EndpointService,
         is_followed: Callable[[Endpoint], bool] = lambda _endpoint: True,
+        has_object: Callable[[str, str], bool] = lambda _project, _uri: True,
     ) -> None:
+        self._has_object = has_object
         self._is_followed = is_followed
         self._documents = documents
         self._endpoints = endpoints
         self.awake = threading.Event()
+
+    def has_data(self, project: str, container: ModelContainer) -> bool:
+        """Whether what the container is to serve is there.
+
+        Raises:
+            S3UriInvalidError: its address is none.
+        """
+        try:
+            return not container.data_url or self._has_object(project, container.data_url)
+        except NotFoundError:  # no bucket of the project's
+            return False
 
     def add_model(self, project: str, name: str, container: ModelContainer) -> None:
         """A model, which is registered in a moment.

@@ -52,7 +52,7 @@ def build_hosting(
     """Wired on the context's database and its store; `recorded` has lines to store now and then."""
     gateway = GatewayCaller(context.home.run / "gateway.json", context.settings.tls_certificate)
     following = GatewayFollowing(context.home.routing, gateway.figures)
-    service = HostingService(store.documents, endpoints, following.has)
+    service = HostingService(store.documents, endpoints, following.has, store.files.exists)
     registration = ModelRegistration(registry, store.files, context.home.run / "hosting")
     series = MetricSeries(store.documents, context.clock)
     alarms = MetricAlarms(store.documents, series, context.clock)

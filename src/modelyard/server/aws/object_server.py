@@ -20,13 +20,14 @@ from modelyard.dataplane.gateway.http.proxy import SocketProxy
 from modelyard.kit.files import write_atomic
 from modelyard.kit.unix_sockets import listens
 from modelyard.server.aws.seaweed import (
+    ENCRYPTION_KEY,
     ROOT_KEY,
-    VARIABLES,
     Ports,
     choose_ports,
     command,
     identities,
     is_installed,
+    variables,
     write_security,
 )
 from modelyard.settings import Settings
@@ -139,7 +140,7 @@ class ObjectServer:
             self._process = subprocess.Popen(
                 command(self._folder, self._ports, self._socket),
                 cwd=self._folder,
-                env={**os.environ, **VARIABLES},
+                env={**os.environ, **variables(self._keys.secret(ENCRYPTION_KEY))},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

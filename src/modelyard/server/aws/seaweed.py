@@ -16,8 +16,8 @@ from modelyard.types.foreign.access_keys import SigningKey
 ROOT_KEY = "MODELYARDROOT"
 """Access key of the platform itself, which may do everything in the store."""
 
-VARIABLES = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
-"""Of its environment: a new bucket makes one volume and not seven, of which a small disk has room for few."""
+ENCRYPTION_KEY = "MODELYARDSTORE"
+"""Name of the secret by which the store encrypts objects of buckets that are to be encrypted."""
 
 _GRPC_DISTANCE = 10_000  # SeaweedFS takes the port that lies so much higher, too
 _FIRST_PORT, _LAST_PORT = 12_000, 22_000  # like those 10,000 above below what systems take for outgoing connections
@@ -59,6 +59,15 @@ def write_security(folder: Path) -> None:
     parts = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
     text = "\n".join(f'[{part}]\nkey = "{secrets.token_urlsafe(32)}"\n' for part in parts)
     write_atomic(file, text.encode(), mode=0o600)
+
+
+def variables(encryption_key: str) -> dict[str, str]:
+    """Of its environment.
+
+    A new bucket makes one volume and not seven, of which a small disk has room for few. Without a key for
+    encryption, a bucket that is to be encrypted (PutBucketEncryption) would take no object any more.
+    """
+    return {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1", "WEED_S3_SSE_KEY": encryption_key}
 
 
 def command(folder: Path, ports: Ports, s3_socket: Path) -> list[str]:

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import struct
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,14 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from modelyard.algorithms.contract.hyperparameters import check_names
 from modelyard.algorithms.contract.train import MODULES
 from modelyard.control.jobs.contract.images import ALGORITHMS
 from modelyard.testing.aws.algorithms import answers, csv, failure, train
@@ -69,6 +73,19 @@ def test_xgboost_is_the_library_with_its_own_file(tmp_path, content_type, capsys
     error = next(each["value"] for each in last if each["name"] == "validation:error" and each["step"] == 19)
     assert error == pytest.approx(1 - accuracy, abs=1e-6)
     assert "[19]\ttrain-error:" in log
+
+
+def test_xgboost_measures_what_its_container_adds_to_the_library(tmp_path, capsys):
+    features, test, labels, truth = split(load_wine)
+    given = {"objective": "multi:softprob", "num_class": 3, "num_round": 5, "eval_metric": "merror,f1,accuracy"}
+    channels = {"train": {"a.csv": csv(features, labels)}, "validation": {"a.csv": csv(test, truth)}}
+    assert train(tmp_path, "xgboost", given, channels) == 0
+    answers = booster_of(tmp_path).predict(xgboost.DMatrix(test)).argmax(axis=1)
+    told = [json.loads(line[7:]) for line in capsys.readouterr().out.splitlines() if line.startswith("metric ")]
+    last = {each["name"]: each["value"] for each in told if each["step"] == 4}
+    assert last["validation:f1"] == pytest.approx(f1_score(truth, answers, average="macro"), abs=1e-6)
+    assert last["validation:accuracy"] == pytest.approx(accuracy_score(truth, answers), abs=1e-6)
+    assert last["validation:merror"] == pytest.approx(1 - last["validation:accuracy"], abs=1e-6)
 
 
 def test_xgboost_stops_early_and_keeps_the_best_rounds(tmp_path):
@@ -204,7 +221,12 @@ def test_images_are_learnt_from_records_and_from_lists(tmp_path, form, pictures,
         ("xgboost", {}, b"1,2\n", "'num_round' is missing"),
         ("xgboost", {"num_round": "two"}, b"1,2\n", "which is no number"),
         ("xgboost", {"num_round": 1, "objective": "binary:logistic"}, b"7,2\n8,3\n", "XGBoost refuses the job: "),
+        ("xgboost", {"num_round": 1, "etaa": 0.1}, b"1,2\n", "Extraneous hyperparameter found: etaa. Is it 'eta'?"),
+        ("xgboost", {"num_round": 1, "eta": 7}, b"1,2\n", "'eta' is 7. Give a number from 0 to 1."),
+        ("xgboost", {"num_round": 1, "objective": "binary:logistc"}, b"1,2\n", "no value of the hyper-parameter 'obj"),
+        ("xgboost", {"num_round": 1, "objective": "multi:softmax"}, b"1,2\n", "needs the hyper-parameter 'num_class'"),
         ("linear-learner", {"predictor_type": "binary_classifier"}, b"y,x\n1,2\n", "no number"),
+        ("linear-learner", {"predictor_type": "regressor", "feature_dim": 2}, b"1,2\n", "'train' have 1 features"),
         ("linear-learner", {"predictor_type": "binary_classifier"}, b"2,1\n1,2\n", "learns from the labels 0 to 1"),
         ("k-means", {"k": 9}, b"1,2\n", "cannot make 9 clusters"),
         ("pca", {"num_components": 9}, b"1,2\n3,4\n", "do not have 9 components"),
@@ -216,6 +238,18 @@ def test_what_cannot_be_learnt_is_told_as_the_clients_error(tmp_path, name, give
     assert train(tmp_path, name, given, {"train": {"a.csv": content}}) == 2
     assert failure(tmp_path).startswith("ClientError: ")
     assert reason in failure(tmp_path)
+
+
+def test_without_a_channel_to_learn_from_nothing_is_learnt(tmp_path):
+    assert train(tmp_path, "xgboost", {"num_round": 1}, {"validation": {"a.csv": b"1,2\n"}}) == 2
+    assert failure(tmp_path).startswith("ClientError: Missing required channel: train")
+
+
+def test_every_hyper_parameter_that_an_algorithm_reads_is_one_of_its_names():
+    for algorithm, module in MODULES.items():
+        source = find_spec(f"modelyard.algorithms.contract.builtin.{module}").loader.get_source(None)
+        read = re.findall(r"job\.(?:text|number|integer)\(\s*\"(\w+)\"", source)
+        check_names(algorithm, dict.fromkeys([*read, "_tuning_objective_metric"], ""))
 
 
 @pytest.mark.parametrize("content", [b"junk, no records", struct.pack("<II", 0xCED7230A, 99), b"\x0a\x23\xd7"])

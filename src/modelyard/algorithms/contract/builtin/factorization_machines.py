@@ -47,6 +47,7 @@ def train(job: BuiltInJob) -> None:
     """Train on the channel `train`, measured on `test` if there is one."""
     kind = job.text("predictor_type", choices=(BINARY, REGRESSOR))
     tables = {name: read_table(job.data / name, job.content_types[name]) for name in ("train", "test") if job.has(name)}
+    job.check_width(tables["train"].features.shape[1])
     machine = _fit(job, kind, tables["train"])
     for name, table in tables.items():
         raw, labels = machine.raw(table.features.astype(np.float64)), table.labelled()

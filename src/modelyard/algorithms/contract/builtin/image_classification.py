@@ -25,7 +25,10 @@ _DEFAULT_RATE = 0.1
 def train(job: BuiltInJob) -> None:
     """Train on the channel `train`, measured on `validation` after each epoch if there is one."""
     classes, shape = job.integer("num_classes", minimum=2), _shape(job)
-    job.integer("num_training_samples")  # required, and told by the data as well
+    if _is_on(job, "multi_label"):
+        raise HyperparameterInvalidError(
+            "Images of several labels each (multi_label) are not learnt here", hint="Leave it out.", field="multi_label"
+        )
     images, labels = read_images(job.data, "train", shape)
     if labels.min() < 0 or labels.max() >= classes:
         raise ChannelInvalidError(
@@ -78,12 +81,16 @@ def _settings(job: BuiltInJob) -> NetworkSettings:
         mini_batch_size=job.integer("mini_batch_size", 32),
         weight_decay=job.number("weight_decay", 0.0001),
         dropout=0.2,
-        label_smoothing=job.number("label_smoothing", 0.05) if "label_smoothing" in job.given else 0.05,
+        label_smoothing=0.05,
         augmentation="none",
-        patience=None,
+        patience=job.integer("early_stopping_patience", 5) if _is_on(job, "early_stopping") else None,
         seed=0,
         threads=1,
     )
+
+
+def _is_on(job: BuiltInJob, name: str) -> bool:
+    return job.given.get(name, "0").lower() in ("1", "true")
 
 
 def _shape(job: BuiltInJob) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ def train(job: BuiltInJob) -> None:
     """Keep a sample of the channel `train`; measured on `test` if there is one."""
     neighbours, kind = job.integer("k"), job.text("predictor_type", choices=(CLASSIFIER, REGRESSOR))
     table = read_table(job.data / "train", job.content_types["train"])
+    job.check_width(table.features.shape[1])
     points, labels = table.features, table.labelled()
     size = job.integer("sample_size", len(points))
     if size < len(points):

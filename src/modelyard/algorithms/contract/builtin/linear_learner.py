@@ -39,6 +39,7 @@ def train(job: BuiltInJob) -> None:
         for name in ("train", "validation", "test")
         if job.has(name)
     }
+    job.check_width(tables["train"].features.shape[1])
     model = _fit(job, kind, tables["train"])
     for name, table in tables.items():
         for metric, value in _figures(kind, model, table).items():

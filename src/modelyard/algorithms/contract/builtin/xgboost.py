@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from modelyard.algorithms.contract.builtin.xgboost_metrics import split
+from modelyard.algorithms.contract.builtin.xgboost_ranges import check_ranges
 from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import Table, read_table
 from modelyard.algorithms.errors import HyperparameterInvalidError
 
 ARTIFACT = "xgboost-model"
 _OF_TRAINING = ("num_round", "early_stopping_rounds", "csv_weights", "_tuning_objective_metric", "_kfold", "nthread")
-_LISTS = ("eval_metric",)
 
 
 def train(job: BuiltInJob) -> None:
@@ -21,18 +22,21 @@ def train(job: BuiltInJob) -> None:
     import xgboost  # noqa: PLC0415 - each job loads one library
 
     rounds = job.integer("num_round")
+    check_ranges(job)
     names = [name for name in ("train", "validation") if job.has(name)]
     matrices: list[tuple[Any, str]] = []
     for name in names:
         width = matrices[0][0].num_col() if matrices else 0
         matrices.append((_matrix(job, read_table(job.data / name, job.content_types[name], width=width)), name))
     patience = job.integer("early_stopping_rounds") if "early_stopping_rounds" in job.given else None
+    parameters, custom_metric = _parameters(job)
     try:
         booster = xgboost.train(
-            _parameters(job),
+            parameters,
             matrices[0][0],
             num_boost_round=rounds,
             evals=matrices,
+            custom_metric=custom_metric,
             early_stopping_rounds=patience if len(matrices) > 1 else None,
             verbose_eval=False,
             callbacks=[_log(job)],
@@ -58,13 +62,15 @@ def _matrix(job: BuiltInJob, table: Table) -> Any:
     return xgboost.DMatrix(features, label=table.labelled(), weight=weights)
 
 
-def _parameters(job: BuiltInJob) -> dict[str, Any]:
-    """What goes to XGBoost itself, which knows types and ranges."""
+def _parameters(job: BuiltInJob) -> tuple[dict[str, Any], Any]:
+    """What goes to XGBoost itself, which knows types; and a function of the metrics that it does not know."""
     given: dict[str, Any] = {name: value for name, value in job.given.items() if name not in _OF_TRAINING}
-    for name in _LISTS:
-        if "," in given.get(name, ""):
-            given[name] = [word.strip() for word in given[name].split(",")]
-    return {"objective": "reg:squarederror", "nthread": 1, **given}
+    parameters = {"objective": "reg:squarederror", "nthread": 1, **given}
+    if "eval_metric" not in given:
+        return parameters, None
+    names = [word.strip(" []'\"") for word in given["eval_metric"].split(",")]
+    parameters["eval_metric"], custom_metric = split(names, parameters["objective"])
+    return parameters | ({"disable_default_eval_metric": 1} if custom_metric else {}), custom_metric
 
 
 def _log(job: BuiltInJob) -> Any:

@@ -10,6 +10,7 @@ from modelyard.types.processes import EndCause, ProcessEnd
 
 _LONGEST = 1024
 _LAST_LINES = 12
+_CLIENTS = "ClientError: "
 
 
 def entered(job: Job, name: PhaseName, at: datetime) -> Job:
@@ -25,7 +26,8 @@ def failure_reason(told: str, end: ProcessEnd) -> str:
         return end.message
     reason = told or last_lines(end.log_tail)
     ending = f", exit code: {end.exit_code}"
-    return f"AlgorithmError: {reason}"[: _LONGEST - len(ending)] + ending
+    is_clients = reason.startswith(_CLIENTS)  # as AWS's own algorithms say it: it is not theirs
+    return (reason if is_clients else f"AlgorithmError: {reason}")[: _LONGEST - len(ending)] + ending
 
 
 def last_lines(output: str) -> str:

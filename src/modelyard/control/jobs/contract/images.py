@@ -16,6 +16,11 @@ _SCRIPTS = {
     "sagemaker-pytorch": "sagemaker_pytorch_container.training:main",
     "tensorflow-training": "sagemaker_tensorflow_container.training:main",
     "huggingface-pytorch-training": "sagemaker_pytorch_container.training:main",
+    "huggingface-tensorflow-training": "sagemaker_tensorflow_container.training:main",
+    "sagemaker-tensorflow": "sagemaker_tensorflow_container.training:main",
+    "sagemaker-tensorflow-scriptmode": "sagemaker_tensorflow_container.training:main",
+    "mxnet-training": "sagemaker_mxnet_container.training:main",
+    "sagemaker-mxnet": "sagemaker_mxnet_container.training:main",
     "sagemaker-base-python": "",
     "sagemaker-distribution-prod": "",
 }

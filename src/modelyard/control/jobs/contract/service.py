@@ -55,7 +55,16 @@ class ContractJobService:
             JobNeverFitsError: it could not start even on an empty machine.
             ModelyardError: the platform's engine runs no images.
         """
+        if wanted.hosts < 1:
+            raise ContractInvalidError(
+                f"A job of {wanted.hosts} hosts does nothing", hint="Set InstanceCount to 1 or more.", field="hosts"
+            )
         Address.of(wanted.output_uri, "output_uri")
+        named = [channel.name for channel in wanted.channels]
+        if twice := [name for name in named if named.count(name) > 1]:
+            raise ContractInvalidError(
+                f"There is more than one channel '{twice[0]}'", hint="Give each a name of its own.", field="channels"
+            )
         for channel in wanted.channels:
             if not _CHANNEL.fullmatch(channel.name) or channel.name in (".", ".."):
                 raise ContractInvalidError(

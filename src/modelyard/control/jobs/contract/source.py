@@ -10,6 +10,7 @@ from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.locks import Locks
 from modelyard.control.jobs.contract.buckets import Address, Buckets
 from modelyard.control.jobs.contract.errors import ContractInvalidError
+from modelyard.storage.objects import ObjectNotFoundError
 from modelyard.types.contract.recipes import ContractRecipe
 
 REQUIREMENTS = "requirements.txt"
@@ -41,7 +42,10 @@ def unpack_source(buckets: Buckets, project: str, recipe: ContractRecipe, folder
     address = Address.of(uri, _FIELD)
     with tempfile.TemporaryDirectory(prefix="source-") as scratch:
         packed = Path(scratch) / "source.tar.gz"
-        buckets.open(project, address.bucket).download(address.key, packed)
+        try:
+            buckets.open(project, address.bucket).download(address.key, packed)
+        except ObjectNotFoundError as error:
+            raise _invalid(uri, "there is no such object") from error
         try:
             with tarfile.open(packed) as archive:
                 if sum(member.size for member in archive) > _MOST_BYTES:
@@ -59,6 +63,16 @@ def _invalid(uri: str, reason: str) -> ContractInvalidError:
     )
 
 
+def _requirements(folder: Path) -> str:
+    """What the requirements.txt there says; empty: nothing."""
+    path = folder / REQUIREMENTS
+    if path.is_symlink() or not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8")
+    is_empty = all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines())
+    return "" if is_empty else text
+
+
 class ScriptPackages:
     """Builds folders of packages. Safe from any thread; equal requirements share one."""
 
@@ -66,17 +80,23 @@ class ScriptPackages:
         self._environments = environments
         self._locks = locks
 
-    def pinned(self, recipe: ContractRecipe, code: Path) -> ContractRecipe:
+    def pinned(self, recipe: ContractRecipe, code: Path, channel: Path) -> ContractRecipe:
         """The recipe with its requirements locked, so that every attempt has the same packages.
+
+        Args:
+            recipe: of the job.
+            code: where its source code is.
+            channel: folder of the channel `code`, in which ModelTrainer puts it. Its start script calls pip, which then
+                finds that everything is there.
 
         Raises:
             EnvironmentBuildFailedError, EnvironmentToolMissingError: they cannot be resolved.
         """
-        path = code / REQUIREMENTS
-        if recipe.environment_lock or not recipe.is_script or path.is_symlink() or not path.is_file():
+        if recipe.environment_lock or not recipe.is_script:
             return recipe
-        requirements = path.read_text(encoding="utf-8")
-        if not any(line.strip() and not line.lstrip().startswith("#") for line in requirements.splitlines()):
+        of_trainer = _requirements(channel)
+        requirements = _requirements(code) or (f"{of_trainer}\npip\n" if of_trainer else "")
+        if not requirements:
             return recipe
         return replace(recipe, environment_lock=self._locks.keep(self._environments.lock(requirements)))
 

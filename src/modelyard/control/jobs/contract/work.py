@@ -34,6 +34,7 @@ STOP_GRACE_SECONDS = 120.0
 """Between the SIGTERM that asks such a job to stop and the SIGKILL, as the contract promises."""
 
 _UPLOAD_SECONDS = 2.0
+_CODE = "code"
 _BUILT_IN = "modelyard.algorithms.contract.train"
 
 
@@ -97,7 +98,7 @@ class ContractWork:
         for channel in recipe.channels:
             self._channels.fetch(job.project, channel, _folders(recipe, channel, places), places.data)
         self._checkpoints.restore(job.project, recipe, places.checkpoints)
-        pinned = self._packages.pinned(recipe, places.code)
+        pinned = self._packages.pinned(recipe, places.code, places.host_data(0) / _CODE)
         if pinned != recipe:
             keep(pinned)
         spec = ProcessSpec(

@@ -16,10 +16,11 @@ from modelyard.control.buckets.errors import BucketTakenError
 from modelyard.control.buckets.service import BucketService
 from modelyard.errors import ModelyardError
 from modelyard.facades.aws.s3 import chunks, policies
-from modelyard.facades.aws.s3.bodies import begun
+from modelyard.facades.aws.s3.bodies import begun, without_key_service
 from modelyard.facades.aws.s3.chunks import SignedChunks
 from modelyard.facades.aws.s3.forms import Form, read_form
-from modelyard.facades.aws.s3.passing import StoreAnswer, not_done
+from modelyard.facades.aws.s3.listing import listed
+from modelyard.facades.aws.s3.passing import StoreAnswer, check_done, not_done
 from modelyard.facades.aws.s3.resigning import resigned, unframed
 from modelyard.facades.aws.wire.answers import WireAnswer
 from modelyard.facades.aws.wire.codec import bind, serialize
@@ -116,6 +117,8 @@ class S3Application:
         principal, secret = await run_in_threadpool(self._admit, request, signature, target)
         if not target.bucket:
             return await run_in_threadpool(self._list_buckets, request, principal, request_id)
+        if not self._store.host:
+            check_done(_name_of(addressed), target.method, target.key)
         location = await run_in_threadpool(self._store.ready)
         body: Receive = receive
         if request.headers.get("x-amz-content-sha256", "") in (chunks.PLAIN, chunks.WITH_TRAILER):
@@ -124,6 +127,8 @@ class S3Application:
         incoming = await begun(request, body)
         if incoming is None:
             return None
+        if target.method == "PUT" and "encryption" in request.query and not self._store.host:
+            incoming = await without_key_service(incoming)
         outgoing = self._signed(scope, addressed, location)
         seen = StoreAnswer(send, is_named=True)
         if target.makes_bucket:
@@ -136,8 +141,7 @@ class S3Application:
             path = f"/aws/s3/{target.bucket}"
             await run_in_threadpool(self._installation.note, principal, target.method, path, seen.status)
         if seen.is_kept_back:
-            bound = bind("s3", addressed)
-            raise not_done(bound.name if bound else f"{target.method} {target.bucket}")
+            raise not_done(_name_of(addressed))
         return None
 
     async def _take_form(
@@ -193,7 +197,7 @@ class S3Application:
     def _check_bucket(self, bucket: str, project: str) -> None:
         owner = self._buckets.owner(bucket)
         if owner is None:
-            raise AwsError("NoSuchBucket", f"There is no bucket '{bucket}'. Create it first.", status=404)
+            raise AwsError("NoSuchBucket", "The specified bucket does not exist", status=404)
         if owner != project:
             raise AwsError("AccessDenied", f"The bucket '{bucket}' is not of the project '{project}'.", status=403)
 
@@ -202,18 +206,18 @@ class S3Application:
         try:
             self._buckets.claim(bucket, project)
         except BucketTakenError as error:
-            is_own = self._buckets.owner(bucket) == project
-            code = "BucketAlreadyOwnedByYou" if is_own else "BucketAlreadyExists"
-            raise AwsError(code, f"{error.message}. {error.hint}", status=409) from None
+            if self._buckets.owner(bucket) != project:
+                raise AwsError("BucketAlreadyExists", f"{error.message}. {error.hint}", status=409) from None
+            told = "Your previous request to create the named bucket succeeded and you already own it."
+            raise AwsError("BucketAlreadyOwnedByYou", told, status=409) from None
 
     def _list_buckets(self, request: WireRequest, principal: Principal, request_id: str) -> WireAnswer:
         bound = bind("s3", request)
         if bound is None or bound.name != "ListBuckets":
             raise AwsError("MethodNotAllowed", "Without a bucket there is only ListBuckets.", status=405)
         project = principal.project or ""
-        buckets = [{"Name": each.name, "CreationDate": each.created_at} for each in self._buckets.of(project)]
-        answer = {"Buckets": buckets, "Owner": {"ID": project, "DisplayName": project}}
-        return serialize(bound, answer, request_id)
+        answer = listed(self._buckets.of(project), request.query)
+        return serialize(bound, {**answer, "Owner": {"ID": project, "DisplayName": project}}, request_id)
 
     def _signed(self, scope: Scope, request: WireRequest, location: S3Location) -> Scope:
         host = self._store.host
@@ -249,6 +253,11 @@ def _body_of(form: Form, receive: Receive) -> Any:
         return message
 
     return body
+
+
+def _name_of(request: WireRequest) -> str:
+    bound = bind("s3", request)
+    return bound.name if bound else f"{request.method} {request.raw_path}"
 
 
 def _proven(request: WireRequest, receive: Receive, signature: Signature, secret: str) -> SignedChunks:

@@ -5,6 +5,20 @@ from starlette.types import Message, Send
 from modelyard.facades.aws.wire.errors import AwsError
 
 _NOT_DONE = (405, 501)
+_OF_BUCKETS = frozenset(
+    (
+        "CreateBucket",
+        "DeleteBucket",
+        *(
+            f"{verb}Bucket{what}"
+            for verb in ("Put", "Delete")
+            for what in ("Cors", "Encryption", "OwnershipControls", "Policy", "Tagging")
+        ),
+        *("PutBucketAcl", "PutBucketLifecycle", "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle"),
+        *("PutBucketVersioning", "PutObjectLockConfiguration"),
+    )
+)
+"""What SeaweedFS does to whole buckets. It takes any other for making the bucket, or for deleting it."""
 _OF_STORE = (b"server", b"date", b"seaweed-")
 
 
@@ -35,6 +49,16 @@ class StoreAnswer:
             message = {**message, "headers": headers}
         if not self.is_kept_back:
             await self._send(message)
+
+
+def check_done(operation: str, method: str, key: str) -> None:
+    """Nothing if SeaweedFS does what a request asks for, and nothing else.
+
+    Raises:
+        AwsError: it changes a whole bucket in a way that SeaweedFS does not know.
+    """
+    if not key and method in ("PUT", "DELETE") and operation not in _OF_BUCKETS:
+        raise not_done(operation)
 
 
 def not_done(operation: str) -> AwsError:

@@ -5,8 +5,10 @@ from modelyard.control.documents.service import DocumentService
 from modelyard.control.hosting.service import HostingService
 from modelyard.facades.aws.sagemaker.hosting.containers import composition_of, containers_of
 from modelyard.facades.aws.sagemaker.hosting.listing import echo, exists, found, page_of, tags_of
+from modelyard.facades.aws.wire.errors import validation_error
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
 from modelyard.types.access import Action
+from modelyard.types.serving.hosting import CompositionMode
 
 KIND = "sagemaker-model"
 _SHOWN = (
@@ -34,6 +36,10 @@ class ModelOperations:
         Of several containers, or of many models, each endpoint registers what it is made of.
         """
         name, containers, composition = request["ModelName"], containers_of(request), composition_of(request)
+        if composition is None or composition.mode is not CompositionMode.TARGETS:
+            for each in containers:
+                if not self._hosting.has_data(call.project, each):
+                    raise validation_error(f"Could not find model data at {each.data_url}.")
         try:
             self._documents.create(KIND, call.project, name, echo(request), tags_of(request))
         except DocumentExistsError:

@@ -13,6 +13,8 @@ from modelyard.types.scripting.recipes import MetricDefinition
 
 _DEFAULT_GROUP = "homogeneousCluster"
 _GZIP = "Gzip"
+_MOST_SECONDS = 86_400
+"""Of a job that says nothing about it, as at AWS."""
 
 
 def recipe_of(call: Call, request: Request) -> ContractRecipe:
@@ -23,6 +25,8 @@ def recipe_of(call: Call, request: Request) -> ContractRecipe:
     """
     specification, output = request["AlgorithmSpecification"], request["OutputDataConfig"]
     image = specification.get("TrainingImage")
+    if image and specification.get("AlgorithmName"):
+        raise validation_error("Name either a TrainingImage or an AlgorithmName, not both.")
     if not image:
         raise validation_error(
             "Algorithms of the AWS Marketplace (AlgorithmName) are not supported. Name an image in TrainingImage."
@@ -55,15 +59,25 @@ def recipe_of(call: Call, request: Request) -> ContractRecipe:
 
 
 def placement_of(request: Request, now: datetime) -> Placement:
-    """When it may start: a spot job makes room for others, and waits no longer than it says."""
-    is_spot = bool(request.get("EnableManagedSpotTraining"))
-    longest = request["StoppingCondition"].get("MaxPendingTimeInSeconds")
+    """When it may start: a spot job makes room for others, and waits no longer than it says.
+
+    Raises:
+        AwsError: a spot job does not say how long it waits.
+    """
+    is_spot, limits = bool(request.get("EnableManagedSpotTraining")), request["StoppingCondition"]
+    longest = limits.get("MaxPendingTimeInSeconds")
+    if is_spot:
+        longest = limits.get("MaxWaitTimeInSeconds", 0)
+        if longest < limits.get("MaxRuntimeInSeconds", _MOST_SECONDS):
+            raise validation_error(
+                "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds."
+            )
     return Placement(is_spot=is_spot, start_before=now + timedelta(seconds=longest) if longest else None)
 
 
 def resources_of(request: Request, memory_bytes: int) -> Resources:
     """Limits of each host. What the instance type would have is not looked at: it is this machine."""
-    seconds = request["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400)
+    seconds = request["StoppingCondition"].get("MaxRuntimeInSeconds", _MOST_SECONDS)
     return Resources(cpus=1.0, memory_bytes=memory_bytes, time_limit_seconds=float(seconds))
 
 

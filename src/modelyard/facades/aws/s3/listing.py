@@ -1,0 +1,32 @@
+"""ListBuckets: the buckets of a project by name, in pages where somebody asks for pages."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modelyard.facades.aws.wire.errors import AwsError
+from modelyard.types.foreign.documents import Document
+
+_MOST = 10_000
+
+
+def listed(buckets: Sequence[Document], query: Mapping[str, str]) -> dict[str, Any]:
+    """The members of the answer but the owner.
+
+    Args:
+        buckets: all of the project's, by name.
+        query: as it was sent: prefix, max-buckets, continuation-token (here the last name of the page before).
+
+    Raises:
+        AwsError: the size of a page is none.
+    """
+    most = query.get("max-buckets", str(_MOST))
+    if not (most.isascii() and most.isdigit() and 1 <= int(most) <= _MOST):
+        told = f"Argument maxBuckets must be an integer between 1 and {_MOST}."
+        raise AwsError("InvalidArgument", told)
+    prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
+    found = [each for each in buckets if each.name.startswith(prefix) and each.name > after]
+    page = found[: int(most)]
+    answer: dict[str, Any] = {"Buckets": [{"Name": each.name, "CreationDate": each.created_at} for each in page]}
+    if len(page) < len(found):
+        answer["ContinuationToken"] = page[-1].name
+    return answer | ({"Prefix": prefix} if prefix else {})
