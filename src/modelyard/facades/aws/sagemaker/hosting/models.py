@@ -3,6 +3,7 @@
 from modelyard.control.documents.errors import DocumentExistsError
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.hosting.service import HostingService
+from modelyard.facades.aws.iam.roles import check_passable
 from modelyard.facades.aws.sagemaker.hosting.containers import composition_of, containers_of
 from modelyard.facades.aws.sagemaker.hosting.listing import echo, exists, found, page_of, tags_of
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
@@ -33,6 +34,7 @@ class ModelOperations:
 
         Of several containers, or of many models, each endpoint registers what it is made of.
         """
+        check_passable(self._documents, call, request.get("ExecutionRoleArn"))
         name, containers, composition = request["ModelName"], containers_of(request), composition_of(request)
         try:
             self._documents.create(KIND, call.project, name, echo(request), tags_of(request))
