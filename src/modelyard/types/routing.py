@@ -76,7 +76,8 @@ class RouteToken:
     """A token that may call models: SHA-256 (hex) of the secret, never the secret. `project` None: every project.
 
     Of an access key, which signs its requests instead of sending a secret, `date_keys` has what its secret makes of
-    some days ("20260131" -> hex): enough to check what was signed then, and `id` is the key's.
+    some days ("20260131" -> hex): enough to check what was signed then, and `id` is the key's. A token with
+    `session_keys` stands for all temporary keys, by the day on which they were lent: see dataplane.gateway.sessions.
     """
 
     id: str
@@ -86,6 +87,7 @@ class RouteToken:
     expires_at: datetime | None = None
     requests_per_second: float | None = None
     date_keys: dict[str, str] = field(default_factory=dict)
+    session_keys: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,6 @@
 """Models and endpoints with boto3, as AWS's documentation calls them, on a model.tar.gz in a real S3."""
 
-import io
 import json
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ import pytest
 import xgboost
 from botocore.exceptions import ClientError, WaiterError
 
+from modelyard.testing.aws.archives import archive
 from modelyard.testing.aws.platform import AwsPlatform
 
 REGION_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
@@ -35,16 +34,6 @@ def transform_fn(model, body, content_type, accept):
 """
 WORDS = b'{"one": "1;", "two": "2;", "three": "3;"}'
 ROWS = np.array([[1, 1, 0, 0], [-1, -1, 0, 0], [0.5, -1, 2, 3]], np.float32)
-
-
-def archive(files: dict[str, bytes]) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return target.getvalue()
 
 
 def booster(flip: bool = False) -> xgboost.Booster:

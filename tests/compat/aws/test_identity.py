@@ -34,10 +34,13 @@ def test_keys_for_a_while_do_what_their_maker_may(aws):
     role = aws("iam").get_role(RoleName="SageMakerRole")["Role"]["Arn"]
     assumed = sts.assume_role(RoleArn=role, RoleSessionName="nightly")
     assert assumed["AssumedRoleUser"]["Arn"].endswith(":assumed-role/SageMakerRole/nightly")
-    for made in (assumed, sts.get_session_token(DurationSeconds=900)):
+    for made, user in (
+        (assumed, assumed["AssumedRoleUser"]["AssumedRoleId"]),
+        (sts.get_session_token(DurationSeconds=900), ""),
+    ):
         lent = made["Credentials"]
         key = (lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"])
-        assert aws("sts", key=key).get_caller_identity()["UserId"] == lent["AccessKeyId"]
+        assert aws("sts", key=key).get_caller_identity()["UserId"] == (user or lent["AccessKeyId"])
         s3 = aws("s3", key=key)
         s3.create_bucket(Bucket="lent-data")
         s3.put_object(Bucket="lent-data", Key="k", Body=b"x")
@@ -64,3 +67,44 @@ def test_what_is_missing_has_the_codes_that_clients_wait_for(aws):
     assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
     groups = aws("logs").describe_log_groups(logGroupNamePrefix="/aws/sagemaker")["logGroups"]
     assert [each["logGroupName"] for each in groups] == ["/aws/sagemaker/TrainingJobs"]
+
+
+TRUST = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "%s.amazonaws.com"}}]}'
+
+
+def test_a_role_that_is_created_is_shown_as_it_was_and_goes_with_its_policies(aws):
+    iam, full = aws("iam"), "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
+    made = iam.create_role(RoleName="Trainer", AssumeRolePolicyDocument=TRUST % "sagemaker", Description="trains")
+    shown = iam.get_role(RoleName="Trainer")["Role"]
+    assert (shown["Arn"], shown["Description"]) == (made["Role"]["Arn"], "trains")
+    assert shown["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] == "sagemaker.amazonaws.com"
+    with pytest.raises(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName="Trainer", AssumeRolePolicyDocument=TRUST % "sagemaker")
+    iam.attach_role_policy(RoleName="Trainer", PolicyArn=full)
+    iam.put_role_policy(RoleName="Trainer", PolicyName="more", PolicyDocument=TRUST % "s3")
+    assert [each["PolicyArn"] for each in iam.list_attached_role_policies(RoleName="Trainer")["AttachedPolicies"]] == [
+        full
+    ]
+    assert iam.list_role_policies(RoleName="Trainer")["PolicyNames"] == ["more"]
+    assert iam.get_role_policy(RoleName="Trainer", PolicyName="more")["PolicyDocument"]["Version"] == "2012-10-17"
+    with pytest.raises(iam.exceptions.DeleteConflictException):
+        iam.delete_role(RoleName="Trainer")
+    iam.detach_role_policy(RoleName="Trainer", PolicyArn=full)
+    iam.delete_role_policy(RoleName="Trainer", PolicyName="more")
+    iam.delete_role(RoleName="Trainer")
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_role(RoleName="Trainer")
+
+
+def test_a_role_of_another_service_and_one_that_is_gone_cannot_be_passed_to_sagemaker(aws):
+    iam, sagemaker = aws("iam"), aws("sagemaker")
+    account = aws("sts").get_caller_identity()["Account"]
+    image = {"Image": f"{account}.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"}
+    iam.create_role(RoleName="Lambda", AssumeRolePolicyDocument=TRUST % "lambda")
+    iam.create_role(RoleName="Gone", AssumeRolePolicyDocument=TRUST % "sagemaker")
+    iam.delete_role(RoleName="Gone")
+    for name in ("Lambda", "Gone"):
+        arn = f"arn:aws:iam::{account}:role/{name}"
+        with pytest.raises(ClientError, match=f"Could not assume role {arn}") as refused:
+            sagemaker.create_model(ModelName="m", PrimaryContainer=image, ExecutionRoleArn=arn)
+        assert refused.value.response["Error"]["Code"] == "ValidationException"

@@ -41,7 +41,7 @@ def access(*days: datetime) -> Access:
 def test_what_a_client_signs_is_accepted(path: bytes):
     authorization, headers = signed(path=path)
     gateway = access()
-    caller = gateway.prove(gateway.claim(authorization), b"POST", path, headers, BODY)
+    caller = gateway.prove(gateway.claim(authorization, headers), b"POST", path, headers, BODY)
     assert (caller.token_id, caller.project) == (KEY, "churn")
 
 
@@ -59,16 +59,16 @@ def test_what_was_changed_since_is_refused(method: bytes, path: bytes, changes: 
     authorization, headers = signed()
     gateway = access()
     with pytest.raises(SignatureInvalidError, match="does not fit"):
-        gateway.prove(gateway.claim(authorization), method, path, {**headers, **changes}, body)
+        gateway.prove(gateway.claim(authorization, headers), method, path, {**headers, **changes}, body)
 
 
 def test_another_secret_and_another_key_are_refused():
     authorization, headers = signed(secret="another one")
     gateway = access()
     with pytest.raises(SignatureInvalidError):
-        gateway.prove(gateway.claim(authorization), b"POST", PATH, headers, BODY)
+        gateway.prove(gateway.claim(authorization, headers), b"POST", PATH, headers, BODY)
     with pytest.raises(AccessKeyUnknownError):
-        Access().claim(authorization)
+        Access().claim(authorization, headers)
 
 
 def test_a_signature_is_good_for_five_minutes_and_only_on_days_whose_key_is_known():

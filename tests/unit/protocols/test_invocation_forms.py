@@ -33,6 +33,7 @@ THREE = (
     rows("label", np.array(["2"], object)),
     rows("probabilities", np.array([[0.25, 0.25, 0.5]], np.float32)),
 )
+COMPONENTS = (rows("projection", np.array([[1.0, 2.0]], np.float32)),)
 NUMBER = (rows("prediction", np.array([1.5, 2.5], np.float32)),)
 
 
@@ -62,6 +63,8 @@ def answer(form: AnswerForm, outputs: tuple[OutputRows, ...], accept: bytes = b"
         (AnswerForm.SCORES, NUMBER, b"", b'{"scores":[{"score":1.5},{"score":2.5}]}'),
         (AnswerForm.SCORES, NUMBER, b"text/csv", b"1.5\n2.5\n"),
         (AnswerForm.SCORES, NUMBER, b"application/jsonlines", b'{"score":1.5}\n{"score":2.5}\n'),
+        (AnswerForm.PROJECTIONS, COMPONENTS, b"", b'{"projections":[{"projection":[1.0,2.0]}]}'),
+        (AnswerForm.PROJECTIONS, COMPONENTS, b"application/jsonlines", b'{"projection":[1.0,2.0]}\n'),
         (AnswerForm.COLUMNS, NUMBER, b"", b'{"prediction":[1.5,2.5]}'),
         (AnswerForm.COLUMNS, BINARY, b"", b'{"probabilities":[[0.25,0.75],[0.5,0.5]]}'),
     ],

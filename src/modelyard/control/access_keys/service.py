@@ -10,8 +10,9 @@ from modelyard.control.access_keys.errors import (
     SessionTokenInvalidError,
 )
 from modelyard.control.access_keys.repository import AccessKeyRepository
-from modelyard.control.access_keys.secrets import TEMPORARY, Sealer, new_key_id
+from modelyard.control.access_keys.secrets import TEMPORARY, Sealer, new_key_id, new_temporary_id
 from modelyard.control.rest.pages import Page, PageQuery
+from modelyard.dataplane.gateway.sessions import lending_days
 from modelyard.dataplane.gateway.signing import date_key
 from modelyard.kit.clock import Clock
 from modelyard.storage.database import Database
@@ -21,6 +22,7 @@ from modelyard.types.routing import RouteToken
 
 _ROUTED_DAYS = 8  # so long the gateway goes on when control is down
 _BELIEVED_SECONDS = 5.0  # as long as tokens are: a revoked key works at most that much longer elsewhere
+_SESSIONS = "sessions"
 _KEY_HINT = "`modelyard aws-credentials` prints a key that works."
 
 
@@ -74,10 +76,13 @@ class AccessKeyService:
             return [self._signing(key) for key in self._repository.in_force(connection)]
 
     def route_tokens(self) -> list[RouteToken]:
-        """The same for the gateway, which gets what the secrets make of the days around now instead of them."""
+        """The same for the gateway, which gets what the secrets make of the days around now instead of them.
+
+        The last token stands for all temporary keys.
+        """
         now = self._clock.now()
         days = [(now + timedelta(days=offset)).strftime("%Y%m%d") for offset in range(-1, _ROUTED_DAYS)]
-        return [
+        permanent = [
             RouteToken(
                 id=key.id,
                 secret_sha256="",
@@ -86,6 +91,13 @@ class AccessKeyService:
                 date_keys={day: date_key(key.secret, day) for day in days},
             )
             for key in self.signing_keys()
+        ]
+        if not permanent:
+            return []
+        lent = {day: self._sealer.day_key(day) for day in lending_days(now, _ROUTED_DAYS)}
+        return [
+            *permanent,
+            RouteToken(id=_SESSIONS, secret_sha256="", project=None, role=Role.VIEWER, session_keys=lent),
         ]
 
     def is_empty(self, project: str) -> bool:
@@ -127,7 +139,7 @@ class AccessKeyService:
             duration_seconds: how long.
             until: not longer than to this moment.
         """
-        key_id = new_key_id(TEMPORARY)
+        key_id = new_temporary_id(self._clock.now().date())
         expires_at = self._clock.now() + timedelta(seconds=duration_seconds)
         expires_at = min(expires_at, until or expires_at)
         claims = {"id": key_id, "name": name, "project": project, "role": role, "until": expires_at.isoformat()}

@@ -44,7 +44,8 @@ class VariantSpec(BaseModel):
     answers: AnswerForm = Field(
         default=AnswerForm.NAMED,
         description="How /invocations writes its answers: empty, the platform's own form; `value`, `label`, `score`, "
-        "`predicted-label`, `probabilities`, `scores` or `columns`, those of SageMaker's built-in algorithms.",
+        "`predicted-label`, `probabilities`, `scores`, `projections` or `columns`, those of SageMaker's built-in "
+        "algorithms.",
     )
     title: str = Field(default="", max_length=63, description="What AWS's clients call the variant; empty: its name.")
 

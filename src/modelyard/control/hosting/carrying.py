@@ -17,6 +17,7 @@ from modelyard.control.hosting.alarms.alarms import MetricAlarms
 from modelyard.control.hosting.records import (
     ENDPOINT,
     MODEL,
+    MOST_REPLICAS,
     TASK,
     Change,
     HostedEndpoint,
@@ -33,7 +34,6 @@ from modelyard.types.endpoints import RolloutStatus, Scaling
 from modelyard.types.serving.hosting import Composition, CompositionMode, HostedModel, HostedVariant
 
 _AT_A_TIME = 2
-_MOST_REPLICAS = 64
 _IDLE_SECONDS = 300.0
 _log = structlog.get_logger(__name__)
 
@@ -158,7 +158,7 @@ class HostingCarrier:
                 title=variant.name,
                 model=model.version,
                 weight=variant.weight,
-                replicas=max(1, min(variant.instances, _MOST_REPLICAS)),
+                replicas=max(1, min(variant.instances, MOST_REPLICAS)),
                 answers=model.answers,
             )
             for variant, model in zip(variants, models, strict=True)
@@ -231,8 +231,8 @@ def _scaling(variants: Sequence[HostedVariant]) -> Scaling | None:
     if serverless is None or serverless.max_concurrency is None:
         return None
     return Scaling(
-        minimum_replicas=min(serverless.provisioned, _MOST_REPLICAS),
-        maximum_replicas=max(1, min(serverless.max_concurrency, _MOST_REPLICAS)),
+        minimum_replicas=min(serverless.provisioned, MOST_REPLICAS),
+        maximum_replicas=max(1, min(serverless.max_concurrency, MOST_REPLICAS)),
         idle_seconds=_IDLE_SECONDS,
     )
 

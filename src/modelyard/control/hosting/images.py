@@ -36,7 +36,7 @@ _ALGORITHMS = {
     "knn": AnswerForm.PREDICTED_LABEL,
     "image-classification": AnswerForm.PROBABILITIES,
     "kmeans": AnswerForm.NAMED,
-    "pca": AnswerForm.NAMED,
+    "pca": AnswerForm.PROJECTIONS,
     "randomcutforest": AnswerForm.SCORES,
     "blazingtext": AnswerForm.NAMED,
     "forecasting-deepar": AnswerForm.NAMED,

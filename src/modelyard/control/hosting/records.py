@@ -10,6 +10,7 @@ from modelyard.types.endpoints import Endpoint, EndpointStatus, RolloutPlan
 from modelyard.types.serving.hosting import Composition, DataCapture, HostedVariant
 
 MODEL, ENDPOINT, TASK = "hosted-model", "hosted-endpoint", "hosting-task"
+MOST_REPLICAS = 64
 _Type = TypeVar("_Type")
 _SERVING = (EndpointStatus.READY, EndpointStatus.IDLE, EndpointStatus.UPDATING, EndpointStatus.DEGRADED)
 

@@ -12,6 +12,7 @@ from modelyard.control.endpoints.service import EndpointService
 from modelyard.control.hosting.records import (
     ENDPOINT,
     MODEL,
+    MOST_REPLICAS,
     TASK,
     Change,
     EndpointView,
@@ -22,7 +23,7 @@ from modelyard.control.hosting.records import (
 )
 from modelyard.errors import ConflictError, NotFoundError
 from modelyard.kit.foreign_names import container_name, is_part_of, own_name
-from modelyard.types.endpoints import Endpoint, EndpointStatus
+from modelyard.types.endpoints import Endpoint, EndpointStatus, Scaling
 from modelyard.types.foreign.documents import Document, DocumentFilter
 from modelyard.types.serving.hosting import (
     Composition,
@@ -148,7 +149,11 @@ class HostingService:
             project, own_name(name), variants=None, weights=weights, capture_share=None, expected_version=None
         )
         for each in wished:
-            if each.max_concurrency is None and counts.get(own_name(each.name)) != each.instances:
+            if (
+                before.scaling is None
+                and each.max_concurrency is None
+                and counts.get(own_name(each.name)) != each.instances
+            ):
                 self._endpoints.scale(project, own_name(name), each.instances, own_name(each.name))
         changed = {each.name: each for each in wished}
 
@@ -157,6 +162,33 @@ class HostingService:
             return to_content(replace(hosted, variants=tuple(changed.get(v.name, v) for v in hosted.variants)))
 
         self._documents.update(ENDPOINT, project, name, note)
+
+    def scale_between(self, project: str, name: str, scaling: Scaling) -> None:
+        """Let the load decide how many replicas each variant has.
+
+        Raises:
+            EndpointNotFoundError: it is not there, or not made yet.
+        """
+        self._served(project, name)
+        self._endpoints.update(
+            project,
+            own_name(name),
+            variants=None,
+            weights=None,
+            capture_share=None,
+            expected_version=None,
+            scaling=scaling,
+        )
+
+    def fix_scale(self, project: str, name: str, least: int = 1, most: int = MOST_REPLICAS) -> None:
+        """Keep the number of replicas that each variant has now, or the nearest between the two.
+
+        Raises:
+            EndpointNotFoundError: it is not there, or not made yet.
+        """
+        for variant in self._served(project, name).variants:
+            wanted = min(max(variant.replicas, least, 1), max(most, 1))
+            self._endpoints.scale(project, own_name(name), wanted, variant.name)
 
     def delete_endpoint(self, project: str, name: str) -> None:
         """End an endpoint, whatever it is doing; no effect on one that is not there."""

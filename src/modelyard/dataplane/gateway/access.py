@@ -5,12 +5,14 @@ import hmac
 import math
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from modelyard.dataplane.errors import AccessKeyUnknownError
 from modelyard.dataplane.gateway.dialect import Headers
 from modelyard.dataplane.gateway.rates import Rate, RateLevels
-from modelyard.dataplane.gateway.signing import Claim, Signatures, claim_of
+from modelyard.dataplane.gateway.sessions import LONGEST, PREFIX, session_signer
+from modelyard.dataplane.gateway.signing import Claim, Signatures, claim_of, date_key
 from modelyard.errors import PermissionDeniedError, UnauthenticatedError
 from modelyard.types.access import Role
 from modelyard.types.routing import RouteToken
@@ -20,6 +22,7 @@ PROJECT_HEADER = b"x-modelyard-project"
 
 _SCHEME = b"bearer "
 _MAX_ACCEPTED = 4096
+TOKEN_HEADER = b"x-amz-security-token"
 
 
 class Caller(NamedTuple):
@@ -40,6 +43,10 @@ class Caller(NamedTuple):
             self.rate.take()
 
 
+_Signer = tuple[Mapping[str, str], float, Caller]
+"""What an access key's secret makes of some days, when the key ends, and who it speaks for."""
+
+
 class Access:
     """The tokens in force. Every role may call models: VIEWER "reads and calls models" and the others include it."""
 
@@ -47,13 +54,19 @@ class Access:
         self._levels = levels or RateLevels()
         self._tokens: dict[bytes, tuple[bytes, float, Caller]] = {}
         self._accepted: dict[bytes, tuple[float, Caller]] = {}  # by header: 0.1 us where the digest takes 1
-        self._signers: dict[str, tuple[Mapping[str, str], float, Caller]] = {}
+        self._signers: dict[str, _Signer] = {}
+        self._session_keys: Mapping[str, str] = {}
+        self._sessions: dict[tuple[str, bytes], _Signer] = {}  # by id and token: two digests less for each request
         self._signatures = Signatures()
 
     def follow(self, tokens: Iterable[RouteToken]) -> None:
         """Replace the tokens; one that stays goes on with what is left of its rate."""
-        self._tokens, self._signers = {}, {}
+        self._tokens, self._signers, self._session_keys = {}, {}, {}
+        self._sessions.clear()
         for token in tokens:
+            if token.session_keys:
+                self._session_keys = token.session_keys
+                continue
             digest = bytes.fromhex(token.secret_sha256)
             ends = token.expires_at.timestamp() if token.expires_at else math.inf
             per_second = token.requests_per_second
@@ -94,7 +107,7 @@ class Access:
         self._accepted[authorization] = known[1:]
         return known[2]
 
-    def claim(self, authorization: bytes) -> Claim:
+    def claim(self, authorization: bytes, headers: Headers) -> Claim:
         """Who says to have signed a request, from its head; `prove` takes the whole of it.
 
         Raises:
@@ -102,18 +115,16 @@ class Access:
             AccessKeyUnknownError: there is no such key in force.
         """
         claim = claim_of(authorization)
-        signer = self._signers.get(claim.key_id)
-        if signer is None or signer[1] <= time.time():
-            raise AccessKeyUnknownError(
-                f"the access key '{claim.key_id[:40]}' is unknown or was revoked",
-                hint="`modelyard aws-credentials` prints one that is in force.",
-            )
+        self._signer(claim.key_id, headers)
         return claim
 
-    def signer(self, key_id: str) -> Caller | None:
-        """The holder of an access key, who has proven nothing yet."""
-        found = self._signers.get(key_id)
-        return None if found is None else found[2]
+    def signer(self, claim: Claim, headers: Headers) -> Caller:
+        """The holder of an access key, who has proven nothing yet.
+
+        Raises:
+            AccessKeyUnknownError: there is no such key in force.
+        """
+        return self._signer(claim.key_id, headers)[2]
 
     def prove(self, claim: Claim, method: bytes, url: bytes, headers: Headers, body: bytes) -> Caller:
         """The holder of the key, who signed exactly this request.
@@ -121,11 +132,31 @@ class Access:
         Raises:
             SignatureInvalidError, AccessKeyUnknownError: they did not, or not in time.
         """
-        signer = self._signers.get(claim.key_id)
-        if signer is None:
-            raise AccessKeyUnknownError(f"the access key '{claim.key_id[:40]}' was revoked", hint="Use another one.")
-        self._signatures.check(claim, signer[0], method, url, headers, body)
-        return signer[2]
+        date_keys, _, caller = self._signer(claim.key_id, headers)
+        self._signatures.check(claim, date_keys, method, url, headers, body)
+        return caller
+
+    def _signer(self, key_id: str, headers: Headers) -> _Signer:
+        token = headers.get(TOKEN_HEADER, b"") if key_id.startswith(PREFIX) else None
+        found = self._signers.get(key_id) if token is None else self._sessions.get((key_id, token))
+        if found is None and token is not None:
+            found = self._session(key_id, token)
+        if found is None or found[1] <= time.time():
+            raise AccessKeyUnknownError(
+                f"the access key '{key_id[:40]}' is unknown, was revoked, or its time is over",
+                hint="`modelyard aws-credentials` prints one that is in force.",
+            )
+        return found
+
+    def _session(self, key_id: str, token: bytes) -> _Signer:
+        session, secret = session_signer(self._session_keys, key_id, token)
+        caller = Caller(session.id, session.project, session.role)
+        days = (datetime.now(UTC).date() + timedelta(days=offset) for offset in range(-1, LONGEST.days + 2))
+        date_keys = {day: date_key(secret, day) for day in (each.strftime("%Y%m%d") for each in days)}
+        if len(self._sessions) >= _MAX_ACCEPTED:
+            self._sessions.clear()
+        self._sessions[key_id, token] = found = (date_keys, session.until.timestamp(), caller)
+        return found
 
 
 def project_of(caller: Caller, asked: bytes | None) -> str:

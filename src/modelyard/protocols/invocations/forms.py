@@ -1,7 +1,7 @@
 """Answers in the forms that SageMaker's built-in algorithms give.
 
 Source: SageMaker Developer Guide: "XGBoost, input/output interface", "Linear learner response formats", "k-NN response
-formats", "Image classification, inference", "RCF response formats".
+formats", "Image classification, inference", "RCF response formats", "PCA response formats".
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from modelyard.types.serving.answers import AnswerForm
 _LABEL, _PROBABILITIES = "label", "probabilities"
 _LINE = orjson.OPT_APPEND_NEWLINE
 _BINARY = 2
-_NAMES = {AnswerForm.SCORES: "scores"}
+_NAMES = {AnswerForm.SCORES: "scores", AnswerForm.PROJECTIONS: "projections"}
 _CSV_FIRST = (AnswerForm.VALUE, AnswerForm.LABEL)
 
 
@@ -82,6 +82,7 @@ _VALUES: Mapping[AnswerForm, Callable[[Mapping[str, list[Any]]], list[Any]]] = {
     AnswerForm.PREDICTED_LABEL: _labels,
     AnswerForm.PROBABILITIES: _first,
     AnswerForm.SCORES: _first,
+    AnswerForm.PROJECTIONS: _first,
     AnswerForm.COLUMNS: _first,
 }
 _ROWS: Mapping[AnswerForm, Callable[[list[Any], Mapping[str, list[Any]]], list[dict[str, Any]]]] = {
@@ -89,5 +90,6 @@ _ROWS: Mapping[AnswerForm, Callable[[list[Any], Mapping[str, list[Any]]], list[d
     AnswerForm.LABEL: lambda values, _: [{"score": value} for value in values],
     AnswerForm.SCORE: _scores,
     AnswerForm.SCORES: lambda values, _: [{"score": value} for value in values],
+    AnswerForm.PROJECTIONS: lambda values, _: [{"projection": value} for value in values],
     AnswerForm.PREDICTED_LABEL: lambda values, _: [{"predicted_label": value} for value in values],
 }

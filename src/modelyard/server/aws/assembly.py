@@ -46,13 +46,17 @@ def build_aws(parts: AwsParts) -> ASGIApp:
 
 def _holders(parts: AwsParts) -> Iterator[object]:
     """The objects whose marked methods are the operations, service by service."""
+    from modelyard.facades.aws.autoscaling.operations import ScalingOperations  # noqa: PLC0415
     from modelyard.facades.aws.cloudwatch.alarms import AlarmOperations  # noqa: PLC0415 - the extra's libraries
     from modelyard.facades.aws.cloudwatch.metrics import MetricOperations  # noqa: PLC0415
     from modelyard.facades.aws.ecr.operations import RepositoryOperations  # noqa: PLC0415
-    from modelyard.facades.aws.iam.operations import IamOperations  # noqa: PLC0415
+    from modelyard.facades.aws.iam.policies import PolicyOperations  # noqa: PLC0415
+    from modelyard.facades.aws.iam.roles import RoleOperations  # noqa: PLC0415
     from modelyard.facades.aws.logs.operations import LogOperations  # noqa: PLC0415
+    from modelyard.facades.aws.logs.streams import EndpointLogs, JobLogs  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.asynchronous import AsyncOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.configs import EndpointConfigOperations  # noqa: PLC0415
+    from modelyard.facades.aws.sagemaker.hosting.endpoints import KIND as ENDPOINT  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.endpoints import EndpointOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.invocations import InvocationOperations  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.models import ModelOperations  # noqa: PLC0415
@@ -64,12 +68,14 @@ def _holders(parts: AwsParts) -> Iterator[object]:
 
     context, documents, hosting = parts.context, parts.store.documents, parts.hosting
     yield StsOperations(parts.store.keys)
-    yield IamOperations()
+    yield from (RoleOperations(documents), PolicyOperations())
     yield TagOperations(documents)
-    yield LogOperations(documents, parts.jobs.read_log)
+    of_endpoints = EndpointLogs(ENDPOINT, documents, hosting.service, context.engine.logs)
+    yield LogOperations(JobLogs(documents, parts.jobs.read_log), of_endpoints)
     yield RepositoryOperations(repositories())
     yield MetricOperations(hosting.series)
     yield AlarmOperations(hosting.alarms)
+    yield ScalingOperations(documents, hosting.service, context.clock)
     training = TrainingJobOperations(parts.jobs.contracts, documents, context.clock, context.settings.job_memory_bytes)
     models, endpoints = ModelOperations(documents, hosting.service), EndpointOperations(documents, hosting.service)
     yield from (training, models, endpoints)

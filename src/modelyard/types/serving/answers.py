@@ -13,6 +13,7 @@ class AnswerForm(StrEnum):
     PREDICTED_LABEL: `predicted_label`, of a regressor the prediction.
     PROBABILITIES: a list of the classes' probabilities; of one row just that list.
     SCORES: `score`, below "scores".
+    PROJECTIONS: `projection`, below "projections".
     COLUMNS: an output as one list over all rows: the probabilities of a classifier, or the prediction.
     """
 
@@ -23,4 +24,5 @@ class AnswerForm(StrEnum):
     PREDICTED_LABEL = "predicted-label"
     PROBABILITIES = "probabilities"
     SCORES = "scores"
+    PROJECTIONS = "projections"
     COLUMNS = "columns"

@@ -11,8 +11,8 @@ from modelyard.control.hosting.alarms.series import KEPT, MetricSeries
 from modelyard.control.hosting.records import ENDPOINT, HostedEndpoint, to_content
 from modelyard.errors import UnavailableError
 from modelyard.kit.clock import FakeClock
-from modelyard.kit.foreign_names import own_name
-from modelyard.types.serving.hosting import HostedVariant
+from modelyard.kit.foreign_names import container_name, own_name
+from modelyard.types.serving.hosting import Composition, CompositionMode, HostedVariant, ModelContainer
 
 ERRORS = Metric(namespace="App", name="Errors", dimensions=(("Stage", "live"),))
 P = "default"
@@ -95,8 +95,8 @@ def test_periods_without_values_count_as_the_alarm_says(alarms, missing, state):
     assert alarms.standing(P, alarm(missing=missing)).state is state
 
 
-def text(answered: int, failed: int, bad: int) -> str:
-    where = f'project="{P}",endpoint="{own_name("Churn")}",variant='
+def text(answered: int, failed: int, bad: int, endpoint: str = "Churn") -> str:
+    where = f'project="{P}",endpoint="{own_name(endpoint)}",variant='
     name = own_name("AllTraffic")
     return f"""# TYPE modelyard_inference_requests counter
 modelyard_inference_requests_total{{{where}"{name}"}} {answered}
@@ -137,3 +137,30 @@ def test_what_the_gateway_counts_becomes_the_metrics_of_endpoints(documents, ser
     assert total("ModelLatency") == pytest.approx(2000)
     figures.look()  # the gateway has begun anew
     assert total("Invocations") == 15
+
+
+@pytest.mark.parametrize(("mode", "asked"), [(CompositionMode.SERIAL, 4), (CompositionMode.DIRECT, 8)])
+def test_what_containers_are_asked_counts_for_their_endpoint(documents, series, clock, mode, asked):
+    variants = (HostedVariant(name="AllTraffic", model="Row"),)
+    containers = tuple(ModelContainer(image=name, hostname=name) for name in ("scaler", "booster"))
+    whole = HostedEndpoint(label="one", variants=variants, composition=Composition(mode=mode, containers=containers))
+    documents.create(ENDPOINT, P, "Row", to_content(whole))
+    parts = [container_name("Row", each.hostname) for each in containers]
+    for part in parts:
+        documents.create(ENDPOINT, P, part, to_content(HostedEndpoint(label="", variants=variants)))
+    texts = iter(["\n".join(text(count, 0, 0, endpoint=part) for part in parts) for count in (0, 4)])
+    figures = EndpointFigures(documents, series, lambda: next(texts), lambda *_: None)
+    for _ in range(2):
+        figures.look()
+    end = clock.now() + timedelta(minutes=1)
+
+    def value(endpoint: str, name: str, statistic: str) -> float:
+        dimensions = (("EndpointName", endpoint), ("VariantName", "AllTraffic"))
+        metric = Metric(namespace="AWS/SageMaker", name=name, dimensions=dimensions)
+        _, found = series.periods(P, metric, end - timedelta(minutes=2), end, 120)
+        return next(iter(found.values())).named(statistic)
+
+    assert value("Row", "Invocations", "Sum") == asked
+    assert value(parts[0], "Invocations", "Sum") == 4
+    both = value("Row", "ModelLatency", "Average") * asked
+    assert both == pytest.approx(sum(value(part, "ModelLatency", "Average") * 4 for part in parts))

@@ -3,7 +3,7 @@
 Source: Amazon SageMaker Developer Guide, "Metrics for monitoring with CloudWatch", endpoint invocation metrics.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,7 +13,8 @@ from modelyard.control.documents.service import DocumentService
 from modelyard.control.hosting.alarms.records import Metric, Statistics
 from modelyard.control.hosting.alarms.series import MetricSeries
 from modelyard.control.hosting.records import ENDPOINT, HostedEndpoint, of_content
-from modelyard.kit.foreign_names import own_name
+from modelyard.kit.foreign_names import container_name, is_part_of, own_name
+from modelyard.types.serving.hosting import Composition, CompositionMode
 
 NAMESPACE = "AWS/SageMaker"
 _NEW = ".new"  # what a variant's name ends with while it takes over
@@ -77,11 +78,17 @@ class EndpointFigures:
             return
         grown = {key: _grown(value, before.get(key, 0.0)) for key, value in counts.items()}
         for project in {key.project for key, value in grown.items() if value}:
-            for document in self._documents.every(ENDPOINT, project):
-                own = {key: value for key, value in grown.items() if key[:2] == (project, own_name(document.name))}
+            of_project = {key: value for key, value in grown.items() if key.project == project}
+            documents = list(self._documents.every(ENDPOINT, project))
+            for document in documents:
+                hosted = of_content(document.content, HostedEndpoint)
+                own = {key: value for key, value in of_project.items() if key.endpoint == own_name(document.name)}
                 if any(own.values()):
                     self._note_use(project, document.name)
-                for variant in of_content(document.content, HostedEndpoint).variants:
+                if hosted.composition is not None:
+                    parts = [each.name for each in documents if is_part_of(document.name, each.name)]
+                    own = _of_parts(document.name, hosted.composition, parts, of_project)
+                for variant in hosted.variants:
                     self._note(project, document.name, variant.name, own)
 
     def _note(self, project: str, endpoint: str, variant: str, grown: dict[Key, float]) -> None:
@@ -106,6 +113,18 @@ class EndpointFigures:
 
     def _add(self, project: str, metric: Metric, count: float) -> None:
         self._series.add(project, metric, Statistics(count, count, 1.0, 1.0), unit="Count")
+
+
+def _of_parts(
+    endpoint: str, composition: Composition, parts: Sequence[str], grown: Mapping[Key, float]
+) -> dict[Key, float]:
+    """What the parts of an endpoint have counted, as the endpoint's: a request to containers in a row counts once."""
+    names = {own_name(part) for part in parts}
+    found = {key: value for key, value in grown.items() if key.endpoint in names}
+    if composition.mode is not CompositionMode.SERIAL:
+        return found
+    last = own_name(container_name(endpoint, composition.containers[-1].hostname))
+    return {key: value for key, value in found.items() if key.what != "answered" or key.endpoint == last}
 
 
 def _counts(text: str) -> dict[Key, float]:

@@ -142,11 +142,11 @@ class InferenceService(Inference):
         if target is None or dialect is None:
             return True
         try:
-            holder = self.access.signer(self.access.claim(authorization).key_id)
-            project = project_of(holder, fields.get(PROJECT_HEADER)) if holder is not None else ""
+            holder = self.access.signer(self.access.claim(authorization, fields), fields)
+            project = project_of(holder, fields.get(PROJECT_HEADER))
         except ModelyardError:  # `admit` says what is wrong
             return False
-        if not project or self.fleet.has(project, target.endpoint):
+        if self.fleet.has(project, target.endpoint):
             return False
         return not self.fleet.is_ready(project, dialect.part(target, fields))  # until then control holds the request
 
@@ -186,7 +186,7 @@ class InferenceService(Inference):
         authorization = exchange.fields.get(b"authorization")
         if is_signed(authorization) and exchange.target is not None and exchange.target.operation in _SIGNED:
             assert authorization is not None  # noqa: S101 - it is signed
-            exchange.claim = self.access.claim(authorization)
+            exchange.claim = self.access.claim(authorization, exchange.fields)
         else:
             exchange.caller = self.access.authenticate(authorization)
 

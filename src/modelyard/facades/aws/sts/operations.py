@@ -7,6 +7,8 @@ from modelyard.types.foreign.access_keys import TemporaryKey
 
 _SESSION_SECONDS = 12 * 3600
 _ROLE_SECONDS = 3600
+_ASSUMED = "assumed-role/"
+"""Before role and session in the names of keys that AssumeRole gave."""
 
 
 class StsOperations:
@@ -17,11 +19,14 @@ class StsOperations:
 
     @operation("sts", "GetCallerIdentity", Action.READ)
     def get_caller_identity(self, call: Call, request: Request) -> Answer:  # noqa: ARG002 - it has no members
-        """The access key, as a user of the installation's account."""
+        """The access key as a user of the installation's account, or as the session of a role."""
+        role, _, session = call.principal.name.removeprefix(_ASSUMED).partition("/")
+        is_assumed = call.principal.name.startswith(_ASSUMED)
+        user = f"arn:aws:iam::{call.account_id}:user/{call.project}/{call.principal.name.replace(' ', '-')}"
         return {
-            "UserId": call.access_key,
+            "UserId": f"{_role_id(call)}:{session}" if is_assumed else call.access_key,
             "Account": call.account_id,
-            "Arn": f"arn:aws:iam::{call.account_id}:user/{call.project}/{call.principal.name.replace(' ', '-')}",
+            "Arn": _session_arn(call, role, session) if is_assumed else user,
         }
 
     @operation("sts", "GetSessionToken", Action.READ, partly="SerialNumber and TokenCode have no effect.")
@@ -33,13 +38,13 @@ class StsOperations:
     def assume_role(self, call: Call, request: Request) -> Answer:
         """A key for a while, under the session's name; never more than the caller may."""
         session = request["RoleSessionName"]
-        key = self._lend(call, session, request, _ROLE_SECONDS)
         role = request["RoleArn"].rpartition("/")[2]
+        key = self._lend(call, f"{_ASSUMED}{role}/{session}", request, _ROLE_SECONDS)
         return {
             "Credentials": _credentials(key),
             "AssumedRoleUser": {
-                "AssumedRoleId": f"AROA{call.account_id}:{session}",
-                "Arn": f"arn:aws:sts::{call.account_id}:assumed-role/{role}/{session}",
+                "AssumedRoleId": f"{_role_id(call)}:{session}",
+                "Arn": _session_arn(call, role, session),
             },
         }
 
@@ -48,6 +53,14 @@ class StsOperations:
         until = call.principal.expires_at
         wanted = float(request.get("DurationSeconds", seconds))
         return self._access_keys.lend(name, call.project, call.principal.role, wanted, until)
+
+
+def _role_id(call: Call) -> str:
+    return f"AROA{call.account_id}"
+
+
+def _session_arn(call: Call, role: str, session: str) -> str:
+    return f"arn:aws:sts::{call.account_id}:{_ASSUMED}{role}/{session}"
 
 
 def _credentials(key: TemporaryKey) -> Answer:

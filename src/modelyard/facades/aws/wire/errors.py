@@ -9,6 +9,7 @@ from modelyard.control.access_keys.errors import (
     SessionTokenExpiredError,
     SessionTokenInvalidError,
 )
+from modelyard.storage.keyset import CursorInvalidError
 
 
 class AwsError(Exception):
@@ -70,6 +71,8 @@ _XML_CODES = {
 
 def aws_error(error: errors.ModelyardError) -> AwsError:
     """One of our errors in AWS's words; its hint goes into the message, for clients show nothing else."""
+    if isinstance(error, CursorInvalidError):
+        return validation_error("Invalid NextToken: it is not one that this operation gave out for this request.")
     code, status = next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
     return AwsError(code, words(error), status=status)
 

@@ -7,6 +7,7 @@ from modelyard.control.documents.service import DocumentService
 from modelyard.control.hosting.asynchronous import AsyncInference, AsyncRequest
 from modelyard.control.hosting.service import HostingService
 from modelyard.facades.aws.sagemaker.hosting.endpoints import KIND
+from modelyard.facades.aws.sagemaker.hosting.listing import session_header
 from modelyard.facades.aws.wire.errors import AwsError
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
 from modelyard.kit.clock import Clock
@@ -52,7 +53,10 @@ class AsyncOperations:
             project=call.project,
             key_id=call.access_key,
             endpoint=request["EndpointName"],
-            headers={header: request[name] for name, header in _HEADERS.items() if name in request},
+            headers={
+                **{header: request[name] for name, header in _HEADERS.items() if name in request},
+                **session_header(call),
+            },
             input_uri=uri,
             output_uri=output,
             failure_uri=failure,

@@ -1,5 +1,6 @@
 """CreateEndpointConfig and its siblings, and what a configuration means for hosting."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from modelyard.control.documents.errors import DocumentExistsError
@@ -23,6 +24,7 @@ _SHOWN = (
     "EnableNetworkIsolation",
 )
 _REMOTE = "s3://"
+_MEMORY_STEP = 1024
 _ALONE = (
     "Modelyard serves a model of several containers, or in the mode MultiModel, as the only variant of its endpoint, "
     "on instances and without data capture."
@@ -49,10 +51,8 @@ class EndpointConfigOperations:
             raise validation_error("DestinationS3Uri of DataCaptureConfig must begin with s3://.")
         if "AsyncInferenceConfig" in request and "S3OutputPath" not in request["AsyncInferenceConfig"]["OutputConfig"]:
             raise validation_error("AsyncInferenceConfig needs an S3OutputPath in its OutputConfig.")
-        for variant in request["ProductionVariants"]:
-            if "ModelName" not in variant:
-                raise validation_error("Each variant needs a ModelName; inference components are not served here.")
-            model = variant["ModelName"]
+        _check_variants(request["ProductionVariants"])
+        for model in (variant["ModelName"] for variant in request["ProductionVariants"]):
             found(self._documents, MODEL, call, model, call.arn(f"model/{model.lower()}"))
         _check_composed(self._documents, call, request)
         try:
@@ -135,6 +135,32 @@ def capture_of(config: dict[str, Any]) -> DataCapture | None:
         csv_types=tuple(types.get("CsvContentTypes", _CSV_TYPES)),
         json_types=tuple(types.get("JsonContentTypes", _JSON_TYPES)),
     )
+
+
+def _check_variants(variants: Sequence[dict[str, Any]]) -> None:
+    """Nothing if the variants can be told apart, and each says what it serves and on what.
+
+    Raises:
+        AwsError: they cannot, or one does not.
+    """
+    names = [variant["VariantName"] for variant in variants]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise validation_error(f"Production variant names must be unique; {twice[0]} is there more than once.")
+    for variant in variants:
+        if "ModelName" not in variant:
+            raise validation_error("Each variant needs a ModelName; inference components are not served here.")
+        if ("ServerlessConfig" in variant) == ("InitialInstanceCount" in variant):
+            raise validation_error(
+                f"Variant {variant['VariantName']} needs either InitialInstanceCount and InstanceType, or a "
+                "ServerlessConfig."
+            )
+        serverless = variant.get("ServerlessConfig", {})
+        if serverless.get("MemorySizeInMB", _MEMORY_STEP) % _MEMORY_STEP:
+            raise validation_error("MemorySizeInMB of a ServerlessConfig must be 1024, 2048, 3072, 4096, 5120 or 6144.")
+        if serverless.get("ProvisionedConcurrency", 0) > serverless.get("MaxConcurrency", 0):
+            raise validation_error("ProvisionedConcurrency of a ServerlessConfig must not exceed its MaxConcurrency.")
+    if not any(variant.get("InitialVariantWeight", 1.0) for variant in variants):
+        raise validation_error("At least one variant needs an InitialVariantWeight above 0.")
 
 
 def _check_composed(documents: DocumentService, call: Call, config: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from modelyard.control.hosting.composed.chain import ContainerChain, Link, Passa
 from modelyard.control.hosting.composed.targets import LoadState, TargetModels, target_uri
 from modelyard.control.hosting.records import HostedEndpoint
 from modelyard.control.hosting.service import HostingService
+from modelyard.facades.aws.sagemaker.hosting.listing import session_header
 from modelyard.facades.aws.sagemaker.hosting.states import status_of
 from modelyard.facades.aws.wire.errors import AwsError
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
@@ -49,6 +50,7 @@ class InvocationOperations:
         else:
             links = tuple(_link(name, each) for each in _asked(composition, request))
         headers = {header: request[member] for member, header in _HEADERS.items() if member in request}
+        headers |= session_header(call)
         passage = self._chain.run(call.access_key, links, headers, request.get("Body") or b"")
         if composition.mode is CompositionMode.TARGETS and passage.answer.status in _NOT_THERE_YET:
             raise _loading(call, request["TargetModel"])

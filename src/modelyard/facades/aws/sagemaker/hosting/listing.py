@@ -1,5 +1,6 @@
 """What the lists of hosting have in common: names of AWS's members, and documents in pages."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from modelyard.control.documents.service import DocumentService
@@ -9,6 +10,12 @@ from modelyard.facades.aws.wire.operations import Call, Request
 from modelyard.types.foreign.documents import Document, DocumentFilter, DocumentOrder
 
 _DEFAULT_RESULTS = 10
+_NOUNS = {
+    "sagemaker-model": "model",
+    "sagemaker-endpoint-config": "endpoint configuration",
+    "sagemaker-endpoint": "endpoint",
+}
+"""What AWS's messages call the kinds of documents."""
 
 
 def echo(request: Request) -> dict[str, Any]:
@@ -17,8 +24,26 @@ def echo(request: Request) -> dict[str, Any]:
 
 
 def tags_of(request: Request) -> dict[str, str]:
-    """Its tags."""
-    return {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
+    """Its tags.
+
+    Raises:
+        AwsError: a key is there twice.
+    """
+    return checked_tags(request.get("Tags", ()))
+
+
+def checked_tags(tags: Iterable[dict[str, str]]) -> dict[str, str]:
+    """Tags by their keys.
+
+    Raises:
+        AwsError: a key is there twice.
+    """
+    found: dict[str, str] = {}
+    for tag in tags:
+        if tag["Key"] in found:
+            raise validation_error(f"The tag key '{tag['Key']}' is there twice; each key may be given once.")
+        found[tag["Key"]] = tag["Value"]
+    return found
 
 
 def page_of(documents: DocumentService, kind: str, call: Call, request: Request) -> Page[Document]:
@@ -36,6 +61,11 @@ def page_of(documents: DocumentService, kind: str, call: Call, request: Request)
     return documents.list(kind, call.project, page, chosen, order, descending=is_descending)
 
 
+def session_header(call: Call) -> dict[str, str]:
+    """What a request in the name of a temporary key needs besides its signature; the token is no secret."""
+    return {"x-amz-security-token": call.session_token} if call.session_token else {}
+
+
 def found(documents: DocumentService, kind: str, call: Call, name: str, arn: str) -> Document:
     """The document of this name.
 
@@ -44,11 +74,10 @@ def found(documents: DocumentService, kind: str, call: Call, name: str, arn: str
     """
     document = documents.find(kind, call.project, name)
     if document is None:
-        raise validation_error(f'Could not find {kind.removeprefix("sagemaker-").replace("-", " ")} "{arn}".')
+        raise validation_error(f'Could not find {_NOUNS[kind]} "{arn}".')
     return document
 
 
 def exists(kind: str, arn: str) -> AwsError:
     """The error for a name that is taken."""
-    what = kind.removeprefix("sagemaker-").replace("-", " ")
-    return validation_error(f'Cannot create already existing {what} "{arn}".')
+    return validation_error(f'Cannot create already existing {_NOUNS[kind]} "{arn}".')

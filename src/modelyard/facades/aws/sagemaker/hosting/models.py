@@ -3,6 +3,7 @@
 from modelyard.control.documents.errors import DocumentExistsError
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.hosting.service import HostingService
+from modelyard.facades.aws.iam.roles import check_passable
 from modelyard.facades.aws.sagemaker.hosting.containers import composition_of, containers_of
 from modelyard.facades.aws.sagemaker.hosting.listing import echo, exists, found, page_of, tags_of
 from modelyard.facades.aws.wire.errors import validation_error
@@ -35,6 +36,7 @@ class ModelOperations:
 
         Of several containers, or of many models, each endpoint registers what it is made of.
         """
+        check_passable(self._documents, call, request.get("ExecutionRoleArn"))
         name, containers, composition = request["ModelName"], containers_of(request), composition_of(request)
         if composition is None or composition.mode is not CompositionMode.TARGETS:
             for each in containers:

@@ -98,5 +98,6 @@ def _shown(variant: HostedVariant, own: Endpoint) -> dict[str, Any]:
     weight = variant.weight if served is None else served.weight
     shown: dict[str, Any] = {"VariantName": variant.name, "CurrentWeight": weight, "DesiredWeight": variant.weight}
     if variant.max_concurrency is None:
-        return {**shown, "CurrentInstanceCount": ready, "DesiredInstanceCount": variant.instances}
+        wanted = variant.instances if own.scaling is None or served is None else served.replicas
+        return {**shown, "CurrentInstanceCount": ready, "DesiredInstanceCount": wanted}
     return shown

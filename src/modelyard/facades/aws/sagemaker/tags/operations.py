@@ -1,6 +1,7 @@
 """AddTags, ListTags and DeleteTags: by the ARN of a thing whose document carries its tags."""
 
 from modelyard.control.documents.service import DocumentService
+from modelyard.facades.aws.sagemaker.hosting.listing import checked_tags
 from modelyard.facades.aws.wire.errors import validation_error
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
 from modelyard.types.access import Action
@@ -27,7 +28,7 @@ class TagOperations:
     def add_tags(self, call: Call, request: Request) -> Answer:
         """Add tags, or give them new values."""
         document = self._find(call, request["ResourceArn"])
-        tags = {each["Key"]: each["Value"] for each in request["Tags"]}
+        tags = checked_tags(request["Tags"])
         if len({**document.tags, **tags}) > _MOST_TAGS:
             raise validation_error(f"{request['ResourceArn']} would have more than {_MOST_TAGS} tags.")
         changed = self._documents.set_tags(document.kind, call.project, document.name, tags)

@@ -1,0 +1,1 @@
+"""Application Auto Scaling: how many instances the variants of endpoints have."""
