@@ -35,12 +35,12 @@ def signed(key: str) -> bytes:
 
 @provokes("access_key_unknown")
 def access_key_unknown(_: Stage) -> None:
-    Access().claim(signed("AKIAUNKNOWN"))
+    Access().claim(signed("AKIAUNKNOWN"), {})
 
 
 @provokes("signature_invalid")
 def signature_invalid(_: Stage) -> None:
-    Access().claim(b"AWS4-HMAC-SHA256 Credential=AKIA1")
+    Access().claim(b"AWS4-HMAC-SHA256 Credential=AKIA1", {})
 
 
 @provokes("control_unavailable")
