@@ -8,9 +8,16 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from modelyard.errors import InvalidInputError
 from modelyard.types.processes import EngineKind
 
 _SOCKET_PATH_LIMIT = 100  # a Unix socket path holds 107 bytes; leave room for the file name
+
+
+class StateDirectoryUnusableError(InvalidInputError):
+    """The folders of the state directory cannot be made."""
+
+    code = "state_directory_unusable"
 
 
 class Settings(BaseSettings):
@@ -238,7 +245,18 @@ class Home:
         return Path(tempfile.gettempdir()) / f"modelyard-{os.getuid()}-{digest}"
 
     def create(self) -> None:
-        """Make the folders, private to the user."""
+        """Make the folders, private to the user.
+
+        Raises:
+            StateDirectoryUnusableError: they cannot be made: they are another user's, or on a full or read-only disk.
+        """
         folders = (self.objects, self.spool, self.logs, self.cache, self.processes, self.sockets)
-        for folder in (self.root, *folders, self.demand, self.figures, self.rates, self.traffic):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            for folder in (self.root, *folders, self.demand, self.figures, self.rates, self.traffic):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateDirectoryUnusableError(
+                f"The state directory {self.root} cannot be used: {error.filename or self.root}: {error.strerror}",
+                hint="Choose another with --home or MODELYARD_HOME, or give it to this user: `modelyard doctor`.",
+                field="home",
+            ) from error

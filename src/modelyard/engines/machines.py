@@ -69,7 +69,9 @@ def find_gpus(
     if wanted == NO_GPUS:
         return []
     told = nvidia.cards() if cards is None and devices == _DEVICES else cards or ()
-    gpus = _told(devices, told) if told else _described(devices, driver) or _plain(devices)
+    gpus = _told(devices, told)
+    if not gpus and not any(card.is_divided for card in told):
+        gpus = _described(devices, driver) or _plain(devices)
     if gpus and devices == _DEVICES and not (devices / _UNIFIED_MEMORY).exists():
         nvidia.make_device_files()
     found = {gpu.id: gpu for gpu in gpus}
@@ -87,7 +89,7 @@ def find_gpus(
 
 def named_gpus(ids: Sequence[str]) -> list[Gpu]:
     """The accelerators that a cluster has handed out, by numbers or by uuids."""
-    known = find_gpus()
+    known = find_gpus() if ids else []  # it takes a second to ask the driver
     by_name = {name: gpu for gpu in known for name in (gpu.id, gpu.uuid)}
     return [by_name.get(name) or Gpu(id=name) for name in ids]
 

@@ -31,6 +31,7 @@ from modelyard.server.gateway import address_file, write_configs
 from modelyard.server.names import APPLICATIONS
 from modelyard.server.state.lock import platform_lock
 from modelyard.settings import Home, Settings
+from modelyard.storage.database import parse_url
 from modelyard.types.processes import EngineKind
 
 START_SECONDS = 180.0
@@ -79,6 +80,7 @@ class Supervisor:
             ListenRefusedError: the address is not loopback and there is neither TLS nor --insecure.
             ResourceBusyError: another platform runs in this state directory.
             PortTakenError: something else listens at the address.
+            DatabaseUrlInvalidError: the database can be none that the platform works on.
             EngineNotReadyError: the engine cannot run anything.
             StartFailedError: it did not become ready.
         """
@@ -93,6 +95,7 @@ class Supervisor:
             check_port(self._settings.host, self._settings.port)
             if self._has_gateway and self._settings.grpc_port > 0:
                 check_port(self._settings.host, self._settings.grpc_port, "grpc-port")
+            parse_url(self._settings.resolved_database_url)
             check_engine(self._settings)
             held = self._hold_ports()
             children = self._children()

@@ -3,14 +3,16 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.schema import CreateSchema
 
+from modelyard.errors import InvalidInputError, UnavailableError
 from modelyard.storage.migrate import upgrade_branch
 
 __all__ = ["Connection", "Database"]  # services pass connections on without importing SQLAlchemy
@@ -19,15 +21,30 @@ _WRITER_WAIT_SECONDS = 30.0
 _MIGRATION_LOCK = 0x6D6F6479  # any constant that every process of ours agrees on ("mody")
 
 
+class DatabaseUrlInvalidError(InvalidInputError):
+    """Not the URL of a database that the platform works on."""
+
+    code = "database_url_invalid"
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """The database does not answer, or does not let us in."""
+
+    code = "database_unavailable"
+
+
 class Database:
     """One database. Safe to use from any thread; connections are pooled.
 
     Args:
         url: `sqlite:///path` or `postgresql://user@host/name`.
+
+    Raises:
+        DatabaseUrlInvalidError: it is neither.
     """
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
+        parsed = parse_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
             Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +74,21 @@ class Database:
         """A consistent view for reading; whatever is written in it is rolled back."""
         with self._reader.connect() as connection:
             yield connection
+
+    def check(self) -> None:
+        """Nothing if it answers.
+
+        Raises:
+            DatabaseUnavailableError: it does not.
+        """
+        try:
+            with self.read() as connection:
+                connection.execute(text("SELECT 1"))
+        except OperationalError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            raise DatabaseUnavailableError(
+                f"The database does not answer: {reason}", hint="Start it, or look at MODELYARD_DATABASE_URL."
+            ) from error
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:
@@ -92,9 +124,30 @@ class Database:
         self.engine.dispose()
 
 
+def parse_url(url: str) -> URL:
+    """A database's URL.
+
+    Raises:
+        DatabaseUrlInvalidError: it is none, or that of a database that the platform does not work on.
+    """
+    with suppress(ArgumentError):
+        parsed = make_url(url)
+        if parsed.get_backend_name() in ("sqlite", "postgresql"):
+            return parsed
+    raise DatabaseUrlInvalidError(
+        f"The database's URL begins with '{url.partition(':')[0][:20]}', which is neither SQLite nor PostgreSQL",
+        hint="Set MODELYARD_DATABASE_URL to postgresql://user@host/name, or leave it out for SQLite.",
+        field="database_url",
+    )
+
+
 def database_file(url: str) -> Path | None:
-    """The file of a SQLite database; None for one on a server."""
-    parsed = make_url(url)
+    """The file of a SQLite database; None for one on a server.
+
+    Raises:
+        DatabaseUrlInvalidError: it is the URL of neither.
+    """
+    parsed = parse_url(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from pathlib import Path
 from unittest import mock
 
 import docker
@@ -157,6 +158,11 @@ def listen_refused(stage: Stage) -> None:
 @provokes("peer_missing")
 def peer_missing(stage: Stage) -> None:
     serve("jobs", Settings(home=stage.folder()))
+
+
+@provokes("state_directory_unusable")
+def state_directory_unusable(_stage: Stage) -> None:
+    Home(Path("/proc/modelyard")).create()
 
 
 @provokes("settings_invalid")

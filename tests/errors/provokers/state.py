@@ -15,14 +15,14 @@ from modelyard.storage.objects import open_objects
 from provokers.registration import provokes
 
 
-def _exported(folder: Path, revision: str | None = None) -> Path:
+def _exported(folder: Path, revision: str | None = None, *, to: Path | None = None) -> Path:
     """An archive of a new database, which says that it is of `revision`."""
     database = Database(f"sqlite:///{folder}/source.db")
     database.upgrade("jobs")
     with database.read() as connection:
         now = datetime(2026, 1, 1, tzinfo=UTC)
         source = Source(connection=connection, objects=None, home=Home(folder), release="0.1.0", now=now)
-        write_archive(folder / "state.tar", source)
+        write_archive(to or folder / "state.tar", source)
     database.close()
     if revision is not None:
         content = (folder / "state.tar").read_bytes()
@@ -36,6 +36,25 @@ def _import(folder: Path, archive: Path, *, is_empty: bool = True) -> None:
         if not is_empty:
             database.upgrade("jobs")
         load_archive(archive, Target(database=database, objects=open_objects("memory://"), home=Home(folder)))
+    finally:
+        database.close()
+
+
+@provokes("archive_unwritable")
+def archive_unwritable(stage: Stage) -> None:
+    _exported(stage.folder(), to=Path("/nowhere/state.tar"))
+
+
+@provokes("database_url_invalid")
+def database_url_invalid(_stage: Stage) -> None:
+    Database("mysql://host/name")
+
+
+@provokes("database_unavailable")
+def database_unavailable(_stage: Stage) -> None:
+    database = Database("postgresql://user@127.0.0.1:1/name")
+    try:
+        database.check()
     finally:
         database.close()
 

@@ -5,7 +5,8 @@ What it guarantees (tests/unit/control/autoscaling holds it to this):
 - never more nodes of a kind than it may have, and none is ended below what it must have;
 - a node comes only for a job that fits on no node that is there or on its way, and that its project may run;
 - all the nodes of a gang come, or none;
-- a node goes only after it has been idle for long enough, and not if a waiting job would take it.
+- a node goes only after it has been idle for long enough, and not if a waiting job would take it or a reservation
+  names it.
 """
 
 from collections import Counter
@@ -90,14 +91,18 @@ class _Room:
         self._hosts = {host.name: host for host in state.hosts}
         self._free = {host.name: host.room for host in state.hosts}
         self.count = Counter(node.kind for node in nodes)
-        self.taken: set[str] = set()
+        self.taken = {name for reserved in state.reservations for name in reserved.hosts}
         self.coming: list[Coming] = []
         for node in nodes:
             if not node.is_up and node.kind in by_name:
                 self._open(node.name, by_name[node.kind].host)
         self._held: dict[str, Amounts] = {}
+        begun = {each.id: each for each in state.reservations if each.starts_at <= state.now}
+        for reserved in begun.values():
+            for name in reserved.hosts:
+                self._take(name, reserved.need)
         for running in state.running:
-            for name in running.hosts:
+            for name in running.hosts if running.request.reservation not in begun else ():
                 self._take(name, running.request.need)
             self._charge(running.request, len(running.hosts))
 

@@ -97,8 +97,10 @@ class QueueService:
             _found(self._board.queues.get(connection, name), name)
             count = self._board.entries.count(connection, name)
             if name == DEFAULT_QUEUE or count:
-                what = "is where jobs go that name no queue" if name == DEFAULT_QUEUE else f"has {count} jobs"
-                raise QueueInUseError(f"Queue '{name}' {what}", hint="Hold it, and move or stop its jobs.")
+                is_default = name == DEFAULT_QUEUE
+                what = "is where jobs go that name no queue" if is_default else f"has {count} jobs"
+                hint = "It stays; `--hold` lets nothing in it start." if is_default else "Move or stop its jobs first."
+                raise QueueInUseError(f"Queue '{name}' {what}", hint=hint)
             self._board.queues.delete(connection, name)
 
     def hosts(self) -> Sequence[HostCapacity]:
@@ -165,7 +167,7 @@ class QueueService:
             choice = choose_hosts(state, reserved_of(reservation, suited), hosts)
             if choice.reason:
                 raise ReservationInvalidError(
-                    f"The capacity is not free in this window: {choice.reason}", hint="Choose another window, or less."
+                    f"The capacity cannot be reserved: {choice.reason}", hint="Choose another window, or less."
                 )
             members = choice.hosts if hosts > 1 else ()
             reservation = replace(reservation, host=choice.hosts[0], member_hosts=members)
@@ -220,7 +222,7 @@ def _suited(hosts: Sequence[HostCapacity], cpus: float, gpus: int) -> Sequence[H
     """The hosts that are large enough and take jobs; all if none is, so that the rule says what is missing."""
     if not hosts:
         raise ReservationInvalidError(
-            "There is no host whose capacity could be reserved", hint="`modelyard nodes list` shows those that live."
+            "There is no host whose capacity could be reserved", hint="`modelyard queues hosts` shows those that live."
         )
     return [host for host in hosts if host.cpus >= cpus and host.gpus >= gpus and host.jobs] or hosts
 

@@ -273,7 +273,7 @@ class SchedulingService:
         if entry is None or entry.project != project or entry.state is not EntryState.WAITING:
             raise JobNotWaitingError(
                 f"Job '{job}' does not wait in project '{project}'",
-                hint="It runs or has ended: `modelyard jobs show` says which. A running job can only be stopped.",
+                hint="It runs, has ended, or is not there: `modelyard jobs show ID`. What runs can only be stopped.",
             )
         return entry
 

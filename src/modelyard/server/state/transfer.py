@@ -67,6 +67,7 @@ def _at_rest(settings: Settings, *, is_there: bool) -> Iterator[Database]:
     with platform_lock(settings.layout, "Modelyard runs in this state directory"):
         database = Database(settings.resolved_database_url)
         try:
+            database.check()
             with database.read() as connection:
                 check_not_in_use(connection)
             yield database

@@ -25,6 +25,12 @@ class ArchiveDamagedError(InvalidInputError):
         super().__init__(message, hint="Nothing was imported. Make the archive again, or take an older one.")
 
 
+class ArchiveUnwritableError(InvalidInputError):
+    """The file cannot be made: its folder is missing or another user's, or the disk is full."""
+
+    code = "archive_unwritable"
+
+
 class StateTooNewError(InvalidInputError):
     """An archive or a database of a newer release, which this one does not understand."""
 

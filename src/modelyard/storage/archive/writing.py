@@ -18,7 +18,7 @@ from modelyard.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from modelyard.settings import Home
 from modelyard.storage.archive import layout, schema
 from modelyard.storage.archive.files import settle, state_files
-from modelyard.storage.archive.layout import CHUNK_BYTES, Header, TableTotal, Tally, Totals
+from modelyard.storage.archive.layout import CHUNK_BYTES, ArchiveUnwritableError, Header, TableTotal, Tally, Totals
 from modelyard.storage.archive.rows import write_rows
 from modelyard.storage.archive.tracking import TrackingTables, write_tracking
 from modelyard.storage.objects import ObjectStore
@@ -55,6 +55,7 @@ def write_archive(path: Path, source: Source, progress: Progress = lambda _done,
 
     Raises:
         AlreadyExistsError: there is such a file.
+        ArchiveUnwritableError: it cannot be made, or the disk is full.
         NotFoundError: the database holds no state.
         StateTooNewError: a newer release has made it.
         ModelyardError: see `TrackingTables.check`.
@@ -77,6 +78,11 @@ def write_archive(path: Path, source: Source, progress: Progress = lambda _done,
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise ArchiveUnwritableError(
+            f"'{path}' cannot be written: {error.strerror or error}",
+            hint="Name a file in a folder of yours, on a disk with room for the whole state.",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     return totals

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from modelyard.control.autoscaling.deciding import Changes, Kind, Standing, decide
 from modelyard.control.scheduling.rule.amounts import Amounts
-from modelyard.control.scheduling.rule.state import Host, QueueState, Request, Running, State
+from modelyard.control.scheduling.rule.state import Host, QueueState, Request, Reserved, Running, State
 from modelyard.types.compute.nodes import NodeTraits, NodeWish
 
 HEAD = Host(name="head", capacity=Amounts(2000, 8, 0, 4))
@@ -90,6 +90,21 @@ def test_a_node_that_was_idle_long_enough_goes_unless_a_job_would_take_it_or_it_
     assert decide(wanted, KINDS, nodes) == Changes()
     without_kind = decide(queue(hosts=hosts), [], nodes)
     assert [each.node for each in without_kind.going] == ["s1", "s2"], "their kind was deleted"
+
+
+def test_a_node_that_is_reserved_stays_however_idle_and_others_get_one_of_their_own():
+    hosts = (replace(SMALL.host, name="s1"),)
+    nodes = [Standing(name="s1", kind="small", is_up=True, idle_seconds=1000.0)]
+    window = Reserved(id="r", project="b", need=Amounts(2000, 8, 0, 4), hosts=("s1",), starts_at=5.0, ends_at=500.0)
+    booked = queue(request(), hosts=hosts, reservations=(window,))
+    assert coming(decide(booked, KINDS, nodes)) == ["small"]
+    assert decide(booked, KINDS, nodes).going == ()
+    own = Running(request=request("own", 2, project="b", reservation="r"), hosts=("s1",), started_at=6.0)
+    part = replace(window, need=Amounts(1000, 4, 0, 2))
+    inside = replace(booked, running=(replace(own, request=replace(own.request, need=part.need)),))
+    assert decide(replace(inside, reservations=(part,)), KINDS, nodes) == Changes(), "what runs inside counts once"
+    later = replace(booked, waiting=(), reservations=(replace(window, starts_at=400.0),))
+    assert decide(later, KINDS, nodes) == Changes(), "a job in it would find no host"
 
 
 def test_so_many_as_must_be_there_come_without_any_job():
