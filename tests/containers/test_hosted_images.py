@@ -1,13 +1,12 @@
 """An image with SageMaker's contract, hosted with boto3: CSV in, 415 on anything else, its model at /opt/ml/model."""
 
-import io
-import tarfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
 from modelyard.testing.services.containers import Podman, python_root
 
@@ -48,15 +47,6 @@ ThreadingHTTPServer(("127.0.0.1", 8080), Handler).serve_forever()
 """
 
 
-def archive(name: str, content: bytes) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tar:
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        tar.addfile(member, io.BytesIO(content))
-    return target.getvalue()
-
-
 @pytest.fixture(scope="module")
 def platform(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
     podman.load(IMAGE, python_root({"serve.py": SERVER}), 'ENTRYPOINT ["/usr/bin/python3", "/serve.py"]')
@@ -72,7 +62,7 @@ def test_an_image_is_hosted_as_it_is_on_sagemaker(platform: AwsPlatform):
     runtime: Any = platform.client("sagemaker-runtime")
     s3: Any = platform.client("s3")
     s3.create_bucket(Bucket="models")
-    s3.put_object(Bucket="models", Key="scorer/model.tar.gz", Body=archive("weights.txt", b"1 10 100"))
+    s3.put_object(Bucket="models", Key="scorer/model.tar.gz", Body=tar_gz({"weights.txt": b"1 10 100"}))
     container = {"Image": IMAGE, "ModelDataUrl": "s3://models/scorer/model.tar.gz"}
     sagemaker.create_model(ModelName="Scorer", PrimaryContainer=container)
     variant = {"VariantName": "AllTraffic", "ModelName": "Scorer", "InitialInstanceCount": 1}

@@ -1,8 +1,6 @@
 """Models and endpoints with boto3, as AWS's documentation calls them, on a model.tar.gz in a real S3."""
 
-import io
 import json
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +11,7 @@ import pytest
 import xgboost
 from botocore.exceptions import ClientError, WaiterError
 
+from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
 
 REGION_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
@@ -34,16 +33,6 @@ def transform_fn(model, body, content_type, accept):
 """
 WORDS = b'{"one": "1;", "two": "2;", "three": "3;"}'
 ROWS = np.array([[1, 1, 0, 0], [-1, -1, 0, 0], [0.5, -1, 2, 3]], np.float32)
-
-
-def archive(files: dict[str, bytes]) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return target.getvalue()
 
 
 def booster(flip: bool = False) -> xgboost.Booster:
@@ -100,10 +89,10 @@ def models(sagemaker: Any, store: Store) -> None:
     """`Churn` and `Flipped` by XGBoost, `words` by script handlers."""
     for name, flip in (("Churn", False), ("Flipped", True)):
         content = bytes(booster(flip).save_raw("ubj"))
-        url = store.put(f"{name}/model.tar.gz", archive({"xgboost-model": content}))
+        url = store.put(f"{name}/model.tar.gz", tar_gz({"xgboost-model": content}))
         container = {"Image": XGBOOST, "ModelDataUrl": url}
         sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
-    url = store.put("words/model.tar.gz", archive({"code/inference.py": SCRIPT.encode(), "words.json": WORDS}))
+    url = store.put("words/model.tar.gz", tar_gz({"code/inference.py": SCRIPT.encode(), "words.json": WORDS}))
     container = {"Image": SKLEARN, "ModelDataUrl": url, "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}}
     sagemaker.create_model(ModelName="words", PrimaryContainer=container, ExecutionRoleArn=ROLE)
 
@@ -281,7 +270,7 @@ def test_asynchronous_requests_leave_their_answers_and_failures_as_objects(
 
 
 def test_an_endpoint_whose_model_cannot_be_served_fails_with_the_reason(sagemaker: Any, store: Store):
-    url = store.put("bad/model.tar.gz", archive({"one": b"1", "two": b"2"}))
+    url = store.put("bad/model.tar.gz", tar_gz({"one": b"1", "two": b"2"}))
     sagemaker.create_model(ModelName="bad", PrimaryContainer={"Image": XGBOOST, "ModelDataUrl": url})
     sagemaker.create_endpoint_config(EndpointConfigName="bad", ProductionVariants=[variant("bad")])
     sagemaker.create_endpoint(EndpointName="bad", EndpointConfigName="bad")
