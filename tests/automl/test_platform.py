@@ -2,8 +2,6 @@
 
 import inspect
 import os
-import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +17,13 @@ from sklearn.datasets import load_wine
 from modelyard.errors import ModelyardError
 from modelyard.kit.files import sha256_file
 from modelyard.sdk.client import Client
+from modelyard.testing.docs.guide import Guide
 from modelyard.testing.programs import Program, kill, processes_of, until
 from modelyard.types.automl.reports import AutoMLReport
 from modelyard.types.jobs import JobStatus
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # more than all that they wait for
-GUIDE = Path(__file__).parents[2] / "docs" / "tutorials" / "automl.md"
+GUIDE = Guide("docs/tutorials/automl.md")
 BUDGET = 150
 
 
@@ -42,22 +41,8 @@ def test_the_commands_of_the_tutorial_run_and_the_program_makes_the_same_model(
     tmp_path: Path, platform: Program
 ) -> None:
     url = platform.ready()
-    environment = os.environ | {
-        "MODELYARD_HOME": str(platform.home),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    commands = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL))
-    done = subprocess.run(
-        ["sh", "-euc", commands.replace("--seconds 60", f"--seconds {BUDGET}")],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Registered progression:1" in done.stdout
+    said = GUIDE.follow(tmp_path, platform.home, seconds=500, instead={"--seconds 60": f"--seconds {BUDGET}"})
+    assert "Registered progression:1" in said
     with Client(url, platform.token) as client:
         version = client.models.get("progression:1")
         artifact = next(each for each in version.files if each.path == "model.onnx")

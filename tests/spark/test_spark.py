@@ -3,10 +3,6 @@
 Fetches Spark (half a gigabyte) and needs Java, so it is run by `make test-spark`.
 """
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +11,13 @@ import pytest
 
 from modelyard.sdk.client import Client
 from modelyard.sdk.errors import WaitFailedError
+from modelyard.testing.docs.guide import Guide
 from modelyard.testing.programs import Program
 from modelyard.types.processes import Resources
 
 # Whoever runs it first fetches Spark.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "train-with-spark.md"
+GUIDE = Guide("docs/how-to/train-with-spark.md")
 CONVERTED = (
     "classification.LogisticRegression(labelCol='benign', maxIter=20)",
     "classification.GBTClassifier(labelCol='benign', maxIter=3, seed=1)",
@@ -72,21 +69,7 @@ def client(platform: Program) -> Iterator[Client]:
 def test_a_pipeline_trains_is_registered_and_deployed_and_answers_as_spark_did(
     platform: Program, client: Client, tmp_path: Path
 ):
-    for name, text in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", GUIDE.read_text(), re.DOTALL):
-        (tmp_path / name).write_text(text)
-    tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = os.environ | {"MODELYARD_HOME": str(platform.home), "PATH": tools}
-    for block in re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL):
-        done = subprocess.run(
-            ["sh", "-ec", block],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=1800,
-            check=False,
-        )
-        assert done.returncode == 0, block + done.stdout + done.stderr
+    GUIDE.follow(tmp_path, platform.home, seconds=1800)
 
     (job,) = client.jobs.list(kind="script")
     assert job.result["model_version"] == "cells:1"

@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
+
+Found = TypeVar("Found")
 
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
@@ -122,13 +124,14 @@ def kill(home: Path, module: str) -> int:
     return pid
 
 
-def until(look: Callable[[], object], what: str, seconds: float = 120.0) -> None:
-    """Wait until `look()` is true."""
+def until(look: Callable[[], Found], what: str, seconds: float = 120.0) -> Found:
+    """Wait until `look()` is true, or there is something that it finds; what it found."""
     deadline = time.monotonic() + seconds
-    while not look():
+    while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:.0f} s: {what}")
         time.sleep(0.05)
+    return found
 
 
 def _clean_environment() -> dict[str, str]:

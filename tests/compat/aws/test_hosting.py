@@ -12,7 +12,7 @@ import pytest
 import xgboost
 from botocore.exceptions import ClientError, WaiterError
 
-from modelyard.testing.aws.archives import archive
+from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
 
 REGION_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
@@ -90,10 +90,10 @@ def models(sagemaker: Any, store: Store) -> None:
     """`Churn` and `Flipped` by XGBoost, `words` by script handlers."""
     for name, flip in (("Churn", False), ("Flipped", True)):
         content = bytes(booster(flip).save_raw("ubj"))
-        url = store.put(f"{name}/model.tar.gz", archive({"xgboost-model": content}))
+        url = store.put(f"{name}/model.tar.gz", tar_gz({"xgboost-model": content}))
         container = {"Image": XGBOOST, "ModelDataUrl": url}
         sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
-    url = store.put("words/model.tar.gz", archive({"code/inference.py": SCRIPT.encode(), "words.json": WORDS}))
+    url = store.put("words/model.tar.gz", tar_gz({"code/inference.py": SCRIPT.encode(), "words.json": WORDS}))
     container = {"Image": SKLEARN, "ModelDataUrl": url, "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}}
     sagemaker.create_model(ModelName="words", PrimaryContainer=container, ExecutionRoleArn=ROLE)
 
@@ -278,7 +278,7 @@ def test_a_model_of_data_that_is_not_there_is_refused(sagemaker: Any):
 
 
 def test_an_endpoint_whose_model_cannot_be_served_fails_with_the_reason(sagemaker: Any, store: Store):
-    url = store.put("bad/model.tar.gz", archive({"one": b"1", "two": b"2"}))
+    url = store.put("bad/model.tar.gz", tar_gz({"one": b"1", "two": b"2"}))
     sagemaker.create_model(ModelName="bad", PrimaryContainer={"Image": XGBOOST, "ModelDataUrl": url})
     sagemaker.create_endpoint_config(EndpointConfigName="bad", ProductionVariants=[variant("bad")])
     sagemaker.create_endpoint(EndpointName="bad", EndpointConfigName="bad")

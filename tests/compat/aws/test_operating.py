@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from modelyard.testing.aws.archives import archive
+from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -46,7 +46,7 @@ def endpoint(aws: Callable[..., Any], sagemaker: Any) -> str:
     """An endpoint of a script that says what it was asked."""
     s3 = aws("s3")
     s3.create_bucket(Bucket="echoes")
-    s3.put_object(Bucket="echoes", Key="model.tar.gz", Body=archive({"code/inference.py": SCRIPT}))
+    s3.put_object(Bucket="echoes", Key="model.tar.gz", Body=tar_gz({"code/inference.py": SCRIPT}))
     container = {
         "Image": IMAGE,
         "ModelDataUrl": "s3://echoes/model.tar.gz",

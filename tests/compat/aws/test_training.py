@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 
+from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
 
 S3_BUCKET = "course"
@@ -42,13 +43,8 @@ def script(s3: Any, sagemaker: Any) -> Callable[..., None]:
     """`script(name, text, **request)` starts a training job that runs a script."""
 
     def start(name: str, text: str, **request: Any) -> None:
-        content = io.BytesIO()
-        with tarfile.open(fileobj=content, mode="w:gz") as archive:
-            entry = tarfile.TarInfo("train.py")
-            entry.size = len(text.encode())
-            archive.addfile(entry, io.BytesIO(text.encode()))
         key = f"{name}/source/sourcedir.tar.gz"
-        s3.put_object(Bucket=S3_BUCKET, Key=key, Body=content.getvalue())
+        s3.put_object(Bucket=S3_BUCKET, Key=key, Body=tar_gz({"train.py": text.encode()}))
         source = {"sagemaker_program": "train.py", "sagemaker_submit_directory": f"s3://{S3_BUCKET}/{key}"}
         hyperparameters = source | request.pop("HyperParameters", {})
         specification = {"TrainingImage": SCRIPTS, "TrainingInputMode": "File"} | request.pop("Specification", {})

@@ -1,28 +1,26 @@
 """Rules, profiles and tuned scripts on a whole platform: the how-to's commands, and what they leave."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from modelyard.sdk.client import Client
+from modelyard.testing.docs.guide import Guide
 from modelyard.testing.programs import Program, until
 from modelyard.types.jobs import Job, JobKind, JobStatus
 from modelyard.types.processes import EndCause
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a minute; the rest is for a busy machine
-GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "debug-a-training.md"
+GUIDE = Guide("docs/how-to/debug-a-training.md")
 
 
 def test_the_commands_of_the_guide_find_stop_profile_and_tune(tmp_path: Path):
     platform = Program(tmp_path / "home", "modelyard.server.up")
     try:
         url = platform.start("--port", "0").ready()
-        said = follow_guide(platform, tmp_path)
+        said = GUIDE.follow(tmp_path, platform.home, seconds=840)
         with Client(url, platform.token) as client:
             tuned, profiled, stopped = newest_scripts(client)
             check_stopped(client, stopped, said)
@@ -31,24 +29,6 @@ def test_the_commands_of_the_guide_find_stop_profile_and_tune(tmp_path: Path):
         assert platform.stop() == 0
     finally:
         platform.end()
-
-
-def follow_guide(platform: Program, folder: Path) -> str:
-    for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", GUIDE.read_text(), re.DOTALL):
-        (folder / name).write_text(code)
-    commands = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL))
-    tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["sh", "-euc", commands],
-        cwd=folder,
-        env=os.environ | {"MODELYARD_HOME": str(platform.home), "PATH": tools},
-        capture_output=True,
-        text=True,
-        timeout=840,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def newest_scripts(client: Client) -> tuple[Job, Job, Job]:

@@ -3,21 +3,19 @@
 Kills of the control process are in tests/chaos/test_pipelines.py.
 """
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from modelyard.sdk.client import Client
+from modelyard.testing.docs.guide import Guide
 from modelyard.testing.programs import Program, until
 from modelyard.types.pipelines.runs import RunStatus
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # half a minute; the rest is for a busy machine
-TUTORIAL = Path(__file__).parents[3] / "docs" / "tutorials" / "a-pipeline.md"
+TUTORIAL = Guide("docs/tutorials/a-pipeline.md")
 
 
 def test_the_tutorial_runs_and_a_new_version_of_its_data_starts_a_run(
@@ -25,19 +23,8 @@ def test_the_tutorial_runs_and_a_new_version_of_its_data_starts_a_run(
 ) -> None:
     platform = programs(tmp_path / "home", "modelyard.server.up")
     url = platform.start("--port", "0").ready()
-    tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    commands = "\n".join(re.findall(r"```sh\n(.*?)```", TUTORIAL.read_text(), re.DOTALL))
-    done = subprocess.run(
-        ["sh", "-euc", commands],
-        cwd=tmp_path,
-        env=os.environ | {"MODELYARD_HOME": str(platform.home), "PATH": tools},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = re.sub(r"\s+", " ", done.stdout)
+    said = TUTORIAL.follow(tmp_path, platform.home, seconds=400)
+    told = re.sub(r"\s+", " ", said)
     assert "It ran because hyperparameter max_depth changed from 3 to 4." in told
     assert "tumours-linear:1 is served" in told
     with Client(url, platform.token) as client:

@@ -1,8 +1,5 @@
 """Processing jobs on a whole platform: the tutorial as it stands, all outputs or none, objects as inputs."""
 
-import os
-import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +11,11 @@ from modelyard.control.environments.interpreters import HERE, find_interpreter
 from modelyard.errors import NotFoundError
 from modelyard.sdk.client import Client
 from modelyard.sdk.errors import WaitFailedError
+from modelyard.testing.docs.guide import Guide
 from modelyard.testing.programs import Program
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute; the rest is for a busy machine
-TUTORIAL = Path(__file__).parents[3] / "docs" / "tutorials" / "data-into-a-model.md"
+TUTORIAL = Guide("docs/tutorials/data-into-a-model.md")
 HALVES = """
 import os
 from pathlib import Path
@@ -54,23 +52,7 @@ def client(platform: Program) -> Iterator[Client]:
 def test_the_tutorial_runs_as_it_stands_and_its_model_names_all_that_it_is_made_of(
     platform: Program, client: Client, tmp_path: Path
 ):
-    for name, text in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TUTORIAL.read_text(), re.DOTALL):
-        (tmp_path / name).write_text(text)
-    tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = os.environ | {"MODELYARD_HOME": str(platform.home), "PATH": tools}
-    said = ""
-    for block in re.findall(r"```sh\n(.*?)```", TUTORIAL.read_text(), re.DOTALL):
-        done = subprocess.run(
-            ["sh", "-ec", block],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, block + done.stdout + done.stderr
-        said += done.stdout
+    said = TUTORIAL.follow(tmp_path, platform.home, seconds=900)
     again, job = client.jobs.list(kind="processing")
     assert job.result == {"dataset/train": "wine-train:1", "dataset/test": "wine-test:1"}
     assert job.metrics == {"test_rows": 44, "train_rows": 134}

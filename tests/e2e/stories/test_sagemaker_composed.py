@@ -1,10 +1,7 @@
 """Multi-model endpoints and containers in a row with boto3, on a whole platform: the answers are XGBoost's own."""
 
-import io
 import json
-import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,13 +9,14 @@ import pytest
 import xgboost
 from botocore.exceptions import ClientError
 
+from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
+from modelyard.testing.programs import until
 
 ECR = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
 XGBOOST = f"{ECR}/sagemaker-xgboost:1.7-1"
 SKLEARN = f"{ECR}/sagemaker-scikit-learn:1.2-1-cpu-py3"
 BUCKET = "models"
-PATIENCE_SECONDS = 60
 MEANS, SCALES = [1.0, -2.0, 0.5, 3.0], [2.0, 0.5, 4.0, 1.5]
 ROWS = np.array([[1, 1, 0, 0], [-1, -1, 0, 0], [0.5, -1, 2, 3]], np.float32)
 SCALER = """
@@ -39,16 +37,6 @@ def transform_fn(model, body, content_type, accept):
 """
 
 
-def archive(files: dict[str, bytes]) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return target.getvalue()
-
-
 def booster(seed: int) -> xgboost.Booster:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(200, 4)).astype(np.float32)
@@ -57,7 +45,7 @@ def booster(seed: int) -> xgboost.Booster:
 
 
 def model_archive(seed: int) -> bytes:
-    return archive({"xgboost-model": bytes(booster(seed).save_raw("ubj"))})
+    return tar_gz({"xgboost-model": bytes(booster(seed).save_raw("ubj"))})
 
 
 def expected(seed: int, rows: Any = ROWS) -> Any:
@@ -112,14 +100,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(platform)
 
 
-def eventually(look: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    return found
-
-
 def test_every_object_below_a_prefix_is_a_model_of_a_multi_model_endpoint(world: World):
     world.put("many/one.tar.gz", model_archive(1))
     world.put("many/deep/two.tar.gz", model_archive(2))
@@ -133,7 +113,7 @@ def test_every_object_below_a_prefix_is_a_model_of_a_multi_model_endpoint(world:
 
     world.put("many/three.tar.gz", model_archive(3))
     assert world.ask("many", TargetModel="three.tar.gz") == expected(3), "a new object can be asked at once"
-    eventually(lambda: len(world.own_endpoints()) == 2)
+    until(lambda: len(world.own_endpoints()) == 2, "two models are loaded")
     assert world.ask("many", TargetModel="deep/two.tar.gz") == expected(2), "what had to go comes back"
 
     for target, code, words in (
@@ -153,12 +133,12 @@ def test_every_object_below_a_prefix_is_a_model_of_a_multi_model_endpoint(world:
     world.sagemaker.delete_endpoint(EndpointName="many")
     world.sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="many")
     assert world.refusal("many", TargetModel="one.tar.gz")["Error"]["Code"] == "ValidationError"
-    eventually(lambda: not world.own_endpoints())
+    until(lambda: not world.own_endpoints(), "nothing of it is left")
 
 
 def test_a_scaler_and_xgboost_in_a_row_answer_as_computed_by_hand(world: World):
     numbers = json.dumps({"means": MEANS, "scales": SCALES}).encode()
-    scaler = world.put("scaler.tar.gz", archive({"code/inference.py": SCALER.encode(), "scaler.json": numbers}))
+    scaler = world.put("scaler.tar.gz", tar_gz({"code/inference.py": SCALER.encode(), "scaler.json": numbers}))
     booster_url = world.put("booster.tar.gz", model_archive(7))
     environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv"}
     containers = [
@@ -185,4 +165,4 @@ def test_a_scaler_and_xgboost_in_a_row_answer_as_computed_by_hand(world: World):
     assert "Scaler, container-2" in world.refusal("Each")["Error"]["Message"]
     for name in ("Row", "Each"):
         world.sagemaker.delete_endpoint(EndpointName=name)
-    eventually(lambda: not world.own_endpoints())
+    until(lambda: not world.own_endpoints(), "nothing of it is left")

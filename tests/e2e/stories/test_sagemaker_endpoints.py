@@ -1,10 +1,7 @@
 """SageMaker endpoints with boto3 on a whole platform: down to zero and back, data capture, errors, alarms."""
 
-import io
 import json
-import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +15,12 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
+from modelyard.testing.programs import until
 
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 BUCKET = "models"
-PATIENCE_SECONDS = 60
 CALLERS = 90
 SCRIPT = """
 import time
@@ -37,16 +35,6 @@ def transform_fn(word, text, content_type, accept):
         raise ValueError("this body is bad")
     return word + ":" + text, "text/csv"
 """
-
-
-def archive(word: str) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tar:
-        for name, content in (("code/inference.py", SCRIPT.encode()), ("word.txt", word.encode())):
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return target.getvalue()
 
 
 class World:
@@ -64,7 +52,9 @@ class World:
         return f"s3://{BUCKET}/{key}"
 
     def container(self, word: str, **more: Any) -> dict[str, Any]:
-        url = self.put(f"{word}/model.tar.gz", archive(word))
+        url = self.put(
+            f"{word}/model.tar.gz", tar_gz({"code/inference.py": SCRIPT.encode(), "word.txt": word.encode()})
+        )
         return {"Image": SKLEARN, "ModelDataUrl": url, "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}, **more}
 
     def serve(self, name: str, **config: Any) -> None:
@@ -96,14 +86,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def eventually(look: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    return found
-
-
 def test_a_serverless_endpoint_goes_down_to_zero_and_comes_back_with_the_next_request(world: World):
     serverless = {"MemorySizeInMB": 1024, "MaxConcurrency": 2}
     variant = {"VariantName": "AllTraffic", "ModelName": "echo", "ServerlessConfig": serverless}
@@ -113,7 +95,7 @@ def test_a_serverless_endpoint_goes_down_to_zero_and_comes_back_with_the_next_re
     scaling = world.platform.rest("GET", path)["scaling"]
     assert scaling["minimum_replicas"] == 0
     world.platform.rest("PATCH", path, json={"scaling": {**scaling, "idle_seconds": 1}})
-    eventually(lambda: not world.platform.rest("GET", path)["replicas"])
+    until(lambda: not world.platform.rest("GET", path)["replicas"], "it rests")
     assert world.sagemaker.describe_endpoint(EndpointName="idle")["EndpointStatus"] == "InService"
     assert world.ask("idle", "2") == "echo:2"
 
@@ -127,8 +109,9 @@ def test_captures_lie_in_the_bucket_in_awss_form(world: World):
     }
     world.serve("captured", ProductionVariants=[instance("echo", "Main")], DataCaptureConfig=capture)
     assert world.ask("captured", "1,2", InferenceId="mine", CustomAttributes="trace=7") == "echo:1,2"
-    listed = eventually(
-        lambda: world.s3.list_objects_v2(Bucket=BUCKET, Prefix="captures/captured/Main/").get("Contents")
+    listed = until(
+        lambda: world.s3.list_objects_v2(Bucket=BUCKET, Prefix="captures/captured/Main/").get("Contents"),
+        "a capture is there",
     )
     line = json.loads(world.s3.get_object(Bucket=BUCKET, Key=listed[0]["Key"])["Body"].read())
     assert line["captureData"]["endpointInput"]["data"] == "1,2"
@@ -188,7 +171,7 @@ def test_an_alarm_sends_an_update_back_while_the_traffic_moves(world: World):
             "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "too-many-complaints"}]},
         },
     )
-    eventually(lambda: world.ask("shop", "1") == "other:1")
+    until(lambda: world.ask("shop", "1") == "other:1", "the new variant answers")
     assert world.sagemaker.describe_endpoint(EndpointName="shop")["EndpointStatus"] == "Updating"
     complaint = {"MetricName": "Complaints", "Dimensions": alarm["Dimensions"], "Value": 11.0, "Unit": "Count"}
     cloudwatch.put_metric_data(Namespace="Shop", MetricData=[complaint])
@@ -213,7 +196,7 @@ def test_metrics_of_endpoints_and_of_programs_are_read_as_cloudwatch_has_them(wo
         read = cloudwatch.get_metric_statistics(**asked, **span, Period=7200, Statistics=["Sum"])
         return sum(point["Sum"] for point in read["Datapoints"])
 
-    eventually(failures)
+    until(failures, "failures are counted")
     listed = cloudwatch.list_metrics(Namespace="AWS/SageMaker", Dimensions=dimensions[:1])["Metrics"]
     assert {"Invocations", "Invocation5XXErrors"} <= {each["MetricName"] for each in listed}
     put_by_query(world.platform, MetricName="Sold", Value="3")

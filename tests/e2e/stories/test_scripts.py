@@ -1,9 +1,5 @@
 """Jobs of people's own code on a whole platform: the how-to's commands, an environment of its own, a preemption."""
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +12,7 @@ from modelyard.errors import ConflictError, InvalidInputError, ModelyardError, P
 from modelyard.sdk.client import Client
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.settings import Home
+from modelyard.testing.docs.guide import Guide
 from modelyard.testing.programs import Program, until
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import JobStatus
@@ -68,7 +65,7 @@ else:
     total = int(peer.recv(8))
 modelyard.log_metric("sum", total)
 """
-GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "run-your-own-script.md"
+GUIDE = Guide("docs/how-to/run-your-own-script.md")
 
 
 @pytest.fixture(scope="module")
@@ -102,27 +99,13 @@ def client(platform: Program) -> Iterator[Client]:
         yield client
 
 
-def guide(folder: Path) -> Path:
-    """A folder with the files of the guide."""
-    for block in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", GUIDE.read_text(), re.DOTALL):
-        (folder / block[0]).write_text(block[1])
-    return folder
-
-
 def test_a_project_permits_code_first_and_then_the_commands_of_the_guide_run_as_they_stand(
     platform: Program, client: Client, tmp_path: Path
 ):
-    place = guide(tmp_path)
+    GUIDE.write_files(tmp_path)
     with pytest.raises(PermissionDeniedError, match="does not permit code"):
-        client.jobs.run(place / "train.py")
-
-    tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = os.environ | {"MODELYARD_HOME": str(platform.home), "PATH": tools}
-    for block in re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL):
-        done = subprocess.run(
-            ["sh", "-ec", block], cwd=place, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, block + done.stdout + done.stderr
+        client.jobs.run(tmp_path / "train.py")
+    GUIDE.follow(tmp_path, platform.home, seconds=1000)
 
     *_, first = client.jobs.list()
     version = client.models.get("houses")
@@ -135,7 +118,7 @@ def test_a_project_permits_code_first_and_then_the_commands_of_the_guide_run_as_
     assert [(point.name, point.step) for point in client.jobs.metrics(first.id)] == [("r2", 0), ("leaves", 0)]
     (answer,) = client.predict("houses", np.array([[4, 100]], np.float32))
     assert answer.value == pytest.approx(340, abs=30)
-    assert (place / "results" / "output" / "notes.txt").read_text() == "20 trees\n"
+    assert (tmp_path / "results" / "output" / "notes.txt").read_text() == "20 trees\n"
 
 
 def test_a_folder_runs_with_packages_of_its_own_and_its_model_is_kept_as_files(permitted: Client, tmp_path: Path):
@@ -173,7 +156,7 @@ def test_a_folder_runs_with_packages_of_its_own_and_its_model_is_kept_as_files(p
 def test_a_preempted_job_goes_on_from_its_checkpoint_and_does_no_step_twice_beyond_it(
     platform: Program, permitted: Client, tmp_path: Path
 ):
-    slow = (guide(tmp_path) / "count.py").read_text().replace("while step < 20", "while step < 200")
+    slow = GUIDE.files["count.py"].replace("while step < 20", "while step < 200")
     (tmp_path / "count.py").write_text(slow)
     (tmp_path / "quick.py").write_text("print('at once')")
     job = permitted.jobs.run(tmp_path / "count.py", placement=Placement(is_spot=True))

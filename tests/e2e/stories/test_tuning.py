@@ -1,9 +1,5 @@
 """Tuning on a whole platform: the how-to's commands, and a search whose control process is killed."""
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +7,12 @@ import pytest
 
 from modelyard.errors import ModelyardError
 from modelyard.sdk.client import Client
+from modelyard.testing.docs.guide import Guide
 from modelyard.testing.programs import Program, kill, until
 from modelyard.types.jobs import JobKind, JobStatus
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute or two; the rest is for a busy machine
-GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "tune-hyperparameters.md"
+GUIDE = Guide("docs/how-to/tune-hyperparameters.md")
 SPACE = {"regularisation": {"low": 0.001, "high": 100, "log": True}}
 
 
@@ -24,20 +21,8 @@ def test_the_commands_of_the_guide_run_and_a_search_outlives_its_control_process
 ) -> None:
     platform = programs(tmp_path / "home", "modelyard.server.up")
     url = platform.start("--port", "0").ready()
-    tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = os.environ | {"MODELYARD_HOME": str(platform.home), "PATH": tools}
-    commands = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL))
-    done = subprocess.run(
-        ["sh", "-euc", commands],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Registered cancer:1" in done.stdout
+    said = GUIDE.follow(tmp_path, platform.home, seconds=400)
+    assert "Registered cancer:1" in said
     with Client(url, platform.token) as client:
         tuning = client.tuning.start("linear-classification", "cancer", SPACE, target="target", max_trials=4)
         until(lambda: client.tuning.get(tuning.id).counts.get("RUNNING", 0) == 2, "two trials run")

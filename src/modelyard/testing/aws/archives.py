@@ -1,12 +1,12 @@
-"""A model.tar.gz, as programs put it into a bucket."""
+"""Archives, as SageMaker takes models and code."""
 
 import io
 import tarfile
 from collections.abc import Mapping
 
 
-def archive(files: Mapping[str, bytes]) -> bytes:
-    """The files by their names, as a tar file that is compressed with gzip."""
+def tar_gz(files: Mapping[str, bytes]) -> bytes:
+    """A model.tar.gz or sourcedir.tar.gz of these files."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz") as tar:
         for name, content in files.items():

@@ -1,0 +1,1 @@
+"""The documentation, read by somebody who does what it says."""
