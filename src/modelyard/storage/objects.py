@@ -234,8 +234,9 @@ def _translated(key: str) -> Iterator[None]:
             f"There is no object '{key}'", hint="If a record names it, restore the object store from a backup."
         ) from error
     except (BaseError, OSError) as error:
+        reason = str(error).partition("\n\nDebug source:")[0]  # obstore adds its own structure behind it
         raise UnavailableError(
-            f"The object store failed at '{key}': {error}", hint="See `modelyard doctor` for disk and S3 settings."
+            f"The object store failed at '{key}': {reason}", hint="See `modelyard doctor` for disk and S3 settings."
         ) from error
 
 

@@ -103,6 +103,13 @@ def test_the_time_limit_holds_and_what_is_there_by_then_adds_up(data):
         sampled(players, game, is_time_up=lambda: True)
 
 
+def test_a_number_is_shown_as_it_was_sent():
+    spec = TensorSpec(name="area", datatype=DataType.FP32, shape=(-1, 1))
+    row = {"area": np.array([[42.1]], np.float32)}
+    (player,) = find_players(Signature(inputs=(spec,), outputs=()), row)
+    assert player.value(row) == 42.1
+
+
 def test_images_are_cut_into_patches_and_texts_are_players_too():
     specs = (
         TensorSpec(name="image", datatype=DataType.FP32, shape=(-1, 28, 28, 3)),

@@ -256,7 +256,7 @@ def test_strange_names_from_the_platform_do_no_harm_in_a_table(run, platform):
 
 def modelyard(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "modelyard.cli.main", *arguments],
+        [sys.executable, "-m", "modelyard", *arguments],
         capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **environment},
     )  # fmt: skip
 
@@ -329,6 +329,14 @@ def test_scaling_by_itself_changes_only_what_was_said(run, platform):
     assert sent.json() == {
         "scaling": {"minimum_replicas": 0, "maximum_replicas": 3, "idle_seconds": 300.0, "p99_ms": 20.0}
     }
+
+
+def test_bounds_of_scaling_are_sent_as_they_were_given_so_that_the_platform_can_refuse_them(run, platform):
+    platform.prepare("GET", f"{ENDPOINTS}/digits", Answer(body=endpoint("digits")))
+    platform.prepare("PATCH", f"{ENDPOINTS}/digits", Answer(body=endpoint("digits")))
+    run("endpoints", "scale", "digits", "--min", "4", "--max", "1")
+    (sent,) = platform.sent("PATCH", f"{ENDPOINTS}/digits")
+    assert sent.json()["scaling"].items() >= {"minimum_replicas": 4, "maximum_replicas": 1}.items()
 
 
 @pytest.mark.parametrize(

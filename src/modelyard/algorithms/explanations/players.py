@@ -33,7 +33,10 @@ class Player:
         if chosen.size != 1:
             return None
         value: Any = chosen.reshape(-1)[0]
-        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, np.floating):
+            value = float(str(value))  # 42.1 as float32, which is 42.099998474121094 as a float, was sent as 42.1
+        elif isinstance(value, np.generic):
+            value = value.item()
         is_missing = value == "" or (isinstance(value, float) and not math.isfinite(value))
         return None if is_missing else value
 

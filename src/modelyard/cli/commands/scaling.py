@@ -63,7 +63,7 @@ def scale(
         scaling = replace(
             before,
             minimum_replicas=before.minimum_replicas if minimum is None else minimum,
-            maximum_replicas=max(maximum or before.maximum_replicas, minimum or 0),
+            maximum_replicas=maximum or max(before.maximum_replicas, minimum or 0),
             idle_seconds=before.idle_seconds if idle is None else idle / 1000,
             p99_ms=p99 or before.p99_ms,
         )

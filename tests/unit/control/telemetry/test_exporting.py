@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from modelyard.control.telemetry import exporting
 from modelyard.control.telemetry.exporting import OtlpExport
 from modelyard.control.telemetry.figures import ControlFigures
 from modelyard.runtimes.tensors import to_raw
@@ -135,7 +136,8 @@ def test_the_callers_trace_is_continued_as_far_as_it_is_sampled(collector, recei
     assert {(span.trace_id, span.parent_span_id) for span in parts} == {(span.trace_id, span.span_id) for span in whole}
 
 
-def test_without_a_collector_it_is_silent_and_bounded(capsys, caplog):
+def test_without_a_collector_it_is_silent_and_bounded(capsys, caplog, monkeypatch):
+    monkeypatch.setattr(exporting, "_TIMEOUT_SECONDS", 1)
     export = OtlpExport("http://127.0.0.1:9", {}, 1.0, [lambda: ""])
     export.inferences([record(number) for number in range(3000)])
     assert not export.export_metrics()

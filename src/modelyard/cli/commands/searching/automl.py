@@ -80,7 +80,8 @@ def run(
     if wait:
         job = options.wait_for(session, job.id)
     made = job.result.get("model_version", "")
-    text = f"Registered {made}  {pairs(job.result)}" if made else f"{job.id} {job.status}"
+    shown = {name: value for name, value in job.result.items() if "/" not in name and name != "model_version"}
+    text = f"Registered {made}  {pairs(shown)}" if made else f"{job.id} {job.status}"
     session.out.done(job, text)
 
 
