@@ -197,13 +197,16 @@ def test_a_bucket_that_is_to_be_encrypted_goes_on_taking_objects(s3):
     assert s3.get_object(Bucket="sealed", Key="a")["Body"].read() == b"secret"
 
 
-def test_buckets_are_made_once_and_listed_by_prefix_in_pages(s3):
+def test_buckets_are_made_once_and_listed_by_prefix_in_pages(aws, s3):
     for name in ("paged-a", "paged-b", "paged-c"):
         s3.create_bucket(Bucket=name)
     with pytest.raises(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket="paged-a")
     pages = list(s3.get_paginator("list_buckets").paginate(Prefix="paged-", PaginationConfig={"PageSize": 2}))
     assert [[each["Name"] for each in page["Buckets"]] for page in pages] == [["paged-a", "paged-b"], ["paged-c"]]
+    here = {"LocationConstraint": "eu-west-1"}
+    aws("s3", region_name="eu-west-1").create_bucket(Bucket="paged-d", CreateBucketConfiguration=here)
+    assert s3.get_bucket_location(Bucket="paged-d")["LocationConstraint"] == "eu-west-1"
     with pytest.raises(ClientError) as refused:
         s3.get_object(Bucket="nobody-has-this", Key="a")
     assert refused.value.response["Error"]["Message"] == "The specified bucket does not exist"

@@ -125,7 +125,7 @@ def test_the_image_classification_of_a_course_trains_until_its_waiter_returns(s3
     assert measured > 0.9
 
 
-def test_xgboost_of_any_account_trains_on_csv_and_shows_its_history(s3, sagemaker):
+def test_xgboost_of_any_account_and_size_trains_on_csv_and_shows_its_history(s3, sagemaker):
     features, labels = load_breast_cancer(return_X_y=True)
     content = io.BytesIO()
     np.savetxt(content, np.column_stack([labels, features]), delimiter=",")
@@ -140,7 +140,7 @@ def test_xgboost_of_any_account_trains_on_csv_and_shows_its_history(s3, sagemake
         HyperParameters={"objective": "binary:logistic", "num_round": "10"},
         InputDataConfig=[channel("train", "cancer/train.csv", "text/csv")],
         OutputDataConfig={"S3OutputPath": f"s3://{S3_BUCKET}/output/"},
-        ResourceConfig={"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 5},
+        ResourceConfig={"InstanceCount": 2, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 5},
         StoppingCondition={"MaxRuntimeInSeconds": 86400},
         Tags=[{"Key": "team", "Value": "health"}],
     )
@@ -216,6 +216,11 @@ def test_jobs_are_listed_by_name_and_status_in_pages(sagemaker):
     )
     names = [each["TrainingJobName"] for page in pages for each in page["TrainingJobSummaries"]]
     assert names == ["cancer", "digits", "fails", "long", "waits"]
+    pages = sagemaker.get_paginator("list_training_jobs").paginate(
+        SortBy="Status", SortOrder="Ascending", PaginationConfig={"PageSize": 2}
+    )
+    statuses = [each["TrainingJobStatus"] for page in pages for each in page["TrainingJobSummaries"]]
+    assert statuses == ["Completed", "Completed", "Failed", "Stopped", "Stopped"]
     failed = sagemaker.list_training_jobs(StatusEquals="Failed")["TrainingJobSummaries"]
     assert [each["TrainingJobName"] for each in failed] == ["fails"]
     sagemaker.delete_training_job(TrainingJobName="fails")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from modelyard.algorithms.errors import ChannelInvalidError, HyperparameterInvalidError
 
-_LEARNT_FROM = ("train", "training")
+_OF_JUMPSTART = ("lightgbm", "catboost")
+"""Algorithms whose channel to learn from may be called `training`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class BuiltInJob:
         Raises:
             ChannelInvalidError: there is no channel of that name.
         """
-        if not any(self.has(name) for name in _LEARNT_FROM):
+        of_jumpstart = self.algorithm.startswith(_OF_JUMPSTART) and self.has("training")
+        if not self.has("train") and not of_jumpstart:
             named = ", ".join(sorted(self.content_types)) or "none"
             raise ChannelInvalidError(
                 "Missing required channel: train",

@@ -45,14 +45,19 @@ class BucketService:
                 f"Project '{project}' has no bucket '{bucket}'", hint="Create it, or use one that `list_buckets` shows."
             )
 
-    def claim(self, bucket: str, project: str) -> None:
-        """Make a bucket the project's.
+    def region(self, bucket: str) -> str:
+        """The region that its maker has named; empty: there is no such bucket, or none was named."""
+        found = self._documents.find(_KIND, "", bucket)
+        return "" if found is None else str(found.content.get("region", ""))
+
+    def claim(self, bucket: str, project: str, region: str = "") -> None:
+        """Make a bucket the project's; of the region it is only remembered.
 
         Raises:
             BucketTakenError: it belongs to a project already.
         """
         try:
-            self._documents.create(_KIND, "", bucket, {"project": project})
+            self._documents.create(_KIND, "", bucket, {"project": project, "region": region})
         except DocumentExistsError:
             raise BucketTakenError(f"There is a bucket '{bucket}' already", hint="Choose another name.") from None
 

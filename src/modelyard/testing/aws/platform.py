@@ -69,12 +69,11 @@ class AwsPlatform:
         id_and_secret = key or self.key
         made = boto3.session.Session().client(
             service,
-            region_name=REGION,
             aws_access_key_id=id_and_secret[0],
             aws_secret_access_key=id_and_secret[1],
             aws_session_token=id_and_secret[2] if len(id_and_secret) > 2 else None,  # noqa: PLR2004
             config=own.merge(config) if config else own,
-            **{"endpoint_url": self.url, **options},
+            **{"endpoint_url": self.url, "region_name": REGION, **options},
         )
         check_answers(made)
         return made

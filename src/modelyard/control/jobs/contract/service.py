@@ -110,13 +110,8 @@ class ContractJobService:
         has_script = bool(wanted.hyperparameters.get(_SCRIPT) or wanted.entry_point)
         program = program_of(wanted.image, has_script=has_script)
         if program.algorithm:
-            if wanted.hosts > 1:
-                raise ContractInvalidError(
-                    f"The built-in algorithm {program.algorithm} runs on one host",
-                    hint="Set InstanceCount to 1.",
-                    field="hosts",
-                )
-            return replace(wanted, algorithm=program.algorithm)
+            # Several hosts would each learn a part of the data; one learns all of it, which is what they come to.
+            return replace(wanted, algorithm=program.algorithm, hosts=1)
         check_permitted(self._registry, project)
         has_pipes = any(channel.mode is InputMode.PIPE for channel in wanted.channels)
         if has_pipes and (wanted.hosts > 1 or not program.is_script):

@@ -19,7 +19,7 @@ from modelyard.facades.aws.s3 import chunks, policies
 from modelyard.facades.aws.s3.bodies import begun, without_key_service
 from modelyard.facades.aws.s3.chunks import SignedChunks
 from modelyard.facades.aws.s3.forms import Form, read_form
-from modelyard.facades.aws.s3.listing import listed
+from modelyard.facades.aws.s3.listing import listed, location_answer
 from modelyard.facades.aws.s3.passing import StoreAnswer, check_done, not_done
 from modelyard.facades.aws.s3.resigning import resigned, unframed
 from modelyard.facades.aws.wire.answers import WireAnswer
@@ -115,8 +115,9 @@ class S3Application:
         addressed = replace(request, raw_path=request.path_style)
         target = Target.of(addressed)
         principal, secret = await run_in_threadpool(self._admit, request, signature, target)
-        if not target.bucket:
-            return await run_in_threadpool(self._list_buckets, request, principal, request_id)
+        known = await run_in_threadpool(self._known, request, target, principal, request_id)
+        if known is not None:
+            return known
         if not self._store.host:
             check_done(_name_of(addressed), target.method, target.key)
         location = await run_in_threadpool(self._store.ready)
@@ -132,7 +133,7 @@ class S3Application:
         outgoing = self._signed(scope, addressed, location)
         seen = StoreAnswer(send, is_named=True)
         if target.makes_bucket:
-            await run_in_threadpool(self._claim, target.bucket, principal)
+            await run_in_threadpool(self._claim, target.bucket, principal, signature.region)
         await self._store.relay(outgoing, incoming, seen)
         is_gone = target.removes_bucket and seen.status in _OK
         if is_gone or (target.makes_bucket and seen.status not in _OK):
@@ -201,15 +202,23 @@ class S3Application:
         if owner != project:
             raise AwsError("AccessDenied", f"The bucket '{bucket}' is not of the project '{project}'.", status=403)
 
-    def _claim(self, bucket: str, principal: Principal) -> None:
+    def _claim(self, bucket: str, principal: Principal, region: str) -> None:
         project = principal.project or ""
         try:
-            self._buckets.claim(bucket, project)
+            self._buckets.claim(bucket, project, region)
         except BucketTakenError as error:
             if self._buckets.owner(bucket) != project:
                 raise AwsError("BucketAlreadyExists", f"{error.message}. {error.hint}", status=409) from None
             told = "Your previous request to create the named bucket succeeded and you already own it."
             raise AwsError("BucketAlreadyOwnedByYou", told, status=409) from None
+
+    def _known(self, request: WireRequest, target: Target, principal: Principal, request_id: str) -> WireAnswer | None:
+        """The answer to what is known without the store."""
+        if not target.bucket:
+            return self._list_buckets(request, principal, request_id)
+        if target.method == "GET" and not target.key and "location" in request.query:
+            return location_answer(self._buckets.region(target.bucket), request_id)
+        return None
 
     def _list_buckets(self, request: WireRequest, principal: Principal, request_id: str) -> WireAnswer:
         bound = bind("s3", request)

@@ -1,12 +1,16 @@
-"""ListBuckets: the buckets of a project by name, in pages where somebody asks for pages."""
+"""ListBuckets, in pages where somebody asks for pages, and GetBucketLocation: what is known of buckets here."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from xml.sax.saxutils import escape
 
+from modelyard.facades.aws.wire.answers import WireAnswer
 from modelyard.facades.aws.wire.errors import AwsError
 from modelyard.types.foreign.documents import Document
 
 _MOST = 10_000
+_FIRST_REGION = "us-east-1"
+"""Its buckets have no location, for they are older than locations."""
 
 
 def listed(buckets: Sequence[Document], query: Mapping[str, str]) -> dict[str, Any]:
@@ -30,3 +34,11 @@ def listed(buckets: Sequence[Document], query: Mapping[str, str]) -> dict[str, A
     if len(page) < len(found):
         answer["ContinuationToken"] = page[-1].name
     return answer | ({"Prefix": prefix} if prefix else {})
+
+
+def location_answer(region: str, request_id: str) -> WireAnswer:
+    """GetBucketLocation's answer, whose root holds the value itself."""
+    said = "" if region == _FIRST_REGION else escape(region)
+    body = f'<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{said}</LocationConstraint>'
+    headers = {"Content-Type": "application/xml", "x-amz-request-id": request_id}
+    return WireAnswer(200, headers, body.encode())

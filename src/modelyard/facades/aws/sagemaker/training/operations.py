@@ -20,6 +20,7 @@ from modelyard.types.jobs import Job
 KIND = "training-job"
 _SAGEMAKER = "sagemaker"
 _DEFAULT_RESULTS = 10
+_MOST_AT_ONCE = 100
 _UPDATED = ("ProfilerConfig", "ProfilerRuleConfigurations", "RemoteDebugConfig")
 _ACCEPTING = timedelta(minutes=1)
 _ORDERS = {"Name": DocumentOrder.NAME, "CreationTime": DocumentOrder.CREATED, "Status": DocumentOrder.CREATED}
@@ -83,26 +84,12 @@ class TrainingJobOperations:
 
     @operation(_SAGEMAKER, "ListTrainingJobs", Action.READ)
     def list_training_jobs(self, call: Call, request: Request) -> Answer:
-        """Jobs of the project, in pages; sorted by their status they stand as they were created."""
+        """Jobs of the project, in pages."""
         limit, cursor = request.get("MaxResults", _DEFAULT_RESULTS), request.get("NextToken")
-        wanted = request.get("StatusEquals")
-        found: list[Answer] = []
-        while True:
-            page = self._documents.list(
-                KIND,
-                call.project,
-                PageQuery.decode(limit - len(found), cursor),
-                _filter(request),
-                _ORDERS[request.get("SortBy", "CreationTime")],
-                descending=request.get("SortOrder", "Descending") == "Descending",
-            )
-            for document in page.items:
-                job = self._job(call, document)
-                if job is not None and wanted in (None, status_of(job)):
-                    found.append(summary(job, document, _arn(call, document)))
-            cursor = page.next_cursor
-            if cursor is None or len(found) >= limit:
-                return {"TrainingJobSummaries": found, "NextToken": cursor}
+        if request.get("SortBy") == "Status":
+            return self._by_status(call, request, PageQuery.decode(limit, cursor))
+        found, cursor = self._listed(call, request, limit, cursor)
+        return {"TrainingJobSummaries": found, "NextToken": cursor}
 
     @operation(_SAGEMAKER, "StopTrainingJob", Action.WRITE)
     def stop_training_job(self, call: Call, request: Request) -> Answer:
@@ -146,6 +133,43 @@ class TrainingJobOperations:
         self._documents.delete(KIND, call.project, document.name)
         return {}
 
+    def _listed(self, call: Call, request: Request, limit: int, cursor: str | None) -> tuple[list[Answer], str | None]:
+        """Up to `limit` jobs that the request asks for, and the cursor behind them if there are more."""
+        wanted = request.get("StatusEquals")
+        found: list[Answer] = []
+        while True:
+            page = self._documents.list(
+                KIND,
+                call.project,
+                PageQuery.decode(limit - len(found), cursor),
+                _filter(request),
+                _ORDERS[request.get("SortBy", "CreationTime")],
+                descending=_is_descending(request),
+            )
+            for document in page.items:
+                job = self._job(call, document)
+                if job is not None and wanted in (None, status_of(job)):
+                    found.append(summary(job, document, _arn(call, document)))
+            cursor = page.next_cursor
+            if cursor is None or len(found) >= limit:
+                return found, cursor
+
+    def _by_status(self, call: Call, request: Request, query: PageQuery) -> Answer:
+        """The statuses are not in the table of documents, so all jobs are looked at and a page is cut out."""
+        found, cursor = self._listed(call, request, _MOST_AT_ONCE, None)
+        while cursor is not None:
+            more, cursor = self._listed(call, request, _MOST_AT_ONCE, cursor)
+            found += more
+        found.sort(key=lambda each: str(each["TrainingJobStatus"]), reverse=_is_descending(request))
+        start = query.after[0] if query.after else 0
+        if not isinstance(start, int):
+            raise validation_error("The NextToken is of a list that is sorted otherwise.")
+        end = start + query.limit
+        return {
+            "TrainingJobSummaries": found[start:end],
+            "NextToken": PageQuery.encode([end]) if end < len(found) else None,
+        }
+
     def _find(self, call: Call, name: str) -> tuple[Document, Job]:
         document = self._documents.find(KIND, call.project, name)
         job = self._job(call, document) if document is not None else None
@@ -169,6 +193,10 @@ def _arn(call: Call, document: Document) -> str:
 
 def _tags(given: Iterable[dict[str, str]]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in given}
+
+
+def _is_descending(request: Request) -> bool:
+    return bool(request.get("SortOrder", "Descending") == "Descending")
 
 
 def _filter(request: dict[str, Any]) -> DocumentFilter:
