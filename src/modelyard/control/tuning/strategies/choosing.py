@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from modelyard.control.tuning.strategies import grid
+from modelyard.control.tuning.strategies import grid, population
 from modelyard.types.signatures import Scalar
 from modelyard.types.tuning.jobs import Trial
 from modelyard.types.tuning.searches import Search, Strategy
@@ -18,6 +18,8 @@ def choose(search: Search, trials: Sequence[Trial], number: int) -> dict[str, Sc
     """
     if search.strategy is Strategy.GRID:
         return grid.point(search.space, number)
+    if search.strategy is Strategy.PBT and (descent := population.descend(search, trials, number)) is not None:
+        return descent[0]
     if search.strategy is Strategy.CMA_ES:
         from modelyard.control.tuning.strategies.evolution import evolve  # noqa: PLC0415 - imports a library
 
@@ -28,7 +30,20 @@ def choose(search: Search, trials: Sequence[Trial], number: int) -> dict[str, Sc
 
 
 def trial_count(search: Search) -> int:
-    """How many trials there will be: a grid may have fewer than were allowed."""
+    """How many trials there will be: a grid may have fewer than were allowed, a population has whole generations."""
     if search.strategy is Strategy.GRID:
         return min(search.max_trials, grid.size(search.space))
+    if search.strategy is Strategy.PBT:
+        return population.generations(search) * search.population
     return search.max_trials
+
+
+def parent_of(search: Search, trials: Sequence[Trial], number: int) -> int | None:
+    """The trial whose checkpoint trial `number` goes on from."""
+    descent = population.descend(search, trials, number) if search.strategy is Strategy.PBT else None
+    return None if descent is None else descent[1]
+
+
+def is_ready(search: Search, trials: Sequence[Trial]) -> bool:
+    """Whether the trial after these may begin: a generation waits for the one before it."""
+    return search.strategy is not Strategy.PBT or population.is_ready(search, trials)
