@@ -22,7 +22,9 @@ from modelyard.control.clients.http_jobs import HttpJobsClient
 from modelyard.control.environments.api import router as environments_router
 from modelyard.control.environments.building import EnvironmentBuilder
 from modelyard.control.environments.errors import EnvironmentBuildFailedError
+from modelyard.control.environments.locks import Locks
 from modelyard.control.environments.repository import EnvironmentRepository
+from modelyard.control.environments.schemas import EnvironmentCreate
 from modelyard.control.environments.service import EnvironmentService
 from modelyard.control.jobs.api import router as jobs_router
 from modelyard.control.jobs.automl.api import router as automl_router
@@ -66,6 +68,7 @@ from modelyard.types.datasets import Column, ColumnKind, DatasetFormat, DatasetS
 from modelyard.types.debugging.rules import Finding, RuleAction
 from modelyard.types.jobs import SLICE_BOUND, DatasetRef, JobRecipe, JobStatus, MetricPoint
 from modelyard.types.models import ArtifactFormat
+from modelyard.types.processes import SandboxLevel
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 from modelyard.types.tuning.searches import Range, TuningRules
 
@@ -97,6 +100,9 @@ class NoProcesses:
     """An engine in which nothing runs."""
 
     has_nodes = False
+
+    def sandbox_level(self):
+        return SandboxLevel.BUBBLEWRAP
 
     def state(self, process_id):
         raise ProcessNotFoundError(process_id)
@@ -219,8 +225,9 @@ def batches(service, references):
 
 
 @pytest.fixture(scope="module")
-def searches(service, database):
-    return AutoMLService(service, OneDataset(), database, JobRepository())
+def searches(service, database, environments):
+    locks = Locks(open_objects("memory://"))
+    return AutoMLService(service, OneDataset(), database, JobRepository(), environments, locks, NoProcesses())
 
 
 @pytest.fixture(scope="module")
@@ -352,12 +359,22 @@ def test_an_automl_job_is_accepted_pinned_and_given_time_to_keep_its_budget(clie
         ({"target": None}, "target_not_found", "target"),
         ({"data": {"dataset": "nobody"}}, "not_found", None),
         ({"budget_seconds": 1}, "invalid_input", "budget_seconds"),
+        ({"autogluon": "autogluon"}, "automl_invalid", "autogluon"),
+        ({"autogluon": "nobody"}, "environment_not_found", "name"),
+        ({"autogluon": "x", "task": "text-classification"}, "automl_invalid", "autogluon"),
     ],
 )
 def test_an_automl_job_that_cannot_be_is_refused_with_the_field(client, change, code, field):
     body = {"data": {"dataset": "words"}, "target": "rooms", "model": "m"} | change
     told = client.post(AUTOML, json=body).json()
     assert (told["code"], told.get("field")) == (code, field)
+
+
+def test_an_automl_job_is_pinned_to_the_packages_of_the_environment_that_it_names(client, environments):
+    environments.build(EnvironmentCreate(name="compared", requirements="autogluon.tabular"), "root")
+    body = {"data": {"dataset": "words"}, "target": "rooms", "model": "m", "autogluon": "compared"}
+    job = client.post(AUTOML, json=body).json()
+    assert job["recipe"]["automl"]["autogluon"] == hashlib.sha256(LOCK.encode()).hexdigest()
 
 
 def test_a_training_job_is_accepted_with_its_defaults_filled_in(client):

@@ -69,6 +69,13 @@ HYPERPARAMETERS = (
         maximum=1e6,
         description="Pull of leaf values to zero.",
     ),
+    Hyperparameter(
+        name="schedule",
+        type=HyperparameterType.STRING,
+        default="",
+        description='Changes on the way: [{"from": 100, "learning_rate": 0.05}] lowers the rate from round 100 on. All '
+        "of the above but the rounds may change.",
+    ),
 )
 
 

@@ -50,6 +50,7 @@ class JobFile:
         threads: cores that the job may use.
         batch: for batch jobs only.
         checkpoints: folder that outlives the job's process, for jobs that can go on where another attempt was.
+        autogluon: interpreter of an environment with AutoGluon, for AutoML jobs.
     """
 
     recipe: JobRecipe
@@ -58,6 +59,7 @@ class JobFile:
     threads: int = 1
     batch: BatchFiles | None = None
     checkpoints: Path | None = None
+    autogluon: Path | None = None
 
     def to_json(self) -> bytes:
         """The content of `job.json`."""

@@ -13,6 +13,7 @@ from modelyard.types.processes import EndCause, Resources, SandboxLevel
 from modelyard.types.scripting.conditions import Conditions
 from modelyard.types.scripting.recipes import ScriptRecipe
 from modelyard.types.signatures import Scalar
+from modelyard.types.tuning.generations import Generation
 
 
 class JobKind(StrEnum):
@@ -128,6 +129,7 @@ class JobRecipe:
         script: for script and processing jobs only.
         contract: for training jobs of the container contract only.
         automl: for AutoML jobs only.
+        generation: for trials of a population only.
     """
 
     algorithm: str
@@ -141,6 +143,7 @@ class JobRecipe:
     script: ScriptRecipe | None = None
     contract: ContractRecipe | None = None
     automl: AutoMLRecipe | None = None
+    generation: Generation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ import httpx
 from stage import Stage
 
 from modelyard.cli.commands.searching.searches import start_algorithm
+from modelyard.control.tuning.service import TuningService
+from modelyard.types.tuning.jobs import Trial, TrialStatus
 from provokers.jobs import TABLE
 from provokers.registration import provokes
 
@@ -59,3 +61,12 @@ def trial_not_found(stage: Stage) -> httpx.Response:
 @provokes("trial_unfinished")
 def trial_unfinished(stage: Stage) -> httpx.Response:
     return register(stage, 0)
+
+
+@provokes("trial_files_gone")
+def trial_files_gone(_stage: Stage) -> None:
+    parts = {name: mock.MagicMock() for name in ("database", "repository", "creations", "jobs", "scripts", "clock")}
+    trial = Trial(number=0, status=TrialStatus.COMPLETED, hyperparameters={}, job="job-1", has_files=False)
+    parts["repository"].trials.return_value = [trial]
+    parts["repository"].find.return_value.search.kept_trials = 5
+    TuningService(**parts).register("default", "tuning-1", 0, "m", created_by="me")

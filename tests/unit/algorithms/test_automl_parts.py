@@ -18,7 +18,9 @@ from modelyard.algorithms.automl.searchers import make_searcher
 from modelyard.algorithms.automl.spaces import start, table_spaces
 from modelyard.algorithms.automl.tasks.base import deal
 from modelyard.algorithms.automl.tasks.catalog import open_subject
+from modelyard.algorithms.automl.winning import varied
 from modelyard.types.automl.recipes import AutoMLRecipe, AutoMLTask, CandidateSource
+from modelyard.types.automl.reports import Candidate, CandidateStatus
 
 
 def leaky(rows=1500):
@@ -96,6 +98,16 @@ def test_together_two_that_err_differently_beat_each_alone(workshop):
     assert max(found.scores) < 1e-3
 
 
+def test_the_best_of_every_algorithm_may_be_in_an_ensemble():
+    def candidate(number: int, algorithm: str) -> Candidate:
+        status = CandidateStatus.COMPLETED
+        return Candidate(number=number, algorithm=algorithm, hyperparameters={}, source="start", status=status)
+
+    ranked = [*(candidate(number, "trees") for number in range(9)), candidate(9, "linear"), candidate(10, "linear")]
+    assert [each.number for each in varied(ranked)] == [*range(7), 9]
+    assert varied(ranked[:3]) == ranked[:3]
+
+
 def test_work_in_a_child_gives_its_result_its_error_or_is_ended_in_time():
     assert run_in_child(lambda: 6 * 7, 30).value == 42
     assert run_in_child(lambda: 1 / 0, 30).message == "ZeroDivisionError: division by zero"
@@ -108,7 +120,7 @@ def test_a_budget_counts_the_process_and_what_was_spent_before():
     now = [100.0]
     budget = Budget(60, spent_before=20, clock=lambda: now[0], age=5)
     now[0] += 10
-    assert (budget.spent, budget.left) == (35, 25)
+    assert (budget.spent, budget.left) == (35, 25 - 0.15 * 5), "its end takes a part of what its start took"
     assert process_age_seconds() > 0
 
 

@@ -1,5 +1,6 @@
 """A training that was killed and begun again ends with the same bundle, byte for byte, as one that was not."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelyard.algorithms import run
+from modelyard.algorithms import hyperparameters, run
+from modelyard.algorithms.boosted_trees import BoostedTreesRegression
 from modelyard.algorithms.checkpoints import Checkpoint, Checkpoints, Progress
+from modelyard.algorithms.errors import HyperparameterInvalidError
 from modelyard.algorithms.jobfile import JOB_FILE, JobFile, JobResult
+from modelyard.algorithms.tables.boosted.schedule import read_schedule
 from modelyard.kit.files import sha256_file
 from modelyard.testing.programs import until
 
@@ -114,3 +118,45 @@ def test_without_a_folder_nothing_is_kept():
     checkpoint = Checkpoints(None).of({}, np.arange(3))
     checkpoint.save(Progress(values={}, arrays={}))
     assert (checkpoint.load(), checkpoint.is_due()) == (None, False)
+
+
+@pytest.mark.parametrize("patience", [0, 10])
+def test_trees_go_on_with_other_hyperparameters_from_what_a_shorter_training_left(
+    workshop, rows: str, runs, patience: int
+):
+    channel = workshop.csv(rows)
+    first = {"from": 0, "learning_rate": 0.2}
+    second = {"from": 30, "learning_rate": 0.05, "max_depth": 3, "subsample": 0.8}
+
+    def training(name: str, rounds: int, *stages: dict[str, float], kept: Path) -> Path:
+        given = {"rounds": rounds, "early_stopping_rounds": patience, "schedule": json.dumps(stages)}
+        folder = workshop.write(
+            "boosted-trees-classification", {"train": channel}, name=name, hyperparameters=given, target="word"
+        )
+        kept.mkdir(exist_ok=True)
+        file = JobFile.read(folder / JOB_FILE)
+        (folder / JOB_FILE).write_bytes(replace(file, checkpoints=kept).to_json())
+        return folder
+
+    kept = workshop.folder / "kept"
+    runs(training("generation-0", 30, first, kept=kept))
+    child = training("generation-1", 60, first, second, kept=kept)
+    rounds = [step for step in runs(child) if step > 0]
+    whole = training("whole", 60, first, second, kept=workshop.folder / "empty")
+    runs(whole)
+    assert min(rounds) == 31, "it began anew"
+    assert sha256_file(child / "output" / "model.onnx") == sha256_file(whole / "output" / "model.onnx")
+    if patience == 0:
+        plain = training("plain", 60, first, kept=workshop.folder / "other")
+        runs(plain)
+        assert sha256_file(plain / "output" / "model.onnx") != sha256_file(whole / "output" / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["nonsense", '[{"from": 10, "rounds": 3}]', '[{"learning_rate": 0.1}]', '[{"from": 9}, {"from": 4}]'],
+)
+def test_a_schedule_that_makes_no_sense_is_refused(schedule: str):
+    given = hyperparameters.complete(BoostedTreesRegression.description, {"schedule": schedule})
+    with pytest.raises(HyperparameterInvalidError):
+        read_schedule(given)

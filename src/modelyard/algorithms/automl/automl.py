@@ -10,7 +10,7 @@ from modelyard.algorithms.automl.judging.feasibility import estimate, on_half, t
 from modelyard.algorithms.automl.judging.folds import CrossValidation, Tried
 from modelyard.algorithms.automl.judging.objectives import find_objective
 from modelyard.algorithms.automl.programs import write_program
-from modelyard.algorithms.automl.search import Search
+from modelyard.algorithms.automl.search import Search, told
 from modelyard.algorithms.automl.searchers import chosen_source
 from modelyard.algorithms.automl.tasks.catalog import open_subject
 from modelyard.algorithms.automl.winning import ENSEMBLE, Winners
@@ -19,13 +19,14 @@ from modelyard.algorithms.jobfile import JobFile
 from modelyard.kit.files import write_atomic
 from modelyard.types.automl.recipes import AutoMLRecipe
 from modelyard.types.automl.reports import AutoMLReport, Candidate, Outlook
+from modelyard.types.models import Task
 
 PROGRAM = "train.py"
 
 _MOST_CANDIDATES = 5000
 _ATTEMPTS = 3
 """So many of the best are thought of where the time is too short for the better ones."""
-_GRACE_SHARE = 0.06
+_GRACE_SHARE = 0.05
 """Of the budget: so much later than planned may the winner be ready before the fallback takes its place."""
 
 Figures = dict[str, float | str]
@@ -62,7 +63,7 @@ class _Work:
         subject = open_subject(job.channels["train"], job.recipe.target, recipe)
         objective, source = find_objective(recipe.objective, subject), chosen_source(recipe.source)
         self._judges = CrossValidation(subject=subject, fold=subject.deal(seed), objective=objective)
-        known = [each for each in self._report.candidates if each.source != ENSEMBLE]
+        known = [each for each in self._report.candidates if each.source != ENSEMBLE and each.is_deployable]
         if known:
             context.log(f"{len(known)} candidates were tried before; {self._budget.left:.0f} s are left")
         self._search = Search(self._judges, source, seed, context, known)
@@ -89,8 +90,35 @@ class _Work:
         if self._search.completed:
             self._winners.make_fallback(self._search.completed[0], self._budget.left / 2)
         most = self._recipe.max_candidates or _MOST_CANDIDATES
-        self._search.run(self._budget, lambda: self._winners.reserve(self._search.completed), most, self._keep)
+        share = self._autogluon_seconds()
+
+        def reserve() -> float:
+            return share + self._winners.reserve(self._search.completed)
+
+        self._search.run(self._budget, reserve, most, self._keep)
+        if share:
+            self._try_autogluon(share)
         return self._finish()
+
+    def _autogluon_seconds(self) -> float:
+        if self._judges.subject.task not in (Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION):
+            return 0.0
+        from modelyard.algorithms.automl.foreign.autogluon import wanted_seconds  # noqa: PLC0415 - for tables only
+
+        left = self._budget.left - self._winners.reserve(self._search.completed)
+        return wanted_seconds(self._job.autogluon, left, self._context)
+
+    def _try_autogluon(self, share: float) -> None:
+        """Compare AutoGluon with what was found."""
+        seconds = min(share, self._budget.left - self._winners.reserve(self._search.completed))
+        if self._job.autogluon is None or seconds <= 0:
+            return
+        from modelyard.algorithms.automl.foreign.autogluon import try_autogluon  # noqa: PLC0415
+
+        number = len(self._report.candidates)
+        candidate = try_autogluon(self._job.autogluon, self._judges, number, seconds, self._context)
+        self._context.log(f"candidate {number}: {told(candidate, self._judges.objective.name)}")
+        self._note(candidates=(*self._report.candidates, candidate))
 
     def _profile(self) -> None:
         found = self._judges.subject.profile(self._job.recipe.seed)
@@ -169,13 +197,13 @@ class _Work:
         held_out = {name: value for name, value in figures.items() if "/" not in name}
         self._note(winner=winner.number, holdout=held_out, script=script)
         self._context.log(f"the winner is candidate {winner.number}, {winner.algorithm}")
-        told: Figures = {
+        figures_told: Figures = {
             "winner": winner.algorithm,
             "candidates": float(len(self._report.candidates)),
             "seconds": round(self._budget.spent, 2),
             f"cross_validated/{self._judges.objective.name}": winner.score or 0.0,
         }
-        return {**figures, **told}
+        return {**figures, **figures_told}
 
     def _note(self, **changes: Any) -> None:
         """Save what is known, with the time that it took."""

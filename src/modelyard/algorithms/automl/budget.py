@@ -5,9 +5,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+_END_SHARE = 0.15
+"""The end of this process (its report, its exit) takes about so much of what its start took, on any machine."""
+
 
 class Budget:
-    """Counts from the start of this process: what its imports took is time too.
+    """Counts from the start of this process, to its end: what its imports took is time too.
 
     Args:
         seconds: that there are.
@@ -21,7 +24,9 @@ class Budget:
     ) -> None:
         self.seconds = seconds
         self._clock = clock
-        self._begun_at = clock() - spent_before - (process_age_seconds() if age is None else age)
+        age = process_age_seconds() if age is None else age
+        self._end_seconds = _END_SHARE * age
+        self._begun_at = clock() - spent_before - age
 
     @property
     def spent(self) -> float:
@@ -30,8 +35,8 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """Seconds until it is over; below 0 when it is."""
-        return self.seconds - self.spent
+        """Seconds until this process has to come to its end; below 0 when that is due."""
+        return self.seconds - self._end_seconds - self.spent
 
 
 def process_age_seconds() -> float:

@@ -102,7 +102,7 @@ class Search:
         given = self._complete(proposal)
         outcome = self.judge(proposal, self._judges, seconds, bar)
         candidate = _candidate(proposal, given, outcome, self._judges.folds)
-        self._context.log(f"candidate {candidate.number}: {_words(candidate, self._judges.objective.name)}")
+        self._context.log(f"candidate {candidate.number}: {told(candidate, self._judges.objective.name)}")
         return candidate, outcome.value
 
     def judge(
@@ -187,7 +187,8 @@ def _candidate(proposal: Proposal, given: dict[str, Scalar], outcome: Outcome[Tr
     )
 
 
-def _words(candidate: Candidate, objective: str) -> str:
+def told(candidate: Candidate, objective: str) -> str:
+    """A candidate in a line of the log."""
     if candidate.score is None:
         return f"{candidate.algorithm} {candidate.status.value}: {candidate.message}"
     return (

@@ -79,7 +79,7 @@ class Winners:
 
     def ensemble(self, completed: Sequence[Candidate], number: int) -> Candidate | None:
         """The best together, if that is better than the best alone."""
-        best = self.best_first(completed)[:_MOST_BLENDED]
+        best = varied(self.best_first(completed))
         if len(best) < 2 or not self._judges.subject.ensemble:  # noqa: PLR2004 - one is none
             return None
         answers = [self._checkpoint.answers(each.number) for each in best]
@@ -164,6 +164,15 @@ class Winners:
     def best_first(self, completed: Sequence[Candidate]) -> list[Candidate]:
         """By their scores."""
         return sorted(completed, key=lambda each: self._judges.objective.loss(each.score or 0.0))
+
+
+def varied(ranked: Sequence[Candidate]) -> list[Candidate]:
+    """Some of the best, best first, the best of each algorithm among them: who errs alike helps each other little."""
+    of_each: dict[str, Candidate] = {}
+    for each in ranked:
+        of_each.setdefault(each.algorithm, each)
+    wanted = [*dict.fromkeys(each.number for each in [*of_each.values(), *ranked])][:_MOST_BLENDED]
+    return [each for each in ranked if each.number in wanted]
 
 
 def _own(candidate: Candidate) -> dict[str, Scalar]:

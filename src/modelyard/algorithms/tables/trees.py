@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.graph import Graph
 from modelyard.algorithms.preparation.two_classes import with_first_class
-from modelyard.algorithms.tables.boosting import Boosting
+from modelyard.algorithms.tables.boosted.rounds import Boosting
+from modelyard.algorithms.tables.boosted.schedule import read_schedule
 from modelyard.algorithms.tables.encoding import Features
 from modelyard.algorithms.tables.models import Learner, Problem
 from modelyard.types.signatures import Scalar
@@ -58,27 +59,31 @@ def boosted_trees(given: Mapping[str, Scalar]) -> Learner:
 def fit_trees(problem: Problem, given: Mapping[str, Scalar], context: TrainingContext) -> Trees:
     """Train, with early stopping if there are validation rows."""
     metric = {0: "rmse", _BINARY: "logloss"}.get(problem.classes, "mlogloss")
-    parameters: dict[str, Any] = {
+    stages = read_schedule(given)
+    fixed: dict[str, Any] = {
         "objective": {0: "reg:squarederror", _BINARY: "binary:logistic"}.get(problem.classes, "multi:softprob"),
         "eval_metric": metric,
-        "eta": given["learning_rate"],
-        "max_depth": given["max_depth"],
-        "min_child_weight": given["min_child_weight"],
-        "subsample": given["subsample"],
-        "colsample_bytree": given["colsample_bytree"],
-        "lambda": given["reg_lambda"],
         "tree_method": "hist",
         "nthread": context.threads,
         "seed": context.seed,
         "verbosity": 0,
     }
     if problem.classes > _BINARY:
-        parameters["num_class"] = problem.classes
-    boosting = Boosting(parameters, problem, int(given["early_stopping_rounds"]), context)
+        fixed["num_class"] = problem.classes
+    plan = {each.start: {**fixed, **_named(each.given)} for each in stages}
+    boosting = Boosting(
+        plan, problem, int(given["early_stopping_rounds"]), context, is_to_go_on=bool(given["schedule"])
+    )
     booster = boosting.run(int(given["rounds"]))
     context.log(f"{booster.num_boosted_rounds()} rounds of trees")
     outputs = problem.classes if problem.classes > _BINARY else 1
     return Trees(booster=booster, outputs=outputs, is_binary=problem.classes == _BINARY)
+
+
+def _named(given: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """By XGBoost's names."""
+    theirs = {"learning_rate": "eta", "reg_lambda": "lambda"}
+    return {theirs.get(name, name): value for name, value in given.items()}
 
 
 def rounds_of(model: object) -> dict[str, Scalar]:

@@ -1,7 +1,8 @@
 """Environments that need no more than their name: the frameworks in the versions that this installation has.
 
-TensorFlow and Spark are never part of an installation: their versions are the package index's to say. Torch is offered
-where it is installed only, in just that build: what an index has under its bare name may bring gigabytes for GPUs.
+TensorFlow, AutoGluon and Spark are never part of an installation: their versions are the package index's to say. Torch
+is offered where it is installed only, in just that build: what an index has under its bare name may bring gigabytes for
+GPUs.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +15,8 @@ _FRAMEWORKS = {
 }
 _FROM_INDEX = {
     "tensorflow": "numpy\ntensorflow-cpu\n",
+    # Of the models that it can fit those that bring no packages for GPUs.
+    "autogluon": "autogluon.tabular[lightgbm,xgboost]\n",
     # pandas as far as PySpark supports it; the others turn its models into ONNX.
     "spark": "pyspark>=4\nnumpy\npandas<3\npyarrow\nonnxmltools\nonnxruntime\n",
 }

@@ -258,7 +258,7 @@ class JobService:
                 with suppress(InvalidStateError):  # it has ended meanwhile
                     self.stop(project, job.id)
 
-    def add_result(self, job: Job, told: Mapping[str, str]) -> Job:
+    def add_result(self, job: Job, told: Mapping[str, str | float]) -> Job:
         """Say of a job that has ended what was made of it since."""
         with self._database.transaction() as connection:
             known = self._repository.find(connection, job.id) or job

@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Mapping
 
 from modelyard.algorithms import hyperparameters
+from modelyard.control.tuning import populations
 from modelyard.control.tuning.errors import TuningInvalidError
 from modelyard.kit.metric_names import falls
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter, HyperparameterType
@@ -58,6 +59,7 @@ def check(search: Search, description: AlgorithmDescription) -> None:
         TuningInvalidError: what does not fit, and what would.
     """
     check_search(search)
+    populations.check_algorithm(search, description)
     figures = (*description.metrics, SECONDS)
     named = [each.metric for each in search.objectives] + [each.metric for each in search.constraints]
     for metric in named:
@@ -105,6 +107,7 @@ def check_search(search: Search) -> None:
 
 
 def _check_strategy(search: Search) -> None:
+    populations.check_population(search)
     numbers = [name for name, each in search.space.items() if not each.values]
     if search.strategy is Strategy.GRID:
         for name in numbers:

@@ -21,6 +21,12 @@ class TrialNotFoundError(NotFoundError):
     code = "trial_not_found"
 
 
+class TrialFilesGoneError(InvalidStateError):
+    """A script's model can be registered only while the files of its trial are kept."""
+
+    code = "trial_files_gone"
+
+
 class TrialUnfinishedError(InvalidStateError):
     """Only the hyper-parameters of a completed trial can be trained and registered."""
 

@@ -9,19 +9,21 @@ from fnmatch import fnmatchcase
 
 from modelyard.control.jobs.errors import JobNotFoundError
 from modelyard.control.jobs.service import JobService
+from modelyard.control.jobs.trials.service import TrialLeavings
 from modelyard.control.rest.pages import MAXIMUM_LIMIT, PageQuery
 from modelyard.control.tuning.checking import SECONDS
+from modelyard.control.tuning.recipes import trial_recipe
 from modelyard.control.tuning.repository import TuningRepository
 from modelyard.control.tuning.service import TuningService
-from modelyard.control.tuning.strategies import ranking, stopping
-from modelyard.control.tuning.strategies.choosing import choose, trial_count
+from modelyard.control.tuning.strategies import population, ranking, stopping
+from modelyard.control.tuning.strategies.choosing import choose, is_ready, parent_of, trial_count
 from modelyard.errors import InvalidStateError, ModelyardError, UnavailableError
 from modelyard.kit.clock import Clock
 from modelyard.storage.creations import Creation
 from modelyard.storage.database import Database
 from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.tuning.jobs import Trial, TrialStatus, TuningJob
-from modelyard.types.tuning.searches import Search
+from modelyard.types.tuning.searches import Search, Strategy
 
 POLL_SECONDS = 0.5
 
@@ -42,12 +44,14 @@ class TuningExecution:
         repository: TuningRepository,
         service: TuningService,
         jobs: JobService,
+        leavings: TrialLeavings,
         clock: Clock,
     ) -> None:
         self._database = database
         self._repository = repository
         self._service = service
         self._jobs = jobs
+        self._leavings = leavings
         self._clock = clock
         self._pages: dict[str, str] = {}
 
@@ -83,8 +87,9 @@ class TuningExecution:
             self._stop(tuning, running)
             return not running
         self._end_losers(tuning, looked_at)
-        total = trial_count(tuning.search)
-        while len(running) < tuning.search.parallel_trials and len(looked_at) < total:
+        self._forget_files(tuning, looked_at)
+        total, most = trial_count(tuning.search), tuning.search.parallel_trials
+        while len(running) < most and len(looked_at) < total and is_ready(tuning.search, looked_at):
             running.append(self._begin(tuning, looked_at))
             looked_at.append(running[-1])
         return not running
@@ -100,10 +105,17 @@ class TuningExecution:
     def _begin(self, tuning: TuningJob, trials: Sequence[Trial]) -> Trial:
         """Write the next trial down, then start its job: after a kill in between the job is started later."""
         number = len(trials)
-        chosen = choose(tuning.search, [*self._earlier(tuning), *trials], number)
-        trial = Trial(number=number, status=TrialStatus.RUNNING, hyperparameters=chosen, started_at=self._clock.now())
+        known = [*self._earlier(tuning), *trials]
+        trial = Trial(
+            number=number,
+            status=TrialStatus.RUNNING,
+            hyperparameters=choose(tuning.search, known, number),
+            parent=parent_of(tuning.search, known, number),
+            started_at=self._clock.now(),
+        )
         with self._database.transaction() as connection:
             self._repository.add_trial(connection, tuning.id, trial)
+        self._forget_checkpoints(tuning, population.outlived(tuning.search, trials))
         return self._look(tuning, trial)
 
     def _look(self, tuning: TuningJob, trial: Trial) -> Trial:
@@ -133,11 +145,10 @@ class TuningExecution:
             except JobNotFoundError:
                 pass  # its creation was rolled back with the database that is in use now
         search = tuning.search
-        recipe = replace(search.recipe, hyperparameters={**search.recipe.hyperparameters, **trial.hyperparameters})
         return self._jobs.submit(
             tuning.project,
             JobKind.TRIAL,
-            recipe,
+            trial_recipe(search, self._load(tuning.id)[1], trial),
             None,
             search.resources,
             created_by=tuning.created_by,
@@ -175,6 +186,25 @@ class TuningExecution:
                 with self._database.transaction() as connection:
                     self._repository.save_trial(connection, tuning.id, ending)
                 self._stop(tuning, [ending])
+
+    def _forget_files(self, tuning: TuningJob, trials: Sequence[Trial]) -> None:
+        """Of a script's trials: all but the best keep their figures and logs alone."""
+        most = tuning.search.kept_trials
+        if tuning.search.recipe.script is None or most is None:
+            return
+        order = ranking.ranked(tuning.search, trials)
+        kept = {each.number for each in order[:most]} | {*ranking.front(tuning.search, trials)}
+        for trial in trials:
+            if trial.status is TrialStatus.COMPLETED and trial.has_files and trial.number not in kept:
+                self._leavings.forget_files(tuning.project, trial.job or "")
+                with self._database.transaction() as connection:
+                    self._repository.save_trial(connection, tuning.id, replace(trial, has_files=False))
+
+    def _forget_checkpoints(self, tuning: TuningJob, trials: Iterable[Trial]) -> None:
+        """Of a population: nothing goes on from them any more."""
+        for trial in trials:
+            if tuning.search.strategy is Strategy.PBT and trial.job is not None:
+                self._leavings.forget_checkpoint(trial.job)
 
     def _stop(self, tuning: TuningJob, trials: Iterable[Trial]) -> None:
         for trial in trials:
@@ -237,6 +267,7 @@ class TuningExecution:
             return self._repository.is_stop_requested(connection, tuning_id)
 
     def _end(self, tuning: TuningJob, status: JobStatus, message: str) -> None:
+        self._forget_checkpoints(tuning, self._load(tuning.id)[1])
         ended = replace(tuning, status=status, message=message, ended_at=self._clock.now(), version=tuning.version + 1)
         with self._database.transaction() as connection:
             self._repository.save(connection, ended)

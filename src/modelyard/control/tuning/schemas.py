@@ -155,6 +155,13 @@ class TuningJobRequest(JobRequest):
         max_length=16,
         description="Tuning jobs whose trials count as if tried here.",
     )
+    population: int = Field(default=5, ge=2, le=100, description="Trials of each generation, for pbt.")
+    kept_trials: int | None = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="Of a script: so many of the best trials keep their files, the others figures and logs; null: all.",
+    )
 
     @model_validator(mode="after")
     def _is_algorithm_or_script(self) -> "TuningJobRequest":
@@ -183,6 +190,8 @@ class TuningJobRequest(JobRequest):
             time_limit_seconds=self.time_limit_seconds,
             early_stopping=self._early_stopping(),
             warm_start=tuple(self.warm_start),
+            population=self.population,
+            kept_trials=self.kept_trials,
             resources=limits,
             placement=self.placement(),
         )

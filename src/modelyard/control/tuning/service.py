@@ -7,8 +7,14 @@ from modelyard.algorithms import catalog
 from modelyard.control.jobs.scripts.service import ScriptJobService
 from modelyard.control.jobs.service import JobService
 from modelyard.control.rest.pages import Page, PageQuery
-from modelyard.control.tuning import checking
-from modelyard.control.tuning.errors import TrialNotFoundError, TrialUnfinishedError, TuningNotFoundError
+from modelyard.control.tuning import checking, populations
+from modelyard.control.tuning.errors import (
+    TrialFilesGoneError,
+    TrialNotFoundError,
+    TrialUnfinishedError,
+    TuningNotFoundError,
+)
+from modelyard.control.tuning.recipes import chosen_recipe
 from modelyard.control.tuning.repository import TuningRepository
 from modelyard.control.tuning.strategies import ranking
 from modelyard.errors import InvalidStateError
@@ -132,12 +138,12 @@ class TuningService:
         Raises:
             TrialNotFoundError: no such trial.
             TrialUnfinishedError: it has not completed.
+            TrialFilesGoneError: it was not among the best, whose files are kept.
         """
         with self._database.read() as connection:
             search = self._found(connection, project, tuning_id).search
-            trial = next(
-                (each for each in self._repository.trials(connection, tuning_id) if each.number == number), None
-            )
+            trials = self._repository.trials(connection, tuning_id)
+        trial = next((each for each in trials if each.number == number), None)
         if trial is None:
             raise TrialNotFoundError(
                 f"Tuning job '{tuning_id}' has no trial {number}", hint="GET .../trials lists them."
@@ -145,13 +151,15 @@ class TuningService:
         if trial.status is not TrialStatus.COMPLETED:
             raise TrialUnfinishedError(f"Trial {number} is {trial.status}", hint="Choose one that is COMPLETED.")
         if search.recipe.script is not None:
+            if not trial.has_files:
+                raise TrialFilesGoneError(
+                    f"What trial {number} left was not kept: {search.kept_trials} others were better",
+                    hint='Choose one of the best, or search again with a larger "kept_trials" (--keep).',
+                )
             return self._scripts.register_kept(project, trial.job or "", model)
-        recipe = replace(
-            search.recipe, hyperparameters={**search.recipe.hyperparameters, **trial.hyperparameters}, is_trial=False
-        )
         return self._jobs.create_training(
             project,
-            recipe,
+            chosen_recipe(search, trials, trial),
             model,
             search.resources,
             created_by=created_by,
@@ -174,13 +182,16 @@ class TuningService:
             return self._complete_script(project, search, search.recipe.script)
         description = catalog.describe(search.recipe.algorithm)
         objective = Objective(metric=description.objective, direction=checking.direction_of(description.objective))
-        complete = replace(
-            search,
-            space=checking.typed_space(description, search.space),
-            objectives=search.objectives or (objective,),
+        complete = populations.completed(
+            replace(
+                search,
+                space=checking.typed_space(description, search.space),
+                objectives=search.objectives or (objective,),
+            ),
+            description,
         )
         checking.check(complete, description)
-        return replace(complete, recipe=replace(self._jobs.complete(project, search.recipe), is_trial=True))
+        return replace(complete, recipe=replace(self._jobs.complete(project, complete.recipe), is_trial=True))
 
     def _complete_script(self, project: str, search: Search, script: ScriptRecipe) -> Search:
         """The same for a script: its first metric by pattern is the objective if none is named."""

@@ -1,7 +1,8 @@
 """What carries jobs: when they run, what they work with, what they cost, their services and their workflows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.building import EnvironmentBuilder
@@ -24,6 +25,7 @@ from modelyard.control.jobs.scripts.assembly import Scripts
 from modelyard.control.jobs.scripts.assembly import assemble as assemble_scripts
 from modelyard.control.jobs.scripts.service import ScriptJobService
 from modelyard.control.jobs.service import JobService
+from modelyard.control.jobs.trials.service import TrialLeavings
 from modelyard.control.jobs.workflows import JobWorkflow
 from modelyard.control.metering.assembly import Metering
 from modelyard.control.metering.assembly import assemble as assemble_metering
@@ -119,6 +121,7 @@ class Parts:
     batches: BatchWork
     scripts: Scripts
     contracts: Contracts
+    interpreter: Callable[[str], Path]
 
 
 def parts_of(context: Context, registry: RegistryClient, engine: Engine, references: ReferenceService) -> Parts:
@@ -144,7 +147,15 @@ def parts_of(context: Context, registry: RegistryClient, engine: Engine, referen
         is_shared=bool(context.presence.name),
     )
     batches = BatchWork(registry, inputs, references, environments, context.engine, context.home)
-    return Parts(registry=registry, engine=engine, inputs=inputs, batches=batches, scripts=scripts, contracts=contracts)
+    return Parts(
+        registry=registry,
+        engine=engine,
+        inputs=inputs,
+        batches=batches,
+        scripts=scripts,
+        contracts=contracts,
+        interpreter=lambda digest: environments.ensure(scripts.locks.read(digest)),
+    )
 
 
 def jobs_of(
@@ -159,7 +170,7 @@ def jobs_of(
         batches=parts.batches,
         scripts=parts.scripts.work,
         contracts=parts.contracts.work,
-        automl=AutoMLWork(context.database, repository, parts.scripts.checkpoints),
+        automl=AutoMLWork(context.database, repository, parts.scripts.checkpoints, parts.interpreter),
         checkpoints=parts.scripts.checkpoints,
     )
     execution = JobExecution(
@@ -196,12 +207,15 @@ def profiles_of(context: Context, parts: Parts, jobs: JobService) -> ProfileServ
     return ProfileService(jobs, context.database, JobRepository(), KeptSamples(parts.engine, context.objects))
 
 
-def automl_of(context: Context, jobs: JobService, registry: RegistryClient) -> AutoMLService:
+def automl_of(context: Context, jobs: JobService, environments: EnvironmentService, parts: Parts) -> AutoMLService:
     """The rules of AutoML jobs, and their reports."""
-    return AutoMLService(jobs, registry, context.database, JobRepository())
+    locks, engine = parts.scripts.locks, parts.engine
+    return AutoMLService(jobs, parts.registry, context.database, JobRepository(), environments, locks, engine)
 
 
-def tuning_of(context: Context, jobs: JobService, scripts: ScriptJobService) -> tuple[TuningService, TuningWorkflow]:
+def tuning_of(
+    context: Context, jobs: JobService, scripts: ScriptJobService, parts: Parts
+) -> tuple[TuningService, TuningWorkflow]:
     """The rules of tuning jobs, and what carries each."""
     repository = TuningRepository()
     service = TuningService(
@@ -213,6 +227,11 @@ def tuning_of(context: Context, jobs: JobService, scripts: ScriptJobService) -> 
         clock=context.clock,
     )
     execution = TuningExecution(
-        database=context.database, repository=repository, service=service, jobs=jobs, clock=context.clock
+        database=context.database,
+        repository=repository,
+        service=service,
+        jobs=jobs,
+        leavings=TrialLeavings(jobs, parts.scripts.results, context.objects),
+        clock=context.clock,
     )
     return service, TuningWorkflow(service, execution)

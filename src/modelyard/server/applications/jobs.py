@@ -101,9 +101,9 @@ def build_jobs(
     carrier.workflow = workflow
     environments = environments_of(context)
     scripts = parts.scripts.service(service, registry, environments, parts.engine)
-    tunings, tuning = tuning_of(context, service, scripts)
+    tunings, tuning = tuning_of(context, service, scripts, parts)
     findings = FindingService(context.database, JobRepository())
-    batches, searches = BatchJobService(service, registry, references), automl_of(context, service, registry)
+    batches, searches = BatchJobService(service, registry, references), automl_of(context, service, environments, parts)
     carriers = Carriers(jobs=service, tunings=tunings, searches=searches, scripts=scripts, batches=batches)
     pipelining = pipelines_of(context, registry, guard, operations, carriers)
     tracking = assemble_tracking(context, registry, guard)

@@ -42,6 +42,7 @@ class AutoMLRecipe:
         max_candidates: it ends when so many have been tried; None: when the time is over.
         holdout_share: of the rows, chosen by their content: none of them trains, and the winner is measured on them.
         text: column of texts, for text classification; empty: the one that there is.
+        autogluon: lock of an environment that has AutoGluon, by digest: it is a candidate too; empty: it is none.
         is_estimate: it ends after the profile and the estimate, and trains no model to keep.
     """
 
@@ -53,3 +54,4 @@ class AutoMLRecipe:
     holdout_share: float = 0.2
     is_estimate: bool = False
     text: str = ""
+    autogluon: str = ""

@@ -104,9 +104,9 @@ class Candidate:
 
     Attributes:
         number: from 0, in the order in which they were tried.
-        algorithm: a built-in one.
+        algorithm: a built-in one, or "autogluon".
         hyperparameters: of it.
-        source: who proposed it: "start", "built-in", "flaml" or "ensemble".
+        source: who proposed it: "start", "built-in", "flaml", "autogluon" or "ensemble".
         status: how it went.
         score: the objective, the mean over the folds.
         score_error: standard error of that mean.
@@ -114,6 +114,7 @@ class Candidate:
         fit_seconds: of one fold, on average.
         latency_ms: one row through its ONNX form, on this machine.
         message: why it failed.
+        is_deployable: False: it is there to compare with and never wins.
     """
 
     number: int
@@ -127,6 +128,7 @@ class Candidate:
     fit_seconds: float | None = None
     latency_ms: float | None = None
     message: str = ""
+    is_deployable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

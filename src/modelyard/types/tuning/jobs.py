@@ -32,6 +32,8 @@ class Trial:
         curve: step -> live figure that early stopping looks at.
         message: why it failed.
         is_ending: it was asked to end early.
+        parent: number of the trial whose checkpoint it went on from.
+        has_files: what its script left is there, unless it left nothing.
     """
 
     number: int
@@ -43,6 +45,8 @@ class Trial:
     curve: dict[int, float] = field(default_factory=dict)
     message: str = ""
     is_ending: bool = False
+    parent: int | None = None
+    has_files: bool = True
     started_at: datetime | None = None
     ended_at: datetime | None = None
 

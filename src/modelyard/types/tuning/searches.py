@@ -13,7 +13,8 @@ class Strategy(StrEnum):
     """How the next hyper-parameters are chosen.
 
     GRID tries every combination, RANDOM draws, TPE and GP learn from the trials before (tree-structured Parzen
-    estimator; Gaussian process), CMA_ES moves a normal distribution over numbers.
+    estimator; Gaussian process), CMA_ES moves a normal distribution over numbers. PBT trains a population in
+    generations: the worst go on from the checkpoints of the best, with hyper-parameters that differ a little.
     """
 
     GRID = "grid"
@@ -21,6 +22,7 @@ class Strategy(StrEnum):
     TPE = "tpe"
     GP = "gp"
     CMA_ES = "cma-es"
+    PBT = "pbt"
 
 
 class Direction(StrEnum):
@@ -133,6 +135,9 @@ class Search:
         parallel_trials: so many at the same time.
         time_limit_seconds: no trial starts later, and those that run are stopped.
         warm_start: ids of tuning jobs of the project whose trials count as if they had been tried here.
+        population: trials of each generation, for PBT.
+        kept_trials: of a script: so many of the best trials keep their files, the others their figures and logs alone;
+            None: all do.
     """
 
     recipe: JobRecipe
@@ -146,5 +151,7 @@ class Search:
     early_stopping: EarlyStopping | None = None
     time_limit_seconds: float | None = None
     warm_start: tuple[str, ...] = ()
+    population: int = 5
+    kept_trials: int | None = None
     resources: Resources = field(default_factory=Resources)
     placement: Placement = field(default_factory=Placement)

@@ -1,5 +1,6 @@
 """What an AutoML job's process writes reaches the database, whatever it writes."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -46,7 +47,7 @@ def stage(database, tmp_path):
     repository = JobRepository()
     with database.transaction() as connection:
         repository.insert(connection, job)
-    work = AutoMLWork(database, repository, Checkpoints(Home(tmp_path), None, is_shared=False))
+    work = AutoMLWork(database, repository, Checkpoints(Home(tmp_path), None, is_shared=False), Path)
 
     def stored():
         with database.read() as connection:

@@ -255,7 +255,7 @@ class Bench:
             batches=batches,
             scripts=scripts.work,
             contracts=contracts.work,
-            automl=AutoMLWork(database, shared["repository"], scripts.checkpoints),
+            automl=AutoMLWork(database, shared["repository"], scripts.checkpoints, Path),
             checkpoints=scripts.checkpoints,
         )
         self.execution = JobExecution(kinds=kinds, inputs=inputs, home=self.home, samples=samples, **shared)

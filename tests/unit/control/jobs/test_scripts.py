@@ -31,9 +31,10 @@ from modelyard.types.jobs import JobRecipe
 from modelyard.types.models import DataReference
 from modelyard.types.processes import LogChunk
 from modelyard.types.scripting.recipes import MetricDefinition
+from modelyard.types.tuning.generations import Generation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-JOB = SimpleNamespace(id="job-1")
+JOB = SimpleNamespace(id="job-1", recipe=JobRecipe(algorithm="script"))
 
 
 def defined(**patterns: str) -> tuple[MetricDefinition, ...]:
@@ -165,6 +166,27 @@ def test_checkpoints_follow_a_job_to_another_machine_and_go_with_it(tmp_path: Pa
     there.remove(JOB)
     assert not found.exists()
     assert [*here.folder(JOB).iterdir()] == []
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_trial_begins_with_what_its_parent_left_and_then_goes_on_from_its_own(tmp_path: Path, is_shared: bool):
+    checkpoints = Checkpoints(Home(tmp_path), open_objects("memory://"), is_shared=is_shared)
+    child = descendant("job-2", JOB.id)
+    (checkpoints.folder(JOB) / "step").write_text("7")
+    checkpoints.leave(JOB)
+    checkpoints.remove(JOB)
+    folder = checkpoints.folder(child)
+    assert (folder / "step").read_text() == "7"
+    (folder / "step").write_text("8")
+    checkpoints.keep(child)
+    assert (checkpoints.folder(child) / "step").read_text() == "8", "an attempt goes on from the one before it"
+    with pytest.raises(JobInvalidError):
+        checkpoints.folder(descendant("job-3", "gone"))
+
+
+def descendant(job: str, parent: str) -> SimpleNamespace:
+    recipe = JobRecipe(algorithm="script", generation=Generation(number=1, parent=parent))
+    return SimpleNamespace(id=job, recipe=recipe)
 
 
 def test_an_image_finds_its_folders_at_fixed_places_and_a_script_where_they_are(tmp_path: Path):

@@ -9,7 +9,7 @@ import pytest
 from modelyard.control.jobs.errors import JobNotFoundError
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.control.tuning import execution as module
-from modelyard.control.tuning.errors import TrialNotFoundError, TrialUnfinishedError
+from modelyard.control.tuning.errors import TrialFilesGoneError, TrialNotFoundError, TrialUnfinishedError
 from modelyard.control.tuning.execution import MAX_FAILURES, TuningExecution
 from modelyard.control.tuning.repository import TuningRepository
 from modelyard.control.tuning.service import TuningService
@@ -20,6 +20,7 @@ from modelyard.storage.database import Database
 from modelyard.types.jobs import DatasetRef, Job, JobEnd, JobKind, JobRecipe, JobStatus, MetricPoint
 from modelyard.types.processes import EndCause, Resources
 from modelyard.types.scripting.recipes import MetricDefinition, ScriptRecipe
+from modelyard.types.tuning.generations import Generation
 from modelyard.types.tuning.jobs import Trial, TrialStatus
 from modelyard.types.tuning.searches import (
     Direction,
@@ -110,6 +111,20 @@ class ScriptedScripts:
         return replace(job, result={**job.result, "model_version": f"{model}:1"})
 
 
+@dataclass
+class Forgotten:
+    """What trials had left and nobody needs any more."""
+
+    files: list[str] = field(default_factory=list)
+    checkpoints: list[str] = field(default_factory=list)
+
+    def forget_files(self, _project: str, job_id: str) -> None:
+        self.files.append(job_id)
+
+    def forget_checkpoint(self, job_id: str) -> None:
+        self.checkpoints.append(job_id)
+
+
 def by_depth(job: Job) -> Job:
     """Accuracy is best at depth 5; the training of the best one makes a version."""
     accuracy = 1 - abs(int(job.recipe.hyperparameters["max_depth"]) - 5) / 10
@@ -135,7 +150,8 @@ class Stage:
             "clock": SystemClock(),
         }
         self.service = TuningService(creations=Creations(), scripts=self.scripts, **shared)
-        self.execution = TuningExecution(service=self.service, **shared)
+        self.forgotten = Forgotten()
+        self.execution = TuningExecution(service=self.service, leavings=self.forgotten, **shared)
 
     def start(self, **given) -> str:
         standard = {
@@ -347,3 +363,42 @@ def test_a_search_over_a_script_that_makes_no_sense_is_refused(stage, change, wo
     given = {"recipe": SCRIPT, "space": {"rate": Range(low=1, high=8, is_whole=True)}} | change
     with pytest.raises(InvalidInputError, match=words):
         stage(by_rate).start(**given)
+
+
+def test_a_population_is_trained_in_generations_and_its_checkpoints_are_forgotten(stage) -> None:
+    def by_rate(job: Job) -> Job:
+        accuracy = 1 - abs(float(job.recipe.hyperparameters["learning_rate"]) - 0.1)
+        made = {"model_version": f"{job.model}:1"} if job.kind is JobKind.TRAINING else {}
+        return replace(job, status=JobStatus.COMPLETED, result={"accuracy": accuracy, **made})
+
+    yard = stage(by_rate)
+    space = {"learning_rate": Range(low=0.01, high=0.9, is_log=True)}
+    tuning = yard.start(strategy=Strategy.PBT, space=space, max_trials=12, population=4)
+    done = yard.carry(tuning)
+    assert (done.status, done.counts) == (JobStatus.COMPLETED, {"COMPLETED": 12})
+    trials = yard.trials(tuning)
+    jobs = {trial.number: yard.jobs.jobs[trial.job] for trial in trials}
+    for trial in trials[4:]:
+        parent = jobs[trial.parent]
+        assert jobs[trial.number].recipe.generation == Generation(number=trial.number // 4, parent=parent.id)
+    assert yard.jobs.most_at_once == 3
+    assert {trial.job for trial in trials} == set(yard.forgotten.checkpoints)
+    best = yard.jobs.jobs[done.result["job"]].recipe
+    assert best.hyperparameters["schedule"] == jobs[done.best.number].recipe.hyperparameters["schedule"]
+    assert best.generation is None
+
+
+def test_of_a_scripts_trials_the_best_keep_their_files(stage) -> None:
+    def by_rate(job: Job) -> Job:
+        return replace(job, status=JobStatus.COMPLETED, metrics={"val_loss": float(job.recipe.hyperparameters["rate"])})
+
+    yard = stage(by_rate)
+    space = {"rate": Range(low=1, high=6, is_whole=True)}
+    tuning = yard.start(recipe=SCRIPT, model=None, space=space, kept_trials=2)
+    yard.carry(tuning)
+    trials = yard.trials(tuning)
+    assert [trial.has_files for trial in trials] == [True, True, False, False, False, False]
+    assert sorted(yard.forgotten.files) == [trial.job for trial in trials[2:]]
+    assert yard.service.register(PROJECT, tuning, 1, "m", created_by="me").result["model_version"] == "m:1"
+    with pytest.raises(TrialFilesGoneError):
+        yard.service.register(PROJECT, tuning, 4, "m", created_by="me")

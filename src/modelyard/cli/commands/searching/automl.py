@@ -50,6 +50,9 @@ def run(
     text: Text = "",
     objective: Objective = "",
     source: Annotated[CandidateSource, typer.Option(help="Who proposes candidates.")] = CandidateSource.AUTO,
+    autogluon: Annotated[
+        str, typer.Option(metavar="ENVIRONMENT", help="Environment that has AutoGluon, to compare with.")
+    ] = "",
     candidates: Annotated[int | None, typer.Option(min=1, help="End when so many have been tried.")] = None,
     seed: options.Seed = 0,
     cpus: options.Cpus = None,
@@ -71,6 +74,7 @@ def run(
             text=text,
             objective=objective,
             source=source,
+            autogluon=autogluon,
             max_candidates=candidates,
             seed=seed,
             resources=options.resources_of(cpus, memory, None, 0, "", 0, None),
@@ -123,7 +127,7 @@ def leaderboard(
             found.objective: lambda each: f"{each.score:.5g} ± {each.score_error or 0:.2g}",
             "Fit (s)": lambda each: f"{each.fit_seconds or 0:.2f}",
             "Row (ms)": lambda each: f"{each.latency_ms or 0:.3f}",
-            "From": lambda each: each.source,
+            "From": lambda each: each.source if each.is_deployable else f"{each.source}, not deployable",
         },
         empty="No candidate has been tried to the end yet.",
     )

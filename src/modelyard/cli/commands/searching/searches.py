@@ -31,6 +31,7 @@ class Wanted(TypedDict):
     time_limit_seconds: float | None
     early_stopping: Mapping[str, Scalar] | None
     warm_start: Sequence[str]
+    population: int
     seed: int
 
 
@@ -44,6 +45,7 @@ class TunedScript:
     metrics: Sequence[str]
     objectives: Sequence[str]
     direction: Direction | None
+    kept_trials: int
 
     @property
     def patterns(self) -> dict[str, str]:
@@ -91,4 +93,6 @@ def start_script(session: Session, search: Wanted, program: TunedScript, data: s
     from modelyard.sdk.resources.compute.scripts import Program  # noqa: PLC0415 - help need not load the client
 
     code = Program(program.code, program.entry_point, requirements=program.requirements, metrics=program.patterns)
-    return session.client.tuning.start_script(code, objectives=program.wanted, data=data, **search)
+    return session.client.tuning.start_script(
+        code, objectives=program.wanted, data=data, kept_trials=program.kept_trials, **search
+    )

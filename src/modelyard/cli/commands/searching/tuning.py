@@ -63,6 +63,8 @@ def tune(
     warm_start: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Tuning job whose trials count here too; may be repeated.")
     ] = None,
+    population: Annotated[int, typer.Option(min=2, help="Trials of each generation, for pbt.")] = 5,
+    keep: Annotated[int, typer.Option(min=1, help="So many of a script's best trials keep their files.")] = 5,
     seed: Annotated[int, typer.Option(help="Seeds every random choice.")] = 0,
     wait: Annotated[bool, typer.Option(help="Wait until it has ended.")] = True,
 ) -> None:
@@ -77,10 +79,11 @@ def tune(
         time_limit_seconds=time_limit,
         early_stopping=None if stop_early is None else {"rule": stop_early.value},
         warm_start=warm_start or (),
+        population=population,
         seed=seed,
     )
     if script is not None:
-        program = TunedScript(script, entry_point, requirements, metric or [], objective or [], direction)
+        program = TunedScript(script, entry_point, requirements, metric or [], objective or [], direction, keep)
         tuning = start_script(session, search, program, data)
     else:
         tuning = start_algorithm(session, search, algorithm, data, target=target, objectives=objective or [])
@@ -143,6 +146,7 @@ def list_trials(session: Session, id: Id) -> None:
             "Status": lambda trial: trial.status if trial.is_feasible else f"{trial.status}, breaks a constraint",
             "Hyper-parameters": lambda trial: pairs(trial.hyperparameters),
             "Figures": lambda trial: trial.message or _figures(tuning, trial),
+            "Goes on from": lambda trial: "" if trial.parent is None else trial.parent,
             "Job": lambda trial: trial.job,
         },
         empty="No trial has begun yet.",

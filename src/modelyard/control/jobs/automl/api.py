@@ -40,6 +40,7 @@ def router(service: AutoMLService, guard: Guard, settings: Settings) -> APIRoute
             created_by=principal.name,
             creation=creation,
             placement=body.placement(),
+            autogluon=body.autogluon,
         )
 
     @routes.get("/automl-jobs/{job_id}/report", summary="Profile, estimate and candidates", dependencies=[reads])

@@ -39,6 +39,12 @@ class AutoMLJobRequest(LimitedRequest):
     holdout_share: float = Field(
         default=0.2, ge=0.05, le=0.5, description="Of the rows: none of them trains, the winner is measured on them."
     )
+    autogluon: str = Field(
+        default="",
+        max_length=100,
+        description="Environment that has AutoGluon, to compare with; empty: none.",
+        examples=["autogluon"],
+    )
     estimate_only: bool = Field(default=False, description="End after the profile and the estimate.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seeds every random choice.")
 

@@ -6,13 +6,17 @@ from difflib import get_close_matches
 from modelyard.algorithms.automl.errors import AutoMLInvalidError
 from modelyard.algorithms.errors import TargetNotFoundError
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.environments.locks import Locks
+from modelyard.control.environments.service import BUILTIN, EnvironmentService
 from modelyard.control.jobs.automl.errors import NoWinnerError, ReportNotFoundError
 from modelyard.control.jobs.repository import JobRepository
+from modelyard.control.jobs.scripts.work import check_permitted
 from modelyard.control.jobs.service import JobService
+from modelyard.engines.base import Engine, check_fence
 from modelyard.kit.ids import check_name
 from modelyard.storage.creations import Creation
 from modelyard.storage.database import Database
-from modelyard.types.automl.recipes import IMAGES, AutoMLTask
+from modelyard.types.automl.recipes import IMAGES, AutoMLRecipe, AutoMLTask
 from modelyard.types.automl.reports import AutoMLReport
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import Job, JobKind, JobRecipe
@@ -31,15 +35,28 @@ class AutoMLService:
         registry: has the data.
         database: of jobs.
         repository: of jobs.
+        environments: those that have names.
+        locks: keeps what those are locked to.
+        engine: where jobs run.
     """
 
     def __init__(
-        self, jobs: JobService, registry: RegistryClient, database: Database, repository: JobRepository
+        self,
+        jobs: JobService,
+        registry: RegistryClient,
+        database: Database,
+        repository: JobRepository,
+        environments: EnvironmentService,
+        locks: Locks,
+        engine: Engine,
     ) -> None:
         self._jobs = jobs
         self._registry = registry
         self._database = database
         self._repository = repository
+        self._environments = environments
+        self._locks = locks
+        self._engine = engine
 
     def create(
         self,
@@ -51,13 +68,18 @@ class AutoMLService:
         created_by: str,
         creation: Creation | None = None,
         placement: Placement | None = None,
+        autogluon: str = "",
     ) -> Job:
         """Accept an AutoML job. Its time limit is never below what its budget needs.
+
+        `autogluon` names an environment that has AutoGluon.
 
         Raises:
             NotFoundError: no such dataset version.
             AutoMLInvalidError: the task does not fit the data, or no model to register the winner as.
             TargetNotFoundError: the table has no such column.
+            EnvironmentNotFoundError: there is no such environment.
+            ScriptForbiddenError, SandboxTooWeakError: packages of one's own may not run in this project, or not here.
             JobNeverFitsError, BudgetExhaustedError: as for every job.
         """
         wanted = recipe.automl
@@ -69,6 +91,8 @@ class AutoMLService:
             )
         pinned = replace(recipe, channels=self._jobs.pinned(project, recipe.channels))
         self._check_data(project, pinned)
+        if autogluon:
+            pinned = replace(pinned, automl=replace(wanted, autogluon=self._locked(project, wanted, autogluon)))
         needed = wanted.budget_seconds * _END_SHARE + _END_SECONDS
         return self._jobs.submit(
             project,
@@ -112,6 +136,23 @@ class AutoMLService:
                 f"Job '{job_id}' has no winner", hint="It has one when it has completed; an estimate has none."
             )
         return report.script
+
+    def _locked(self, project: str, wanted: AutoMLRecipe, name: str) -> str:
+        """The digest of an environment's lock. Its packages are somebody's code, which the project must permit."""
+        if wanted.task in (AutoMLTask.TEXT_CLASSIFICATION, AutoMLTask.IMAGE_CLASSIFICATION):
+            raise AutoMLInvalidError(
+                "AutoGluon is compared on tables only", hint='Leave "autogluon" out.', field="autogluon"
+            )
+        check_permitted(self._registry, project)
+        check_fence(self._engine)
+        found = self._environments.get(name)
+        if not found.lock or name == BUILTIN:
+            raise AutoMLInvalidError(
+                f"The environment '{name[:80]}' has not been built",
+                hint=f"Build it once: modelyard environments build {name[:80]}",
+                field="autogluon",
+            )
+        return self._locks.keep(found.lock)
 
     def _check_data(self, project: str, recipe: JobRecipe) -> None:
         (ref,) = recipe.channels.values()

@@ -1,5 +1,6 @@
 """What an AutoML job's process keeps on this machine, and its way into the database."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import structlog
 from modelyard.algorithms.automl.checkpoint import REPORT, read_report
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.checkpoints import Checkpoints
+from modelyard.engines.pythons import environment_mounts
 from modelyard.kit.files import PathEscapesError, inside
 from modelyard.storage.database import Database
 from modelyard.types.jobs import Job
@@ -23,18 +25,37 @@ class AutoMLWork:
         database: of jobs.
         repository: of jobs.
         checkpoints: the folders.
+        interpreter: of the environment that has a lock of this digest; it is built if it is not there.
     """
 
-    def __init__(self, database: Database, repository: JobRepository, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self,
+        database: Database,
+        repository: JobRepository,
+        checkpoints: Checkpoints,
+        interpreter: Callable[[str], Path],
+    ) -> None:
         self._database = database
         self._repository = repository
         self._checkpoints = checkpoints
+        self._interpreter = interpreter
         self._stored: dict[str, int] = {}
 
     def prepare(self, job: Job) -> tuple[Path, Mount]:
         """The folder, as the last attempt left it, and how the process sees it."""
         folder = self._checkpoints.folder(job)
         return folder, Mount(path=str(folder), is_writable=True)
+
+    def autogluon(self, job: Job) -> tuple[Path | None, tuple[Mount, ...]]:
+        """The interpreter that has AutoGluon, if the job names an environment, and what its process sees of it.
+
+        Raises:
+            ModelyardError: the environment cannot be built here.
+        """
+        if job.recipe.automl is None or not job.recipe.automl.autogluon:
+            return None, ()
+        python = self._interpreter(job.recipe.automl.autogluon)
+        return python, environment_mounts(python)
 
     def look(self, job: Job) -> None:
         """Store the report if it has changed. What the process wrote is data: a report that is none is left alone."""

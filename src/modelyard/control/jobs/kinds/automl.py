@@ -42,4 +42,5 @@ class AutoML(BuiltIn):
 
     def _additions(self, job: Job, bundles: list[Path]) -> Additions:  # noqa: ARG002
         checkpoints, mount = self._automl.prepare(job)
-        return Additions(checkpoints=checkpoints, mounts=(mount,))
+        python, more = self._automl.autogluon(job)
+        return Additions(checkpoints=checkpoints, autogluon=python, mounts=(mount, *more))

@@ -22,6 +22,7 @@ class Additions:
 
     batch: BatchFiles | None = None
     checkpoints: Path | None = None
+    autogluon: Path | None = None
     mounts: tuple[Mount, ...] = ()
     has_loopback: bool = False
 
@@ -51,6 +52,7 @@ class BuiltIn(Kind):
             threads=threads_of(job),
             batch=more.batch,
             checkpoints=more.checkpoints,
+            autogluon=more.autogluon,
         )
         write_atomic(folder / "job.json", file.to_json())
         inputs = [channel.path for channel in channels.values()] + list(candidates.values())
@@ -88,8 +90,8 @@ class Training(BuiltIn):
         return super().conclude(job, folder) | {"model_version": self._register(job, folder / "output")}
 
 
-class ResumedTraining(Training):
-    """See Training; the algorithm goes on from its checkpoint, so a SIGKILL costs it little."""
+class ResumedBuiltIn(BuiltIn):
+    """See BuiltIn; the algorithm goes on from its checkpoint, so a SIGKILL costs it little."""
 
     is_resumed = True
     outlives_kills = True
@@ -109,3 +111,17 @@ class ResumedTraining(Training):
     def _additions(self, job: Job, bundles: list[Path]) -> Additions:  # noqa: ARG002
         folder = self._checkpoints.folder(job)
         return Additions(checkpoints=folder, mounts=(Mount(path=str(folder), is_writable=True),))
+
+
+class ResumedTraining(ResumedBuiltIn, Training):
+    """See both."""
+
+
+class ResumedTrial(ResumedBuiltIn):
+    """See ResumedBuiltIn; one of a population leaves its checkpoint to the next generation."""
+
+    def conclude(self, job: Job, folder: Path) -> Figures:
+        """See Kind."""
+        if job.recipe.generation is not None:
+            self._checkpoints.leave(job)
+        return super().conclude(job, folder)

@@ -9,7 +9,7 @@ from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.kinds.automl import AutoML
 from modelyard.control.jobs.kinds.base import Kind
 from modelyard.control.jobs.kinds.batch import Batch
-from modelyard.control.jobs.kinds.builtin import BuiltIn, ResumedTraining, Training
+from modelyard.control.jobs.kinds.builtin import BuiltIn, ResumedTraining, ResumedTrial, Training
 from modelyard.control.jobs.kinds.contract import Contract
 from modelyard.control.jobs.kinds.scripts import Script
 from modelyard.control.jobs.scripts.checkpoints import Checkpoints
@@ -33,6 +33,7 @@ class Kinds:
     ) -> None:
         self._built_in, self._training = BuiltIn(registry, inputs), Training(registry, inputs)
         self._resumed = ResumedTraining(registry, inputs, checkpoints)
+        self._resumed_trial = ResumedTrial(registry, inputs, checkpoints)
         self._batch, self._automl = Batch(registry, inputs, batches), AutoML(registry, inputs, automl)
         self._script, self._contract = Script(scripts), Contract(contracts)
 
@@ -47,6 +48,7 @@ class Kinds:
             return self._automl
         if recipe.batch is not None:
             return self._batch
-        if job.kind is not JobKind.TRAINING:
-            return self._built_in
-        return self._resumed if algorithm(recipe.algorithm).description.is_resumable else self._training
+        resumed: dict[JobKind, Kind] = {JobKind.TRAINING: self._resumed, JobKind.TRIAL: self._resumed_trial}
+        begun_anew: dict[JobKind, Kind] = {JobKind.TRAINING: self._training}
+        is_resumable = job.kind in resumed and algorithm(recipe.algorithm).description.is_resumable
+        return (resumed if is_resumable else begun_anew).get(job.kind, self._built_in)

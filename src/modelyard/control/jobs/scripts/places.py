@@ -73,6 +73,8 @@ class Places:
             **{f"MODELYARD_CHANNEL_{_variable(role)}": path for role, path in channels.items()},
             **{f"MODELYARD_OUTPUT_{_variable(name)}": f"{paths[OUTPUT]}/{name}" for name in self.outputs},
         }
+        if job.recipe.generation is not None:
+            ours["MODELYARD_GENERATION"] = str(job.recipe.generation.number)
         theirs = {
             "SM_MODEL_DIR": paths[MODEL],
             "SM_OUTPUT_DATA_DIR": paths[OUTPUT],

@@ -69,6 +69,12 @@ class ScriptResults:
         except ObjectNotFoundError:
             return []
 
+    def discard(self, job: Job) -> None:
+        """Delete the files that were kept; the index goes last, so that what is interrupted can be done again."""
+        for file in self.list(job):
+            self._objects.delete(_key(job, file.path))
+        self._objects.delete(_index(job))
+
     def stream(self, job: Job, path: str) -> Iterator[bytes]:
         """The content of one of them.
 

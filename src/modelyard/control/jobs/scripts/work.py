@@ -136,6 +136,8 @@ class ScriptWork:
         Raises:
             ModelyardError: it cannot be kept.
         """
+        if job.recipe.generation is not None:
+            self._checkpoints.leave(job)
         return self._results.keep(job, recipe, folder)
 
     def members(self, job: Job, spec: ProcessSpec) -> list[ProcessSpec]:

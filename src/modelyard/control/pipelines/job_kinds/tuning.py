@@ -44,12 +44,13 @@ _INPUTS = (
     HYPERPARAMETERS,
     InputSpec(name="objectives", type=ValueType.LIST, description="What to look for: a list of {metric, direction}."),
     InputSpec(name="constraints", type=ValueType.LIST, description="What must hold: {metric, at_least, at_most}."),
-    InputSpec(name="strategy", type=ValueType.TEXT, description="grid, random, tpe, gp or cma-es."),
+    InputSpec(name="strategy", type=ValueType.TEXT, description="grid, random, tpe, gp, cma-es or pbt."),
     InputSpec(name="max_trials", type=ValueType.INTEGER, description="So many are tried."),
     InputSpec(
         name="parallel_trials", type=ValueType.INTEGER, description="So many at the same time.", is_content=False
     ),
     InputSpec(name="time_limit_seconds", type=ValueType.NUMBER, description="After this no trial begins."),
+    InputSpec(name="population", type=ValueType.INTEGER, description="Trials of each generation, for pbt."),
     InputSpec(name="early_stopping", type=ValueType.MAPPING, description="Ends trials that are behind: {rule: asha}."),
     SEED,
     RESOURCES,

@@ -2,7 +2,7 @@
 
 from modelyard.sdk.calls import Mode, call
 from modelyard.sdk.resource import JOBS, read, send
-from modelyard.sdk.resources.compute.waiting import JobCalls, OnLook, channels_of, limits_of, place_of
+from modelyard.sdk.resources.compute.waiting import JobCalls, OnLook, channels_of, room_of
 from modelyard.sdk.steps import Flow, Request
 from modelyard.types.automl.recipes import AutoMLTask, CandidateSource
 from modelyard.types.automl.reports import AutoMLReport
@@ -28,6 +28,7 @@ class AutoML(JobCalls[Mode]):
         source: CandidateSource | str = CandidateSource.AUTO,
         max_candidates: int | None = None,
         holdout_share: float = 0.2,
+        autogluon: str = "",
         estimate_only: bool = False,
         seed: int = 0,
         resources: Resources | None = None,
@@ -49,6 +50,7 @@ class AutoML(JobCalls[Mode]):
             source: who proposes hyper-parameters: "flaml", "built-in", or "auto".
             max_candidates: end when so many have been tried.
             holdout_share: of the rows: none of them trains, and the winner is measured on them.
+            autogluon: an environment that has AutoGluon: it is compared, and not deployed; "": it takes no part.
             estimate_only: end after the profile and the estimate of what can be expected.
             seed: seeds every random choice.
             resources: limits of the job.
@@ -62,17 +64,15 @@ class AutoML(JobCalls[Mode]):
             WaitFailedError: `wait` was asked for and the job did not complete.
         """
         what = {"data": channels_of(data)["train"], "target": target, "model": model, "task": task, "text": text}
+        how = {"budget_seconds": budget_seconds, "objective": objective, "source": source, "autogluon": autogluon}
         body = {
             **what,
-            "budget_seconds": budget_seconds,
-            "objective": objective,
-            "source": source,
+            **how,
             "max_candidates": max_candidates,
             "holdout_share": holdout_share,
             "estimate_only": estimate_only,
             "seed": seed,
-            "resources": limits_of(resources),
-            "schedule": place_of(placement),
+            **room_of(resources, placement),
         }
         return self._submitted("automl-jobs", body, wait=wait, timeout_seconds=timeout_seconds, on_look=on_look)
 

@@ -8,7 +8,7 @@ from modelyard.sdk.calls import Mode, Pages, call, listing
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.sdk.resource import JOBS, Resource, act, create, pages, read, wait_for
 from modelyard.sdk.resources.compute.scripts import Program, program_of
-from modelyard.sdk.resources.compute.waiting import channels_of, limits_of, place_of
+from modelyard.sdk.resources.compute.waiting import channels_of, room_of
 from modelyard.sdk.steps import Flow
 from modelyard.types.compute.scheduling import Placement
 from modelyard.types.jobs import Job, JobStatus
@@ -29,6 +29,8 @@ class SearchOptions(TypedDict, total=False):
     time_limit_seconds: float | None
     early_stopping: EarlyStopping | Mapping[str, Scalar] | None
     warm_start: Sequence[str]
+    population: int
+    kept_trials: int | None
     seed: int
     resources: Resources | None
     placement: Placement | None
@@ -55,6 +57,7 @@ class Tuning(Resource[Mode]):
         time_limit_seconds: float | None = None,
         early_stopping: EarlyStopping | Mapping[str, Scalar] | None = None,
         warm_start: Sequence[str] = (),
+        population: int = 5,
         seed: int = 0,
         resources: Resources | None = None,
         placement: Placement | None = None,
@@ -76,6 +79,7 @@ class Tuning(Resource[Mode]):
             time_limit_seconds: after this no trial starts.
             early_stopping: ends trials that are behind, such as {"rule": "asha"}.
             warm_start: ids of tuning jobs whose trials count as if they had been tried here.
+            population: trials of each generation, for the strategy pbt.
             seed: seeds every random choice.
             resources: limits of each trial.
             placement: queue, priority, spot, ... of each trial.
@@ -85,17 +89,15 @@ class Tuning(Resource[Mode]):
         """
         body = {
             **_recipe(algorithm, data, target, hyperparameters, seed, model),
-            "space": {name: _span(span) for name, span in space.items()},
-            "objectives": [{"metric": metric} for metric in objectives],
-            "constraints": [{"metric": metric, **bounds} for metric, bounds in (constraints or {}).items()],
+            **_wanted(space, objectives, constraints or {}),
             "strategy": strategy,
             "max_trials": max_trials,
             "parallel_trials": parallel_trials,
             "time_limit_seconds": time_limit_seconds,
             "early_stopping": early_stopping,
             "warm_start": [*warm_start],
-            "resources": limits_of(resources),
-            "schedule": place_of(placement),
+            "population": population,
+            **room_of(resources, placement),
         }
         return create(TuningJob, self._path(JOBS, "tuning-jobs"), body)
 
@@ -121,7 +123,8 @@ class Tuning(Resource[Mode]):
             data: a dataset for the channel `train`, or datasets by channel.
             model: gets the model that the best trial has left as its next version; None: nothing is registered.
             hyperparameters: those that all trials share.
-            search: the options of `start` from `strategy` on.
+            search: the options of `start` from `strategy` on; and `kept_trials`, 5 if left out: so many of the best
+                trials keep their files; None: all do.
 
         Raises:
             FileMissingError, CodeTooLargeError: there is no such file, or more than 16 MiB of code.
@@ -133,11 +136,9 @@ class Tuning(Resource[Mode]):
             "channels": channels_of(data or {}),
             "model": model,
             "hyperparameters": dict(hyperparameters or {}),
-            "space": {name: _span(span) for name, span in space.items()},
-            "objectives": [{"metric": each} if isinstance(each, str) else dict(each) for each in objectives],
+            **_wanted(space, objectives, {}),
             **{name: value for name, value in search.items() if name not in ("resources", "placement")},
-            "resources": limits_of(search.get("resources")),
-            "schedule": place_of(search.get("placement")),
+            **room_of(search.get("resources"), search.get("placement")),
         }
         return (yield from create(TuningJob, self._path(JOBS, "tuning-jobs"), body))
 
@@ -211,6 +212,19 @@ def _recipe(
         "hyperparameters": dict(hyperparameters or {}),
         "seed": seed,
         "model": model,
+    }
+
+
+def _wanted(
+    space: Mapping[str, Span],
+    objectives: Sequence[str | Mapping[str, str]],
+    constraints: Mapping[str, Mapping[str, float]],
+) -> dict[str, object]:
+    """Where is looked, and for what."""
+    return {
+        "space": {name: _span(span) for name, span in space.items()},
+        "objectives": [{"metric": each} if isinstance(each, str) else dict(each) for each in objectives],
+        "constraints": [{"metric": metric, **bounds} for metric, bounds in constraints.items()],
     }
 
 

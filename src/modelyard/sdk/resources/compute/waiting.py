@@ -99,6 +99,11 @@ def place_of(placement: Placement | None) -> dict[str, object]:
     }
 
 
+def room_of(resources: Resources | None, placement: Placement | None) -> dict[str, object]:
+    """Both, as requests have them."""
+    return {"resources": limits_of(resources), "schedule": place_of(placement)}
+
+
 def _failed(job: Job) -> WaitFailedError:
     end = job.end
     reason = f": {end.message}" if end else ""

@@ -1,0 +1,1 @@
+"""Candidates of other AutoML libraries, each in an environment of its own."""

@@ -1,0 +1,1 @@
+"""Boosting by XGBoost: its rounds, and what may change between them."""
