@@ -352,6 +352,11 @@ def test_an_automl_job_is_accepted_pinned_and_given_time_to_keep_its_budget(clie
         ({"target": None}, "target_not_found", "target"),
         ({"data": {"dataset": "nobody"}}, "not_found", None),
         ({"budget_seconds": 1}, "invalid_input", "budget_seconds"),
+        ({"task": "forecasting"}, "automl_invalid", "horizon"),
+        ({"task": "forecasting", "horizon": 2}, "columns_invalid", "time_column"),
+        ({"task": "forecasting", "horizon": 2, "time_column": "day"}, "columns_invalid", "time_column"),
+        ({"task": "forecasting", "horizon": 2, "series_column": "shop"}, "columns_invalid", "series_column"),
+        ({"task": "forecasting", "horizon": 3, "time_column": "rooms"}, "too_few_rows", "horizon"),
     ],
 )
 def test_an_automl_job_that_cannot_be_is_refused_with_the_field(client, change, code, field):

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from modelyard.algorithms.automl.errors import AutoMLInvalidError
 from modelyard.algorithms.errors import TargetNotFoundError
 from modelyard.control.clients.contracts import RegistryClient
+from modelyard.control.jobs.automl.checks import check_series
 from modelyard.control.jobs.automl.errors import NoWinnerError, ReportNotFoundError
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.service import JobService
@@ -133,6 +134,8 @@ class AutoMLService:
                 hint=f"{guess}modelyard datasets show {ref.dataset} lists the columns.",
                 field="target",
             )
+        if wanted is AutoMLTask.FORECASTING and recipe.automl is not None:
+            check_series(version.schema, recipe.automl)
 
 
 def _no_report(job_id: str) -> ReportNotFoundError:
