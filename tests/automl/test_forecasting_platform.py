@@ -12,8 +12,8 @@ import pytest
 
 from modelyard.kit.files import sha256_file
 from modelyard.sdk.client import Client
+from modelyard.testing.data.series import PASSENGERS
 from modelyard.testing.programs import Program
-from modelyard.testing.series import PASSENGERS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # more than all that they wait for
 GUIDE = Path(__file__).parents[2] / "docs" / "tutorials" / "forecasting.md"

@@ -12,7 +12,7 @@ from modelyard.algorithms.catalog import describe
 from modelyard.algorithms.errors import TooFewRowsError
 from modelyard.algorithms.hyperparameters import complete
 from modelyard.algorithms.run import JobContext
-from modelyard.testing.series import passengers_csv
+from modelyard.testing.data.series import passengers_csv
 from modelyard.types.automl.recipes import AutoMLRecipe, AutoMLTask
 from modelyard.types.automl.reports import Outlook
 

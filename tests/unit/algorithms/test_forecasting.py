@@ -16,7 +16,7 @@ from modelyard.algorithms.forecasting.smoothing import Smoothing, smoothing_map
 from modelyard.algorithms.forecasting.windows import frame_of, split_series
 from modelyard.runtimes.bundle import load_bundle, read_golden
 from modelyard.runtimes.golden import mismatches
-from modelyard.testing.series import PASSENGERS, passengers_csv
+from modelyard.testing.data.series import PASSENGERS, passengers_csv
 from modelyard.types.models import Task
 from modelyard.types.serving.forecasts import MEAN, QUANTILES, SERIES, takes_series
 

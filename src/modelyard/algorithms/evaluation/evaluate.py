@@ -15,7 +15,7 @@ from modelyard.algorithms.evaluation.figures import metric_figures
 from modelyard.algorithms.evaluation.margins import to_figures
 from modelyard.algorithms.evaluation.metrics import measure
 from modelyard.algorithms.evaluation.paired import compare, evidence, scores
-from modelyard.algorithms.evaluation.series import held_out_windows
+from modelyard.algorithms.evaluation.series.windows import held_out_windows
 from modelyard.algorithms.evaluation.worst_slices import slices, worst_slice
 from modelyard.algorithms.jobfile import JobFile
 from modelyard.algorithms.preparation.split import take

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.algorithms.evaluation.forecasts import measure_forecasts
 from modelyard.algorithms.evaluation.intervals import bootstrap, wilson
+from modelyard.algorithms.evaluation.series.figures import measure_forecasts
 from modelyard.algorithms.preparation.classes import texts
 from modelyard.types.models import Metric, Task
 
@@ -27,7 +27,7 @@ def measure(task: str, outputs: Mapping[str, Array], truth: Array, class_names: 
         task: a types.models.Task; regression and forecasts are measured as such, everything else as classification.
         outputs: the model's answers, n rows: "label" and perhaps "probabilities", or "prediction", or "mean" and
             perhaps "quantiles".
-        truth: (n,), n > 0; of forecasts (n, horizon + 1), see forecasts.measure_forecasts.
+        truth: (n,), n > 0; of forecasts (n, horizon + 1), see series.figures.measure_forecasts.
         class_names: what the columns of "probabilities" mean.
     """
     if task == Task.FORECASTING:

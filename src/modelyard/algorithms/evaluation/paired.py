@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.algorithms.evaluation.forecasts import window_errors
 from modelyard.algorithms.evaluation.margins import Paired, PairedErrors, PairedRights
 from modelyard.algorithms.evaluation.metrics import is_right
+from modelyard.algorithms.evaluation.series.figures import window_errors
 from modelyard.types.models import Task
 
 _PERMUTATIONS = 2000

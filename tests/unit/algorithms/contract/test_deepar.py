@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from modelyard.testing.aws.algorithms import answers, failure, train
-from modelyard.testing.series import PASSENGERS
+from modelyard.testing.data.series import PASSENGERS
 from modelyard.types.serving.forecasts import LEVELS
 from modelyard.types.serving.windows import last_window
 

@@ -11,7 +11,7 @@ from sklearn import metrics
 
 from modelyard.algorithms.automl.errors import AutoMLInvalidError
 from modelyard.algorithms.automl.tasks.base import Subject, outputs_of
-from modelyard.algorithms.evaluation.forecasts import SCORES
+from modelyard.algorithms.evaluation.series.figures import SCORES
 from modelyard.types.models import Task
 
 Array = NDArray[Any]

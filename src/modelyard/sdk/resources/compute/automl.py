@@ -46,14 +46,12 @@ class AutoML(JobCalls[Mode]):
             target: column to predict; images need none.
             model: name that the winner is registered under; not needed for an estimate.
             budget_seconds: from the start of the job's process to its end.
-            task: "classification", "regression", "text-classification", "image-classification",
-                "forecasting" or "auto".
+            task: "forecasting", "classification", "regression", "text-classification", "image-classification" or "auto".
             text: column of texts, for text classification; "": the one that there is.
             horizon: steps of time to forecast, for forecasting.
             time_column: column with the times, for forecasting; "": the one that there is.
             series_column: column that names the series of each row, for forecasting; "": there is one series.
-            objective: figure that decides; "": roc_auc for two classes, log_loss for more, rmse for numbers, mase for
-                forecasts.
+            objective: figure that decides; "": roc_auc for two classes, log_loss for more, rmse or, of series, mase.
             source: who proposes hyper-parameters: "flaml", "built-in", or "auto".
             max_candidates: end when so many have been tried.
             holdout_share: of the rows, or of the time its last part: none of it trains, the winner is measured on it.
@@ -70,21 +68,11 @@ class AutoML(JobCalls[Mode]):
             WaitFailedError: `wait` was asked for and the job did not complete.
         """
         what = {"data": channels_of(data)["train"], "target": target, "model": model, "task": task, "text": text}
-        body = {
-            **what,
-            "horizon": horizon,
-            "time_column": time_column,
-            "series_column": series_column,
-            "budget_seconds": budget_seconds,
-            "objective": objective,
-            "source": source,
-            "max_candidates": max_candidates,
-            "holdout_share": holdout_share,
-            "estimate_only": estimate_only,
-            "seed": seed,
-            "resources": limits_of(resources),
-            "schedule": place_of(placement),
-        }
+        series = {"horizon": horizon, "time_column": time_column, "series_column": series_column}
+        how = {"budget_seconds": budget_seconds, "objective": objective, "source": source, "seed": seed}
+        until = {"max_candidates": max_candidates, "holdout_share": holdout_share, "estimate_only": estimate_only}
+        where = {"resources": limits_of(resources), "schedule": place_of(placement)}
+        body = {**what, **series, **how, **until, **where}
         return self._submitted("automl-jobs", body, wait=wait, timeout_seconds=timeout_seconds, on_look=on_look)
 
     @call
