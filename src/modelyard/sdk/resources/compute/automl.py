@@ -46,7 +46,7 @@ class AutoML(JobCalls[Mode]):
             target: column to predict; images need none.
             model: name that the winner is registered under; not needed for an estimate.
             budget_seconds: from the start of the job's process to its end.
-            task: "forecasting", "classification", "regression", "text-classification", "image-classification" or "auto".
+            task: "auto", "classification", "regression", "text-classification", "image-classification", "forecasting".
             text: column of texts, for text classification; "": the one that there is.
             horizon: steps of time to forecast, for forecasting.
             time_column: column with the times, for forecasting; "": the one that there is.
