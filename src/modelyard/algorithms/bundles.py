@@ -47,7 +47,7 @@ class Trained:
         original: answers as the model in the library that trained it does.
         inputs: tensors of all rows, held-out ones included, n rows.
         is_held_out: (n,) which of them only judge.
-        truth: (n,) the right answers.
+        truth: (n,) the right answers; of forecasts as `measure` takes them.
         card: all that is known before the held-out part has been measured.
     """
 
@@ -141,6 +141,8 @@ def _reference(trained: Trained, held_out: Tensors, outputs: Tensors) -> Referen
     )
     whole = with_sample(sketches, held_out, outputs)
     truth = trained.truth[trained.is_held_out]
+    if trained.card.task == Task.FORECASTING:
+        return whole  # what a series does next is known later, and by then as feedback
     if trained.card.task == Task.TABULAR_REGRESSION:
         errors = outputs["prediction"].reshape(-1).astype(np.float64) - truth.astype(np.float64)
         return with_errors(whole, held_out, outputs, errors)

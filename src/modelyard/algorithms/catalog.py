@@ -6,6 +6,13 @@ from modelyard.algorithms.base import Algorithm
 from modelyard.algorithms.boosted_trees import BoostedTreesClassification, BoostedTreesRegression
 from modelyard.algorithms.ensembles import EnsembleClassification, EnsembleRegression
 from modelyard.algorithms.errors import AlgorithmNotFoundError
+from modelyard.algorithms.forecasting.algorithms import (
+    BoostedTreesForecasting,
+    EnsembleForecasting,
+    LinearForecasting,
+    SeasonalNaiveForecasting,
+    SmoothingForecasting,
+)
 from modelyard.algorithms.forests import ForestClassification, ForestRegression
 from modelyard.algorithms.images.algorithm import ImageClassification
 from modelyard.algorithms.kernel_models import KernelClassification, KernelRegression
@@ -28,6 +35,11 @@ _ALGORITHMS: dict[str, type[Algorithm]] = {
         EnsembleClassification,
         EnsembleRegression,
         TextClassification,
+        SeasonalNaiveForecasting,
+        SmoothingForecasting,
+        LinearForecasting,
+        BoostedTreesForecasting,
+        EnsembleForecasting,
     )
 }
 

@@ -15,6 +15,7 @@ class Task(StrEnum):
     TABULAR_CLASSIFICATION = "tabular-classification"
     TABULAR_REGRESSION = "tabular-regression"
     TEXT_CLASSIFICATION = "text-classification"
+    FORECASTING = "forecasting"
     OTHER = "other"
 
 
@@ -117,7 +118,7 @@ class ModelCard:
 
     Attributes:
         task: what it does: "image-classification", "tabular-classification", "tabular-regression",
-            "text-classification" or your own word.
+            "text-classification", "forecasting" or your own word.
         description: what it is, for a reader who does not know it.
         intended_use: what it is meant for.
         limitations: what it is not meant for, and where it is known to be weak.

@@ -41,7 +41,7 @@ def profile(channel: Channel, rows: Rows, target: str, seed: int) -> DataProfile
         duplicate_rows=duplicates,
         conflicting_rows=conflicts,
         classes=_shares(rows),
-        target=_moments(rows),
+        target={} if rows.classes is not None else moments(rows.target),
         columns=columns,
         leakage=leakage,
         warnings=tuple(_warnings(rows, leakage, conflicts)),
@@ -108,10 +108,8 @@ def _shares(rows: Rows) -> dict[str, float]:
     return {name: round(float(n) / rows.count, 4) for name, n in zip(rows.classes.names, counts, strict=True)}
 
 
-def _moments(rows: Rows) -> dict[str, float]:
-    if rows.classes is not None:
-        return {}
-    values = rows.target
+def moments(values: NDArray[np.float64]) -> dict[str, float]:
+    """Minimum, median, mean, maximum and spread of numbers."""
     figures: Mapping[str, Any] = {
         "minimum": values.min(),
         "median": np.median(values),

@@ -140,6 +140,8 @@ class Search:
         """Algorithms, the one with the best candidate first."""
         best = dict.fromkeys(self._spaces, math.inf)
         for each in self.completed:
+            if each.algorithm not in best:  # one with nothing to look for
+                continue
             best[each.algorithm] = min(best[each.algorithm], self._loss(each))
         return sorted(best, key=lambda name: (best[name], name))
 

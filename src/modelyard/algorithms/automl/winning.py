@@ -20,6 +20,7 @@ from modelyard.algorithms.evaluation.figures import metric_figures
 from modelyard.algorithms.jobfile import JobFile
 from modelyard.runtimes.bundle import read_manifest
 from modelyard.types.automl.reports import Candidate, CandidateStatus
+from modelyard.types.models import Task
 from modelyard.types.signatures import Scalar
 
 ENSEMBLE = "ensemble"
@@ -87,7 +88,8 @@ class Winners:
         found = blend(answers, judges, self._context.seed)
         members = {place: best[place] for place in found.weights}
         objective, score = judges.objective, fmean(found.scores)
-        if len(members) < 2 or objective.loss(score) >= objective.loss(best[0].score or 0.0):  # noqa: PLR2004
+        alone = self.best_first(completed)[0]
+        if len(members) < 2 or objective.loss(score) >= objective.loss(alone.score or 0.0):  # noqa: PLR2004
             return None
         wanted = [
             {"algorithm": each.algorithm, "weight": found.weights[place], "hyperparameters": _own(each)}
@@ -159,7 +161,8 @@ class Winners:
 
     def _fit_seconds(self, of_a_fold: float) -> float:
         """On all rows, by what a fold took: it had all but one part of them."""
-        return of_a_fold * self._judges.folds / (self._judges.folds - 1)
+        fits = 2 if self._judges.subject.task is Task.FORECASTING else 1  # one more shows the errors' quantiles
+        return fits * of_a_fold * self._judges.folds / (self._judges.folds - 1)
 
     def best_first(self, completed: Sequence[Candidate]) -> list[Candidate]:
         """By their scores."""

@@ -15,6 +15,7 @@ from modelyard.algorithms.evaluation.figures import metric_figures
 from modelyard.algorithms.evaluation.margins import to_figures
 from modelyard.algorithms.evaluation.metrics import measure
 from modelyard.algorithms.evaluation.paired import compare, evidence, scores
+from modelyard.algorithms.evaluation.series.windows import held_out_windows
 from modelyard.algorithms.evaluation.worst_slices import slices, worst_slice
 from modelyard.algorithms.jobfile import JobFile
 from modelyard.algorithms.preparation.split import take
@@ -79,13 +80,19 @@ def _evaluate_channel(
     answered: list[tuple[Tensors, Tensors]] = []
     truth: NDArray[Any] = np.zeros(0)
     for candidate in candidates:
-        inputs, truth = _held_out(role, channel, candidate.manifest.signature, share, context.target)
+        inputs, truth = _of_candidate(role, channel, candidate, share, context.target)
         answered.append((inputs, predict(candidate.predictor, inputs)))
         metrics = measure(candidate.task, answered[-1][1], truth, candidate.manifest.signature.class_names)
         figures.update(metric_figures(metrics, f"{role}/{candidate.ref}/"))
         first = metrics[0]
         context.log(f"{candidate.ref} on {len(truth):,} held-out rows of '{role}': {first.name} {first.value:.4f}")
     if len(candidates) > 1:
+        if len({len(next(iter(outputs.values()))) for _, outputs in answered[:2]}) > 1:
+            raise ChannelInvalidError(
+                f"The candidates look back by different lengths, so that channel '{role}' asks them at different times",
+                hint="Compare forecasters of the same window and horizon.",
+                field=f"channels.{role}",
+            )
         compared = _compare(candidates[0].task, candidates[1], answered, truth, bound)
         figures |= {f"{role}/{name}": value for name, value in compared.items()}
     return figures
@@ -100,9 +107,17 @@ def _compare(
     figures: Figures = {"paired/difference": paired.difference, "paired/p_value": paired.p_value}
     was, now = scores(task, before, truth), scores(task, after, truth)
     figures |= to_figures(evidence(was, now), "paired/")
-    classes = None if task == Task.TABULAR_REGRESSION else truth
+    classes = None if task in (Task.TABULAR_REGRESSION, Task.FORECASTING) else truth
     worst = worst_slice(slices(second.manifest.signature, inputs, classes), was, now, bound)
     return figures | ({f"slice/{name}": value for name, value in asdict(worst).items()} if worst else {})
+
+
+def _of_candidate(
+    role: str, channel: Channel, candidate: _Candidate, share: float, target: str | None
+) -> tuple[Tensors, NDArray[Any]]:
+    if candidate.task == Task.FORECASTING:
+        return held_out_windows(channel, candidate.manifest, share, target)
+    return _held_out(role, channel, candidate.manifest.signature, share, target)
 
 
 def _held_out(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.algorithms.evaluation.intervals import bootstrap, wilson
+from modelyard.algorithms.evaluation.series.figures import measure_forecasts
 from modelyard.algorithms.preparation.classes import texts
 from modelyard.types.models import Metric, Task
 
@@ -23,11 +24,14 @@ def measure(task: str, outputs: Mapping[str, Array], truth: Array, class_names: 
     """All metrics that these answers allow.
 
     Args:
-        task: a types.models.Task; regression is measured as such, everything else as classification.
-        outputs: the model's answers, n rows: "label" and perhaps "probabilities", or "prediction".
-        truth: (n,), n > 0.
+        task: a types.models.Task; regression and forecasts are measured as such, everything else as classification.
+        outputs: the model's answers, n rows: "label" and perhaps "probabilities", or "prediction", or "mean" and
+            perhaps "quantiles".
+        truth: (n,), n > 0; of forecasts (n, horizon + 1), see series.figures.measure_forecasts.
         class_names: what the columns of "probabilities" mean.
     """
+    if task == Task.FORECASTING:
+        return measure_forecasts(outputs, truth)
     if task == Task.TABULAR_REGRESSION:
         return _regression(np.asarray(outputs["prediction"]).reshape(-1), truth)
     return _classification(outputs, truth, class_names)

@@ -1,7 +1,7 @@
 """Is the second model better than the first on the same rows? Exact and permutation tests for paired answers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from modelyard.algorithms.evaluation.margins import Paired, PairedErrors, PairedRights
 from modelyard.algorithms.evaluation.metrics import is_right
+from modelyard.algorithms.evaluation.series.figures import window_errors
 from modelyard.types.models import Task
 
 _PERMUTATIONS = 2000
@@ -32,12 +33,12 @@ class Comparison:
 def compare(task: str, first: Outputs, second: Outputs, truth: NDArray[Any]) -> Comparison:
     """Compare two models' answers to the same rows.
 
-    Classification: difference of the accuracies, exact McNemar test. Regression: by how much the root mean squared
-    error is smaller, sign-flip permutation test on the squared errors.
+    Classification: difference of the accuracies, exact McNemar test. Regression and forecasts: by how much the
+    root mean squared error is smaller, sign-flip permutation test on the squared errors.
     Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions", 1947.
     """
-    if task == Task.TABULAR_REGRESSION:
-        return _compare_errors(squared_errors(first, truth), squared_errors(second, truth))
+    if task in _ERRORS:
+        return _compare_errors(_ERRORS[task](first, truth), _ERRORS[task](second, truth))
     before, after = is_right(first, truth), is_right(second, truth)
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     return Comparison(difference=(gained - lost) / len(truth), p_value=binomial_p_value(gained, lost))
@@ -45,8 +46,8 @@ def compare(task: str, first: Outputs, second: Outputs, truth: NDArray[Any]) -> 
 
 def scores(task: str, outputs: Outputs, truth: NDArray[Any]) -> Scores:
     """How good each answer is, (n,): whether it is right (bool), or its squared error."""
-    if task == Task.TABULAR_REGRESSION:
-        return squared_errors(outputs, truth)
+    if task in _ERRORS:
+        return _ERRORS[task](outputs, truth)
     return is_right(outputs, truth)
 
 
@@ -78,6 +79,12 @@ def squared_errors(outputs: Outputs, truth: NDArray[Any]) -> NDArray[np.float64]
     predicted = np.asarray(outputs["prediction"], dtype=np.float64).reshape(-1)
     squares: NDArray[np.float64] = (predicted - truth.astype(np.float64)) ** 2
     return squares
+
+
+_ERRORS: Mapping[str, Callable[[Outputs, NDArray[Any]], NDArray[np.float64]]] = {
+    Task.TABULAR_REGRESSION: squared_errors,
+    Task.FORECASTING: window_errors,
+}
 
 
 def _compare_errors(before: NDArray[np.float64], after: NDArray[np.float64]) -> Comparison:

@@ -84,14 +84,27 @@ def read_members(text: str, *, is_classifier: bool) -> tuple[Member, ...]:
         HyperparameterInvalidError: it is no list of members, or one of them cannot be fitted.
     """
     kinds = CLASSIFIERS if is_classifier else REGRESSORS
-    try:
-        wanted = msgspec.json.decode(text, type=list[Wanted]) if text else [Wanted(algorithm=name) for name in kinds]
-    except msgspec.MsgspecError as error:
-        raise _invalid(f"it is no list of members: {error}") from error
-    if not 1 <= len(wanted) <= _MOST_MEMBERS or not all(each.weight > 0 for each in wanted):
-        raise _invalid(f"it names {len(wanted)} members, or a weight that is not above 0")
+    wanted = wanted_members(text, tuple(kinds))
     total = sum(each.weight for each in wanted)
     return tuple(_member(each, kinds, total) for each in wanted)
+
+
+def wanted_members(text: str, names: Sequence[str]) -> list[Wanted]:
+    """The members that a hyper-parameter names, or one of each of `names`.
+
+    Raises:
+        HyperparameterInvalidError: it is no list of members, or one of them is none of `names`.
+    """
+    try:
+        wanted = msgspec.json.decode(text, type=list[Wanted]) if text else [Wanted(algorithm=name) for name in names]
+    except msgspec.MsgspecError as error:
+        raise _invalid(f"it is no list of members: {error}", names) from error
+    if not 1 <= len(wanted) <= _MOST_MEMBERS or not all(each.weight > 0 for each in wanted):
+        raise _invalid(f"it names {len(wanted)} members, or a weight that is not above 0", names)
+    for each in wanted:
+        if each.algorithm not in names:
+            raise _invalid(f"'{each.algorithm[:80]}' cannot be a member here", names)
+    return wanted
 
 
 def ensemble(members: Sequence[Member]) -> Learner:
@@ -106,16 +119,13 @@ def ensemble(members: Sequence[Member]) -> Learner:
 
 
 def _member(wanted: Wanted, kinds: dict[str, Kind], total: float) -> Member:
-    kind = kinds.get(wanted.algorithm)
-    if kind is None:
-        raise _invalid(f"'{wanted.algorithm[:80]}' cannot be a member here")
+    kind = kinds[wanted.algorithm]
     return Member(kind=kind, weight=wanted.weight / total, given=complete(kind.description, wanted.hyperparameters))
 
 
-def _invalid(reason: str) -> HyperparameterInvalidError:
+def _invalid(reason: str, names: Sequence[str]) -> HyperparameterInvalidError:
     return HyperparameterInvalidError(
         f"Hyper-parameter 'members' cannot be used: {reason}",
-        hint=f"Give 1 to {_MOST_MEMBERS} objects with algorithm ({', '.join([*CLASSIFIERS, *REGRESSORS])}), weight and "
-        "hyperparameters.",
+        hint=f"Give 1 to {_MOST_MEMBERS} objects with algorithm ({', '.join(names)}), weight and hyperparameters.",
         field="hyperparameters.members",
     )

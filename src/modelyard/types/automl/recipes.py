@@ -20,6 +20,7 @@ class AutoMLTask(StrEnum):
     REGRESSION = "regression"
     TEXT_CLASSIFICATION = "text-classification"
     IMAGE_CLASSIFICATION = "image-classification"
+    FORECASTING = "forecasting"
 
 
 class CandidateSource(StrEnum):
@@ -37,12 +38,17 @@ class AutoMLRecipe:
     Attributes:
         budget_seconds: from the start of its process to its end, the training of the winner included.
         task: what is to be learnt.
-        objective: the figure that decides; empty: roc_auc for two classes, log_loss for more, rmse for numbers.
+        objective: the figure that decides; empty: roc_auc for two classes, log_loss for more, rmse for numbers,
+            mase for forecasts.
         source: who proposes candidates.
         max_candidates: it ends when so many have been tried; None: when the time is over.
-        holdout_share: of the rows, chosen by their content: none of them trains, and the winner is measured on them.
+        holdout_share: of the rows, chosen by their content, or of the time, its last part: it never trains, and the
+            winner is measured on it.
         text: column of texts, for text classification; empty: the one that there is.
         autogluon: lock of an environment that has AutoGluon, by digest: it is a candidate too; empty: it is none.
+        horizon: steps of time that are forecast.
+        time_column: with the times, for forecasting; empty: the one column of times that there is.
+        series_column: names the series of each row, for forecasting; empty: there is one series.
         is_estimate: it ends after the profile and the estimate, and trains no model to keep.
     """
 
@@ -55,3 +61,6 @@ class AutoMLRecipe:
     is_estimate: bool = False
     text: str = ""
     autogluon: str = ""
+    horizon: int = 0
+    time_column: str = ""
+    series_column: str = ""

@@ -31,6 +31,35 @@ class ColumnProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesProfile:
+    """What a table of time series holds.
+
+    Attributes:
+        series: how many.
+        frequency: of all: "H", "15min", "D", "B" (working days), "W", "M", ..., or "steps" for a column of numbers.
+        seasons: lengths in steps that a forecast can look at.
+        window: last values that a forecast is made from.
+        horizon: steps that are forecast.
+        shortest: steps of the shortest series.
+        longest: steps of the longest series.
+        gaps: steps without a row.
+        repeated: rows that have the time of another row of their series.
+        constant: series that never change.
+    """
+
+    series: int
+    frequency: str
+    seasons: tuple[int, ...]
+    window: int
+    horizon: int
+    shortest: int
+    longest: int
+    gaps: int
+    repeated: int
+    constant: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataProfile:
     """What is in the table, and what to look at before a model of it is believed.
 
@@ -42,6 +71,7 @@ class DataProfile:
         classes: name -> share of the rows; empty for numbers.
         target: minimum, median, mean, maximum and spread of a target of numbers.
         columns: all but the target.
+        series: of a table of time series.
         leakage: columns that tell the target so well alone that they may have been filled in after the fact.
         warnings: sentences.
     """
@@ -53,6 +83,7 @@ class DataProfile:
     classes: dict[str, float] = field(default_factory=dict)
     target: dict[str, float] = field(default_factory=dict)
     columns: tuple[ColumnProfile, ...] = ()
+    series: SeriesProfile | None = None
     leakage: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -73,7 +104,7 @@ class Feasibility:
     Attributes:
         outlook: in a word.
         reason: in sentences.
-        guess: score of a model that knows the target's distribution only.
+        guess: score of a model that knows the target's distribution only; of forecasts the seasonal naive one.
         quick: score of a quick model, cross-validated.
         quick_on_half: the same on half of the rows: a score that still rises asks for more rows.
         seconds_per_candidate: what one takes, about.
@@ -136,7 +167,8 @@ class AutoMLReport:
     """Where an AutoML job stands.
 
     Attributes:
-        task: "tabular-classification" or "tabular-regression".
+        task: "tabular-classification", "tabular-regression", "text-classification", "image-classification" or
+            "forecasting".
         objective: the figure that decides.
         is_objective_maximised: larger is better.
         source: who proposes candidates.

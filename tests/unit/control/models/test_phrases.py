@@ -18,6 +18,7 @@ PHRASES = {
     "metrics.accuracy above 0.95": "metrics.accuracy > 0.95",
     "0.9 accuracy or more": "metrics.accuracy >= 0.9",
     "regression with rmse below 3": 'task = "tabular-regression" and metrics.rmse < 3',
+    "forecasters with mase below 0.8": 'task = "forecasting" and metrics.mase < 0.8',
     "rmse better than 2": "metrics.rmse < 2",
     "rmse 2 or better": "metrics.rmse <= 2",
     "loss 0.3": "metrics.loss <= 0.3",

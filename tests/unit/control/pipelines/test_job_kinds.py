@@ -66,6 +66,17 @@ def test_an_automl_step_searches_for_so_long_and_gives_the_winner():
     assert progress.outputs["figures"] == {"rows": 8.0, "r2": 0.8, "candidates": 9.0}
 
 
+def test_an_automl_step_may_forecast():
+    service = Service({"model_version": "sales:1"})
+    what = {"task": "forecasting", "horizon": 28, "time_column": "day", "series_column": "shop"}
+    AutoMLStep(None, service, Settings()).begin(
+        CONTEXT, {"data": "sales:1", "target": "sold", "model": "sales", **what}
+    )
+    (((_, recipe, _, _), _),) = service.calls
+    asked = recipe.automl
+    assert (asked.task, asked.horizon, asked.time_column, asked.series_column) == ("forecasting", 28, "day", "shop")
+
+
 @pytest.mark.parametrize(("known", "missing"), [({"a", "b"}, ""), ({"a"}, "b:1"), (set(), "a:1")])
 def test_an_earlier_result_is_no_longer_there_when_one_of_its_datasets_is_gone(known, missing):
     def dataset_version(_project: str, name: str, number: int) -> SimpleNamespace:

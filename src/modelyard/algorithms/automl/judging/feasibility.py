@@ -8,6 +8,7 @@ import numpy as np
 from modelyard.algorithms.automl.judging.folds import CrossValidation, Tried
 from modelyard.algorithms.automl.judging.objectives import Objective
 from modelyard.types.automl.reports import Feasibility, Outlook
+from modelyard.types.models import Task
 
 _CLEAR = 3.0
 """Standard errors between a quick model and guessing that make a clear case."""
@@ -39,8 +40,9 @@ def estimate(judges: CrossValidation, quick: Tried, half: Tried | None, seconds:
     guess, score = float(np.mean(guesses)), float(np.mean(quick.scores))
     per_candidate = seconds * _QUICK_SHARE
     expected = max(0, int(left / max(per_candidate, 1e-3)))
+    naive = "the seasonal naive forecast" if judges.subject.task is Task.FORECASTING else "guessing"
     outlook, words = _outlook(objective, guesses, quick.scores)
-    reasons = [f"A quick model has {objective.name} {score:.4g}, guessing has {guess:.4g}: {words}."]
+    reasons = [f"A quick model has {objective.name} {score:.4g}, {naive} has {guess:.4g}: {words}."]
     if half is not None:
         reasons += _more_rows(objective, float(np.mean(half.scores)), score, guess)
     if expected < _FEWEST_CANDIDATES:

@@ -11,17 +11,23 @@ from sklearn import metrics
 
 from modelyard.algorithms.automl.errors import AutoMLInvalidError
 from modelyard.algorithms.automl.tasks.base import Subject, outputs_of
+from modelyard.algorithms.evaluation.series.figures import SCORES
+from modelyard.types.models import Task
 
 Array = NDArray[Any]
 Score = Callable[[Array, Array], float]
 
 _BINARY = 2
+_LOSSES = ("log_loss", "rmse", "mae", "mase", "smape")
 _LEAST_PROBABILITY = 1e-7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """`score(truth, answers)`: class numbers (n,) and probabilities (n, classes), or values (n,) and (n, 1)."""
+    """`score(truth, answers)`: class numbers (n,) and probabilities (n, classes), or values (n,) and (n, 1).
+
+    Of forecasts (n, horizon + 1), the last one the scale, and (n, horizon).
+    """
 
     name: str
     is_maximised: bool
@@ -39,14 +45,15 @@ def find_objective(name: str, subject: Subject) -> Objective:
         AutoMLInvalidError: the task has no such figure.
     """
     count = 0 if subject.classes is None else outputs_of(subject)
-    known = _known(count)
-    usual = {0: "rmse", _BINARY: "roc_auc"}.get(count, "log_loss")
+    is_forecast = subject.task is Task.FORECASTING
+    known = SCORES if is_forecast else _known(count)
+    usual = "mase" if is_forecast else {0: "rmse", _BINARY: "roc_auc"}.get(count, "log_loss")
     chosen = name or usual
     if chosen not in known:
         raise AutoMLInvalidError(
             f"There is no objective '{chosen[:40]}' for this target", hint=f"Choose one of {', '.join(known)}."
         )
-    return Objective(name=chosen, is_maximised=chosen not in ("log_loss", "rmse", "mae"), score=known[chosen])
+    return Objective(name=chosen, is_maximised=chosen not in _LOSSES, score=known[chosen])
 
 
 def _known(classes: int) -> Mapping[str, Score]:

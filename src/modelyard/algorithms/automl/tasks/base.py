@@ -20,7 +20,7 @@ from modelyard.types.signatures import Scalar
 Numbers = NDArray[np.int64]
 """Places of rows."""
 Answers = NDArray[np.float32]
-"""(n, classes) probabilities, or (n, 1) values."""
+"""(n, classes) probabilities, (n, 1) values, or (n, horizon) forecasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Subject(Protocol):
 
     Attributes:
         task: what is learnt.
-        target: (n,) class numbers int64, or float64 values.
+        target: (n,) class numbers int64, or float64 values; of forecasts (n, horizon + 1), the last one the scale.
         classes: what the class numbers mean; None for numbers.
         start: algorithms with hyper-parameters to begin with, the quickest first.
         shared: hyper-parameters that all candidates have.
@@ -77,7 +77,7 @@ class Subject(Protocol):
     def fit(
         self, algorithm: str, given: Mapping[str, Scalar], learnt: Numbers, judged: Numbers, context: TrainingContext
     ) -> Answered:
-        """Fit an algorithm to some rows, and ask it for others."""
+        """Fit an algorithm to some rows, and ask it for others. Of a series only rows before those are learnt from."""
 
     def guess(self, learnt: Numbers, judged: Numbers) -> NDArray[np.float64]:
         """What one would answer without a model."""
@@ -88,7 +88,9 @@ class Subject(Protocol):
 
 def outputs_of(subject: Subject) -> int:
     """Numbers that a model answers for a row."""
-    return 1 if subject.classes is None else len(subject.classes.values)
+    if subject.classes is not None:
+        return len(subject.classes.values)
+    return 1 if subject.target.ndim == 1 else subject.target.shape[1] - 1
 
 
 def deal(target: NDArray[Any], folds: int, repetitions: int, seed: int) -> Numbers:

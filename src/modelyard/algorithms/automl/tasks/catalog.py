@@ -19,6 +19,10 @@ def open_subject(channel: Channel, target: str | None, recipe: AutoMLRecipe) -> 
         from modelyard.algorithms.automl.tasks.texts import open_texts  # noqa: PLC0415
 
         return open_texts(channel, target, recipe)
+    if recipe.task is AutoMLTask.FORECASTING:
+        from modelyard.algorithms.automl.tasks.series import open_series  # noqa: PLC0415
+
+        return open_series(channel, target, recipe)
     from modelyard.algorithms.automl.tasks.tables import open_table  # noqa: PLC0415
 
     return open_table(channel, target, recipe)

@@ -12,7 +12,7 @@ from modelyard.cli.output import pairs
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.types.automl.recipes import AutoMLTask, CandidateSource
-from modelyard.types.automl.reports import AutoMLReport
+from modelyard.types.automl.reports import AutoMLReport, SeriesProfile
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE
 from modelyard.types.jobs import JobKind
 
@@ -23,6 +23,9 @@ Data = Annotated[str, typer.Argument(help="Dataset with the table or the images:
 Target = Annotated[str | None, typer.Option(help="Column to predict; images need none.")]
 Text = Annotated[str, typer.Option(help="Column of texts, for text classification; left out: the one that there is.")]
 Task = Annotated[AutoMLTask, typer.Option(help="What is to be learnt; auto: by what the target holds.")]
+Horizon = Annotated[int, typer.Option(min=0, help="Steps of time to forecast, for forecasting.")]
+TimeColumn = Annotated[str, typer.Option(help="Column with the times, for forecasting; left out: the one there is.")]
+SeriesColumn = Annotated[str, typer.Option(help="Column that names each row's series; left out: there is one series.")]
 Objective = Annotated[str, typer.Option(help="Figure that decides; left out: the usual one of the task.")]
 Id = Annotated[str, typer.Argument(help="Id of the AutoML job.")]
 
@@ -48,6 +51,9 @@ def run(
     seconds: Annotated[float, typer.Option(min=30, help="Budget, from the start of the job to its end.")] = 600,
     task: Task = AutoMLTask.AUTO,
     text: Text = "",
+    horizon: Horizon = 0,
+    time_column: TimeColumn = "",
+    series_column: SeriesColumn = "",
     objective: Objective = "",
     source: Annotated[CandidateSource, typer.Option(help="Who proposes candidates.")] = CandidateSource.AUTO,
     autogluon: Annotated[
@@ -72,6 +78,9 @@ def run(
             budget_seconds=seconds,
             task=task,
             text=text,
+            horizon=horizon,
+            time_column=time_column,
+            series_column=series_column,
             objective=objective,
             source=source,
             autogluon=autogluon,
@@ -95,12 +104,25 @@ def estimate(
     target: Target = None,
     task: Task = AutoMLTask.AUTO,
     text: Text = "",
+    horizon: Horizon = 0,
+    time_column: TimeColumn = "",
+    series_column: SeriesColumn = "",
     objective: Objective = "",
 ) -> None:
     """Look at the data and say what can be expected, before time is spent."""
     client = session.client
     with did_you_mean("dataset", data.partition(":")[0], lambda: [each.name for each in client.datasets.list()]):
-        job = client.automl.start(data, target=target, task=task, text=text, objective=objective, estimate_only=True)
+        job = client.automl.start(
+            data,
+            target=target,
+            task=task,
+            text=text,
+            horizon=horizon,
+            time_column=time_column,
+            series_column=series_column,
+            objective=objective,
+            estimate_only=True,
+        )
     options.wait_for(session, job.id)
     _show(session, client.automl.report(job.id))
 
@@ -155,6 +177,7 @@ def _show(session: Session, found: AutoMLReport) -> None:
         "Task": found.task,
         "Objective": f"{'maximise' if found.is_objective_maximised else 'minimise'} {found.objective}",
         "Rows": profile and f"{profile.rows:,}, of which {profile.held_out_rows:,} are held out",
+        "Series": profile and profile.series and _series(profile.series),
         "Target": profile and pairs(profile.classes or profile.target),
         "Repeated rows": profile and profile.duplicate_rows,
         "Suspected leakage": profile and profile.leakage,
@@ -166,6 +189,15 @@ def _show(session: Session, found: AutoMLReport) -> None:
         "Winner": "" if found.winner is None else f"{found.winner}  {pairs(found.holdout)}",
     }
     session.out.record(found, fields)
+
+
+def _series(found: SeriesProfile) -> str:
+    seasons = " and ".join(map(str, found.seasons)) or "none"
+    count = f"{found.series:,} of {found.shortest:,} to {found.longest:,} steps" if found.series > 1 else found.longest
+    return (
+        f"{count}, frequency {found.frequency}, season {seasons}: {found.window} values tell {found.horizon}; "
+        f"{found.gaps:,} gaps, {found.constant:,} constant"
+    )
 
 
 def _ids(session: Session) -> list[str]:

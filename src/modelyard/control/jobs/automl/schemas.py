@@ -8,7 +8,7 @@ from modelyard.types.jobs import JobKind, JobRecipe
 
 
 class AutoMLJobRequest(LimitedRequest):
-    """Find a good model of a table, of texts or of images within a time, and register it."""
+    """Find a good model of a table, of texts, of images or of time series within a time, and register it."""
 
     data: ChannelRequest = Field(description="The table, or the images.", examples=[{"dataset": "houses"}])
     target: str | None = Field(
@@ -28,16 +28,29 @@ class AutoMLJobRequest(LimitedRequest):
     text: str = Field(
         default="", max_length=1000, description="Column of texts, for text classification; empty: the one there is."
     )
+    horizon: int = Field(default=0, ge=0, le=1000, description="Steps of time to forecast; for forecasting only.")
+    time_column: str = Field(
+        default="", max_length=1000, description="Column with the times, for forecasting; empty: the one there is."
+    )
+    series_column: str = Field(
+        default="",
+        max_length=1000,
+        description="Column that names the series of each row, for forecasting; empty: there is one series.",
+    )
     objective: str = Field(
         default="",
         max_length=40,
-        description="Figure that decides; empty: roc_auc for two classes, log_loss for more, rmse for numbers.",
+        description="Figure that decides; empty: roc_auc for two classes, log_loss for more, rmse for numbers, mase "
+        "for forecasts.",
         examples=["accuracy"],
     )
     source: CandidateSource = Field(default=CandidateSource.AUTO, description="Who proposes hyper-parameters.")
     max_candidates: int | None = Field(default=None, ge=1, le=5000, description="End when so many have been tried.")
     holdout_share: float = Field(
-        default=0.2, ge=0.05, le=0.5, description="Of the rows: none of them trains, the winner is measured on them."
+        default=0.2,
+        ge=0.05,
+        le=0.5,
+        description="Of the rows, or of the time its last part: none of it trains, the winner is measured on it.",
     )
     autogluon: str = Field(
         default="",
@@ -64,5 +77,8 @@ class AutoMLJobRequest(LimitedRequest):
                 holdout_share=self.holdout_share,
                 is_estimate=self.estimate_only,
                 text=self.text,
+                horizon=self.horizon,
+                time_column=self.time_column,
+                series_column=self.series_column,
             ),
         )

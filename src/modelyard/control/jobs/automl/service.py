@@ -8,6 +8,7 @@ from modelyard.algorithms.errors import TargetNotFoundError
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.environments.locks import Locks
 from modelyard.control.environments.service import BUILTIN, EnvironmentService
+from modelyard.control.jobs.automl.checks import check_series
 from modelyard.control.jobs.automl.errors import NoWinnerError, ReportNotFoundError
 from modelyard.control.jobs.repository import JobRepository
 from modelyard.control.jobs.scripts.work import check_permitted
@@ -174,6 +175,8 @@ class AutoMLService:
                 hint=f"{guess}modelyard datasets show {ref.dataset} lists the columns.",
                 field="target",
             )
+        if wanted is AutoMLTask.FORECASTING and recipe.automl is not None:
+            check_series(version.schema, recipe.automl)
 
 
 def _no_report(job_id: str) -> ReportNotFoundError:

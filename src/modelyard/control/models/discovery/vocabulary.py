@@ -30,13 +30,15 @@ METRIC_NAMES = {
     "mean absolute error": "mae",
     "mse": "mse",
     "mape": "mape",
+    "mase": "mase",
+    "smape": "smape",
     "loss": "loss",
     "log loss": "log_loss",
     "error": "error",
 }
 SHARES = frozenset({"accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "r2"})
 """Metrics between 0 and 1: "accuracy above 95" means 0.95."""
-LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse", "mape", "loss", "log_loss", "error"})
+LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse", "mape", "mase", "smape", "loss", "log_loss", "error"})
 KNOWN_METRIC = "|".join(sorted(map(re.escape, METRIC_NAMES), key=len, reverse=True))
 
 TASKS = {
@@ -45,6 +47,7 @@ TASKS = {
     ),
     "tabular-classification": r"(?:tabular|table)[ -]classif\w+|classif\w+ (?:of )?(?:tables?|rows)",
     "text-classification": r"text[ -]classif\w+|classif\w+ (?:of )?texts?|sentiment[ -](?:analysis|classif\w+)",
+    "forecasting": r"(?:time[ -]series[ -])?forecast(?:s|ing|ers?)?",
     "tabular-regression": r"(?:(?:tabular|table)[ -])?regress(?:ion|ors?)",
 }
 

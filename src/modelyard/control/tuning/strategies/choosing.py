@@ -28,7 +28,7 @@ def choose(search: Search, trials: Sequence[Trial], number: int) -> dict[str, Sc
 
 
 def trial_count(search: Search) -> int:
-    """How many trials there will be: fewer than were allowed where there are fewer combinations or no whole generation."""
+    """How many trials there will be: fewer than allowed where there are fewer combinations, or no whole generation."""
     if search.strategy is Strategy.PBT:
         return population.generations(search) * search.population
     has_end = search.strategy is Strategy.GRID or grid.is_finite(search.space)

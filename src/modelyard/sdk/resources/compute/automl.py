@@ -1,4 +1,4 @@
-"""AutoML jobs: a good model of a table, of texts or of images within a time."""
+"""AutoML jobs: a good model of a table, of texts, of images or of time series within a time."""
 
 from modelyard.sdk.calls import Mode, call
 from modelyard.sdk.resource import JOBS, read, send
@@ -24,6 +24,9 @@ class AutoML(JobCalls[Mode]):
         budget_seconds: float = 600,
         task: AutoMLTask | str = AutoMLTask.AUTO,
         text: str = "",
+        horizon: int = 0,
+        time_column: str = "",
+        series_column: str = "",
         objective: str = "",
         source: CandidateSource | str = CandidateSource.AUTO,
         max_candidates: int | None = None,
@@ -44,12 +47,15 @@ class AutoML(JobCalls[Mode]):
             target: column to predict; images need none.
             model: name that the winner is registered under; not needed for an estimate.
             budget_seconds: from the start of the job's process to its end.
-            task: "classification", "regression", "text-classification", "image-classification" or "auto".
+            task: "auto", "classification", "regression", "text-classification", "image-classification", "forecasting".
             text: column of texts, for text classification; "": the one that there is.
-            objective: figure that decides; "": roc_auc for two classes, log_loss for more, rmse for numbers.
+            horizon: steps of time to forecast, for forecasting.
+            time_column: column with the times, for forecasting; "": the one that there is.
+            series_column: column that names the series of each row, for forecasting; "": there is one series.
+            objective: figure that decides; "": roc_auc for two classes, log_loss for more, rmse or, of series, mase.
             source: who proposes hyper-parameters: "flaml", "built-in", or "auto".
             max_candidates: end when so many have been tried.
-            holdout_share: of the rows: none of them trains, and the winner is measured on them.
+            holdout_share: of the rows, or of the time its last part: none of it trains, the winner is measured on it.
             autogluon: an environment that has AutoGluon: it is compared, and not deployed; "": it takes no part.
             estimate_only: end after the profile and the estimate of what can be expected.
             seed: seeds every random choice.
@@ -64,16 +70,10 @@ class AutoML(JobCalls[Mode]):
             WaitFailedError: `wait` was asked for and the job did not complete.
         """
         what = {"data": channels_of(data)["train"], "target": target, "model": model, "task": task, "text": text}
+        series = {"horizon": horizon, "time_column": time_column, "series_column": series_column}
         how = {"budget_seconds": budget_seconds, "objective": objective, "source": source, "autogluon": autogluon}
-        body = {
-            **what,
-            **how,
-            "max_candidates": max_candidates,
-            "holdout_share": holdout_share,
-            "estimate_only": estimate_only,
-            "seed": seed,
-            **room_of(resources, placement),
-        }
+        until = {"max_candidates": max_candidates, "holdout_share": holdout_share, "estimate_only": estimate_only}
+        body = {**what, **series, **how, **until, "seed": seed, **room_of(resources, placement)}
         return self._submitted("automl-jobs", body, wait=wait, timeout_seconds=timeout_seconds, on_look=on_look)
 
     @call

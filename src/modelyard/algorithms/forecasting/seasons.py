@@ -11,6 +11,10 @@ from modelyard.algorithms.errors import HyperparameterInvalidError
 _FREQUENCY = re.compile(r"(?P<count>\d*)(?P<unit>min|[A-Za-z]+)(?:-[A-Z]{3})?")
 _SEASONS = {"min": (60, 1440), "T": (60, 1440), "H": (24, 168), "D": (7,), "B": (5,), "W": (52,), "M": (12,), "Q": (4,)}
 
+_LEAST_SHOWN = 24
+_ALIKE = 0.3
+"""Autocorrelation that makes a season."""
+
 
 def seasons_of(frequency: str) -> tuple[int, ...]:
     """Lengths of its seasons in steps, such as 24 and 168 of "H"; "15min" has 4 and 96.
@@ -43,7 +47,7 @@ class Layout:
     @property
     def window(self) -> int:
         """How many of the last values it has to be given."""
-        return max(self.level_size, *self.seasons)
+        return max((self.level_size, *self.seasons))
 
     @property
     def level_size(self) -> int:
@@ -57,3 +61,30 @@ class Layout:
         for season in self.seasons:
             found |= {self.window - season + step % season for step in range(self.horizon)}
         return np.array(sorted(found), dtype=np.int64)
+
+
+def usual_seasons(frequency: str, values: NDArray[np.float64]) -> tuple[int, ...]:
+    """Those of the frequency; where it has none, the one that the values themselves show, if they do."""
+    try:
+        known = seasons_of(frequency)
+    except HyperparameterInvalidError:  # "steps", or seconds
+        known = ()
+    return known or shown_season(values)
+
+
+def shown_season(values: NDArray[np.float64]) -> tuple[int, ...]:
+    """The lag at which a series without its trend is most like itself again, if it is at all."""
+    count = len(values)
+    if count < _LEAST_SHOWN or np.ptp(values) == 0:
+        return ()
+    places = np.arange(count)
+    plain = values - np.polyval(np.polyfit(places, values, 1), places)
+    size = 2 ** int(np.ceil(np.log2(2 * count)))
+    likeness = np.fft.irfft(np.abs(np.fft.rfft(plain, size)) ** 2)[: count // 3]
+    if likeness[0] <= 0:
+        return ()
+    likeness = likeness / likeness[0]
+    is_peak = (likeness[1:-1] > likeness[:-2]) & (likeness[1:-1] >= likeness[2:])
+    peaks = np.flatnonzero(is_peak) + 1
+    peaks = peaks[likeness[peaks] > _ALIKE]
+    return (int(peaks[np.argmax(likeness[peaks])]),) if len(peaks) else ()

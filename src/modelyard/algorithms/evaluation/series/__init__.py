@@ -1,0 +1,1 @@
+"""Forecasts: what is asked of them, and how good they are."""

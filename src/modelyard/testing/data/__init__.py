@@ -1,0 +1,1 @@
+"""Real data, small enough to stand in a file."""
