@@ -1,8 +1,6 @@
 """Multi-model endpoints and containers in a row with boto3, on a whole platform: the answers are XGBoost's own."""
 
-import io
 import json
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +10,7 @@ import pytest
 import xgboost
 from botocore.exceptions import ClientError
 
+from modelyard.testing.aws.archives import archive
 from modelyard.testing.aws.platform import AwsPlatform
 
 ECR = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
@@ -37,16 +36,6 @@ def transform_fn(model, body, content_type, accept):
         lines.append(",".join(repr((float(cell) - mean) / scale) for cell, mean, scale in cells))
     return "\\n".join(lines), "text/csv"
 """
-
-
-def archive(files: dict[str, bytes]) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return target.getvalue()
 
 
 def booster(seed: int) -> xgboost.Booster:

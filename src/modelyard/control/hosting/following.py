@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from modelyard.dataplane.errors import RoutingTableInvalidError
 from modelyard.dataplane.routing import FOLLOW_SECONDS, read_table
 from modelyard.errors import TemporaryError
-from modelyard.types.endpoints import Endpoint
+from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.routing import RouteEndpoint
 
 _READY_REPLICAS = "modelyard_inference_ready_replicas"
@@ -31,10 +32,23 @@ class GatewayFollowing:
         self._path = path
         self._figures = figures
         self._followed: dict[tuple[str, str], _Weights] = {}
+        self._begun: set[tuple[str, str, datetime]] = set()
 
     def has(self, endpoint: Endpoint) -> bool:
-        """Whether they send requests to replicas of its variants, by its weights."""
+        """Whether they send requests to replicas of its variants, by its weights.
+
+        One that lacks replicas had begun if it was answered for before; a new one is still on its way.
+        """
         key = (endpoint.project, endpoint.name)
+        life = (*key, endpoint.created_at)
+        if endpoint.status is EndpointStatus.DEGRADED and life in self._begun:
+            return True
+        if self._has(endpoint, key):
+            self._begun.add(life)
+            return True
+        return False
+
+    def _has(self, endpoint: Endpoint, key: tuple[str, str]) -> bool:
         wanted = {variant.name: variant.weight for variant in endpoint.variants}
         try:
             route = next((each for each in read_table(self._path).endpoints if (each.project, each.name) == key), None)
