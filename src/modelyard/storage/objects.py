@@ -98,6 +98,14 @@ class ObjectStore(ABC):
         """
 
     @abstractmethod
+    def media_type(self, key: str) -> str:
+        """The Content-Type that an object was stored with; empty: the store keeps none.
+
+        Raises:
+            ObjectNotFoundError: there is none.
+        """
+
+    @abstractmethod
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """All objects whose key starts with the folder `prefix`, in no promised order."""
 
@@ -161,6 +169,10 @@ class _ObstoreObjects(ObjectStore):
         with _translated(key):
             meta = obstore.head(self._backend, check_key(key))
             return ObjectInfo(key, meta["size"])
+
+    def media_type(self, key: str) -> str:
+        with _translated(key):
+            return str(obstore.get(self._backend, check_key(key)).attributes.get("Content-Type", ""))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         if prefix:

@@ -51,8 +51,8 @@ class Store:
         self._client = client
         client.create_bucket(Bucket=BUCKET)
 
-    def put(self, key: str, content: bytes) -> str:
-        self._client.put_object(Bucket=BUCKET, Key=key, Body=content)
+    def put(self, key: str, content: bytes, **options: str) -> str:
+        self._client.put_object(Bucket=BUCKET, Key=key, Body=content, **options)
         return f"s3://{BUCKET}/{key}"
 
     def awaited(self, uri: str) -> bytes:
@@ -201,7 +201,8 @@ def test_what_a_model_refuses_is_a_model_error_with_its_status(runtime: Any, chu
 
 def test_what_the_platform_refuses_has_awss_codes(aws: Callable[..., Any], platform: AwsPlatform, runtime: Any):
     assert refusal(lambda: ask(runtime, EndpointName="Nowhere"))["Error"]["Code"] == "ValidationError"
-    assert refusal(lambda: ask(runtime, TargetVariant="Nobody"))["Error"]["Code"] == "ValidationError"
+    nobody = refusal(lambda: ask(runtime, TargetVariant="Nobody"))["Error"]
+    assert (nobody["Code"], nobody["Message"]) == ("ValidationError", "Variant Nobody not found for Request.")
     wrong = aws("sagemaker-runtime", key=(platform.key[0], "a wrong secret"))
     assert refusal(lambda: ask(wrong))["Error"]["Code"] == "InvalidSignatureException"
     strange = aws("sagemaker-runtime", key=("AKIAAAAAAAAAAAAAAAAA", "secret"))
@@ -239,6 +240,7 @@ def test_serverless_variants_and_data_capture_are_described(sagemaker: Any, runt
     sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="serverless")
     assert ask(runtime, EndpointName="serverless")[0] == pytest.approx(expected(), abs=1e-5)
     described = sagemaker.describe_endpoint(EndpointName="serverless")
+    assert described["ProductionVariants"][0]["CurrentServerlessConfig"] == serverless["ServerlessConfig"]
     assert described["DataCaptureConfig"]["CurrentSamplingPercentage"] == 100
     config = sagemaker.describe_endpoint_config(EndpointConfigName="serverless")
     assert config["ProductionVariants"] == [serverless]
@@ -266,6 +268,10 @@ def test_asynchronous_requests_leave_their_answers_and_failures_as_objects(
     assert values == pytest.approx(expected()[:2], abs=1e-5)
     failure = json.loads(store.awaited(refused["FailureLocation"]))
     assert "must have shape [-1, 4], got [1, 2]" in failure["Message"]
+    assert failure["OriginalStatusCode"] == 400
+    typed = store.put("in/typed.csv", b"1,1,0,0\n", ContentType="text/csv")
+    by_object = runtime.invoke_endpoint_async(EndpointName="async", InputLocation=typed)
+    assert [float(line) for line in store.awaited(by_object["OutputLocation"]).split()] == values[:1]
     synchronous = refusal(lambda: runtime.invoke_endpoint_async(EndpointName="nowhere", InputLocation=good))
     assert synchronous["Error"]["Code"] == "ValidationError"
 

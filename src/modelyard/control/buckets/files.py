@@ -54,6 +54,18 @@ class S3Files:
         except ObjectNotFoundError:
             raise _not_found(uri) from None
 
+    def media_type(self, project: str, uri: str) -> str:
+        """The Content-Type that an object was stored with.
+
+        Raises:
+            S3ObjectNotFoundError: there is none.
+        """
+        objects, _, key = self._open(project, uri)
+        try:
+            return objects.media_type(key)
+        except ObjectNotFoundError:
+            raise _not_found(uri) from None
+
     def write(self, project: str, uri: str, content: bytes) -> None:
         """Store a small object, replacing what was there."""
         objects, _, key = self._open(project, uri)

@@ -20,6 +20,9 @@ INVOCATION = "hosting-invocation"
 _AT_A_TIME = 8
 _BUSY = (429, 503, 504)
 _OK = range(200, 300)
+_CONTENT_TYPE = "content-type"
+_ANY_TYPES = ("", "binary/octet-stream", "application/octet-stream")
+"""Of objects that were stored without saying what they are."""
 _log = structlog.get_logger(__name__)
 
 
@@ -91,13 +94,20 @@ class AsyncInference:
         if self._clock.now() >= request.expires_at:
             return self._fail(request, "The request was not answered in its time.")
         body = self._objects.read(request.project, request.input_uri)
-        status, answer, _ = self._caller.call(request.key_id, request.endpoint, request.headers, body)
+        status, answer, _ = self._caller.call(request.key_id, request.endpoint, self._headers(request), body)
         if status in _BUSY:
             return False
         if status in _OK:
             self._objects.write(request.project, request.output_uri, answer)
             return True
-        return self._fail(request, _message_of(answer), status)
+        return self._fail(request, *_refused(answer, status))
+
+    def _headers(self, request: AsyncRequest) -> dict[str, str]:
+        """Those of the call; the content type may be that of the object instead, as SageMaker's SDK has it."""
+        if _CONTENT_TYPE in request.headers:
+            return request.headers
+        stored = self._objects.media_type(request.project, request.input_uri)
+        return request.headers if stored in _ANY_TYPES else {**request.headers, _CONTENT_TYPE: stored}
 
     def _fail(self, request: AsyncRequest, message: str, status: int = 500) -> bool:
         told = {"Message": message, "OriginalStatusCode": status, "InputLocation": request.input_uri}
@@ -110,9 +120,13 @@ class AsyncInference:
         return True
 
 
-def _message_of(answer: bytes) -> str:
+def _refused(answer: bytes, status: int) -> tuple[str, int]:
+    """What the container said, and its status, where the answer tells; else the answer as it is."""
     try:
         told = json.loads(answer)
     except ValueError:
-        return answer[:1024].decode(errors="replace")
-    return str(told.get("OriginalMessage") or told.get("Message") or told) if isinstance(told, dict) else str(told)
+        return answer[:1024].decode(errors="replace"), status
+    if not isinstance(told, dict):
+        return str(told), status
+    message = str(told.get("OriginalMessage") or told.get("Message") or told)
+    return message, int(told.get("OriginalStatusCode") or status)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from modelyard.dataplane.errors import RoutingTableInvalidError
 from modelyard.dataplane.routing import FOLLOW_SECONDS, TableFollower
 from modelyard.errors import TemporaryError
-from modelyard.types.endpoints import Endpoint
+from modelyard.types.endpoints import Endpoint, EndpointStatus
 from modelyard.types.routing import RouteEndpoint
 
 _READY_REPLICAS = "modelyard_inference_ready_replicas"
@@ -37,10 +38,23 @@ class GatewayFollowing:
         self._lock = threading.Lock()
         self._routes: Mapping[_Key, RouteEndpoint] = {}
         self._followed: dict[_Key, _Weights] = {}
+        self._begun: set[tuple[str, str, datetime]] = set()
 
     def has(self, endpoint: Endpoint) -> bool:
-        """Whether they send requests to replicas of its variants, by its weights."""
+        """Whether they send requests to replicas of its variants, by its weights.
+
+        One that lacks replicas had begun if it was answered for before; a new one is still on its way.
+        """
         key = (endpoint.project, endpoint.name)
+        life = (*key, endpoint.created_at)
+        if endpoint.status is EndpointStatus.DEGRADED and life in self._begun:
+            return True
+        if self._has(endpoint, key):
+            self._begun.add(life)
+            return True
+        return False
+
+    def _has(self, endpoint: Endpoint, key: _Key) -> bool:
         wanted = {variant.name: variant.weight for variant in endpoint.variants}
         try:
             is_old = time.time() - self._path.stat().st_mtime >= FOLLOW_SECONDS

@@ -34,6 +34,8 @@ from modelyard.types.serving.hosting import (
     ModelContainer,
 )
 
+_ANSWERING = (EndpointStatus.READY, EndpointStatus.DEGRADED)
+
 
 class HostingService:
     """Models and endpoints under names of other systems. Safe from any thread.
@@ -240,7 +242,7 @@ class HostingService:
         hosted = None if found is None else of_content(found.content, HostedEndpoint)
         composition = None if hosted is None else hosted.composition
         if composition is None or composition.mode is CompositionMode.TARGETS:
-            is_followed = own is None or own.status is not EndpointStatus.READY or self._is_followed(own)
+            is_followed = own is None or own.status not in _ANSWERING or self._is_followed(own)
             return EndpointView(hosted, own, is_followed=is_followed)
         parts = (container_name(name, container.hostname) for container in composition.containers)
         return EndpointView(hosted, own, tuple(self.view(project, part) for part in parts))

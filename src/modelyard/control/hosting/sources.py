@@ -20,5 +20,8 @@ class Objects(Protocol):
     def read(self, project: str, uri: str) -> bytes:
         """The object's content."""
 
+    def media_type(self, project: str, uri: str) -> str:
+        """The Content-Type that the object was stored with; may be empty."""
+
     def write(self, project: str, uri: str, content: bytes) -> None:
         """Store an object, replacing what was there."""

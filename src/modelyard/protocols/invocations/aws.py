@@ -53,6 +53,8 @@ def refusal(error: errors.ModelyardError, headers: Headers) -> Refusal | None:
     if not is_signed(headers.get(b"authorization")):
         return None
     words = f"{error.message}. {error.hint}" if error.hint else error.message
+    if isinstance(error, own.VariantNotFoundError) and TARGET_VARIANT in headers:
+        words = f"Variant {decoded(headers, TARGET_VARIANT)} not found for Request."  # by the caller's name for it
     if isinstance(error, own.ModelFailedError | own.DeadlineExceededError):
         return model_error(500, error.message)
     found = next(((status, code) for kind, status, code in _CODES if isinstance(error, kind)), None)

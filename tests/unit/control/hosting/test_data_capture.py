@@ -32,6 +32,9 @@ class Bucket:
     def download(self, project: str, uri: str, path: Path) -> None:
         path.write_bytes(self.objects[uri])
 
+    def media_type(self, project: str, uri: str) -> str:
+        return ""
+
     def read(self, project: str, uri: str) -> bytes:
         return self.objects[uri]
 

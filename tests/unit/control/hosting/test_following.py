@@ -17,9 +17,9 @@ from modelyard.types.routing import RouteEndpoint, RouteReplica, RouteVariant, R
 from modelyard.types.signatures import Signature
 
 
-def endpoint(**weights: float):
+def endpoint(status: EndpointStatus = EndpointStatus.READY, life: int = 0, **weights: float):
     variants = [SimpleNamespace(name=name, weight=weight) for name, weight in weights.items()]
-    return SimpleNamespace(project="p", name="e", variants=variants)
+    return SimpleNamespace(project="p", name="e", variants=variants, status=status, created_at=life)
 
 
 class Table:
@@ -109,3 +109,15 @@ def test_until_then_it_is_on_its_way(changed: int, is_followed: bool, status: st
     own = SimpleNamespace(status=EndpointStatus.READY, created_at=0, updated_at=changed)
     hosted = HostedEndpoint(label="c", variants=(), phase=Phase.SERVED)
     assert status_of(EndpointView(hosted, own, is_followed=is_followed)) == status
+
+
+def test_one_that_lacks_replicas_is_followed_only_if_it_was_before(table: Table):
+    following = GatewayFollowing(table.path, table.figures)
+    lacking = EndpointStatus.DEGRADED
+    table.write(replicas=0, age_seconds=9, main=1.0)
+    assert not following.has(endpoint(lacking, main=1.0)), "its first replica is there, and no gateway has it"
+    table.write(age_seconds=9, main=1.0)
+    assert following.has(endpoint(lacking, main=1.0))
+    table.write(replicas=0, age_seconds=9, main=1.0)
+    assert following.has(endpoint(lacking, main=1.0)), "it is in service, if with fewer replicas"
+    assert not following.has(endpoint(lacking, life=1, main=1.0)), "another one of that name"

@@ -61,13 +61,14 @@ class EndpointOperations:
         if status in MOVING:
             call.hold()
         label = _label(document, view)
+        config = document.content["configs"].get(label, {})
         return {
             "EndpointName": name,
             "EndpointArn": _arn(call, name),
             "EndpointConfigName": label,
-            "ProductionVariants": variants_shown(view),
-            "DataCaptureConfig": _capture(document.content["configs"].get(label, {})),
-            "AsyncInferenceConfig": document.content["configs"].get(label, {}).get("AsyncInferenceConfig"),
+            "ProductionVariants": _with_serverless(variants_shown(view), config),
+            "DataCaptureConfig": _capture(config),
+            "AsyncInferenceConfig": config.get("AsyncInferenceConfig"),
             "EndpointStatus": status,
             "FailureReason": reason_of(view),
             "CreationTime": document.created_at,
@@ -180,6 +181,14 @@ def _label(document: Document, view: EndpointView) -> str:
 def _changed_at(document: Document, view: EndpointView) -> datetime:
     own = view.own
     return document.modified_at if own is None else max(document.modified_at, own.updated_at)
+
+
+def _with_serverless(shown: list[dict[str, Any]] | None, config: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The variants, the serverless ones with what their configuration says of them."""
+    if shown is None:
+        return None
+    given = {each["VariantName"]: each.get("ServerlessConfig") for each in config.get("ProductionVariants", ())}
+    return [{**each, "CurrentServerlessConfig": given.get(each["VariantName"])} for each in shown]
 
 
 def _capture(config: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,12 +1,12 @@
 """reservations have hosts.
 
-Revision: 0015 after 0012
+Revision: 0013 after 0012
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
+revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
