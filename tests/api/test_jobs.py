@@ -800,7 +800,6 @@ def test_a_script_job_is_accepted_with_its_data_and_its_image_pinned(client, sna
         ({"code": "../x"}, 404, "snapshot_not_found", "code"),
         ({"image": "absent:1"}, 404, "not_found", None),
         ({"image": "trainer:3", "requirements": "numpy"}, 400, "job_invalid", "image"),
-        ({"image": "trainer:3", "hosts": 2}, 400, "job_invalid", "hosts"),
         ({"image": "trainer:3", "hyperparameters": {"a b": 1}}, 400, "job_invalid", None),
         ({"image": "trainer:3", "metrics": [{"name": "loss", "regex": "("}]}, 400, "job_invalid", "metrics.0.regex"),
         ({"image": "trainer:3", "model": "../x"}, 400, "name_invalid", "model"),
