@@ -42,6 +42,24 @@ def test_a_line_without_an_end_is_an_event_only_once_it_cannot_grow():
     assert page_backward(read(""), None, 5) == []
 
 
+@pytest.mark.parametrize(("begin", "dropped"), [(b"\xff\xfe", 0), (b"", 120)], ids=["no text", "dropped beginning"])
+def test_a_chunk_that_is_not_as_long_as_its_text_repeats_and_loses_no_line(begin: bytes, dropped: int):
+    content = b"".join(begin + b" line %d\n" % number for number in range(40))
+
+    def source(offset: int) -> tuple[LogChunk, bool]:
+        start = max(offset, dropped)
+        piece = content[start : start + CHUNK_BYTES]
+        return LogChunk(text=piece.decode(errors="replace"), next_offset=start + len(piece)), False
+
+    wanted = [line.decode(errors="replace") for line in content[dropped:].splitlines()]
+    assert [line.text for line in lines_from(source)] == wanted
+    paged, offset = [], 0
+    while page := page_forward(source, offset, 3):
+        paged += [line.text for line in page]
+        offset = page[-1].end
+    assert (paged, offset) == (wanted, len(content))
+
+
 @pytest.mark.parametrize(
     ("pattern", "chosen"),
     [
