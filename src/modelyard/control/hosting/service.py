@@ -189,7 +189,7 @@ class HostingService:
             EndpointNotFoundError: it is not there, or not made yet.
         """
         for variant in self._served(project, name).variants:
-            wanted = min(max(variant.replicas, least, 1), max(most, 1))
+            wanted = min(max(variant.replicas, least, 1), max(most, 1), MOST_REPLICAS)
             self._endpoints.scale(project, own_name(name), wanted, variant.name)
 
     def delete_endpoint(self, project: str, name: str) -> None:
