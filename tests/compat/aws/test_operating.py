@@ -127,7 +127,8 @@ def test_a_scalable_target_with_a_policy_has_its_least_instances(
         },
     }
     assert refusal(scaling.put_scaling_policy, **TARGET, **policy)[0] == "ObjectNotFoundException"
-    assert refusal(scaling.register_scalable_target, **TARGET, MinCapacity=-1, MaxCapacity=3)[0] == "ValidationException"
+    negative = {**TARGET, "MinCapacity": -1, "MaxCapacity": 3}
+    assert refusal(scaling.register_scalable_target, **negative)[0] == "ValidationException"
     scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=100)
     scaling.put_scaling_policy(**TARGET, **policy)
     scaling.register_scalable_target(**TARGET, MinCapacity=2)
