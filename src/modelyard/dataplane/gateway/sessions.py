@@ -1,8 +1,8 @@
 """Temporary access keys, which stand in no table: their secrets and the seals of their tokens follow from a day's key.
 
-The day on which a key was lent stands in its id. Control writes the keys of a few days into the routing table: who reads
-it can make temporary keys that call models of any project, but none for control, which has a seal of its own. Only with
-a token that was lent can they sign requests to control, as its holder and until its time is over.
+The day on which a key was lent stands in its id. Control writes the keys of a few days into the routing table: who
+reads it can make temporary keys that call models of any project, but none for control, which has a seal of its own.
+Only with a token that was lent can they sign requests to control, as its holder and until its time is over.
 """
 
 import base64
