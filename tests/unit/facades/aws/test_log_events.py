@@ -1,5 +1,7 @@
 """Pages of log events in both directions, and the patterns that choose among them."""
 
+import time
+
 import pytest
 
 from modelyard.facades.aws.logs.lines import lines_from, page_backward, page_forward
@@ -76,6 +78,13 @@ def test_a_chunk_that_is_not_as_long_as_its_text_repeats_and_loses_no_line(begin
 def test_a_pattern_chooses_by_its_terms(pattern: str, chosen: list[str]):
     messages = ("loss=0.5", "an ERROR came", "an ERROR came, then a WARN")
     assert list(filter(chooser(pattern), messages)) == chosen
+
+
+def test_no_expression_takes_long():
+    message = "a" * 40 + "b"
+    began = time.monotonic()
+    assert not chooser("%(a+)+$%")(message)
+    assert time.monotonic() - began < 10  # by backtracking it would be hours
 
 
 @pytest.mark.parametrize("pattern", ["{ $.level = 1 }", "[ip, status]", "%(%", '"open'])
