@@ -50,7 +50,7 @@ class ScalingOperations:
         """A variant may have from so many to so many instances; registered again, other numbers."""
         resource = resource_of(request)
         self._check_there(call, resource)
-        kept = self._documents.find(KIND, call.project, resource.id)
+        kept = next((each for each in self._live(call) if each.name == resource.id), None)
         before = kept.content if kept is not None else {"policies": {}}
         content = {**before, **_told(request)}
         if "least" not in content or "most" not in content:
@@ -118,12 +118,16 @@ class ScalingOperations:
         return {}
 
     def _targets(self, call: Call, request: Request) -> Iterator[Document]:
-        """The targets in a request's namespace and dimension; those of endpoints that are gone go too."""
+        """The targets in a request's namespace and dimension."""
         if request["ServiceNamespace"] != "sagemaker" or request.get("ScalableDimension", DIMENSION) != DIMENSION:
             return
-        for document in sorted(self._documents.every(KIND, call.project), key=lambda each: each.name):
-            endpoint = document.name.split("/")[1]
-            if self._hosting.view(call.project, endpoint).hosted is None:
+        yield from sorted(self._live(call), key=lambda each: each.name)
+
+    def _live(self, call: Call) -> Iterator[Document]:
+        """Targets of endpoints that there are; those of endpoints that are gone go too, whatever has the name now."""
+        for document in list(self._documents.every(KIND, call.project)):
+            view = self._hosting.view(call.project, document.name.split("/")[1])
+            if view.hosted is None or (view.own is not None and view.own.created_at > document.created_at):
                 self._documents.discard(KIND, call.project, document.name)
             else:
                 yield document
@@ -163,7 +167,7 @@ class ScalingOperations:
             AwsError: one has others.
         """
         beginning = f"endpoint/{resource.endpoint}/variant/"
-        for each in self._documents.every(KIND, call.project):
+        for each in self._live(call):
             if not each.name.startswith(beginning) or each.name == resource.id:
                 continue
             if (each.content["least"], each.content["most"]) != (content["least"], content["most"]):
