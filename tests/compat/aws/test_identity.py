@@ -108,3 +108,12 @@ def test_a_role_of_another_service_and_one_that_is_gone_cannot_be_passed_to_sage
         with pytest.raises(ClientError, match=f"Could not assume role {arn}") as refused:
             sagemaker.create_model(ModelName="m", PrimaryContainer=image, ExecutionRoleArn=arn)
         assert refused.value.response["Error"]["Code"] == "ValidationException"
+        with pytest.raises(ClientError, match=f"Could not assume role {arn}"):
+            sagemaker.create_training_job(
+                TrainingJobName="t",
+                AlgorithmSpecification={"TrainingImage": image["Image"], "TrainingInputMode": "File"},
+                RoleArn=arn,
+                OutputDataConfig={"S3OutputPath": "s3://none/results"},
+                ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+                StoppingCondition={"MaxRuntimeInSeconds": 60},
+            )

@@ -127,11 +127,13 @@ def test_a_scalable_target_with_a_policy_has_its_least_instances(
         },
     }
     assert refusal(scaling.put_scaling_policy, **TARGET, **policy)[0] == "ObjectNotFoundException"
-    scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=3)
+    negative = {**TARGET, "MinCapacity": -1, "MaxCapacity": 3}
+    assert refusal(scaling.register_scalable_target, **negative)[0] == "ValidationException"
+    scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=100)
     scaling.put_scaling_policy(**TARGET, **policy)
     scaling.register_scalable_target(**TARGET, MinCapacity=2)
     (target,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
-    assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 3)
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 100)
     (shown,) = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
     assert shown["TargetTrackingScalingPolicyConfiguration"] == policy["TargetTrackingScalingPolicyConfiguration"]
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
+from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
 from modelyard.testing.programs import until
 
@@ -82,12 +83,8 @@ def start(s3: Any, sagemaker: Any) -> Callable[..., None]:
     def begin(name: str, image: str, files: dict[str, dict[str, bytes]], script: str = "", **request: Any) -> None:
         hyperparameters = request.pop("HyperParameters", {})
         if script:
-            content = io.BytesIO()
-            with tarfile.open(fileobj=content, mode="w:gz") as archive:
-                entry = tarfile.TarInfo("train.py")
-                entry.size = len(script.encode())
-                archive.addfile(entry, io.BytesIO(script.encode()))
-            s3.put_object(Bucket=BUCKET, Key=f"{name}/source.tar.gz", Body=content.getvalue())
+            source = tar_gz({"train.py": script.encode()})
+            s3.put_object(Bucket=BUCKET, Key=f"{name}/source.tar.gz", Body=source)
             where = f"s3://{BUCKET}/{name}/source.tar.gz"
             hyperparameters |= {"sagemaker_program": "train.py", "sagemaker_submit_directory": where}
         kind = request.pop("ContentType", "text/csv")

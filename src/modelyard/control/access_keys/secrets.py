@@ -14,10 +14,9 @@ from typing import Any
 
 import msgspec
 
-from modelyard.dataplane.gateway.sessions import PREFIX, day_characters, day_of, session_seal, session_secret
+from modelyard.dataplane.gateway.sessions import ALPHABET, PREFIX, day_characters, day_of, session_seal, session_secret
 from modelyard.kit.files import write_atomic
 
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _ID_CHARACTERS = 20
 PERMANENT, TEMPORARY = "AKIA", PREFIX
 """How AWS's own ids of the two kinds begin."""
@@ -80,7 +79,7 @@ class Sealer:
 
 def new_key_id(prefix: str = PERMANENT) -> str:
     """A new id in AWS's form: 20 capital letters and digits, `prefix` and perhaps more of it given."""
-    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARACTERS - len(prefix)))
+    return prefix + "".join(secrets.choice(ALPHABET) for _ in range(_ID_CHARACTERS - len(prefix)))
 
 
 def new_temporary_id(day: date) -> str:

@@ -129,4 +129,5 @@ def _refused(answer: bytes, status: int) -> tuple[str, int]:
     if not isinstance(told, dict):
         return str(told), status
     message = str(told.get("OriginalMessage") or told.get("Message") or told)
-    return message, int(told.get("OriginalStatusCode") or status)
+    original = told.get("OriginalStatusCode")
+    return message, original if isinstance(original, int) else status

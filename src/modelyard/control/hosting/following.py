@@ -38,7 +38,7 @@ class GatewayFollowing:
         self._lock = threading.Lock()
         self._routes: Mapping[_Key, RouteEndpoint] = {}
         self._followed: dict[_Key, _Weights] = {}
-        self._begun: set[tuple[str, str, datetime]] = set()
+        self._begun: dict[_Key, datetime] = {}  # when the life began that was answered for
 
     def has(self, endpoint: Endpoint) -> bool:
         """Whether they send requests to replicas of its variants, by its weights.
@@ -46,21 +46,20 @@ class GatewayFollowing:
         One that lacks replicas had begun if it was answered for before; a new one is still on its way.
         """
         key = (endpoint.project, endpoint.name)
-        life = (*key, endpoint.created_at)
-        if endpoint.status is EndpointStatus.DEGRADED and life in self._begun:
+        if endpoint.status is EndpointStatus.DEGRADED and self._begun.get(key) == endpoint.created_at:
             return True
         if self._has(endpoint, key):
-            self._begun.add(life)
+            self._begun[key] = endpoint.created_at
             return True
         return False
 
     def _has(self, endpoint: Endpoint, key: _Key) -> bool:
         wanted = {variant.name: variant.weight for variant in endpoint.variants}
-        try:
+        route = self._current_routes().get(key)
+        try:  # after the table was read: one that is written in between counts as new
             is_old = time.time() - self._path.stat().st_mtime >= FOLLOW_SECONDS
         except FileNotFoundError:
             return False
-        route = self._current_routes().get(key)
         if route is not None and not route.variants:
             return True  # another machine's gateways serve it
         if route is None or not _sends(route, wanted):

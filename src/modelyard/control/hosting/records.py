@@ -11,6 +11,7 @@ from modelyard.types.serving.hosting import Composition, DataCapture, HostedVari
 
 MODEL, ENDPOINT, TASK = "hosted-model", "hosted-endpoint", "hosting-task"
 MOST_REPLICAS = 64
+"""Of a variant, whatever another system's numbers say."""
 _Type = TypeVar("_Type")
 _SERVING = (EndpointStatus.READY, EndpointStatus.IDLE, EndpointStatus.UPDATING, EndpointStatus.DEGRADED)
 

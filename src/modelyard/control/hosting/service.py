@@ -150,13 +150,11 @@ class HostingService:
         self._endpoints.update(
             project, own_name(name), variants=None, weights=weights, capture_share=None, expected_version=None
         )
-        for each in wished:
-            if (
-                before.scaling is None
-                and each.max_concurrency is None
-                and counts.get(own_name(each.name)) != each.instances
-            ):
-                self._endpoints.scale(project, own_name(name), each.instances, own_name(each.name))
+        fixed = (each for each in wished if before.scaling is None and each.max_concurrency is None)
+        for each in fixed:
+            wanted = max(1, min(each.instances, MOST_REPLICAS))  # as when it was made
+            if counts.get(own_name(each.name)) != wanted:
+                self._endpoints.scale(project, own_name(name), wanted, own_name(each.name))
         changed = {each.name: each for each in wished}
 
         def note(content: dict[str, object]) -> dict[str, object]:
@@ -189,7 +187,7 @@ class HostingService:
             EndpointNotFoundError: it is not there, or not made yet.
         """
         for variant in self._served(project, name).variants:
-            wanted = min(max(variant.replicas, least, 1), max(most, 1))
+            wanted = min(max(variant.replicas, least, 1), max(most, 1), MOST_REPLICAS)
             self._endpoints.scale(project, own_name(name), wanted, variant.name)
 
     def delete_endpoint(self, project: str, name: str) -> None:

@@ -22,7 +22,7 @@ PROJECT_HEADER = b"x-modelyard-project"
 
 _SCHEME = b"bearer "
 _MAX_ACCEPTED = 4096
-TOKEN_HEADER = b"x-amz-security-token"
+_TOKEN_HEADER = b"x-amz-security-token"
 
 
 class Caller(NamedTuple):
@@ -137,7 +137,7 @@ class Access:
         return caller
 
     def _signer(self, key_id: str, headers: Headers) -> _Signer:
-        token = headers.get(TOKEN_HEADER, b"") if key_id.startswith(PREFIX) else None
+        token = headers.get(_TOKEN_HEADER, b"") if key_id.startswith(PREFIX) else None
         found = self._signers.get(key_id) if token is None else self._sessions.get((key_id, token))
         if found is None and token is not None:
             found = self._session(key_id, token)

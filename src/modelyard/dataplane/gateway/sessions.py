@@ -1,7 +1,8 @@
 """Temporary access keys, which stand in no table: their secrets and the seals of their tokens follow from a day's key.
 
-The day on which a key was lent stands in its id. Control writes the keys of a few days into the routing table, so who
-reads the table can make temporary keys of those days that call models, and nothing else: control has a seal of its own.
+The day on which a key was lent stands in its id. Control writes the keys of a few days into the routing table: who
+reads it can make temporary keys that call models of any project, but none for control, which has a seal of its own.
+Only with a token that was lent can they sign requests to control, as its holder and until its time is over.
 """
 
 import base64
@@ -16,10 +17,11 @@ from modelyard.dataplane.errors import AccessKeyUnknownError
 from modelyard.types.access import Role
 
 PREFIX = "ASIA"
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+"""Of which AWS makes ids of keys."""
 LONGEST = timedelta(hours=36)
 """What AWS lends a key for at most."""
 
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _DAY_CHARACTERS = 4
 _SECRET_BYTES = 30
 _HINT = "Send the three values that came together, id, secret and session token, and ask for new ones when they end."
@@ -46,8 +48,8 @@ def day_characters(day: date) -> str:
     """A day as it stands in ids after their prefix."""
     number, characters = day.toordinal(), ""
     for _ in range(_DAY_CHARACTERS):
-        number, rest = divmod(number, len(_ALPHABET))
-        characters = _ALPHABET[rest] + characters
+        number, rest = divmod(number, len(ALPHABET))
+        characters = ALPHABET[rest] + characters
     return characters
 
 

@@ -97,6 +97,17 @@ def test_xgboost_stops_early_and_keeps_the_best_rounds(tmp_path):
     assert 0 < booster.num_boosted_rounds() < 50
 
 
+def test_xgboost_stops_where_an_accuracy_is_highest(tmp_path, capsys):
+    features, test, labels, truth = split(load_breast_cancer)
+    given = {"objective": "binary:logistic", "num_round": 40, "max_depth": 1, "eta": 0.1}
+    given |= {"eval_metric": "accuracy", "early_stopping_rounds": 40}
+    channels = {"train": {"a.csv": csv(features, labels)}, "validation": {"a.csv": csv(test, truth)}}
+    assert train(tmp_path, "xgboost", given, channels) == 0
+    told = [json.loads(line[7:]) for line in capsys.readouterr().out.splitlines() if line.startswith("metric ")]
+    found = [each["value"] for each in told if each["name"] == "validation:accuracy"]
+    assert min(found) < max(found) == found[booster_of(tmp_path).num_boosted_rounds() - 1]
+
+
 @pytest.mark.parametrize(
     ("kind", "load", "plain"),
     [

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.algorithms.contract.builtin.xgboost_metrics import split
+from modelyard.algorithms.contract.builtin.xgboost_metrics import is_more_better, split
 from modelyard.algorithms.contract.builtin.xgboost_ranges import check_ranges
 from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import Table, read_table
@@ -29,7 +29,8 @@ def train(job: BuiltInJob) -> None:
         width = matrices[0][0].num_col() if matrices else 0
         matrices.append((_matrix(job, read_table(job.data / name, job.content_types[name], width=width)), name))
     patience = job.integer("early_stopping_rounds") if "early_stopping_rounds" in job.given else None
-    parameters, custom_metric = _parameters(job)
+    metrics = _metrics(job)
+    parameters, custom_metric = _parameters(job, metrics)
     try:
         booster = xgboost.train(
             parameters,
@@ -37,6 +38,7 @@ def train(job: BuiltInJob) -> None:
             num_boost_round=rounds,
             evals=matrices,
             custom_metric=custom_metric,
+            maximize=is_more_better(metrics),
             early_stopping_rounds=patience if len(matrices) > 1 else None,
             verbose_eval=False,
             callbacks=[_log(job)],
@@ -62,14 +64,18 @@ def _matrix(job: BuiltInJob, table: Table) -> Any:
     return xgboost.DMatrix(features, label=table.labelled(), weight=weights)
 
 
-def _parameters(job: BuiltInJob) -> tuple[dict[str, Any], Any]:
+def _metrics(job: BuiltInJob) -> list[str]:
+    """Names in `eval_metric`; none: the library chooses by the objective."""
+    return [word.strip(" []'\"") for word in job.given["eval_metric"].split(",")] if "eval_metric" in job.given else []
+
+
+def _parameters(job: BuiltInJob, metrics: list[str]) -> tuple[dict[str, Any], Any]:
     """What goes to XGBoost itself, which knows types; and a function of the metrics that it does not know."""
     given: dict[str, Any] = {name: value for name, value in job.given.items() if name not in _OF_TRAINING}
     parameters = {"objective": "reg:squarederror", "nthread": 1, **given}
-    if "eval_metric" not in given:
+    if not metrics:
         return parameters, None
-    names = [word.strip(" []'\"") for word in given["eval_metric"].split(",")]
-    parameters["eval_metric"], custom_metric = split(names, parameters["objective"])
+    parameters["eval_metric"], custom_metric = split(metrics, parameters["objective"])
     return parameters | ({"disable_default_eval_metric": 1} if custom_metric else {}), custom_metric
 
 

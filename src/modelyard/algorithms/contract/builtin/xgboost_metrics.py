@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 _Scores = NDArray[np.float32]
 _Metric = Callable[[Any, Any], Any]
 _EVEN = 0.5
+_ERRORS = ("mse",)
+"""Of the added metrics: the less, the better."""
 
 
 def _metrics() -> Mapping[str, tuple[_Metric, bool]]:
@@ -51,6 +53,12 @@ def split(names: Sequence[str], objective: str) -> tuple[list[str], Any]:
         return [(name, float(known[name][0](truth, answers[known[name][1]]))) for name in own]
 
     return [name for name in names if name not in known], measure if own else None
+
+
+def is_more_better(names: Sequence[str]) -> bool | None:
+    """Which way the metric goes that early stopping looks at, the last of the added ones; None: the library knows."""
+    added = [name for name in names if name in _metrics()]
+    return added[-1] not in _ERRORS if added else None
 
 
 def _classes(scores: _Scores, objective: str) -> Any:

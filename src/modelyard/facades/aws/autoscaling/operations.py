@@ -3,10 +3,12 @@
 A target with a policy is the platform's own scaling between the two numbers; without one its number is fixed.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from modelyard.control.documents.service import DocumentService
+from modelyard.control.hosting.records import MOST_REPLICAS
 from modelyard.control.hosting.service import HostingService
 from modelyard.facades.aws.autoscaling.records import (
     DIMENSION,
@@ -30,7 +32,8 @@ from modelyard.types.foreign.documents import Document
 _MOST = 50
 _IDLE_SECONDS = 300
 _BY_LOAD = "Replicas come and go by how busy they are, between the two numbers: TargetValue and steps have no effect."
-_SAME = "One pair of numbers for all variants of an endpoint; schedules are not carried out."
+_SAME = "One pair of numbers for all variants of an endpoint; SuspendedState and schedules have no effect."
+_DIGITS = re.compile(r"[0-9]{1,9}")
 _T = TypeVar("_T")
 
 
@@ -47,19 +50,21 @@ class ScalingOperations:
         """A variant may have from so many to so many instances; registered again, other numbers."""
         resource = resource_of(request)
         self._check_there(call, resource)
-        kept = self._documents.find(KIND, call.project, resource.id)
+        kept = next((each for each in self._live(call) if each.name == resource.id), None)
         before = kept.content if kept is not None else {"policies": {}}
         content = {**before, **_told(request)}
         if "least" not in content or "most" not in content:
             raise validation_error("MinCapacity and MaxCapacity must be specified for a new scalable target.")
+        if content["least"] < 0:
+            raise validation_error("Minimum capacity cannot be less than 0.")
         if content["most"] < content["least"]:
             raise validation_error("Maximum capacity cannot be less than minimum capacity.")
         self._check_same(call, resource, content)
+        self._carry(call, resource, content)
         if kept is None:
             self._documents.create(KIND, call.project, resource.id, content)
         else:
             self._documents.update(KIND, call.project, resource.id, lambda _: content)
-        self._carry(call, resource, content)
         return {"ScalableTargetARN": target_arn(call, resource.id)}
 
     @operation("application-autoscaling", "DescribeScalableTargets", Action.READ)
@@ -113,12 +118,16 @@ class ScalingOperations:
         return {}
 
     def _targets(self, call: Call, request: Request) -> Iterator[Document]:
-        """The targets in a request's namespace and dimension; those of endpoints that are gone go too."""
+        """The targets in a request's namespace and dimension."""
         if request["ServiceNamespace"] != "sagemaker" or request.get("ScalableDimension", DIMENSION) != DIMENSION:
             return
-        for document in sorted(self._documents.every(KIND, call.project), key=lambda each: each.name):
-            endpoint = document.name.split("/")[1]
-            if self._hosting.view(call.project, endpoint).hosted is None:
+        yield from sorted(self._live(call), key=lambda each: each.name)
+
+    def _live(self, call: Call) -> Iterator[Document]:
+        """Targets of endpoints that there are; those of endpoints that are gone go too, whatever has the name now."""
+        for document in list(self._documents.every(KIND, call.project)):
+            view = self._hosting.view(call.project, document.name.split("/")[1])
+            if view.hosted is None or (view.own is not None and view.own.created_at > document.created_at):
                 self._documents.discard(KIND, call.project, document.name)
             else:
                 yield document
@@ -138,15 +147,18 @@ class ScalingOperations:
         """Nothing if there is such a variant, with replicas that can be counted.
 
         Raises:
-            AwsError: there is none, or it is made of several models.
+            AwsError: there is none, it is still being made, or it is made of several models.
         """
-        hosted = self._hosting.view(call.project, resource.endpoint).hosted
+        view = self._hosting.view(call.project, resource.endpoint)
+        hosted = view.hosted
         variants = () if hosted is None else hosted.variants
         found = next((each for each in variants if each.name == resource.variant), None)
         if hosted is None or found is None:
             raise validation_error(f"The resource {resource.id} does not exist: no such endpoint, or no such variant.")
         if hosted.composition is not None or found.max_concurrency is not None:
             raise validation_error("Serverless variants scale by themselves, and endpoints of several models do not.")
+        if view.own is None:
+            raise validation_error(f"The endpoint {resource.endpoint} is not made yet; wait until it is InService.")
 
     def _check_same(self, call: Call, resource: Resource, content: dict[str, Any]) -> None:
         """Nothing if the endpoint's other targets have the same numbers.
@@ -155,7 +167,7 @@ class ScalingOperations:
             AwsError: one has others.
         """
         beginning = f"endpoint/{resource.endpoint}/variant/"
-        for each in self._documents.every(KIND, call.project):
+        for each in self._live(call):
             if not each.name.startswith(beginning) or each.name == resource.id:
                 continue
             if (each.content["least"], each.content["most"]) != (content["least"], content["most"]):
@@ -177,8 +189,8 @@ class ScalingOperations:
             each["configuration"].get("ScaleInCooldown", _IDLE_SECONDS) for each in content["policies"].values()
         ]
         scaling = Scaling(
-            minimum_replicas=content["least"],
-            maximum_replicas=max(1, content["most"]),
+            minimum_replicas=min(content["least"], MOST_REPLICAS),
+            maximum_replicas=max(1, min(content["most"], MOST_REPLICAS)),
             idle_seconds=float(max(1, *cooldowns)),
         )
         self._hosting.scale_between(call.project, resource.endpoint, scaling)
@@ -191,7 +203,7 @@ def _told(request: Request) -> dict[str, Any]:
 
 def _page(every: Sequence[_T], request: Request) -> tuple[Sequence[_T], str | None]:
     token = request.get("NextToken", "0")
-    if not (token.isascii() and token.isdigit()):
+    if not _DIGITS.fullmatch(token):
         raise AwsError("InvalidNextTokenException", "The next token supplied was invalid.")
     end = int(token) + int(request.get("MaxResults", _MOST))
     return every[int(token) : end], str(end) if end < len(every) else None

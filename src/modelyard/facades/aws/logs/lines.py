@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from modelyard.facades.aws.logs.streams import ReadOutput
 
+_REPLACED = "\ufffd"
+"""What stands for bytes that are no UTF-8, nearly always for one: as text it is longer."""
+
 
 class Line(NamedTuple):
     """A line without its end; `start` and `end` are the offsets of its first byte and of the byte after its end."""
@@ -16,19 +19,29 @@ class Line(NamedTuple):
 
 
 def lines_from(read: ReadOutput, offset: int = 0) -> Iterator[Line]:
-    """The lines from a byte on; one that may still grow is left out."""
-    rest = ""
+    """The lines from a byte on; one that may still grow is left out.
+
+    A chunk need not be as long as its text: bytes that are no UTF-8 are replaced in it, and of output whose beginning
+    was dropped it begins later than asked. So reading goes on where the chunk says that it ends.
+    """
+    rest, start = "", offset
     while True:
-        chunk, may_grow = read(offset + len(rest.encode()))
-        *whole, rest = (rest + chunk.text).split("\n")
-        for text in whole:
-            end = offset + len(text.encode()) + 1
-            yield Line(offset, end, text.removesuffix("\r"))
-            offset = end
+        chunk, may_grow = read(offset)
         if not chunk.text:
             if rest and not may_grow:
-                yield Line(offset, offset + len(rest.encode()), rest)
+                yield Line(start, offset, rest)
             return
+        *whole, last = chunk.text.split("\n")
+        size = len(chunk.text.encode())
+        position = max(offset, chunk.next_offset - size)
+        too_much = (size - (chunk.next_offset - position)) / max(1, chunk.text.count(_REPLACED))
+        for text in whole:
+            position += len(text.encode()) + 1 - round(too_much * text.count(_REPLACED))
+            end = min(position, chunk.next_offset)
+            yield Line(start, end, (rest + text).removesuffix("\r"))
+            rest, start = "", end
+        rest += last
+        offset = chunk.next_offset
 
 
 def page_forward(read: ReadOutput, offset: int, limit: int) -> list[Line]:

@@ -1,6 +1,7 @@
 """Operations of CloudWatch Logs that read: groups, streams, and the events of one stream or of several."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from modelyard.types.access import Action
 _MOST_NAMES = 50
 _MOST_EVENTS = 10_000
 _TIMES = "Every event has the time at which its job or replica began."
+_DIGITS = re.compile(r"[0-9]{1,18}")  # what a file can be read from
 _T = TypeVar("_T")
 
 
@@ -185,7 +187,7 @@ def _page(every: Sequence[_T], request: Request) -> tuple[Sequence[_T], str | No
 
 
 def _number(digits: str) -> int:
-    if not (digits.isascii() and digits.isdigit()):
+    if not _DIGITS.fullmatch(digits):
         raise _invalid("The specified nextToken is invalid.")
     return int(digits)
 

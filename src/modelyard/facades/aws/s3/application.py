@@ -128,7 +128,7 @@ class S3Application:
         incoming = await begun(request, body)
         if incoming is None:
             return None
-        if target.method == "PUT" and "encryption" in request.query and not self._store.host:
+        if target.method == "PUT" and not target.key and "encryption" in request.query and not self._store.host:
             incoming = await without_key_service(incoming)
         outgoing = self._signed(scope, addressed, location)
         seen = StoreAnswer(send, is_named=True)

@@ -47,4 +47,4 @@ async def without_key_service(body: Receive) -> Receive:
     if b"aws:kms" in content:
         told = "The platform's own S3 store has no key service (aws:kms). Set SSEAlgorithm to AES256."
         raise AwsError("NotImplemented", told, status=501)
-    return after({"type": "http.request", "body": content, "more_body": False}, body)
+    return after({**message, "body": content}, body)

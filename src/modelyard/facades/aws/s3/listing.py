@@ -1,5 +1,6 @@
 """ListBuckets, in pages where somebody asks for pages, and GetBucketLocation: what is known of buckets here."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
@@ -9,6 +10,7 @@ from modelyard.facades.aws.wire.errors import AwsError
 from modelyard.types.foreign.documents import Document
 
 _MOST = 10_000
+_DIGITS = re.compile(r"[0-9]{1,5}")
 _FIRST_REGION = "us-east-1"
 """Its buckets have no location, for they are older than locations."""
 
@@ -17,18 +19,20 @@ def listed(buckets: Sequence[Document], query: Mapping[str, str]) -> dict[str, A
     """The members of the answer but the owner.
 
     Args:
-        buckets: all of the project's, by name.
+        buckets: all of the project's.
         query: as it was sent: prefix, max-buckets, continuation-token (here the last name of the page before).
 
     Raises:
         AwsError: the size of a page is none.
     """
     most = query.get("max-buckets", str(_MOST))
-    if not (most.isascii() and most.isdigit() and 1 <= int(most) <= _MOST):
+    if not (_DIGITS.fullmatch(most) and 1 <= int(most) <= _MOST):
         told = f"Argument maxBuckets must be an integer between 1 and {_MOST}."
         raise AwsError("InvalidArgument", told)
     prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
-    found = [each for each in buckets if each.name.startswith(prefix) and each.name > after]
+    # Sorted here: a database may have an order of its own, and a page goes on behind the last name.
+    ordered = sorted(buckets, key=lambda each: each.name)
+    found = [each for each in ordered if each.name.startswith(prefix) and each.name > after]
     page = found[: int(most)]
     answer: dict[str, Any] = {"Buckets": [{"Name": each.name, "CreationDate": each.created_at} for each in page]}
     if len(page) < len(found):

@@ -1,6 +1,5 @@
 """Operations of SageMaker's training jobs. No rules here: parse, call the jobs' services, shape the answer."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +7,8 @@ from modelyard.control.documents.service import DocumentService
 from modelyard.control.jobs.contract.service import ContractJobService
 from modelyard.control.rest.pages import PageQuery
 from modelyard.errors import InvalidStateError, ModelyardError
+from modelyard.facades.aws.iam.roles import check_passable
+from modelyard.facades.aws.sagemaker.hosting.listing import tags_of
 from modelyard.facades.aws.sagemaker.training.answers import described, status_of, summary
 from modelyard.facades.aws.sagemaker.training.requests import placement_of, recipe_of, resources_of
 from modelyard.facades.aws.wire.errors import AwsError, validation_error
@@ -51,8 +52,9 @@ class TrainingJobOperations:
     )
     def create_training_job(self, call: Call, request: Request) -> Answer:
         """Accept a training job."""
-        name, tags = request["TrainingJobName"], _tags(request.get("Tags") or ())
-        recipe = recipe_of(call, request)
+        check_passable(self._documents, call, request["RoleArn"])
+        name, tags, recipe = request["TrainingJobName"], tags_of(request), recipe_of(call, request)
+        resources, placement = resources_of(request, self._memory_bytes), placement_of(request, self._clock.now())
         kept = {member: value for member, value in request.items() if member != "Tags"}
         known = self._documents.find(KIND, call.project, name)
         if known is not None and not self._is_left_over(known):
@@ -62,11 +64,7 @@ class TrainingJobOperations:
         self._documents.create(KIND, call.project, name, {"job": "", "request": kept}, tags)
         try:
             job = self._jobs.create(
-                call.project,
-                recipe,
-                resources_of(request, self._memory_bytes),
-                created_by=call.principal.name,
-                placement=placement_of(request, self._clock.now()),
+                call.project, recipe, resources, created_by=call.principal.name, placement=placement
             )
         except ModelyardError:
             self._documents.discard(KIND, call.project, name)
@@ -189,10 +187,6 @@ class TrainingJobOperations:
 
 def _arn(call: Call, document: Document) -> str:
     return call.arn(f"training-job/{document.name}")
-
-
-def _tags(given: Iterable[dict[str, str]]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in given}
 
 
 def _is_descending(request: Request) -> bool:
