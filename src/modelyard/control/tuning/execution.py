@@ -203,7 +203,7 @@ class TuningExecution:
                 try:
                     self._leavings.forget_files(tuning.project, trial.job or "")
                 except UnavailableError:
-                    return  # at the next look
+                    return  # at the next look; after the last one they stay
                 with self._database.transaction() as connection:
                     self._repository.save_trial(connection, tuning.id, replace(trial, has_files=False))
 
