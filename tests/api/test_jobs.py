@@ -367,6 +367,11 @@ def test_an_automl_job_is_accepted_pinned_and_given_time_to_keep_its_budget(clie
         ({"task": "forecasting", "horizon": 2, "time_column": "day"}, "columns_invalid", "time_column"),
         ({"task": "forecasting", "horizon": 2, "series_column": "shop"}, "columns_invalid", "series_column"),
         ({"task": "forecasting", "horizon": 3, "time_column": "rooms"}, "too_few_rows", "horizon"),
+        (
+            {"task": "forecasting", "horizon": 1, "time_column": "rooms", "autogluon": "x"},
+            "automl_invalid",
+            "autogluon",
+        ),
     ],
 )
 def test_an_automl_job_that_cannot_be_is_refused_with_the_field(client, change, code, field):

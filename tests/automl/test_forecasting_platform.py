@@ -1,9 +1,6 @@
 """Forecasts on a whole platform: the tutorial's commands, and the form of SageMaker's DeepAR."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +10,10 @@ import pytest
 from modelyard.kit.files import sha256_file
 from modelyard.sdk.client import Client
 from modelyard.testing.data.series import PASSENGERS
+from modelyard.testing.docs.guide import Guide
 from modelyard.testing.programs import Program
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # more than all that they wait for
-GUIDE = Path(__file__).parents[2] / "docs" / "tutorials" / "forecasting.md"
 BUDGET = 150
 
 
@@ -32,23 +29,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 def test_the_commands_of_the_tutorial_run_and_the_forecaster_serves(tmp_path: Path, platform: Program) -> None:
     url = platform.ready()
-    environment = os.environ | {
-        "MODELYARD_HOME": str(platform.home),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    commands = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL))
-    done = subprocess.run(
-        ["sh", "-euc", commands.replace("--seconds 60", f"--seconds {BUDGET}")],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Registered passengers:1" in done.stdout
-    lines = re.findall(r"^1961-(\d\d) +([\d.]+) +\(80 %: +([\d.]+) to +([\d.]+)\)$", done.stdout, re.MULTILINE)
+    longer = {"--seconds 60": f"--seconds {BUDGET}"}
+    told = Guide("docs/tutorials/forecasting.md").follow(tmp_path, platform.home, seconds=500, instead=longer)
+    assert "Registered passengers:1" in told
+    lines = re.findall(r"^1961-(\d\d) +([\d.]+) +\(80 %: +([\d.]+) to +([\d.]+)\)$", told, re.MULTILINE)
     assert [month for month, *_ in lines] == [f"{month:02d}" for month in range(1, 13)]
     assert all(float(low) < float(mean) < float(high) for _, mean, low, high in lines)
     months = [float(mean) for _, mean, *_ in lines]
@@ -63,7 +47,7 @@ def test_the_commands_of_the_tutorial_run_and_the_forecaster_serves(tmp_path: Pa
         assert (report.task, report.objective) == ("forecasting", "mase")
         assert report.leaderboard()[0].score < report.feasibility.guess
         headers = {"Authorization": f"Bearer {platform.token}"}
-        told = httpx.post(
+        predicted = httpx.post(
             f"{url}/endpoints/passengers/invocations",
             json={"instances": [{"target": PASSENGERS.tolist()}], "configuration": {"quantiles": ["0.5"]}},
             headers=headers,
@@ -71,6 +55,6 @@ def test_the_commands_of_the_tutorial_run_and_the_forecaster_serves(tmp_path: Pa
         ).json()["predictions"][0]
         window = next(spec.shape[1] for spec in version.manifest.signature.inputs)
         answer = client.predict("passengers", {"series": [PASSENGERS[-window:].tolist()]})
-        assert told["mean"] == pytest.approx(answer.outputs["mean"].data, rel=1e-5)
-        assert len(told["quantiles"]["0.5"]) == 12
+        assert predicted["mean"] == pytest.approx(answer.outputs["mean"].data, rel=1e-5)
+        assert len(predicted["quantiles"]["0.5"]) == 12
         assert client.feedback("passengers", {answer.inference_id: 450.0}).accepted == 1

@@ -1,7 +1,7 @@
 """Checks hyper-parameters against an algorithm's description and fills in what was left out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -27,6 +27,16 @@ def complete(description: AlgorithmDescription, given: Mapping[str, Scalar]) -> 
         if name not in known:
             raise _unknown(description, name)
     return {name: _checked(parameter, given.get(name, parameter.default)) for name, parameter in known.items()}
+
+
+def checked(parameters: Iterable[Hyperparameter], given: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The `given` ones, each of which is one of `parameters`, as `complete` has them.
+
+    Raises:
+        HyperparameterInvalidError: a wrong type, or a value that is not allowed.
+    """
+    known = {parameter.name: parameter for parameter in parameters}
+    return {name: _checked(known[name], value) for name, value in given.items()}
 
 
 def integers(value: Scalar) -> tuple[int, ...]:

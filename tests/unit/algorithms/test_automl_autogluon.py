@@ -95,6 +95,10 @@ def test_what_goes_wrong_in_its_environment_is_told_and_it_is_ended_in_time(work
     found = try_autogluon(Path(sys.executable), judges, 3, 120, context)
     assert (found.status, found.score) == (CandidateStatus.FAILED, None)
     assert "No module named 'autogluon'" in found.message
+    mute = interpreter(workshop.folder / "mute", "import sys\nopen('answers.npy', 'w').close()\nsys.exit(0)")
+    found = try_autogluon(mute, judges, 3, 120, context)
+    assert found.status is CandidateStatus.FAILED
+    assert "cannot be read" in found.message
     asleep = interpreter(workshop.folder, "import time\ntime.sleep(600)")
     begin = time.monotonic()
     assert try_autogluon(asleep, judges, 3, 1, context).status is CandidateStatus.OVERDUE

@@ -131,10 +131,34 @@ def test_several_series_gaps_and_repeated_times_are_told(workshop):
         ("b", 0, 50),
         ("still", 48, 2),
     ]
-    assert (series.gaps, series.repeated, series.constant) == (4, 1, 1)
+    assert (series.gaps, series.repeated, series.constant, series.left_out) == (4, 1, 1, 0)
     assert series.series[1].values[6:10].tolist() == [60, 70, 80, 90], "a straight line bridges a gap"
     assert series.series[0].values[3] == 4, "the mean of two rows"
     assert len(series.findings) == 3
+
+
+def test_no_window_ends_in_a_gap_whose_bridge_tells_what_comes_next(workshop):
+    rows = [(day(at), at * at % 11) for at in range(120) if at % 5 != 3]
+    series = load_series(workshop.csv(table(rows)), "value", "", "")
+    parts = split_series(series, frame_of(series, 2), 0.2)
+    times = np.concatenate([parts.train.times, parts.holdout.times])
+    assert {*((times - 1) % 5).tolist()} == {0, 1, 2, 4}
+
+
+def test_a_series_of_more_gaps_than_values_is_left_out_and_the_findings_say_so(workshop):
+    rows = [(day(at), "whole", at % 7) for at in range(60)] + [(day(9 * at), "few", at) for at in range(6)]
+    series = load_series(workshop.csv(table(rows, "time,shop,value")), "value", "", "shop")
+    assert [each.name for each in series.series] == ["whole"]
+    assert (series.gaps, series.left_out) == (0, 1)
+    assert series.findings == ("Series of more steps without a row than with one, which are left out: 1.",)
+
+
+@pytest.mark.parametrize("algorithm", ["seasonal-naive-forecasting", "exponential-smoothing-forecasting"])
+def test_the_shortest_window_is_two_values(workshop, algorithm):
+    given = YEAR | {"window": 1, "season": 12}
+    folder, _ = workshop.train(algorithm, workshop.csv(passengers_csv()), target="passengers", hyperparameters=given)
+    manifest, _ = load_bundle(folder)
+    assert manifest.card.custom["window"] == 2
 
 
 @pytest.mark.parametrize(

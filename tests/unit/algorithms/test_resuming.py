@@ -154,7 +154,14 @@ def test_trees_go_on_with_other_hyperparameters_from_what_a_shorter_training_lef
 
 @pytest.mark.parametrize(
     "schedule",
-    ["nonsense", '[{"from": 10, "rounds": 3}]', '[{"learning_rate": 0.1}]', '[{"from": 9}, {"from": 4}]'],
+    [
+        "nonsense",
+        '[{"from": 10, "rounds": 3}]',
+        '[{"learning_rate": 0.1}]',
+        '[{"from": 9}, {"from": 4}]',
+        '[{"from": 9, "max_depth": 3.5}]',
+        '[{"from": 9, "learning_rate": -1}]',
+    ],
 )
 def test_a_schedule_that_makes_no_sense_is_refused(schedule: str):
     given = hyperparameters.complete(BoostedTreesRegression.description, {"schedule": schedule})

@@ -102,6 +102,8 @@ class _Work:
 
     def _autogluon_seconds(self) -> float:
         if self._judges.subject.task not in (Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION):
+            if self._job.autogluon is not None:
+                self._context.log("AutoGluon takes no part: it is compared on classes and numbers in tables only")
             return 0.0
         from modelyard.algorithms.automl.foreign.autogluon import wanted_seconds  # noqa: PLC0415 - for tables only
 

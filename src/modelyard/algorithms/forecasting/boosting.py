@@ -96,7 +96,8 @@ def fit_boosting(
     pasts, left = units[chosen], (targets - first.answers(units))[chosen]
     held = max(1, int(len(pasts) * _VALIDATION_SHARE)) if given["early_stopping_rounds"] else 0
     end = len(pasts) - held
-    learnt = max(1, end - horizon) if held else end  # none of theirs is among the values that they are stopped by
+    # Of one series none of what they say is among the values that they are stopped by; of several some is.
+    learnt = max(1, end - horizon) if held else end
     problem = Problem(
         features=steps.features(pasts[:learnt]),
         target=left[:learnt].reshape(-1),

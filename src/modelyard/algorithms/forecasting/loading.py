@@ -29,11 +29,16 @@ _MOST_REPEATED = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """`values` (n,) without gaps; `first` is the step of time of the first one, the same for all series of a table."""
+    """`values` (n,) without gaps; `first` is the step of time of the first one, the same for all series of a table.
+
+    Attributes:
+        is_known: (n,) which values the table has; the others bridge gaps, and tell what comes after those.
+    """
 
     name: str
     first: int
     values: Values
+    is_known: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,7 @@ class SeriesTable:
         repeated: rows that have the time of another one of their series; their mean counts.
         gaps: steps without a row, bridged by straight lines.
         constant: series whose value never changes.
+        left_out: series of more gaps than values, which are not among `series`.
     """
 
     series: tuple[Series, ...]
@@ -57,6 +63,7 @@ class SeriesTable:
     repeated: int
     gaps: int
     constant: int
+    left_out: int
 
     @property
     def longest(self) -> int:
@@ -79,6 +86,8 @@ class SeriesTable:
             found.append(f"Rows with the time of another row of their series: {self.repeated:,}; their mean counts.")
         if self.constant:
             found.append(f"Series that never change: {self.constant:,} of {len(self.series):,}.")
+        if self.left_out:
+            found.append(f"Series of more steps without a row than with one, which are left out: {self.left_out:,}.")
         return tuple(found)
 
 
@@ -111,8 +120,8 @@ def load_series(channel: Channel, target: str | None, time_column: str, series_c
     values = numeric_target(table.column(name).to_numpy(), name)[is_known]
     names, groups = _groups(table, series_column, is_known)
     grid = find_grid(stamps[is_known], groups, time)
-    series, repeated, gaps = _build(names, groups, grid.places, values)
-    _check(series, name, len(values), repeated, gaps)
+    series, repeated, left_out = _build(names, groups, grid.places, values)
+    _check(series, name, len(values), repeated, sum(left_out))
     longest = max(series, key=lambda each: len(each.values))
     return SeriesTable(
         series=tuple(series),
@@ -120,8 +129,9 @@ def load_series(channel: Channel, target: str | None, time_column: str, series_c
         seasons=usual_seasons(grid.frequency, longest.values),
         rows=len(values),
         repeated=repeated,
-        gaps=gaps,
+        gaps=sum(int((~each.is_known).sum()) for each in series),
         constant=sum(bool(np.ptp(each.values) == 0) for each in series),
+        left_out=len(left_out),
     )
 
 
@@ -172,21 +182,22 @@ def _groups(
 
 def _build(
     names: NDArray[np.object_], groups: NDArray[np.int64], places: NDArray[np.int64], values: Values
-) -> tuple[list[Series], int, int]:
-    """The series, how many rows repeat a time, and how many steps have no row."""
-    series, repeated, gaps = [], 0, 0
+) -> tuple[list[Series], int, list[int]]:
+    """The series, how many rows repeat a time, and how many steps have no row in each series that is left out."""
+    series, repeated, left_out = [], 0, []
     order = np.argsort(groups, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
         found, inverse, counts = np.unique(places[rows], return_inverse=True, return_counts=True)
         size = int(found[-1] - found[0]) + 1
         repeated += len(rows) - len(found)
-        gaps += size - len(found)
         if size - len(found) > _MOST_GAPS * size:
-            continue  # counted above: `_check` says so, before a stamp far away makes the grid too long for memory
+            left_out.append(size - len(found))  # before a stamp far away makes the grid too long for memory
+            continue
         whole = np.full(size, np.nan)
         whole[found - found[0]] = np.bincount(inverse, weights=values[rows]) / counts
-        series.append(Series(name=str(names[groups[rows[0]]]), first=int(found[0]), values=filled(whole)))
-    return series, repeated, gaps
+        name, is_known = str(names[groups[rows[0]]]), ~np.isnan(whole)
+        series.append(Series(name=name, first=int(found[0]), values=filled(whole), is_known=is_known))
+    return series, repeated, left_out
 
 
 def _check(series: list[Series], target: str, rows: int, repeated: int, gaps: int) -> None:

@@ -105,7 +105,7 @@ def frame_of(table: SeriesTable, horizon: int, window: int = 0) -> Frame:
     if chosen > most:
         chosen = 2 * longest
     chosen = max(chosen, min(most, max(_LEAST_WINDOW, 2 * horizon)), 2)
-    return Frame(window=window or chosen, horizon=horizon, seasons=seasons)
+    return Frame(window=max(2, window or chosen), horizon=horizon, seasons=seasons)  # one value has no spread
 
 
 def split_series(table: SeriesTable, frame: Frame, share: float, *, is_trial: bool = False) -> Parts:
@@ -142,11 +142,13 @@ def _needed(frame: Frame, share: float) -> int:
 
 
 def _cut(table: SeriesTable, frame: Frame) -> Windows:
+    """All windows whose past ends with a value that was known: what bridges a gap there tells what comes next."""
     size = frame.window + frame.horizon
     ends = [
         (each.first + place, number, place)
         for number, each in enumerate(table.series)
         for place in range(frame.window, len(each.values) - frame.horizon + 1)
+        if each.is_known[place - 1]
     ]
     most = max(1, min(_MOST_WINDOWS, _MOST_CELLS // size))
     stride = -(-len(ends) // most)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
+import structlog
+
 from modelyard.control.jobs.errors import JobNotFoundError
 from modelyard.control.jobs.service import JobService
 from modelyard.control.jobs.trials.service import TrialLeavings
@@ -24,6 +26,8 @@ from modelyard.storage.database import Database
 from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.tuning.jobs import Trial, TrialStatus, TuningJob
 from modelyard.types.tuning.searches import Search, Strategy
+
+_log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5
 
@@ -196,7 +200,10 @@ class TuningExecution:
         kept = {each.number for each in order[:most]} | {*ranking.front(tuning.search, trials)}
         for trial in trials:
             if trial.status is TrialStatus.COMPLETED and trial.has_files and trial.number not in kept:
-                self._leavings.forget_files(tuning.project, trial.job or "")
+                try:
+                    self._leavings.forget_files(tuning.project, trial.job or "")
+                except UnavailableError:
+                    return  # at the next look; after the last one they stay
                 with self._database.transaction() as connection:
                     self._repository.save_trial(connection, tuning.id, replace(trial, has_files=False))
 
@@ -204,7 +211,10 @@ class TuningExecution:
         """Of a population: nothing goes on from them any more."""
         for trial in trials:
             if tuning.search.strategy is Strategy.PBT and trial.job is not None:
-                self._leavings.forget_checkpoint(trial.job)
+                try:
+                    self._leavings.forget_checkpoint(trial.job)
+                except UnavailableError as error:  # a search does not fail because something is left behind
+                    _log.warning("the checkpoint of a trial is still there", job=trial.job, error=str(error))
 
     def _stop(self, tuning: TuningJob, trials: Iterable[Trial]) -> None:
         for trial in trials:

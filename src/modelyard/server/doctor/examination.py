@@ -1,4 +1,7 @@
-"""Looks whether this machine can run the platform well, and says what to do where it cannot. Changes nothing."""
+"""Looks whether this machine can run the platform well, and says what to do where it cannot.
+
+Changes nothing; NVIDIA's driver, when it is asked, may make device files of its own.
+"""
 
 from collections.abc import Callable
 

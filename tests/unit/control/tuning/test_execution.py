@@ -117,12 +117,19 @@ class Forgotten:
 
     files: list[str] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
+    is_away: bool = False
 
     def forget_files(self, _project: str, job_id: str) -> None:
+        self._answer()
         self.files.append(job_id)
 
     def forget_checkpoint(self, job_id: str) -> None:
+        self._answer()
         self.checkpoints.append(job_id)
+
+    def _answer(self) -> None:
+        if self.is_away:
+            raise UnavailableError("the object store is away")
 
 
 def by_depth(job: Job) -> Job:
@@ -386,6 +393,25 @@ def test_a_population_is_trained_in_generations_and_its_checkpoints_are_forgotte
     best = yard.jobs.jobs[done.result["job"]].recipe
     assert best.hyperparameters["schedule"] == jobs[done.best.number].recipe.hyperparameters["schedule"]
     assert best.generation is None
+
+
+def test_an_object_store_that_does_not_answer_fails_no_search(stage) -> None:
+    yard = stage()
+    yard.forgotten.is_away = True
+    space = {"learning_rate": Range(low=0.01, high=0.9, is_log=True)}
+    recipe = JobRecipe(algorithm="boosted-trees-classification", target="y", hyperparameters={"max_depth": 5})
+    tuning = yard.start(recipe=recipe, strategy=Strategy.PBT, space=space, max_trials=6, population=2)
+    assert yard.carry(tuning).counts == {"COMPLETED": 6}
+    yard = stage(by_rate)
+    yard.forgotten.is_away = True
+    space = {"rate": Range(low=1, high=6, is_whole=True)}
+    tuning = yard.start(recipe=SCRIPT, model=None, space=space, parallel_trials=1, kept_trials=1)
+    while not any(trial.number == 3 for trial in yard.trials(tuning)):
+        yard.execution._round(tuning)
+    assert all(trial.has_files for trial in yard.trials(tuning))
+    yard.forgotten.is_away = False
+    assert yard.carry(tuning).counts == {"COMPLETED": 6}
+    assert [trial.number for trial in yard.trials(tuning) if trial.has_files] == [4], "the one with the rate 5"
 
 
 def test_of_a_scripts_trials_the_best_keep_their_files(stage) -> None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean, stdev
 from time import perf_counter
@@ -71,7 +72,7 @@ def try_autogluon(
             status = CandidateStatus.OVERDUE if is_overdue else CandidateStatus.FAILED
             return _candidate(number, status, message=message)
         return _judged(folder, judges, number)
-    except (OSError, ValueError, KeyError) as error:  # what the program wrote is data
+    except (OSError, ValueError, TypeError, LookupError, EOFError) as error:  # what the program wrote is data
         return _candidate(number, CandidateStatus.FAILED, message=f"its answers cannot be read: {error}")
     finally:
         context.log(f"AutoGluon took {perf_counter() - begin:.1f} s")
@@ -117,9 +118,9 @@ def _run(command: list[str], folder: Path, seconds: float) -> tuple[str, bool]:
         except subprocess.TimeoutExpired:
             return "the time was over", True
         finally:
-            if process.poll() is None:
+            with suppress(ProcessLookupError):  # all that it started is of its group, and may outlive it
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
     if code == 0:
         return "", False
     said = (folder / "output.txt").read_text(errors="replace").strip().splitlines()

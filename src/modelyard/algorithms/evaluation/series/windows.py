@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from modelyard.algorithms.base import Channel
 from modelyard.algorithms.forecasting.loading import load_series
 from modelyard.algorithms.forecasting.windows import Frame, frame_of, split_series
+from modelyard.errors import InvalidInputError
 from modelyard.runtimes.base import Tensors
 from modelyard.types.models import Manifest
-from modelyard.types.serving.forecasts import MEAN, SERIES
+from modelyard.types.serving.forecasts import MEAN, QUANTILES, SERIES, takes_series
 
 
 def held_out_windows(
@@ -21,9 +22,15 @@ def held_out_windows(
     them for independent would be too sure.
 
     Raises:
-        InvalidInputError: the table has no such series; the message says which column and why.
+        InvalidInputError: the table has no such series, or the model takes none; the message says which and why.
     """
     given, signature = manifest.card.hyperparameters, manifest.signature
+    if not takes_series(signature):
+        raise InvalidInputError(
+            "A forecaster that takes no window of values, or tells no quantiles, cannot be evaluated on series",
+            hint=f"Its tensors have to be '{SERIES}', and '{MEAN}' and '{QUANTILES}' of what follows.",
+            field="candidates",
+        )
     window = next(spec.shape[1] for spec in signature.inputs if spec.name == SERIES)
     horizon = next(spec.shape[1] for spec in signature.outputs if spec.name == MEAN)
     table = load_series(channel, target, str(given.get("time_column", "")), str(given.get("series_column", "")))

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from modelyard.algorithms.boosted_trees import HYPERPARAMETERS
 from modelyard.algorithms.errors import HyperparameterInvalidError
+from modelyard.algorithms.hyperparameters import checked
 from modelyard.types.signatures import Scalar
 
 CHANGEABLE = ("learning_rate", "max_depth", "min_child_weight", "subsample", "colsample_bytree", "reg_lambda")
@@ -29,14 +31,14 @@ def read_schedule(given: Mapping[str, Scalar]) -> tuple[Stage, ...]:
     """The stages of a training, the first from round 0 on, each with all hyper-parameters that can change.
 
     Raises:
-        HyperparameterInvalidError: `schedule` is no list of stages in order, or changes what cannot change.
+        HyperparameterInvalidError: `schedule` is no list of stages in order, or changes what cannot change, or not so.
     """
     stages = [Stage(start=0, given={name: given[name] for name in CHANGEABLE})]
     for each in _decoded(str(given["schedule"])):
         start = each.pop("from", None)
         if not isinstance(start, int) or start < stages[-1].start or set(each) - set(CHANGEABLE):
             raise _invalid("each stage has its round 'from', in order, and numbers by name")
-        found = Stage(start=start, given={**stages[-1].given, **each})
+        found = Stage(start=start, given={**stages[-1].given, **checked(HYPERPARAMETERS, each)})
         stages = [*stages[:-1], found] if start == stages[-1].start else [*stages, found]
     return tuple(stages)
 

@@ -26,6 +26,7 @@ from modelyard.types.processes import Resources
 _END_SHARE = 1.2
 """The job is ended for good after this much of its budget: it keeps the budget by itself."""
 _END_SECONDS = 60.0
+_OF_AUTOGLUON = (AutoMLTask.AUTO, AutoMLTask.CLASSIFICATION, AutoMLTask.REGRESSION)
 
 
 class AutoMLService:
@@ -140,9 +141,11 @@ class AutoMLService:
 
     def _locked(self, project: str, wanted: AutoMLRecipe, name: str) -> str:
         """The digest of an environment's lock. Its packages are somebody's code, which the project must permit."""
-        if wanted.task in (AutoMLTask.TEXT_CLASSIFICATION, AutoMLTask.IMAGE_CLASSIFICATION):
+        if wanted.task not in _OF_AUTOGLUON:
             raise AutoMLInvalidError(
-                "AutoGluon is compared on tables only", hint='Leave "autogluon" out.', field="autogluon"
+                f"AutoGluon is compared on classes and numbers in tables only, not for {wanted.task.value}",
+                hint='Leave "autogluon" out.',
+                field="autogluon",
             )
         check_permitted(self._registry, project)
         check_fence(self._engine)

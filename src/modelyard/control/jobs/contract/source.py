@@ -68,7 +68,12 @@ def _requirements(folder: Path) -> str:
     path = folder / REQUIREMENTS
     if path.is_symlink() or not path.is_file():
         return ""
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ContractInvalidError(
+            f"{REQUIREMENTS} is no text: {error}", hint="Write it in UTF-8.", field=_FIELD
+        ) from error
     is_empty = all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines())
     return "" if is_empty else text
 
@@ -90,6 +95,7 @@ class ScriptPackages:
                 finds that everything is there.
 
         Raises:
+            ContractInvalidError: the file is no text.
             EnvironmentBuildFailedError, EnvironmentToolMissingError: they cannot be resolved.
         """
         if recipe.environment_lock or not recipe.is_script:

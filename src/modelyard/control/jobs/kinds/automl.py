@@ -7,6 +7,7 @@ from modelyard.control.jobs.automl.work import AutoMLWork
 from modelyard.control.jobs.inputs import JobInputs
 from modelyard.control.jobs.kinds.base import Figures
 from modelyard.control.jobs.kinds.builtin import Additions, BuiltIn
+from modelyard.control.jobs.scripts.work import check_permitted
 from modelyard.types.jobs import Job
 
 
@@ -41,6 +42,8 @@ class AutoML(BuiltIn):
         self._automl.remove(job)
 
     def _additions(self, job: Job, bundles: list[Path]) -> Additions:  # noqa: ARG002
+        if job.recipe.automl is not None and job.recipe.automl.autogluon:
+            check_permitted(self._registry, job.project)  # the project may have thought better of it meanwhile
         checkpoints, mount = self._automl.prepare(job)
         python, more = self._automl.autogluon(job)
         return Additions(checkpoints=checkpoints, autogluon=python, mounts=(mount, *more))

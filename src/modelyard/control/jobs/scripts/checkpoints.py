@@ -67,7 +67,7 @@ class Checkpoints:
         packed = self._folders / f"{job.id}.zip"
         packed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            with zipfile.ZipFile(packed, "w") as archive:
+            with zipfile.ZipFile(packed, "w", strict_timestamps=False) as archive:  # a file may say it is of 1970
                 for path, file in plain_files(self.path(job)).items():
                     archive.write(file, path)
             self._objects.put_file(key, packed)

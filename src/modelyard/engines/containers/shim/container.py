@@ -65,8 +65,8 @@ class RunningContainer:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is over."""
-        return self.exit_code is not None or self.is_lost
+        """Whether it is over, and how it ended is known."""
+        return self.ended_at > 0
 
     def pid(self) -> int | None:
         """Its first process as this machine sees it; None if the daemon's machine is another one, or it has ended."""

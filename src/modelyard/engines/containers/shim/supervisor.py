@@ -108,12 +108,13 @@ class Supervisor:
     def _is_over(self) -> bool:
         if self._holder is None:
             return any(container.has_ended for container in self._containers)
+        is_over = all(container.has_ended for container in self._containers)  # first: so nobody who failed is missed
         self._look_at_members()
-        return all(container.has_ended for container in self._containers)
+        return is_over
 
     def _look_at_members(self) -> None:
         """The first member to fail ends the others, and so does the end of their network."""
-        faults = [each for each in self._containers if each.ended_at and (each.is_lost or each.exit_code)]
+        faults = [each for each in self._containers if each.has_ended and (each.is_lost or each.exit_code)]
         failed = min(faults, key=lambda each: each.ended_at, default=None)
         is_cut_off = self._holder is not None and self._holder.has_ended and self._verdict is None
         if is_cut_off and failed is None:
