@@ -131,9 +131,13 @@ class Forecasts:
 
 
 def error_quantiles(units: Units, forecaster: Forecaster, pasts: Values, futures: Values) -> Values:
-    """(levels, horizon): of the errors on pasts that the forecaster has not seen, in units of their spread."""
+    """(levels, horizon): of the errors on pasts that the forecaster has not seen, in units of their spread.
+
+    Each counts with either sign: a few that happened to have the same one do not push the mean out of its own quantiles.
+    """
     _, spread = units.of(pasts)
-    return np.asarray(np.quantile((futures - forecaster.answers(pasts)) / spread, LEVELS, axis=0))
+    errors = (futures - forecaster.answers(pasts)) / spread
+    return np.asarray(np.quantile(np.concatenate([errors, -errors]), LEVELS, axis=0))
 
 
 def logarithms(values: Values) -> Values:
