@@ -133,7 +133,7 @@ class Forecasts:
 def error_quantiles(units: Units, forecaster: Forecaster, pasts: Values, futures: Values) -> Values:
     """(levels, horizon): of the errors on pasts that the forecaster has not seen, in units of their spread.
 
-    Each counts with either sign: a few that happened to have the same one do not push the mean out of its own quantiles.
+    Each counts with either sign: a few that happened to have the same one do not push the mean out of its quantiles.
     """
     _, spread = units.of(pasts)
     errors = (futures - forecaster.answers(pasts)) / spread

@@ -86,6 +86,9 @@ class AsyncInference:
             return
         except ModelyardError as error:
             is_done = self._fail(request, error.message)
+        except Exception:
+            _log.exception("async_inference_broke", endpoint=request.endpoint)
+            raise
         if is_done:
             self._documents.discard(INVOCATION, "", document.name)
 

@@ -13,7 +13,7 @@ from modelyard.engines.containers.planning import HOME_LABEL, LABEL, bootstrap, 
 from modelyard.engines.containers.pulling import Puller, Report
 from modelyard.engines.containers.registries import Registries
 from modelyard.engines.containers.sockets import ContainersUnavailableError, Daemon, find_socket, look_at, open_client
-from modelyard.engines.local.accelerators import GpuPool
+from modelyard.engines.local.accelerators import GpuPool, gpus_of
 from modelyard.engines.local.records import Records
 from modelyard.engines.local.supervised import SupervisedEngine
 from modelyard.engines.machines import Gpu
@@ -95,7 +95,8 @@ class ContainerEngine(SupervisedEngine):
                 own = self._image(client, daemon, spec.image, report) if spec.image else images.empty_image(client)
                 beside = [self._image(client, daemon, spec.sidecar.image, report)] if spec.sidecar else []
                 beside += [images.empty_image(client)] if spec.members else []
-                library_path = images.library_path(client, [own, *beside][0 if spec.resources.gpus else -1])
+                held_by = own if spec.resources.gpus else [own, *beside][-1]
+                library_path = images.library_path(client, held_by) if gpus_of(spec) else ""
             finally:
                 self._preparing.pop(process_id, None)
         ownership.grant(spec, ownership.user_of(process_id), self._home)

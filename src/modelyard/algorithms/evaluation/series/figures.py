@@ -47,7 +47,8 @@ SCORES: Mapping[str, Score] = {"mase": mase, "smape": smape, "rmse": rmse, "mae"
 def measure_forecasts(outputs: Mapping[str, Array], truth: Array) -> tuple[Metric, ...]:
     """SCORES, and `coverage_80`: the share of the values between the quantiles 0.1 and 0.9.
 
-    Windows that follow each other share most of their values, so the intervals draw runs of one horizon's length.
+    Windows that follow each other share most of their values, so the intervals draw runs that are a horizon long:
+    as many windows of each series, which are told by their scales.
 
     Args:
         outputs: `mean` (n, horizon), and perhaps `quantiles` (n, levels, horizon), in the order of time.
@@ -69,7 +70,7 @@ def window_errors(outputs: Mapping[str, Array], truth: Array) -> NDArray[np.floa
 
 
 def _metric(name: str, score: Score, truth: Array, answers: Array) -> Metric:
-    length = answers.shape[1]
+    length = answers.shape[1] * len(np.unique(truth[:, -1]))
     runs = np.arange(-(-len(truth) // length))
 
     def of_runs(drawn: NDArray[np.int64]) -> float:

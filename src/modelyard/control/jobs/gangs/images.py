@@ -1,5 +1,6 @@
 """Gangs of images: a container for each member, on one machine, in a network of their own."""
 
+import ipaddress
 from collections.abc import Callable, Sequence
 
 from modelyard.types.processes import GangMember, Mount
@@ -23,7 +24,7 @@ def image_members(count: int, mounts: Callable[[int], Sequence[Mount]] = lambda 
 
 def member_address(rank: int) -> str:
     """Where a member may listen."""
-    return f"127.0.0.{rank + 1}"
+    return str(ipaddress.IPv4Address("127.0.0.1") + rank)
 
 
 def _told(rank: int, count: int) -> dict[str, str]:
