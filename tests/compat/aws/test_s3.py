@@ -47,6 +47,15 @@ def test_encryption_by_a_key_service_is_neither_done_nor_claimed(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="secret")["Body"].read() == b"x"
 
 
+def test_buckets_are_private_and_stay_so(s3, bucket):
+    flags = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    closed = dict.fromkeys(flags, True)
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
+    assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"] == closed
+    with pytest.raises(ClientError, match="never public"):
+        s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed | {"BlockPublicAcls": False})
+
+
 def test_lists_come_in_pages_in_both_versions(s3, bucket):
     for number in range(5):
         s3.put_object(Bucket=bucket, Key=f"list/{number}", Body=b"x")
@@ -285,6 +294,6 @@ def test_a_bucket_may_stand_in_the_hosts_name(s3, bucket, monkeypatch, aws):
 
 
 def test_what_the_store_does_not_do_is_named(s3, bucket):
-    with pytest.raises(ClientError, match="does not support s3:GetPublicAccessBlock") as refused:
-        s3.get_public_access_block(Bucket=bucket)
+    with pytest.raises(ClientError, match="does not support s3:PutBucketWebsite") as refused:
+        s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
     assert code_of(refused) == "NotImplemented"

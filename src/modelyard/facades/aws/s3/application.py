@@ -21,6 +21,7 @@ from modelyard.facades.aws.s3.chunks import SignedChunks
 from modelyard.facades.aws.s3.forms import Form, read_form
 from modelyard.facades.aws.s3.listing import listed, location_answer
 from modelyard.facades.aws.s3.passing import StoreAnswer, check_done, not_done
+from modelyard.facades.aws.s3.privacy import privacy_answer
 from modelyard.facades.aws.s3.resigning import resigned, unframed
 from modelyard.facades.aws.wire.answers import WireAnswer
 from modelyard.facades.aws.wire.codec import bind, serialize
@@ -116,10 +117,9 @@ class S3Application:
         target = Target.of(addressed)
         principal, secret = await run_in_threadpool(self._admit, request, signature, target)
         known = await run_in_threadpool(self._known, request, target, principal, request_id)
+        known = known or await self._spared(addressed, target, receive, request_id)
         if known is not None:
             return known
-        if not self._store.host:
-            check_done(_name_of(addressed), target.method, target.key)
         location = await run_in_threadpool(self._store.ready)
         body: Receive = receive
         if request.headers.get("x-amz-content-sha256", "") in (chunks.PLAIN, chunks.WITH_TRAILER):
@@ -144,6 +144,21 @@ class S3Application:
         if seen.is_kept_back:
             raise not_done(_name_of(addressed))
         return None
+
+    async def _spared(
+        self, addressed: WireRequest, target: Target, receive: Receive, request_id: str
+    ) -> WireAnswer | None:
+        """What the platform's own store is not asked: an answer of ours, or None.
+
+        Raises:
+            AwsError: that store would do something else than it is asked for.
+        """
+        if self._store.host:
+            return None
+        known = await privacy_answer(addressed, receive, request_id)
+        if known is None:
+            check_done(_name_of(addressed), target.method, target.key)
+        return known
 
     async def _take_form(
         self, scope: Scope, receive: Receive, send: Send, request: WireRequest, request_id: str

@@ -39,12 +39,18 @@ async def without_key_service(body: Receive) -> Receive:
     Raises:
         AwsError: it asks for a key service. SeaweedFS has none, takes the request, and no object after it.
     """
+    message = await gathered(body)
+    if b"aws:kms" in message["body"]:
+        told = "The platform's own S3 store has no key service (aws:kms). Set SSEAlgorithm to AES256."
+        raise AwsError("NotImplemented", told, status=501)
+    return after(message, body)
+
+
+async def gathered(body: Receive) -> Message:
+    """The whole of a body in one message; of a large one, for a configuration, its beginning."""
     message = await body()
     content = message.get("body", b"")
     while message.get("more_body") and len(content) <= _MOST_XML_BYTES:
         message = await body()
         content += message.get("body", b"")
-    if b"aws:kms" in content:
-        told = "The platform's own S3 store has no key service (aws:kms). Set SSEAlgorithm to AES256."
-        raise AwsError("NotImplemented", told, status=501)
-    return after({**message, "body": content}, body)
+    return {**message, "body": content}

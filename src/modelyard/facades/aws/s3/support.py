@@ -12,6 +12,7 @@ PASSED_ON = frozenset(
         "GetBucketLocation",
         "GetObject",
         "GetObjectTagging",
+        "GetPublicAccessBlock",
         "HeadBucket",
         "HeadObject",
         "ListBuckets",
@@ -21,6 +22,7 @@ PASSED_ON = frozenset(
         "PutBucketVersioning",
         "PutObject",
         "PutObjectTagging",
+        "PutPublicAccessBlock",
         "UploadPart",
     )
 )
