@@ -68,6 +68,7 @@ class Podman:
             self.process = subprocess.Popen(
                 [*_podman(self.folder), "system", "service", "--time", "0", self.socket],
                 env=_environment(self.folder),
+                cwd=self.folder,  # a container that runs out of memory leaves a file there
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
