@@ -5,20 +5,16 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
 
-from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
+from modelyard.testing.aws.training import TrainingJobs, ended
 from modelyard.testing.programs import until
 
 pytestmark = pytest.mark.slow
 BUCKET = "jobs"
-ROLE = "arn:aws:iam::123456789012:role/service-role/SageMakerRole"
-ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 COUNTS = """
 import time
 from pathlib import Path
@@ -61,8 +57,6 @@ else:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
     with AwsPlatform(tmp_path_factory.mktemp("sagemaker") / "home") as running:
-        running.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
-        running.client("s3").create_bucket(Bucket=BUCKET)
         yield running
 
 
@@ -77,55 +71,8 @@ def sagemaker(platform: AwsPlatform) -> Any:
 
 
 @pytest.fixture(scope="module")
-def start(s3: Any, sagemaker: Any) -> Callable[..., None]:
-    """`start(name, image, files={channel: {file: content}}, **request)` begins a job; `script`: what it runs."""
-
-    def begin(name: str, image: str, files: dict[str, dict[str, bytes]], script: str = "", **request: Any) -> None:
-        hyperparameters = request.pop("HyperParameters", {})
-        if script:
-            source = tar_gz({"train.py": script.encode()})
-            s3.put_object(Bucket=BUCKET, Key=f"{name}/source.tar.gz", Body=source)
-            where = f"s3://{BUCKET}/{name}/source.tar.gz"
-            hyperparameters |= {"sagemaker_program": "train.py", "sagemaker_submit_directory": where}
-        kind = request.pop("ContentType", "text/csv")
-        spread = request.pop("Distribution", "FullyReplicated")
-        for channel, contents in files.items():
-            for file, body in contents.items():
-                s3.put_object(Bucket=BUCKET, Key=f"{name}/{channel}/{file}", Body=body)
-        channels = [
-            {
-                "ChannelName": channel,
-                "ContentType": kind,
-                "DataSource": {
-                    "S3DataSource": {
-                        "S3DataType": "S3Prefix",
-                        "S3Uri": f"s3://{BUCKET}/{name}/{channel}/",
-                        "S3DataDistributionType": spread,
-                    }
-                },
-            }
-            for channel in files
-        ]
-        common = {
-            "AlgorithmSpecification": {"TrainingImage": f"{ECR}/{image}", "TrainingInputMode": "File"},
-            "RoleArn": ROLE,
-            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/results"},
-            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-            **({"InputDataConfig": channels} if channels else {}),
-        }
-        sagemaker.create_training_job(TrainingJobName=name, HyperParameters=hyperparameters, **common | request)
-
-    return begin
-
-
-def ended(sagemaker: Any, name: str) -> dict[str, Any]:
-    """The job at its end, whatever that is."""
-    with suppress(WaiterError):  # it has failed: who asks looks at the reason
-        sagemaker.get_waiter("training_job_completed_or_stopped").wait(
-            TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-        )
-    return sagemaker.describe_training_job(TrainingJobName=name)
+def start(platform: AwsPlatform) -> Callable[..., None]:
+    return TrainingJobs(platform, BUCKET).begin
 
 
 def model(s3: Any, job: dict[str, Any], file: str) -> bytes:
