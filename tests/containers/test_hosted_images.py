@@ -1,5 +1,7 @@
 """An image with SageMaker's contract, trained and hosted with boto3: CSV in, 415 on anything else."""
 
+import io
+import tarfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +14,7 @@ from modelyard.testing.services.containers import Podman, python_root
 pytestmark = pytest.mark.slow
 IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/our-scorer:3"
 SERVER = """
-import json, sys
+import json, socket, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,7 +23,21 @@ MODEL = Path("/opt/ml/model/weights.txt")
 
 if sys.argv[1:] == ["train"]:
     given = json.loads(Path("/opt/ml/input/config/hyperparameters.json").read_text())
-    rows = [line.split(",") for line in Path("/opt/ml/input/data/training/rows.csv").read_text().splitlines()]
+    told = json.loads(Path("/opt/ml/input/config/resourceconfig.json").read_text())
+    files = sorted(Path("/opt/ml/input/data/training").iterdir())
+    rows = [line.split(",") for file in files for line in file.read_text().splitlines()]
+    first, *others = told["hosts"]
+    if told["current_host"] != first:
+        while True:
+            try:
+                with socket.create_connection((first, 7777), 5) as peer:
+                    peer.sendall(json.dumps(rows).encode())
+                sys.exit()
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+    with socket.create_server(("", 7777)) as server:
+        for _ in others:
+            rows += json.load(server.accept()[0].makefile())
     means = [sum(map(float, column)) / len(rows) for column in zip(*rows)]
     MODEL.write_text(" ".join(str(mean * float(given["scale"])) for mean in means))
     sys.exit()
@@ -65,30 +81,49 @@ def platform(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
-def trained(sagemaker: Any) -> str:
-    """Address of the model that the image learns."""
-    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://models/rows/", "S3DataDistributionType": "FullyReplicated"}
+def trained(sagemaker: Any, name: str, hosts: int = 1) -> str:
+    """Address of the model that the image learns of the rows, which are dealt out to the hosts."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://models/rows/", "S3DataDistributionType": "ShardedByS3Key"}
     sagemaker.create_training_job(
-        TrainingJobName="scorer",
+        TrainingJobName=name,
         AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": "File"},
         HyperParameters={"scale": "2"},
         InputDataConfig=[{"ChannelName": "training", "DataSource": {"S3DataSource": source}}],
         OutputDataConfig={"S3OutputPath": "s3://models/output"},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": hosts, "VolumeSizeInGB": 1},
         RoleArn="arn:aws:iam::111122223333:role/SageMakerRole",
         StoppingCondition={"MaxRuntimeInSeconds": 300},
     )
-    sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName="scorer")
-    return str(sagemaker.describe_training_job(TrainingJobName="scorer")["ModelArtifacts"]["S3ModelArtifacts"])
+    sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=name)
+    described = sagemaker.describe_training_job(TrainingJobName=name)
+    assert described["TrainingJobStatus"] == "Completed", described
+    return str(described["ModelArtifacts"]["S3ModelArtifacts"])
 
 
+@pytest.fixture(scope="module")
+def rows(platform: AwsPlatform) -> None:
+    s3: Any = platform.client("s3")
+    s3.create_bucket(Bucket="models")
+    s3.put_object(Bucket="models", Key="rows/first.csv", Body=b"0,4,40\n")
+    s3.put_object(Bucket="models", Key="rows/second.csv", Body=b"1,6,60\n")
+
+
+@pytest.mark.usefixtures("rows")
+def test_two_hosts_of_an_image_share_the_rows_and_learn_what_one_learns_of_all(platform: AwsPlatform):
+    models = []
+    for name, hosts in (("alone", 1), ("shared", 2)):
+        place = trained(platform.client("sagemaker"), name, hosts).removeprefix("s3://models/")
+        body = platform.client("s3").get_object(Bucket="models", Key=place)["Body"].read()
+        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+            models.append(archive.extractfile("weights.txt").read())
+    assert models == [b"1.0 10.0 100.0"] * 2
+
+
+@pytest.mark.usefixtures("rows")
 def test_an_image_is_trained_and_hosted_as_it_is_on_sagemaker(platform: AwsPlatform):
     sagemaker: Any = platform.client("sagemaker")
     runtime: Any = platform.client("sagemaker-runtime")
-    s3: Any = platform.client("s3")
-    s3.create_bucket(Bucket="models")
-    s3.put_object(Bucket="models", Key="rows/rows.csv", Body=b"0,4,40\n1,6,60\n")
-    container = {"Image": IMAGE, "ModelDataUrl": trained(sagemaker)}
+    container = {"Image": IMAGE, "ModelDataUrl": trained(sagemaker, "scorer")}
     sagemaker.create_model(ModelName="Scorer", PrimaryContainer=container)
     variant = {"VariantName": "AllTraffic", "ModelName": "Scorer", "InitialInstanceCount": 1}
     variant["InstanceType"] = "ml.m5.large"

@@ -10,7 +10,7 @@ from modelyard.sdk.client import Client
 from modelyard.sdk.errors import WaitFailedError
 from modelyard.testing.programs import Program
 from modelyard.testing.services.containers import Podman, python_root
-from modelyard.types.processes import SandboxLevel
+from modelyard.types.processes import Resources, SandboxLevel
 
 pytestmark = pytest.mark.slow
 IMAGE = "registry.example.com/trainer:3"
@@ -33,10 +33,31 @@ except OSError as error:
     print("the root is closed:", error.strerror)
 """
 
+GANG = "registry.example.com/gang:1"
+SUMS = """
+import os, socket, time
+
+rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+master = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+if rank == 0:
+    with socket.create_server(master) as server:
+        total = 1 + sum(int(server.accept()[0].recv(9)) for _ in range(size - 1))
+    print('metric {"name": "sum", "value": %d}' % total, flush=True)
+else:
+    while True:
+        try:
+            with socket.create_connection(master, 5) as peer:
+                peer.sendall(b"%d" % (rank + 1))
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+"""
+
 
 @pytest.fixture(scope="module")
 def client(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     podman.load(IMAGE, python_root({"train.py": TRAINER}), 'ENTRYPOINT ["/usr/bin/python3", "/train.py"]')
+    podman.load(GANG, python_root({"sums.py": SUMS}), 'ENTRYPOINT ["/usr/bin/python3", "/sums.py"]')
     folder = tmp_path_factory.mktemp("jobs")
     environment = {"MODELYARD_CONTAINER_SOCKET": podman.socket, "MODELYARD_CONTAINER_PULL": "false"}
     program = Program(folder / "home", "modelyard.server.up", environment=environment)
@@ -77,3 +98,9 @@ def test_an_image_that_is_absent_is_refused_and_one_that_fails_says_why(client: 
         client.jobs.run(image="localhost/test/absent:1")
     with pytest.raises(WaitFailedError, match="was not told to train"):
         client.jobs.run(image=IMAGE, command=["serve"], wait=True)
+
+
+def test_the_members_of_an_image_on_several_hosts_find_each_other(client: Client):
+    small = Resources(cpus=0.5, memory_bytes=256 << 20)
+    job = client.jobs.run(image=GANG, hosts=3, resources=small, wait=True)
+    assert job.metrics == {"sum": 6.0}, "each of three was counted once"
