@@ -76,8 +76,7 @@ def platform(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     podman.load(IMAGE, python_root({"serve.py": SERVER}), 'ENTRYPOINT ["/usr/bin/python3", "/serve.py"]')
     containers = {"MODELYARD_CONTAINER_SOCKET": podman.socket, "MODELYARD_CONTAINER_PULL": "false"}
     with AwsPlatform(tmp_path_factory.mktemp("hosted") / "home", containers) as running:
-        reason = {"reason": "The image of this test is our own."}
-        running.rest("PUT", "/registry/v1/projects/default/code-permission", json=reason)
+        running.allow_code()
         yield running
 
 

@@ -17,7 +17,7 @@ _QUIET = "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      Te
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
     with AwsPlatform(tmp_path_factory.mktemp("sagemaker") / "home") as running:
-        running.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
+        running.allow_code()
         running.client("s3").create_bucket(Bucket=BUCKET)
         yield running
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -67,12 +67,9 @@ def store(aws: Callable[..., Any]) -> Store:
     return Store(aws("s3"))
 
 
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
-    with AwsPlatform(tmp_path_factory.mktemp("aws") / "home") as running:
-        reason = {"reason": "The handlers of these tests are our own."}
-        running.rest("PUT", "/registry/v1/projects/default/code-permission", json=reason)
-        yield running
+@pytest.fixture(scope="module", autouse=True)
+def handlers_are_permitted(platform: AwsPlatform) -> None:
+    platform.allow_code()
 
 
 @pytest.fixture(scope="module")

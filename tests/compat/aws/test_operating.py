@@ -1,7 +1,7 @@
 """What programs do around an endpoint: scale it, read its log, tag and list it, and ask it with temporary keys."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,12 +28,9 @@ def transform_fn(model, body, content_type, accept):
 PATIENCE_SECONDS = 60
 
 
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
-    with AwsPlatform(tmp_path_factory.mktemp("aws") / "home") as running:
-        reason = {"reason": "The handlers of these tests are our own."}
-        running.rest("PUT", "/registry/v1/projects/default/code-permission", json=reason)
-        yield running
+@pytest.fixture(scope="module", autouse=True)
+def handlers_are_permitted(platform: AwsPlatform) -> None:
+    platform.allow_code()
 
 
 @pytest.fixture(scope="module")

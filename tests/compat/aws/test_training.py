@@ -27,7 +27,7 @@ SCRIPTS = "683313688378.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1
 @pytest.fixture(scope="module")
 def s3(platform: AwsPlatform) -> Any:
     """The store of the platform itself, with the bucket of these tests."""
-    platform.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
+    platform.allow_code()
     client = platform.client("s3")
     client.create_bucket(Bucket=S3_BUCKET)
     return client

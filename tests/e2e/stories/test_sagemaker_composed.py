@@ -95,8 +95,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("aws") / "home"
     with AwsPlatform(home, {"MODELYARD_MULTI_MODEL_LIMIT": "2"}) as platform:
-        reason = {"reason": "The handlers of these tests are our own."}
-        platform.rest("PUT", "/registry/v1/projects/default/code-permission", json=reason)
+        platform.allow_code()
         yield World(platform)
 
 

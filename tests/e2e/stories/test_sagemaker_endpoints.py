@@ -79,8 +79,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with AwsPlatform(tmp_path_factory.mktemp("aws") / "home") as platform:
-        reason = {"reason": "The handlers of these tests are our own."}
-        platform.rest("PUT", "/registry/v1/projects/default/code-permission", json=reason)
+        platform.allow_code()
         made = World(platform)
         made.sagemaker.create_model(ModelName="echo", PrimaryContainer=made.container("echo"))
         yield made

@@ -4,17 +4,14 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from modelyard.testing.aws.platform import AwsPlatform
-from modelyard.testing.aws.training import TrainingJobs, ended
+from modelyard.testing.aws.training import BUCKET, ended
 from modelyard.testing.programs import until
 
 pytestmark = pytest.mark.slow
-BUCKET = "jobs"
 COUNTS = """
 import time
 from pathlib import Path
@@ -52,27 +49,6 @@ else:
         except ConnectionRefusedError:
             time.sleep(0.1)
 """
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
-    with AwsPlatform(tmp_path_factory.mktemp("sagemaker") / "home") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def s3(platform: AwsPlatform) -> Any:
-    return platform.client("s3")
-
-
-@pytest.fixture(scope="module")
-def sagemaker(platform: AwsPlatform) -> Any:
-    return platform.client("sagemaker")
-
-
-@pytest.fixture(scope="module")
-def start(platform: AwsPlatform) -> Callable[..., None]:
-    return TrainingJobs(platform, BUCKET).begin
 
 
 def model(s3: Any, job: dict[str, Any], file: str) -> bytes:

@@ -1,7 +1,6 @@
 """Long stories of SageMaker's training with boto3: models that are trained, hosted and asked."""
 
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,31 +8,9 @@ import pytest
 
 from modelyard.testing.aws.algorithms import csv
 from modelyard.testing.aws.platform import AwsPlatform
-from modelyard.testing.aws.training import ECR, ROLE, TrainingJobs, ended
+from modelyard.testing.aws.training import ECR, ROLE, ended
 
 pytestmark = pytest.mark.slow
-BUCKET = "stories"
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
-    with AwsPlatform(tmp_path_factory.mktemp("sagemaker") / "home") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def s3(platform: AwsPlatform) -> Any:
-    return platform.client("s3")
-
-
-@pytest.fixture(scope="module")
-def sagemaker(platform: AwsPlatform) -> Any:
-    return platform.client("sagemaker")
-
-
-@pytest.fixture(scope="module")
-def start(platform: AwsPlatform) -> Callable[..., None]:
-    return TrainingJobs(platform, BUCKET).begin
 
 
 def hosted(sagemaker: Any, runtime: Any, job: dict[str, Any], image: str, document: Any, kind: str) -> Any:
@@ -50,8 +27,10 @@ def hosted(sagemaker: Any, runtime: Any, job: dict[str, Any], image: str, docume
     return json.loads(answer["Body"].read())
 
 
-def test_models_of_texts_series_and_anomalies_answer_as_their_containers_do(start, sagemaker, platform: AwsPlatform):
-    runtime = platform.client("sagemaker-runtime")
+def test_models_of_texts_series_and_anomalies_answer_as_their_containers_do(
+    start, sagemaker, aws_platform: AwsPlatform
+):
+    runtime = aws_platform.client("sagemaker-runtime")
     rows = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
     week = ", ".join(["1", "2", "3", "4", "3", "8", "9"] * 20)
     series = f'{{"start": "2026-01-01 00:00:00", "target": [{week}]}}'.encode()

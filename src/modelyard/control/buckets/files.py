@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from modelyard.control.buckets.contracts import S3Store
 from modelyard.control.buckets.errors import S3ObjectNotFoundError, S3UriInvalidError
 from modelyard.control.buckets.service import BucketService
 from modelyard.storage.objects import ObjectNotFoundError, ObjectStore, S3Location, open_bucket
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,7 @@ class S3Files:
         Raises:
             S3ObjectNotFoundError: there is none.
         """
-        objects, _, key = self._open(project, uri)
-        try:
-            return objects.read(key)
-        except ObjectNotFoundError:
-            raise _not_found(uri) from None
+        return self._of_object(project, uri, lambda objects, key: objects.read(key))
 
     def media_type(self, project: str, uri: str) -> str:
         """The Content-Type that an object was stored with.
@@ -60,11 +59,7 @@ class S3Files:
         Raises:
             S3ObjectNotFoundError: there is none.
         """
-        objects, _, key = self._open(project, uri)
-        try:
-            return objects.media_type(key)
-        except ObjectNotFoundError:
-            raise _not_found(uri) from None
+        return self._of_object(project, uri, lambda objects, key: objects.media_type(key))
 
     def write(self, project: str, uri: str, content: bytes) -> None:
         """Store a small object, replacing what was there."""
@@ -99,9 +94,13 @@ class S3Files:
         Raises:
             S3ObjectNotFoundError: there is none.
         """
+        self._of_object(project, uri, lambda objects, key: objects.download(key, path))
+
+    def _of_object(self, project: str, uri: str, look: Callable[[ObjectStore, str], _T]) -> _T:
+        """What `look` finds of the object at an address."""
         objects, _, key = self._open(project, uri)
         try:
-            objects.download(key, path)
+            return look(objects, key)
         except ObjectNotFoundError:
             raise _not_found(uri) from None
 

@@ -11,19 +11,19 @@ from modelyard.testing.aws.platform import AwsPlatform
 
 ROLE = "arn:aws:iam::123456789012:role/service-role/SageMakerRole"
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+BUCKET = "jobs"
 
 Files = Mapping[str, bytes]
 
 
 class TrainingJobs:
-    """Of a platform whose project permits code, with a bucket that is made for them."""
+    """Of a platform whose project permits code from then on, with BUCKET, which is made for them."""
 
-    def __init__(self, platform: AwsPlatform, bucket: str) -> None:
-        platform.rest("PUT", "/registry/v1/projects/default/code-permission", json={"reason": "tests"})
+    def __init__(self, platform: AwsPlatform) -> None:
+        platform.allow_code()
         self._s3: Any = platform.client("s3")
         self._sagemaker: Any = platform.client("sagemaker")
-        self._bucket = bucket
-        self._s3.create_bucket(Bucket=bucket)
+        self._s3.create_bucket(Bucket=BUCKET)
 
     def begin(self, name: str, image: str, files: Mapping[str, Files], script: str = "", **request: Any) -> None:
         """Start a job.
@@ -51,7 +51,7 @@ class TrainingJobs:
                 "DataSource": {
                     "S3DataSource": {
                         "S3DataType": "S3Prefix",
-                        "S3Uri": f"s3://{self._bucket}/{name}/{channel}/",
+                        "S3Uri": f"s3://{BUCKET}/{name}/{channel}/",
                         "S3DataDistributionType": spread,
                     }
                 },
@@ -61,7 +61,7 @@ class TrainingJobs:
         usual = {
             "AlgorithmSpecification": {"TrainingImage": f"{ECR}/{image}", "TrainingInputMode": "File"},
             "RoleArn": ROLE,
-            "OutputDataConfig": {"S3OutputPath": f"s3://{self._bucket}/results"},
+            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/results"},
             "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
             "StoppingCondition": {"MaxRuntimeInSeconds": 600},
             **({"InputDataConfig": channels} if channels else {}),
@@ -69,8 +69,8 @@ class TrainingJobs:
         self._sagemaker.create_training_job(TrainingJobName=name, HyperParameters=hyperparameters, **usual | request)
 
     def _put(self, key: str, body: bytes) -> str:
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
-        return f"s3://{self._bucket}/{key}"
+        self._s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        return f"s3://{BUCKET}/{key}"
 
 
 def ended(sagemaker: Any, name: str) -> dict[str, Any]:

@@ -1,0 +1,31 @@
+"""A platform for the stories of SageMaker's training jobs, one per file, and what they start them with."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from modelyard.testing.aws.platform import AwsPlatform
+from modelyard.testing.aws.training import TrainingJobs
+
+
+@pytest.fixture(scope="module")
+def aws_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsPlatform]:
+    with AwsPlatform(tmp_path_factory.mktemp("sagemaker") / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def s3(aws_platform: AwsPlatform) -> Any:
+    return aws_platform.client("s3")
+
+
+@pytest.fixture(scope="module")
+def sagemaker(aws_platform: AwsPlatform) -> Any:
+    return aws_platform.client("sagemaker")
+
+
+@pytest.fixture(scope="module")
+def start(aws_platform: AwsPlatform) -> Callable[..., None]:
+    """See TrainingJobs.begin."""
+    return TrainingJobs(aws_platform).begin
