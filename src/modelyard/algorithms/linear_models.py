@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from modelyard.algorithms.base import TableAlgorithm
+from modelyard.algorithms.tables.algorithm import TableAlgorithm
 from modelyard.algorithms.tables.parameters import CLASS_WEIGHT, COMMON, TABLE_FORMATS
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter, HyperparameterType
 from modelyard.types.models import Task

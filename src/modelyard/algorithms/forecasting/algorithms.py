@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from modelyard.algorithms.base import Algorithm, Channel, TrainingContext
-from modelyard.algorithms.boosted_trees import HYPERPARAMETERS as TREES
 from modelyard.algorithms.forecasting import parameters
+from modelyard.algorithms.tables.boosted.hyperparameters import HYPERPARAMETERS as TREES
 from modelyard.algorithms.tables.parameters import TABLE_FORMATS
 from modelyard.types.jobs import AlgorithmDescription, Hyperparameter
 from modelyard.types.models import Task

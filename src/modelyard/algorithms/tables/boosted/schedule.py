@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from modelyard.algorithms.boosted_trees import HYPERPARAMETERS
 from modelyard.algorithms.errors import HyperparameterInvalidError
 from modelyard.algorithms.hyperparameters import checked
+from modelyard.algorithms.tables.boosted.hyperparameters import HYPERPARAMETERS
 from modelyard.types.signatures import Scalar
 
 CHANGEABLE = ("learning_rate", "max_depth", "min_child_weight", "subsample", "colsample_bytree", "reg_lambda")
