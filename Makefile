@@ -140,11 +140,14 @@ bench-automl: $(VENV)/.dev ## Measure AutoML beside FLAML, AutoGluon, XGBoost an
 clean: ## Remove everything that make has built
 	@rm -rf $(VENV) $(addprefix .venv-,torch tensorflow catboost kserve sagemaker sagemaker3 mlflow ray automl autogluon) .uv build dist
 
-# A stamp is written only after everything is in place, so an interrupted run is simply done again.
+# A stamp is written only after everything is in place, so an interrupted run is simply done again. Packages are compiled
+# to bytecode here: jobs and replicas see them read-only and could never keep what they have compiled.
 $(VENV)/.core: pyproject.toml uv.lock
-	@$(UV) sync --quiet --frozen --no-dev --inexact
+	@$(UV) sync --quiet --frozen --no-dev --inexact --compile-bytecode
+	@$(PYTHON) -m compileall -q src
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml uv.lock
-	@$(UV) sync --quiet --frozen
+	@$(UV) sync --quiet --frozen --compile-bytecode
+	@$(PYTHON) -m compileall -q src
 	@touch $@ $(VENV)/.core

@@ -2,10 +2,10 @@
 
 Usage: python -m benchmarks.engines [local] [container] [ray]      (local if none is named)
 
-`container` needs Podman, `ray` the extra of that name. For each engine a platform is started, which runs a script that does
-nothing but print the time, again and again. Printed are the seconds to the platform (and to Ray's node before it), to the
-first line of the first job (on Ray from nothing, that is the time to the first task), and medians of the jobs after it: from
-the call that submits one to its first line, from that line to the call's return, and both together.
+`container` needs Podman, `ray` the extra of that name. For each engine a platform is started, which runs a script that
+does nothing but print the time, again and again. Printed are the seconds to the platform (and to Ray's node before it), to
+the first line of the first job (on Ray from nothing, that is the time to the first task), and medians of the jobs after
+it: from the call that submits one to its first line, from that line to the call's return, and both together.
 """
 
 import contextlib
@@ -63,7 +63,8 @@ def report(kind: EngineKind, client: Client, script: Path) -> None:
         starts.append(line - begun)
         ends.append(end - line)
     start, end = statistics.median(starts), statistics.median(ends)
-    print(f"{kind}: a job begins after {start:.2f} s and is known to have ended {end:.2f} s later; {start + end:.2f} s in all")
+    together = f"{start + end:.2f} s in all"
+    print(f"{kind}: a job begins after {start:.2f} s and is known to have ended {end:.2f} s later; {together}")
 
 
 def one_job(client: Client, script: Path) -> tuple[float, float]:

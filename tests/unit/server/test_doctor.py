@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from modelyard.server.doctor import fences
@@ -77,3 +79,16 @@ def test_accelerators_are_told(tmp_path):
 def test_the_password_of_a_database_is_not_shown(tmp_path):
     found = finding("database", home=tmp_path, database_url="postgresql://user:hunter2@host/db")
     assert "hunter2" not in found.message
+
+
+def test_packages_that_sandboxes_would_compile_again_and_again_are_a_warning(tmp_path, monkeypatch):
+    package = tmp_path / "packages" / "sklearn"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(package.parent)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert finding("bytecode", home=tmp_path).status is FindingStatus.WARN
+    advice = finding("bytecode", home=tmp_path).advice.split("    ")[0]
+    subprocess.run([sys.executable, *advice.split()[1:]], check=True)
+    assert finding("bytecode", home=tmp_path).status is FindingStatus.OK

@@ -28,7 +28,8 @@ _BUILT_ONLY = ("--only-binary", ":all:", "--no-binary", "pyspark")
 """Spark's project publishes pyspark as a source archive alone: that one is built here, as all is in the sandbox."""
 
 _MAKE = 'uv="$1" folder="$2"; shift 2; "$uv" venv -q --relocatable --python "$1" "$folder"; shift; \
-exec "$uv" pip install -q --python "$folder/bin/python" "$@"'
+exec "$uv" pip install -q --compile-bytecode --python "$folder/bin/python" "$@"'
+"""Compiled to bytecode, for the sandboxes that use it cannot write there and would compile it at every start."""
 
 
 class EnvironmentBuilder:

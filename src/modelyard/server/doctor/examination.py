@@ -22,6 +22,7 @@ from modelyard.server.doctor.machine import (
     look_at_python,
     look_at_shared_memory,
 )
+from modelyard.server.doctor.packages import look_at_bytecode
 from modelyard.server.doctor.port import look_at_port
 from modelyard.server.doctor.state import look_at_database, look_at_disk, look_at_file_locks, look_at_state_directory
 from modelyard.settings import Settings
@@ -32,6 +33,7 @@ def examine(settings: Settings) -> list[Finding]:
     checks: list[Callable[[Settings], Finding]] = [
         look_at_operating_system,
         look_at_python,
+        look_at_bytecode,
         look_at_processors_and_memory,
         look_at_accelerators,
         look_at_sandbox,
