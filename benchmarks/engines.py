@@ -3,9 +3,9 @@
 Usage: python -m benchmarks.engines [local] [container] [ray]      (local if none is named)
 
 `container` needs Podman, `ray` the extra of that name. For each engine a platform is started, which runs a script that
-does nothing but print the time, again and again. Printed are the seconds to the platform (and to Ray's node before it), to
-the first line of the first job (on Ray from nothing, that is the time to the first task), and medians of the jobs after
-it: from the call that submits one to its first line, from that line to the call's return, and both together.
+does nothing but print the time, again and again. Printed are the seconds to the platform (and to Ray's node before it),
+to the first line of the first job (on Ray from nothing, that is the time to the first task), and medians of the jobs
+after it: from the call that submits one to its first line, from that line to the call's return, and both together.
 """
 
 import contextlib
