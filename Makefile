@@ -4,6 +4,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV = $$(python3 scripts/get_uv.py)
 
+# Packages are compiled to bytecode when they are installed: jobs and replicas see them read-only, and could never keep what
+# they have compiled.
+export UV_COMPILE_BYTECODE := 1
+
 # $(call tested,OPTIONS,PATHS): what failed while other tests kept the machine busy is run once more by itself, and both
 # outcomes stay on the screen. A test that needs this has a fault; a change that breaks something fails twice.
 tested = $(PYTHON) -m pytest -n 3 --dist loadfile $(1) $(2) || { echo "What failed, once more and by itself:"; \
@@ -140,14 +144,13 @@ bench-automl: $(VENV)/.dev ## Measure AutoML beside FLAML, AutoGluon, XGBoost an
 clean: ## Remove everything that make has built
 	@rm -rf $(VENV) $(addprefix .venv-,torch tensorflow catboost kserve sagemaker sagemaker3 mlflow ray automl autogluon) .uv build dist
 
-# A stamp is written only after everything is in place, so an interrupted run is simply done again. Packages are compiled
-# to bytecode here: jobs and replicas see them read-only and could never keep what they have compiled.
+# A stamp is written only after everything is in place, so an interrupted run is simply done again.
 $(VENV)/.core: pyproject.toml uv.lock
-	@$(UV) sync --quiet --frozen --no-dev --inexact --compile-bytecode
+	@$(UV) sync --quiet --frozen --no-dev --inexact
 	@$(PYTHON) -m compileall -q src
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml uv.lock
-	@$(UV) sync --quiet --frozen --compile-bytecode
+	@$(UV) sync --quiet --frozen
 	@$(PYTHON) -m compileall -q src
 	@touch $@ $(VENV)/.core
