@@ -43,7 +43,8 @@ test-torch: $(VENV)/.dev ## Run the tests of what the torch extra adds, in an en
 	@UV_PROJECT_ENVIRONMENT=.venv-torch $(UV) sync --quiet --frozen --inexact
 	@sh scripts/install_torch.sh .venv-torch/bin/python
 	@.venv-torch/bin/python -m pytest -q tests/unit/algorithms/test_cnn.py tests/unit/runtimes/test_torch_programs.py \
-		tests/contract/compilation/test_torch.py tests/e2e/test_torch_gang.py tests/unit/sdk/test_watching_torch.py
+		tests/contract/compilation/test_torch.py tests/e2e/test_torch_gang.py tests/e2e/test_torch_sagemaker.py \
+		tests/unit/sdk/test_watching_torch.py
 
 test-tensorflow: $(VENV)/.dev ## Run the tests of TensorFlow and Keras models, in an environment of their own
 	@UV_PROJECT_ENVIRONMENT=.venv-tensorflow $(UV) sync --quiet --frozen --inexact

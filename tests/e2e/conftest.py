@@ -10,7 +10,7 @@ import pytest
 from modelyard.testing.programs import Program
 
 # What the extra adds is tested where it is installed: `make test-torch`.
-collect_ignore = [] if importlib.util.find_spec("torch") else ["test_torch_gang.py"]
+collect_ignore = [] if importlib.util.find_spec("torch") else ["test_torch_gang.py", "test_torch_sagemaker.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -21,12 +21,14 @@ from modelyard.dataplane.gateway.config import Limits
 from modelyard.dataplane.gateway.decoder import Decoder
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.errors import InvalidInputError
+from modelyard.testing.aws.records import answers, record
 from modelyard.testing.same_model import same_bundle
 from modelyard.testing.scripted_model import client
 from modelyard.testing.serving import Serving, endpoint, variant
 from modelyard.types.signatures import DataType, TensorSpec
 
 PARQUET = {"Content-Type": "application/x-parquet"}
+RECORDS = {"Content-Type": "application/x-recordio-protobuf"}
 SPECS = {
     "table": (
         TensorSpec(name="numeric", datatype=DataType.FP32, shape=(-1, 2), columns=("age", "pay"), allows_missing=True),
@@ -87,6 +89,22 @@ def test_lists_of_equal_length_are_a_tensor(http):
     body = parquet(v=[[1, 2, 3], [4, 5, 6]])
     answered = predictions(http.post("/endpoints/vectors/invocations", content=body, headers=PARQUET))
     assert answered == [{"same_v": [1, 2, 3]}, {"same_v": [4, 5, 6]}]
+
+
+def test_protobuf_records_come_as_rows_and_go_as_labels(http):
+    rows = [np.array([1, 2, 3]), np.array([0, 5, 0]), np.zeros(3)]
+    body = b"".join(record(row, is_sparse=number > 0) for number, row in enumerate(rows))
+    answered = predictions(http.post("/endpoints/vectors/invocations", content=body, headers=RECORDS))
+    assert answered == [{"same_v": [1, 2, 3]}, {"same_v": [0, 5, 0]}, {"same_v": [0, 0, 0]}]
+    wanted = RECORDS | {"Accept": "application/x-recordio-protobuf"}
+    response = http.post("/endpoints/vectors/invocations", content=body, headers=wanted)
+    assert response.headers["content-type"] == "application/x-recordio-protobuf"
+    assert answers(response.content) == answered
+    for wrong in (record(np.zeros(2)), record(np.array([0, 0, 0, 1]), is_sparse=True), body[:-9], b""):
+        refused = refusal(http.post("/endpoints/vectors/invocations", content=wrong, headers=RECORDS))
+        assert refused == (400, "invalid_body")
+    refused = http.post("/endpoints/table/invocations", content=body, headers=RECORDS)
+    assert refusal(refused) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -200,6 +218,7 @@ def decode() -> Iterator[Callable[[Job], Sequence[WireTensor]]]:
 SEEDS = {
     JobKind.PARQUET: parquet(age=[1, None], pay=[1.0, 2.0], job=["x", "y"], v=[[1], [2]]),
     JobKind.IMAGE: image(np.arange(200, dtype=np.uint8).reshape(10, 20)),
+    JobKind.RECORDS: record(np.arange(3.0), 1.0) + record(np.array([0, 7.0, 0]), is_sparse=True),
 }
 
 
@@ -211,7 +230,7 @@ def test_no_damage_whatever_gets_past_the_decoding(decode, kind: JobKind, damage
         body[position % len(body)] = value
     del body[data.draw(st.integers(0, len(body))) :]
     try:
-        columns = decode(Job(kind, bytes(body), ImageForm(4, 4, 3)))
+        columns = decode(Job(kind, bytes(body), ImageForm(4, 4, 3), width=3))
     except InvalidInputError:
         return
     assert all(column.to_array().size for column in columns)

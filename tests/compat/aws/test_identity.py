@@ -11,6 +11,17 @@ def test_an_access_key_is_a_user_of_the_installations_account(aws, platform):
     assert identity["Arn"] == f"arn:aws:iam::{identity['Account']}:user/default/test"
 
 
+def test_who_asks_for_the_user_is_told_of_the_access_key(aws, platform):
+    iam = aws("iam")
+    user = iam.get_user()["User"]
+    assert (user["UserId"], user["Arn"]) == (platform.key[0], aws("sts").get_caller_identity()["Arn"])
+    assert iam.get_user(UserName="test")["User"] == user
+    assert user in iam.list_users()["Users"]
+    assert iam.list_account_aliases()["AccountAliases"] == []
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_user(UserName="nobody")
+
+
 @pytest.mark.parametrize(
     ("key", "code"),
     [(("AKIAAAAAAAAAAAAAAAAA", "secret"), "InvalidClientTokenId"), (None, "SignatureDoesNotMatch")],

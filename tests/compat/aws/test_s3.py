@@ -209,12 +209,16 @@ def test_a_bucket_that_is_to_be_encrypted_goes_on_taking_objects(s3):
 def test_buckets_are_made_once_and_listed_by_prefix_in_pages(aws, s3):
     for name in ("paged-a", "paged-b", "paged-c"):
         s3.create_bucket(Bucket=name)
-    with pytest.raises(s3.exceptions.BucketAlreadyOwnedByYou):
-        s3.create_bucket(Bucket="paged-a")
+    s3.put_object(Bucket="paged-a", Key="k", Body=b"kept")
+    assert s3.create_bucket(Bucket="paged-a")["Location"] == "/paged-a", "a notebook's cell that is run again"
+    assert s3.get_object(Bucket="paged-a", Key="k")["Body"].read() == b"kept"
     pages = list(s3.get_paginator("list_buckets").paginate(Prefix="paged-", PaginationConfig={"PageSize": 2}))
     assert [[each["Name"] for each in page["Buckets"]] for page in pages] == [["paged-a", "paged-b"], ["paged-c"]]
     here = {"LocationConstraint": "eu-west-1"}
-    aws("s3", region_name="eu-west-1").create_bucket(Bucket="paged-d", CreateBucketConfiguration=here)
+    far = aws("s3", region_name="eu-west-1")
+    far.create_bucket(Bucket="paged-d", CreateBucketConfiguration=here)
+    with pytest.raises(far.exceptions.BucketAlreadyOwnedByYou):
+        far.create_bucket(Bucket="paged-d", CreateBucketConfiguration=here)
     assert s3.get_bucket_location(Bucket="paged-d")["LocationConstraint"] == "eu-west-1"
     with pytest.raises(ClientError) as refused:
         s3.get_object(Bucket="nobody-has-this", Key="a")
@@ -297,3 +301,39 @@ def test_what_the_store_does_not_do_is_named(s3, bucket):
     with pytest.raises(ClientError, match="does not support s3:PutBucketWebsite") as refused:
         s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
     assert code_of(refused) == "NotImplemented"
+
+
+def test_keys_with_empty_parts_are_keys_of_their_own(s3):
+    bucket = "odd-keys"
+    s3.create_bucket(Bucket=bucket)
+    keys = sorted(["a/-b", "a//b", "a///b", "a/b", "/a", "a//c d/e", "a//x/y"])
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=f"odd/{key}" if not key.startswith("/") else key, Body=key.encode())
+    kept = sorted(key if key.startswith("/") else f"odd/{key}" for key in keys)
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == kept
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 2})
+    assert [each["Key"] for page in pages for each in page["Contents"]] == kept
+    pages = s3.get_paginator("list_objects").paginate(Bucket=bucket, Prefix="odd/a/", PaginationConfig={"PageSize": 2})
+    assert [each["Key"] for page in pages for each in page["Contents"]] == kept[1:]
+    answer = s3.list_objects_v2(Bucket=bucket, Prefix="odd/a//", Delimiter="/")
+    assert [each["Prefix"] for each in answer["CommonPrefixes"]] == ["odd/a///", "odd/a//c d/", "odd/a//x/"]
+    assert [each["Key"] for each in answer["Contents"]] == ["odd/a//b"]
+    assert s3.get_object(Bucket=bucket, Key="odd/a//c d/e")["Body"].read() == b"a//c d/e"
+    s3.copy_object(Bucket=bucket, Key="copy//b", CopySource={"Bucket": bucket, "Key": "odd/a//b"})
+    assert s3.get_object(Bucket=bucket, Key="copy//b")["Body"].read() == b"a//b"
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts//b")
+    assert upload["Key"] == "parts//b"
+    s3.abort_multipart_upload(Bucket=bucket, Key="parts//b", UploadId=upload["UploadId"])
+    with pytest.raises(ClientError) as missing:
+        s3.get_object(Bucket=bucket, Key="odd//a/b")
+    assert missing.value.response["Error"]["Code"] == "NoSuchKey"
+    removed = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "odd/a//b"}, {"Key": "/a"}]})["Deleted"]
+    assert {each["Key"] for each in removed} == {"odd/a//b", "/a"}
+    left = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket, Prefix="odd/a/b")["Contents"]]
+    assert left == ["odd/a/b"], "another key is another object"
+    listing = b"<Key>.~empty~</Key>"
+    s3.put_object(Bucket=bucket, Key="a.xml", Body=listing, ContentType="application/xml")
+    assert s3.head_object(Bucket=bucket, Key="a.xml")["ContentLength"] == len(listing)
+    assert s3.get_object(Bucket=bucket, Key="a.xml")["Body"].read() == listing
+    s3.delete_object(Bucket=bucket, Key="odd/a///b")
+    assert "odd/a///b" not in [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import tarfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from modelyard.testing.aws.archives import tar_gz
 from modelyard.testing.aws.platform import AwsPlatform
+from modelyard.testing.aws.training import files_of
 
 S3_BUCKET = "course"
 ROLE = "arn:aws:iam::123456789012:role/service-role/SageMakerRole"
@@ -68,12 +68,6 @@ def wait(sagemaker: Any, name: str) -> dict[str, Any]:
     return sagemaker.describe_training_job(TrainingJobName=name)
 
 
-def unpacked(s3: Any, uri: str) -> dict[str, bytes]:
-    content = s3.get_object(Bucket=S3_BUCKET, Key=uri.removeprefix(f"s3://{S3_BUCKET}/"))["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        return {member.name: archive.extractfile(member).read() for member in archive}
-
-
 def channel(name: str, prefix: str, content_type: str) -> dict[str, Any]:
     source = {
         "S3DataType": "S3Prefix",
@@ -116,7 +110,7 @@ def test_the_image_classification_of_a_course_trains_until_its_waiter_returns(s3
     assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Completed", "Completed"), told.get("FailureReason")
     assert told["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{S3_BUCKET}/output/digits/output/model.tar.gz"
     accuracy = {each["MetricName"]: each["Value"] for each in told["FinalMetricDataList"]}["validation:accuracy"]
-    model = unpacked(s3, told["ModelArtifacts"]["S3ModelArtifacts"])["model.onnx"]
+    model = files_of(s3, told)["model.onnx"]
     probabilities = onnxruntime.InferenceSession(model).run(
         None, {"images": (digits.images[1200:] * 15).astype(np.uint8).astype(np.float32)}
     )[0]
@@ -147,7 +141,7 @@ def test_xgboost_of_any_account_and_size_trains_on_csv_and_shows_its_history(s3,
     told = wait(sagemaker, "cancer")
     assert told["TrainingJobStatus"] == "Completed", told.get("FailureReason")
     booster = xgboost.Booster()
-    booster.load_model(bytearray(unpacked(s3, told["ModelArtifacts"]["S3ModelArtifacts"])["xgboost-model"]))
+    booster.load_model(bytearray(files_of(s3, told)["xgboost-model"]))
     assert ((booster.predict(xgboost.DMatrix(features)) > 0.5) == labels).mean() > 0.97
     steps = [each["Status"] for each in told["SecondaryStatusTransitions"]]
     assert steps == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
@@ -196,7 +190,7 @@ def test_a_stopped_job_has_time_to_save_its_model(script, s3, sagemaker):
     sagemaker.stop_training_job(TrainingJobName="waits")
     told = wait(sagemaker, "waits")
     assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Stopped", "Stopped")
-    assert unpacked(s3, told["ModelArtifacts"]["S3ModelArtifacts"]) == {"state.txt": b"saved"}
+    assert files_of(s3, told) == {"state.txt": b"saved"}
     assert told["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 60
     for refused in (sagemaker.stop_training_job, sagemaker.update_training_job):
         with pytest.raises(ClientError, match="in status Stopped"):
@@ -207,7 +201,7 @@ def test_a_job_that_runs_too_long_is_stopped_and_keeps_its_model(script, s3, sag
     script("long", WAITS, StoppingCondition={"MaxRuntimeInSeconds": 2})
     told = wait(sagemaker, "long")
     assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
-    assert unpacked(s3, told["ModelArtifacts"]["S3ModelArtifacts"]) == {"state.txt": b"saved"}
+    assert files_of(s3, told) == {"state.txt": b"saved"}
 
 
 def test_jobs_are_listed_by_name_and_status_in_pages(sagemaker):

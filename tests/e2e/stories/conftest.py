@@ -29,3 +29,15 @@ def sagemaker(aws_platform: AwsPlatform) -> Any:
 def start(aws_platform: AwsPlatform) -> Callable[..., None]:
     """See TrainingJobs.begin."""
     return TrainingJobs(aws_platform).begin
+
+
+@pytest.fixture(scope="module")
+def logged(aws_platform: AwsPlatform) -> Callable[[str], str]:
+    """`logged(name)` is what CloudWatch's logs have of a training job."""
+    logs = aws_platform.client("logs")
+
+    def read(name: str) -> str:
+        found = logs.filter_log_events(logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix=f"{name}/")
+        return "\n".join(event["message"] for event in found["events"])
+
+    return read

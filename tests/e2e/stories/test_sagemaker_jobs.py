@@ -1,14 +1,11 @@
 """Long stories of SageMaker's training jobs with boto3: spot jobs that make room, and two hosts."""
 
-import io
 import json
 import os
-import tarfile
-from typing import Any
 
 import pytest
 
-from modelyard.testing.aws.training import BUCKET, ended
+from modelyard.testing.aws.training import BUCKET, ended, files_of
 from modelyard.testing.programs import until
 
 pytestmark = pytest.mark.slow
@@ -51,13 +48,6 @@ else:
 """
 
 
-def model(s3: Any, job: dict[str, Any], file: str) -> bytes:
-    key = job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix(f"s3://{BUCKET}/")
-    content = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        return archive.extractfile(file).read()
-
-
 def test_a_spot_job_makes_room_and_goes_on_from_its_checkpoint(start, s3, sagemaker):
     checkpoints = {"S3Uri": f"s3://{BUCKET}/checkpoints"}
     spot = {"EnableManagedSpotTraining": True, "CheckpointConfig": checkpoints}
@@ -86,7 +76,7 @@ def test_a_spot_job_makes_room_and_goes_on_from_its_checkpoint(start, s3, sagema
     assert told["TrainingJobStatus"] == "Completed", told.get("FailureReason")
     steps = [each["Status"] for each in told["SecondaryStatusTransitions"]]
     assert steps.index("Training") < steps.index("Interrupted") < len(steps) - 1 - steps[::-1].index("Training")
-    begun = int(model(s3, told, "begun.txt"))
+    begun = int(files_of(s3, told)["begun.txt"])
     assert begun > 0
     assert int(s3.get_object(Bucket=BUCKET, Key="checkpoints/step.txt")["Body"].read()) == begun + 10
 
@@ -97,7 +87,7 @@ def test_two_hosts_are_two_processes_with_their_own_shards_that_reach_each_other
     start("pair", "pytorch-training:2", {"train": files}, TALKS, ResourceConfig=two, Distribution="ShardedByS3Key")
     told = ended(sagemaker, "pair")
     assert told["TrainingJobStatus"] == "Completed", told.get("FailureReason")
-    found = json.loads(model(s3, told, "found.json"))
+    found = json.loads(files_of(s3, told)["found.json"])
     assert found["mine"] == ["0.csv", "2.csv"]
     assert found["theirs"]["files"] == ["1.csv", "3.csv"]
     assert found["theirs"]["pid"] != found["pid"]

@@ -14,6 +14,7 @@ from modelyard.kit.ids import check_name
 from modelyard.protocols.invocations.dialect import Invocations
 from modelyard.protocols.invocations.eventstream import message
 from modelyard.runtimes.tensors import to_raw
+from modelyard.testing.aws.records import answers
 from modelyard.types.serving.answers import AnswerForm
 from modelyard.types.signatures import DataType, Signature, TensorSpec
 
@@ -96,3 +97,23 @@ def test_an_event_has_the_checksums_of_its_prelude_and_of_itself():
     assert zlib.crc32(event[:8]) == struct.unpack(">I", event[8:12])[0]
     assert zlib.crc32(event[:-4]) == struct.unpack(">I", event[-4:])[0]
     assert event[12 + head : -4] == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("form", "outputs", "rows"),
+    [
+        (
+            AnswerForm.SCORE,
+            BINARY,
+            [{"score": [0.75], "predicted_label": [1]}, {"score": [0.5], "predicted_label": [0]}],
+        ),
+        (AnswerForm.SCORES, NUMBER, [{"score": [1.5]}, {"score": [2.5]}]),
+        (AnswerForm.PREDICTED_LABEL, NUMBER, [{"predicted_label": [1.5]}, {"predicted_label": [2.5]}]),
+        (AnswerForm.PROJECTIONS, COMPONENTS, [{"projection": [1, 2]}]),
+        (AnswerForm.NAMED, NUMBER, [{"prediction": [1.5]}, {"prediction": [2.5]}]),
+    ],
+)
+def test_the_sdks_predictors_get_records_whose_labels_hold_the_answers(form, outputs, rows):
+    reply = answer(form, outputs, b"application/x-recordio-protobuf")
+    assert reply.content_type == b"application/x-recordio-protobuf"
+    assert answers(reply.body) == rows

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelyard.algorithms.contract.given import Given
 from modelyard.algorithms.errors import ChannelInvalidError, HyperparameterInvalidError
 
 _OF_JUMPSTART = ("lightgbm", "catboost")
@@ -17,7 +18,7 @@ class BuiltInJob:
     """One training, as the files below `root` say."""
 
     root: Path
-    given: dict[str, str]
+    given: Given
     content_types: dict[str, str]
     algorithm: str
 
@@ -27,7 +28,9 @@ class BuiltInJob:
         config = root / "input" / "config"
         inputs = json.loads((config / "inputdataconfig.json").read_text(encoding="utf-8"))
         given = json.loads((config / "hyperparameters.json").read_text(encoding="utf-8"))
-        return cls(root, given, {name: channel.get("ContentType", "") for name, channel in inputs.items()}, algorithm)
+        return cls(
+            root, Given(given), {name: channel.get("ContentType", "") for name, channel in inputs.items()}, algorithm
+        )
 
     @property
     def data(self) -> Path:
@@ -58,7 +61,7 @@ class BuiltInJob:
                 field="channels",
             )
 
-    def check_width(self, features: int) -> None:
+    def check_width(self, features: int, channel: str = "train") -> None:
         """Nothing if rows have as many features as `feature_dim` says, where it says something.
 
         Raises:
@@ -67,10 +70,17 @@ class BuiltInJob:
         if self.given.get("feature_dim", "auto") not in ("auto", str(features)):
             raise HyperparameterInvalidError(
                 f"The hyper-parameter 'feature_dim' is {self.given['feature_dim'][:100]}, and the rows of the channel "
-                f"'train' have {features} features",
+                f"'{channel}' have {features} features",
                 hint="The label is no feature. Check feature_dim and the content type.",
                 field="feature_dim",
             )
+
+    def tell_unused(self) -> None:
+        """Say in the log what the job gives and this algorithm, which is another one than AWS's, does not look at."""
+        if unused := self.given.unused():
+            self.log(f"Hyper-parameters without effect here: {', '.join(unused)}")
+        if self.has("model"):
+            self.log("The channel 'model' is not used: the training begins anew, on the data alone")
 
     def text(self, name: str, default: str | None = None, choices: tuple[str, ...] = ()) -> str:
         """A hyper-parameter that is a text.

@@ -9,10 +9,8 @@ library's own.
 import difflib
 from collections.abc import Mapping
 
+from modelyard.algorithms.contract.given import is_of_platform
 from modelyard.algorithms.errors import HyperparameterInvalidError
-
-_OF_PLATFORM = ("_", "sagemaker_")
-"""Names that begin so are put there by tuning jobs and SDKs."""
 
 _NAMES: Mapping[str, str] = {
     "xgboost": """num_round csv_weights early_stopping_rounds alpha base_score booster colsample_bylevel
@@ -71,7 +69,7 @@ def check_names(algorithm: str, given: Mapping[str, str]) -> None:
         HyperparameterInvalidError: it has not.
     """
     known = _NAMES.get(algorithm, "").split()
-    extraneous = [name for name in given if name not in known and not name.startswith(_OF_PLATFORM)]
+    extraneous = [name for name in given if name not in known and not is_of_platform(name)]
     if known and extraneous:
         name = extraneous[0]
         near = difflib.get_close_matches(name, known, 1)

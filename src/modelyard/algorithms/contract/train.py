@@ -46,6 +46,7 @@ def train(name: str, root: Path) -> None:
     check_names(name, job.given)
     job.check_trained()
     module.train(job)
+    job.tell_unused()
 
 
 def main(name: str, root: Path) -> int:

@@ -57,6 +57,10 @@ def _columns(job: Job, limit_bytes: int) -> tuple:  # type: ignore[type-arg] # o
         from modelyard.dataplane.decoding.parquet import columns_of  # noqa: PLC0415
 
         return columns_of(job.body, limit_bytes)
+    if job.kind is JobKind.RECORDS:
+        from modelyard.dataplane.decoding.records import rows_of  # noqa: PLC0415
+
+        return (rows_of(job.body, job.width, limit_bytes),)
     from modelyard.dataplane.decoding.images import pixels_of  # noqa: PLC0415
 
     if job.image is None:

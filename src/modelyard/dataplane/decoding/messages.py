@@ -20,6 +20,7 @@ class JobKind(StrEnum):
 
     PARQUET = "parquet"
     IMAGE = "image"
+    RECORDS = "records"
 
 
 class ImageForm(msgspec.Struct, array_like=True, frozen=True):
@@ -31,11 +32,12 @@ class ImageForm(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Job(msgspec.Struct, array_like=True, frozen=True):
-    """A body to decode."""
+    """A body to decode. `width`: how many numbers a row has, of records."""
 
     kind: JobKind
     body: bytes
     image: ImageForm | None = None
+    width: int = 0
 
 
 class Column(msgspec.Struct, array_like=True, frozen=True):

@@ -14,6 +14,7 @@ from modelyard.protocols.invocations.aws import captured, with_names
 from modelyard.protocols.invocations.forms import formed
 from modelyard.protocols.invocations.media_types import Format, Wanted
 from modelyard.protocols.invocations.npy import format_npy
+from modelyard.protocols.invocations.protobuf import flat, format_records
 from modelyard.protocols.outputs import nested_values
 from modelyard.types.tensors import CapturedBodies
 
@@ -62,6 +63,8 @@ class Call(InferenceCall):
         if chosen is Format.NPY:
             return Reply(media_type.encode(), format_npy(outputs, self._npy_output))
         rows = predictions(outputs, context.signature.class_names)
+        if chosen is Format.RECORDS:
+            return Reply(media_type.encode(), format_records(rows))
         if chosen is Format.CSV:
             return Reply(b"text/csv; charset=utf-8", _csv(rows, has_header=has_header))
         if chosen is Format.JSON_LINES:
@@ -90,10 +93,6 @@ def _csv(predictions: list[dict[str, Any]], *, has_header: bool) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     lines = [{name: value for name, value in row.items() if name != _PROBABILITIES} for row in predictions]
     if has_header:
-        writer.writerow([name for name, value in lines[0].items() for _ in _flat(value)])
-    writer.writerows([item for value in row.values() for item in _flat(value)] for row in lines)
+        writer.writerow([name for name, value in lines[0].items() for _ in flat(value)])
+    writer.writerows([item for value in row.values() for item in flat(value)] for row in lines)
     return text.getvalue().encode()
-
-
-def _flat(value: Any) -> list[Any]:
-    return [leaf for item in value for leaf in _flat(item)] if isinstance(value, list) else [value]

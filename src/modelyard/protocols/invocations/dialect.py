@@ -24,8 +24,9 @@ from modelyard.protocols.invocations.answers import Call
 from modelyard.protocols.invocations.aws import TARGET_MODEL, refusal, variant_of
 from modelyard.protocols.invocations.bodies import BodyCall, EventStreamCall
 from modelyard.protocols.invocations.csv_body import parse_csv
-from modelyard.protocols.invocations.encoded import from_parquet, from_pixels, image_job, parquet_job
+from modelyard.protocols.invocations.encoded import ENCODED
 from modelyard.protocols.invocations.json_body import parse_json, parse_lines
+from modelyard.protocols.invocations.libsvm_body import parse_libsvm
 from modelyard.protocols.invocations.media_types import Format, Wanted, format_of, wanted
 from modelyard.protocols.invocations.npy import output_of, parse_npy
 from modelyard.types.serving.bodies import takes_bodies
@@ -88,14 +89,14 @@ class Invocations(PlainDialect):
             tensors = parse_csv(body, signature, parameters)
         elif media is Format.JSON_LINES:
             tensors = parse_lines(body, signature)
+        elif media is Format.LIBSVM:
+            tensors = parse_libsvm(body, signature)
         elif media is Format.NPY:
             tensors = parse_npy(body, signature)
-        elif media is Format.PARQUET:
-            finish = _finish(from_parquet, signature, answer, npy_output, headers, body)
-            raise UndecodedError(parquet_job(body), finish)
-        elif media is Format.IMAGE:
-            finish = _finish(from_pixels, signature, answer, npy_output, headers, body)
-            raise UndecodedError(image_job(body, signature), finish)
+        elif media is not None and media in ENCODED:
+            job_of, tensors_of = ENCODED[media]
+            finish = _finish(tensors_of, signature, answer, npy_output, headers, body)
+            raise UndecodedError(job_of(body, signature), finish)
         else:
             raise UnsupportedMediaTypeError(
                 f"Content-Type '{sent[:80]}' is not what this path takes",

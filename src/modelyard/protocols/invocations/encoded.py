@@ -1,6 +1,6 @@
-"""Parquet and images: decoded in another process, and what comes back as the tensors of a signature."""
+"""Parquet, images, protobuf records: decoded in another process, and what comes back as tensors of a signature."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +9,21 @@ from modelyard.dataplane.decoding.messages import ImageForm, Job, JobKind
 from modelyard.dataplane.errors import UnsupportedMediaTypeError
 from modelyard.dataplane.tensors import WireTensor
 from modelyard.protocols.arrays import from_array, from_arrays
+from modelyard.protocols.invocations.media_types import Format
 from modelyard.protocols.invocations.tables import check_columns
 from modelyard.types.signatures import DataType, Signature
 
 _CHANNELS = (1, 3)
 _GREY_RANK, _COLOUR_RANK = 2, 3
+_ROWS_RANK = 2
 _NUMBERS = frozenset(DataType) - {DataType.BOOL, DataType.BYTES}
+
+
+class Encoding(NamedTuple):
+    """A format that is decoded in another process: what it is to do, and what becomes of what it says."""
+
+    job_of: Callable[[bytes, Signature], Job]
+    tensors_of: Callable[[Signature, Sequence[WireTensor]], list[WireTensor]]
 
 
 class _Layout(NamedTuple):
@@ -24,7 +33,7 @@ class _Layout(NamedTuple):
     channels: str
 
 
-def parquet_job(body: bytes) -> Job:
+def parquet_job(body: bytes, _signature: Signature) -> Job:
     """What decodes a table."""
     return Job(JobKind.PARQUET, body)
 
@@ -58,6 +67,30 @@ def from_pixels(signature: Signature, columns: Sequence[WireTensor]) -> list[Wir
     elif channels == "first":
         pixels = np.moveaxis(pixels, -1, 0)
     return from_array(signature, pixels[np.newaxis])
+
+
+def records_job(body: bytes, signature: Signature) -> Job:
+    """What decodes protobuf records of rows.
+
+    Raises:
+        UnsupportedMediaTypeError: the model takes no rows of numbers.
+    """
+    spec = signature.inputs[0]
+    if len(signature.inputs) != 1 or spec.datatype not in _NUMBERS or len(spec.shape) != _ROWS_RANK:
+        raise UnsupportedMediaTypeError("this model takes no rows of numbers", hint="Send application/json.")
+    return Job(JobKind.RECORDS, body, width=spec.shape[1])
+
+
+def from_records(signature: Signature, columns: Sequence[WireTensor]) -> list[WireTensor]:
+    """The rows of decoded records."""
+    return from_array(signature, columns[0].to_array())
+
+
+ENCODED: Mapping[Format, Encoding] = {
+    Format.PARQUET: Encoding(parquet_job, from_parquet),
+    Format.IMAGE: Encoding(image_job, from_pixels),
+    Format.RECORDS: Encoding(records_job, from_records),
+}
 
 
 def _layout(signature: Signature) -> _Layout:

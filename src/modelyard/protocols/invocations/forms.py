@@ -12,6 +12,7 @@ import orjson
 from modelyard.dataplane.gateway.dialect import Reply
 from modelyard.dataplane.tensors import OutputRows
 from modelyard.protocols.invocations.media_types import Format, Wanted
+from modelyard.protocols.invocations.protobuf import format_records
 from modelyard.protocols.outputs import nested_values
 from modelyard.types.serving.answers import AnswerForm
 
@@ -36,6 +37,8 @@ def formed(form: AnswerForm, outputs: Sequence[OutputRows], wanted: Wanted, *, i
         name = _PROBABILITIES if _PROBABILITIES in columns else next(iter(columns))
         return Reply(b"application/json", orjson.dumps({name: values}))
     rows = _ROWS[form](values, columns)
+    if chosen is Format.RECORDS:
+        return Reply(wanted.media_type.encode(), format_records(rows))
     if chosen is Format.JSON_LINES:
         return Reply(wanted.media_type.encode(), b"".join(orjson.dumps(row, option=_LINE) for row in rows))
     return Reply(b"application/json", orjson.dumps({_NAMES.get(form, "predictions"): rows}))

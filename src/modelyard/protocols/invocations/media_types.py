@@ -20,6 +20,8 @@ class Format(StrEnum):
     NPY = "application/x-npy"
     PARQUET = "application/x-parquet"
     IMAGE = "application/x-image"
+    LIBSVM = "text/libsvm"
+    RECORDS = "application/x-recordio-protobuf"
 
 
 ALIASES = {
@@ -32,9 +34,10 @@ ALIASES = {
     "application/x-ndjson": Format.JSON_LINES,
     "application/ndjson": Format.JSON_LINES,
     "application/vnd.apache.parquet": Format.PARQUET,
+    "text/x-libsvm": Format.LIBSVM,
     **{f"image/{name}": Format.IMAGE for name in ("png", "jpeg", "jpg", "bmp", "gif", "webp", "tiff")},
 }
-_ANSWERS = (Format.JSON, Format.CSV, Format.JSON_LINES, Format.NPY)
+_ANSWERS = (Format.JSON, Format.CSV, Format.JSON_LINES, Format.NPY, Format.RECORDS)
 _MAX_RANGES = 32
 
 

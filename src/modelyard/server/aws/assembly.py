@@ -52,6 +52,7 @@ def _holders(parts: AwsParts) -> Iterator[object]:
     from modelyard.facades.aws.ecr.operations import RepositoryOperations  # noqa: PLC0415
     from modelyard.facades.aws.iam.policies import PolicyOperations  # noqa: PLC0415
     from modelyard.facades.aws.iam.roles import RoleOperations  # noqa: PLC0415
+    from modelyard.facades.aws.iam.users import UserOperations  # noqa: PLC0415
     from modelyard.facades.aws.logs.operations import LogOperations  # noqa: PLC0415
     from modelyard.facades.aws.logs.streams import EndpointLogs, JobLogs  # noqa: PLC0415
     from modelyard.facades.aws.sagemaker.hosting.asynchronous import AsyncOperations  # noqa: PLC0415
@@ -68,7 +69,7 @@ def _holders(parts: AwsParts) -> Iterator[object]:
 
     context, documents, hosting = parts.context, parts.store.documents, parts.hosting
     yield StsOperations(parts.store.keys)
-    yield from (RoleOperations(documents), PolicyOperations())
+    yield from (RoleOperations(documents), PolicyOperations(), UserOperations(parts.store.keys))
     yield TagOperations(documents)
     of_endpoints = EndpointLogs(ENDPOINT, documents, hosting.service, context.engine.logs)
     yield LogOperations(JobLogs(documents, parts.jobs.read_log), of_endpoints)

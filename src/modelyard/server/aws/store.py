@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from modelyard.control.access_keys.service import AccessKeyService
 from modelyard.control.buckets.files import S3Files
+from modelyard.control.buckets.keys import NamedParts
 from modelyard.control.buckets.service import BucketService
 from modelyard.control.documents.repository import DocumentRepository
 from modelyard.control.documents.service import DocumentService
@@ -11,6 +12,7 @@ from modelyard.server.applications.context import Context
 from modelyard.server.aws.keeping import StoreKeeper
 from modelyard.server.aws.object_server import LOOK_SECONDS, ObjectServer
 from modelyard.server.duties import Duty
+from modelyard.storage.objects import ObjectStore, S3Location, open_bucket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,4 +43,10 @@ def aws_store(context: Context, keys: AccessKeyService) -> AwsStore:
     buckets = BucketService(documents, context.clock)
     keeper = StoreKeeper(documents, context.presence.name)
     server = ObjectServer(context.settings, keys, buckets, keeper)
-    return AwsStore(keys=keys, documents=documents, buckets=buckets, server=server, files=S3Files(server, buckets))
+    files = S3Files(server, buckets, open_bucket if server.host else _open_named)
+    return AwsStore(keys=keys, documents=documents, buckets=buckets, server=server, files=files)
+
+
+def _open_named(location: S3Location, bucket: str) -> ObjectStore:
+    """A bucket of our own server, which keeps paths."""
+    return NamedParts(open_bucket(location, bucket))

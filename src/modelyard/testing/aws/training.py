@@ -1,5 +1,7 @@
 """SageMaker training jobs as programs with boto3 start and await them."""
 
+import io
+import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -81,3 +83,12 @@ def ended(sagemaker: Any, name: str) -> dict[str, Any]:
         )
     described: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
     return described
+
+
+def files_of(s3: Any, job: Mapping[str, Any]) -> dict[str, bytes]:
+    """What a described job has left in its model.tar.gz."""
+    bucket, _, key = job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
+    content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        opened = {member.name: archive.extractfile(member) for member in archive}
+        return {name: file.read() for name, file in opened.items() if file is not None}

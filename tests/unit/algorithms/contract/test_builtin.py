@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import xgboost
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
 from sklearn.cluster import KMeans
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer, load_diabetes, load_digits, load_wine
@@ -30,6 +29,7 @@ from modelyard.algorithms.contract.hyperparameters import check_names
 from modelyard.algorithms.contract.train import MODULES
 from modelyard.control.jobs.contract.images import ALGORITHMS
 from modelyard.testing.aws.algorithms import answers, csv, failure, train
+from modelyard.testing.aws.records import labelled_image, record
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -59,6 +59,7 @@ def test_xgboost_is_the_library_with_its_own_file(tmp_path, content_type, capsys
         files = [_parquet(features, labels), _parquet(test, truth)]
     else:
         files = [_libsvm(features, labels), _libsvm(test, truth)]
+        features, test = (np.where(each == 0, np.nan, each) for each in (features, test))  # a line names no zeros
     given = {"objective": "binary:logistic", "num_round": 20, "max_depth": 3, "eta": 0.3, "eval_metric": "error,auc"}
     channels = {"train": {"part": files[0]}, "validation": {"part": files[1]}}
     assert train(tmp_path, "xgboost", given, channels, content_type) == 0
@@ -177,10 +178,49 @@ def test_k_means_pca_and_knn_answer_as_the_plain_library_does(tmp_path):
         assert same.mean() > 0.99
 
 
+@pytest.mark.parametrize("content_type", ["text/csv", "text/csv;label_size=1"])
+def test_what_learns_without_labels_leaves_a_first_column_out_that_is_one(tmp_path, content_type, capsys):
+    features, _, labels, _ = split(load_wine)
+    given = {
+        "k-means": {"k": 3, "feature_dim": 13},
+        "pca": {"num_components": 2, "feature_dim": 13, "mini_batch_size": 10},
+        "random-cut-forest": {"num_trees": 5, "feature_dim": 13},
+    }
+    for name, each in given.items():
+        labelled, plain, wrong = tmp_path / name / "labelled", tmp_path / name / "plain", tmp_path / name / "wrong"
+        rows = {"train": {"a.csv": csv(features, labels)}}
+        assert train(labelled, name, each, rows, content_type) == 0
+        assert train(plain, name, each, {"train": {"a.csv": csv(features, None)}}, "text/csv;label_size=0") == 0
+        models = [(root / "model" / "model.onnx").read_bytes() for root in (labelled, plain)]
+        assert models[0] == models[1]
+        assert train(wrong, name, each | {"feature_dim": 11}, rows, content_type) == 2
+        assert "'feature_dim' is 11" in failure(wrong)
+    assert ("is taken for a label, as feature_dim is 13" in capsys.readouterr().out) == (content_type == "text/csv")
+
+
+def test_the_log_ends_with_what_had_no_effect(tmp_path, capsys):
+    features, _, labels, _ = split(load_wine)
+    given = {"k": 3, "feature_dim": 13, "mini_batch_size": 10, "epochs": 2, "_tuning_objective_metric": "test:msd"}
+    channels = {"train": {"a.csv": csv(features, None)}, "test": {"a.csv": csv(features, labels)}, "model": {"a": b""}}
+    assert train(tmp_path / "k-means", "k-means", given, channels, "text/csv;label_size=0", test="text/csv") == 0
+    log = capsys.readouterr().out.splitlines()
+    assert log[-2] == "Hyper-parameters without effect here: epochs, mini_batch_size"
+    assert log[-1].startswith("The channel 'model' is not used")
+    found = {
+        each["name"]: each["value"] for line in log if line.startswith("metric ") for each in [json.loads(line[7:])]
+    }
+    assert found["test:msd"] == pytest.approx(found["train:msd"], rel=1e-6)
+    assert found["test:ssd"] == pytest.approx(found["test:msd"] * len(features), rel=1e-6)
+
+    given = {"objective": "multi:softmax", "num_class": 3, "num_round": 2}
+    assert train(tmp_path / "xgboost", "xgboost", given, {"train": {"a.csv": csv(features, labels)}}) == 0
+    assert "without effect" not in capsys.readouterr().out
+
+
 def test_protobuf_records_are_read_dense_and_sparse(tmp_path):
     features, test, labels, _ = split(load_wine)
     records = b"".join(
-        _frame(_record(row, label, is_sparse=index % 2 == 0))
+        record(row, label, is_sparse=index % 2 == 0)
         for index, (row, label) in enumerate(zip(features, labels, strict=True))
     )
     dense, sparse = tmp_path / "csv", tmp_path / "records"
@@ -214,8 +254,8 @@ def test_images_are_learnt_from_records_and_from_lists(tmp_path, form, pictures,
             lines = [f"{index}\t{label}\t{index}.png" for index, label in enumerate(numbers)]
             channels |= {name: files, f"{name}_lst": {"all.lst": "\n".join(lines).encode()}}
         else:
-            frames = [struct.pack("<IfQQ", 0, n, 0, 0) + file for n, file in zip(numbers, files.values(), strict=True)]
-            channels[name] = {"all.rec": b"".join(map(_frame, frames))}
+            frames = [labelled_image(n, file) for n, file in zip(numbers, files.values(), strict=True)]
+            channels[name] = {"all.rec": b"".join(frames)}
     given = {
         "num_layers": 18, "image_shape": "1,8,8", "num_classes": 10, "num_training_samples": len(images),
         "mini_batch_size": 32, "epochs": 5, "learning_rate": 0.1,
@@ -224,6 +264,35 @@ def test_images_are_learnt_from_records_and_from_lists(tmp_path, form, pictures,
     accuracy = (answers(tmp_path, test.astype(np.float32), "images")["probabilities"].argmax(axis=1) == truth).mean()
     assert accuracy >= plain_accuracy - 0.02
     assert accuracy > 0.95
+
+
+def test_images_of_a_manifest_have_classes_as_numbers_or_texts_and_options_that_count(tmp_path, pictures, capsys):
+    images, _, labels, _ = pictures
+    files = {f"p/{index}.png": _png(picture) for index, picture in enumerate(images[:200])}
+    lines = [
+        json.dumps({"source-ref": f"s3://bucket/{name}", "class": str(label) if label % 2 else int(label)})
+        for name, label in zip(files, labels[:200], strict=True)
+    ]
+    given = {"image_shape": "1,8,8", "num_classes": 10, "num_training_samples": 200, "epochs": 2, "top_k": 3}
+    roots = {"none": tmp_path / "none", "crop": tmp_path / "crop", "wrong": tmp_path / "wrong"}
+    for kind, root in roots.items():
+        told = lines if kind != "wrong" else ['{"source-ref": "s3://bucket/p/0.png", "class": "cat"}']
+        manifest = root / "input" / "data" / "train-manifest"
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text("\n".join(told))
+    more = {"augmentation_type": "crop", "use_pretrained_model": 1}
+    assert train(roots["none"], "image-classification", given, {"train": files}) == 0
+    assert train(roots["crop"], "image-classification", given | more, {"train": files}) == 0
+    log = capsys.readouterr().out
+    assert "augmentation_type crop is here: shift" in log
+    assert "use_pretrained_model: there is no network here" in log
+    plain, moved = (answers(roots[kind], images[:200].astype(np.float32), "images") for kind in ("none", "crop"))
+    assert not np.array_equal(plain["probabilities"], moved["probabilities"]), "moved images make another network"
+    shares = re.findall(r"Train-top_k_accuracy_3=(.*)", log)
+    best = np.argsort(-plain["probabilities"], axis=1)[:, :3]
+    assert float(shares[0]) == pytest.approx((best == labels[:200, None]).any(axis=1).mean(), abs=0.01)
+    assert train(roots["wrong"], "image-classification", given, {"train": files}) == 2
+    assert "The line of the image 'p/0.png' in the manifest has no class" in failure(roots["wrong"])
 
 
 @pytest.mark.parametrize(
@@ -287,57 +356,3 @@ def _png(picture: np.ndarray) -> bytes:
     content = io.BytesIO()
     Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(content, "png")
     return content.getvalue()
-
-
-def _frame(content: bytes) -> bytes:
-    return struct.pack("<II", 0xCED7230A, len(content)) + content + b"\0" * (-len(content) % 4)
-
-
-def _record(row: np.ndarray, label: float, *, is_sparse: bool) -> bytes:
-    """A record as the real protobuf library writes it."""
-    record = RECORD()
-    tensor = record.features["values"].float32_tensor
-    if is_sparse:
-        keys = np.flatnonzero(row)
-        tensor.values.extend(row[keys])
-        tensor.keys.extend(keys.tolist())
-        tensor.shape.append(len(row))
-    else:
-        tensor.values.extend(row)
-    record.label["values"].float32_tensor.values.append(label)
-    return record.SerializeToString()
-
-
-def _record_class() -> type:
-    """The message `Record` of AWS's documentation, without the kinds of tensors that are not used here."""
-    file = descriptor_pb2.FileDescriptorProto(name="record.proto", package="aialgs", syntax="proto2")
-    kinds = descriptor_pb2.FieldDescriptorProto
-    tensor = file.message_type.add(name="Float32Tensor")
-    for number, (name, kind) in enumerate(
-        (("values", kinds.TYPE_FLOAT), ("keys", kinds.TYPE_UINT64), ("shape", kinds.TYPE_UINT64)), 1
-    ):
-        field = tensor.field.add(name=name, number=number, type=kind, label=kinds.LABEL_REPEATED)
-        field.options.packed = True
-    value = file.message_type.add(name="Value")
-    value.field.add(
-        name="float32_tensor", number=2, type=kinds.TYPE_MESSAGE, type_name=".aialgs.Float32Tensor",
-        label=kinds.LABEL_OPTIONAL,
-    )  # fmt: skip
-    record = file.message_type.add(name="Record")
-    for number, name in ((1, "features"), (2, "label")):
-        entry = record.nested_type.add(name=f"{name.capitalize()}Entry")
-        entry.options.map_entry = True
-        entry.field.add(name="key", number=1, type=kinds.TYPE_STRING, label=kinds.LABEL_OPTIONAL)
-        entry.field.add(
-            name="value", number=2, type=kinds.TYPE_MESSAGE, type_name=".aialgs.Value", label=kinds.LABEL_OPTIONAL
-        )
-        record.field.add(
-            name=name, number=number, type=kinds.TYPE_MESSAGE, label=kinds.LABEL_REPEATED,
-            type_name=f".aialgs.Record.{name.capitalize()}Entry",
-        )  # fmt: skip
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("aialgs.Record"))
-
-
-RECORD = _record_class()

@@ -6,6 +6,7 @@ Source: docs.aws.amazon.com/sagemaker/latest/dg/IC-Hyperparameter.html.
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.algorithms.contract.builtin.graphs import ARTIFACT
 from modelyard.algorithms.contract.context import BuiltInJob
@@ -20,11 +21,19 @@ from modelyard.types.signatures import DataType, Signature, TensorSpec
 
 _BOLDEST_STEP = 0.002
 _DEFAULT_RATE = 0.1
+_AUGMENTATIONS = {
+    "none": "none",
+    "crop": "shift",
+    "crop_color": "shift-noise",
+    "crop_color_transform": "shift-noise",
+}
+"""AWS's -> the network's own."""
 
 
 def train(job: BuiltInJob) -> None:
     """Train on the channel `train`, measured on `validation` after each epoch if there is one."""
     classes, shape = job.integer("num_classes", minimum=2), _shape(job)
+    best = job.integer("top_k", minimum=2) if "top_k" in job.given else None
     if _is_on(job, "multi_label"):
         raise HyperparameterInvalidError(
             "Images of several labels each (multi_label) are not learnt here", hint="Leave it out.", field="multi_label"
@@ -55,7 +64,13 @@ def train(job: BuiltInJob) -> None:
                 job.log(f"Epoch[{epoch - 1}] {theirs.capitalize()}-accuracy={figures[ours]:f}")
                 job.metric(f"{theirs}:accuracy", figures[ours], epoch)
 
+    if _is_on(job, "use_pretrained_model"):
+        job.log("use_pretrained_model: there is no network here that has learnt before; this one begins anew")
     network = train_mlp(data, _settings(job), report)
+    if best is not None:
+        _tell_best(job, "train", best, network.logits(planes), labels)
+        if len(others[0]):
+            _tell_best(job, "validation", best, network.logits(data.validation_images), others[1])
     graph = Graph()
     logits = network.nodes(graph, scaling.nodes(graph, "images"))
     graph.add("Softmax", logits, output="probabilities", axis=1)
@@ -82,11 +97,30 @@ def _settings(job: BuiltInJob) -> NetworkSettings:
         weight_decay=job.number("weight_decay", 0.0001),
         dropout=0.2,
         label_smoothing=0.05,
-        augmentation="none",
+        augmentation=_augmentation(job),
         patience=job.integer("early_stopping_patience", 5) if _is_on(job, "early_stopping") else None,
         seed=0,
         threads=1,
     )
+
+
+def _augmentation(job: BuiltInJob) -> str:
+    """What each epoch does to the images."""
+    wanted = job.text("augmentation_type", "none", tuple(_AUGMENTATIONS))
+    how = _AUGMENTATIONS[wanted]
+    if how != "none":
+        job.log(f"augmentation_type {wanted} is here: {how}, anew in each epoch")
+    return how
+
+
+def _tell_best(
+    job: BuiltInJob, channel: str, best: int, logits: NDArray[np.float32], labels: NDArray[np.int64]
+) -> None:
+    """How often the right class is among the `best` likeliest."""
+    likeliest = np.argsort(-logits, axis=1, kind="stable")[:, :best]
+    share = float((likeliest == labels[:, None]).any(axis=1).mean())
+    job.log(f"{channel.capitalize()}-top_k_accuracy_{best}={share:f}")
+    job.metric(f"{channel}:top_k_accuracy_{best}", share, 0)
 
 
 def _is_on(job: BuiltInJob, name: str) -> bool:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from modelyard.algorithms.contract.builtin.graphs import INPUT, numbers, write_graph
+from modelyard.algorithms.contract.builtin.unlabelled import read_rows
 from modelyard.algorithms.contract.context import BuiltInJob
-from modelyard.algorithms.contract.formats.tables import read_table
 from modelyard.algorithms.errors import HyperparameterInvalidError
 from modelyard.algorithms.graph import Graph
 
@@ -12,7 +12,7 @@ from modelyard.algorithms.graph import Graph
 def train(job: BuiltInJob) -> None:
     """Find the directions in which the channel `train` varies most."""
     count = job.integer("num_components")
-    features = read_table(job.data / "train", job.content_types["train"], is_labelled=False).features
+    features = read_rows(job, "train")
     if count > min(features.shape):
         raise HyperparameterInvalidError(
             f"{features.shape[0]} rows of {features.shape[1]} features do not have {count} components",

@@ -27,7 +27,8 @@ def train(job: BuiltInJob) -> None:
     matrices: list[tuple[Any, str]] = []
     for name in names:
         width = matrices[0][0].num_col() if matrices else 0
-        matrices.append((_matrix(job, read_table(job.data / name, job.content_types[name], width=width)), name))
+        table = read_table(job.data / name, job.content_types[name], width=width, absent=np.nan)
+        matrices.append((_matrix(job, table), name))
     patience = job.integer("early_stopping_rounds") if "early_stopping_rounds" in job.given else None
     metrics = _metrics(job)
     parameters, custom_metric = _parameters(job, metrics)

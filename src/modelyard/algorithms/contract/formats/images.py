@@ -4,12 +4,13 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.algorithms.contract.formats import recordio
 from modelyard.algorithms.errors import ChannelInvalidError
+from modelyard.kit.formats import recordio
 
 _RECORD_SUFFIX = ".rec"
 _LIST_COLUMNS = 3  # index, label, path
@@ -42,9 +43,7 @@ def _labelled(data: Path, channel: str) -> Iterator[tuple[str, int, bytes]]:
     folder = data / channel
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix == _RECORD_SUFFIX:
-            for number, frame in enumerate(recordio.frames(path.read_bytes())):
-                label, content = recordio.image(frame)
-                yield f"{path.name}[{number}]", int(label), content
+            yield from _records(path)
     for path in sorted((data / f"{channel}_lst").glob("*.lst")):
         for line in path.read_text(encoding="utf-8").splitlines():
             words = line.split("\t")
@@ -55,10 +54,33 @@ def _labelled(data: Path, channel: str) -> Iterator[tuple[str, int, bytes]]:
     if manifest.is_file():
         for line in manifest.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
-            label = next(int(value) for value in record.values() if isinstance(value, (int, float)))
-            source = next(value for name, value in record.items() if name.endswith("-ref"))
+            source = next((value for name, value in record.items() if name.endswith("-ref")), "")
             key = source.removeprefix("s3://").partition("/")[2]
-            yield key, label, _content(folder / key)
+            yield key, _class(record, key), _content(folder / key)
+
+
+def _records(path: Path) -> Iterator[tuple[str, int, bytes]]:
+    """Of a file that im2rec has written."""
+    try:
+        for number, frame in enumerate(recordio.frames(path.read_bytes())):
+            label, content = recordio.image(frame)
+            yield f"{path.name}[{number}]", int(label), content
+    except recordio.DamagedRecordsError as error:
+        raise ChannelInvalidError(
+            f"The file '{path.name}' is {error}", hint="Write it with im2rec again.", field="channels"
+        ) from error
+
+
+def _class(record: dict[str, Any], key: str) -> int:
+    """The number in a line of an augmented manifest, which may be written as a text."""
+    for name, value in record.items():
+        if not name.endswith("-ref") and (isinstance(value, (int, float)) or str(value).strip().isdecimal()):
+            return int(value)
+    raise ChannelInvalidError(
+        f"The line of the image '{key}' in the manifest has no class",
+        hint='Write a number, like "class": 3, and name the attribute in AttributeNames.',
+        field="channels",
+    )
 
 
 def _content(path: Path) -> bytes:

@@ -1,14 +1,16 @@
 """Tables of AWS's built-in algorithms: CSV without a header (the label first), libsvm, protobuf records, Parquet."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.algorithms.contract.formats import recordio
 from modelyard.algorithms.errors import ChannelInvalidError
+from modelyard.kit.formats import recordio
 
 CSV, LIBSVM, RECORDIO, PARQUET = "text/csv", "text/libsvm", "application/x-recordio-protobuf", "application/x-parquet"
 CATEGORIES = "categorical_index.json"
@@ -21,6 +23,9 @@ _OTHER_NAMES = {
     "parquet": PARQUET,
     "recordio-protobuf": RECORDIO,
 }
+
+
+_Reader = Callable[[list[Path], bool, int], "Table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,9 @@ class Table:
         return self.labels
 
 
-def read_table(folder: Path, content_type: str, *, is_labelled: bool = True, width: int = 0) -> Table:
+def read_table(
+    folder: Path, content_type: str, *, is_labelled: bool = True, width: int = 0, absent: float = 0.0
+) -> Table:
     """All files of a channel, in the order of their names.
 
     Args:
@@ -53,6 +60,7 @@ def read_table(folder: Path, content_type: str, *, is_labelled: bool = True, wid
         content_type: what the channel says it is; "text/csv;label_size=0" has no labels.
         is_labelled: whether rows have a label unless the content type says otherwise.
         width: number of features, for sparse formats; 0: as many as there are.
+        absent: what a feature is that a line of libsvm does not name.
 
     Raises:
         ChannelInvalidError: a file is not what the content type says, or there is none.
@@ -61,12 +69,18 @@ def read_table(folder: Path, content_type: str, *, is_labelled: bool = True, wid
     kind = _OTHER_NAMES.get(kind, kind or CSV)
     has_label = is_labelled if "label_size=" not in options else "label_size=0" not in options
     found = folder.rglob("*") if folder.is_dir() else ()
-    files = sorted(path for path in found if path.is_file() and path.name != CATEGORIES)
+    files = sorted(path for path in found if path.is_file() and _has_rows(path.name))
     if not files:
         raise ChannelInvalidError(
             f"The channel '{folder.name}' has no files", hint="Name a prefix that has some.", field="channels"
         )
-    readers = {CSV: _read_csv, LIBSVM: _read_libsvm, PARQUET: _read_parquet, RECORDIO: _read_recordio}
+    read_libsvm = partial(_read_libsvm, absent=absent)
+    readers: Mapping[str, _Reader] = {
+        CSV: _read_csv,
+        LIBSVM: read_libsvm,
+        PARQUET: _read_parquet,
+        RECORDIO: _read_recordio,
+    }
     if kind not in readers:
         raise ChannelInvalidError(
             f"The content type '{kind}' is not one of tables",
@@ -81,6 +95,11 @@ def read_table(folder: Path, content_type: str, *, is_labelled: bool = True, wid
             hint="CSV files have numbers alone and no header; set the content type to what the files are.",
             field="channels",
         ) from error
+
+
+def _has_rows(name: str) -> bool:
+    """Spark and others leave files such as `_SUCCESS` and `.part-0.crc` beside those with rows."""
+    return name != CATEGORIES and not name.startswith((".", "_"))
 
 
 def _read_csv(files: list[Path], has_label: bool, _width: int) -> Table:
@@ -98,12 +117,20 @@ def _read_parquet(files: list[Path], has_label: bool, _width: int) -> Table:
     return _split(np.concatenate([_columns(parquet.read_table(path)) for path in files]), has_label)
 
 
-def _read_libsvm(files: list[Path], _has_label: bool, width: int) -> Table:
+def _read_libsvm(files: list[Path], _has_label: bool, width: int, absent: float) -> Table:
     from sklearn.datasets import load_svmlight_files  # noqa: PLC0415
 
     found = load_svmlight_files([str(path) for path in files], n_features=width or None, zero_based=True)
-    features = np.concatenate([part.toarray() for part in found[::2]])
-    return Table(features.astype(np.float32), np.concatenate(found[1::2]).astype(np.float32))
+    features = np.concatenate([_dense(part, absent) for part in found[::2]])
+    return Table(features, np.concatenate(found[1::2]).astype(np.float32))
+
+
+def _dense(part: Any, absent: float) -> NDArray[np.float32]:
+    """A sparse matrix of SciPy's written out."""
+    whole = np.full(part.shape, absent, dtype=np.float32)
+    pairs = part.tocoo()
+    whole[pairs.row, pairs.col] = pairs.data
+    return whole
 
 
 def _read_recordio(files: list[Path], _has_label: bool, width: int) -> Table:

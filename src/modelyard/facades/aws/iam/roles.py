@@ -107,7 +107,7 @@ class RoleOperations:
         name, arn = request["RoleName"], request["PolicyArn"]
         found = self._present(call, name)
         if found is None or arn not in found.content["attached"]:
-            raise _no_entity(f"Policy {arn} was not found.")
+            raise no_entity(f"Policy {arn} was not found.")
         self._change(
             call, name, lambda content: {**content, "attached": [each for each in content["attached"] if each != arn]}
         )
@@ -162,7 +162,7 @@ class RoleOperations:
     def _inline(self, call: Call, name: str, policy: str) -> str:
         found = self._present(call, name)
         if found is None or policy not in found.content["inline"]:
-            raise _no_entity(f"The role policy with name {policy} cannot be found.")
+            raise no_entity(f"The role policy with name {policy} cannot be found.")
         return str(found.content["inline"][policy])
 
     def _present(self, call: Call, name: str) -> Document | None:
@@ -173,7 +173,7 @@ class RoleOperations:
         """
         found = self._documents.find(KIND, call.project, name)
         if found is not None and found.content.get("is_deleted"):
-            raise _no_entity(f"The role with name {name} cannot be found.")
+            raise no_entity(f"The role with name {name} cannot be found.")
         return found
 
     def _change(self, call: Call, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -226,5 +226,6 @@ def _check_json(policy: str) -> None:
         raise AwsError("MalformedPolicyDocument", "The policy document is no JSON.") from None
 
 
-def _no_entity(words: str) -> AwsError:
+def no_entity(words: str) -> AwsError:
+    """What is asked for is not there."""
     return AwsError("NoSuchEntity", words, status=404)

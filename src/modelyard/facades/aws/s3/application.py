@@ -4,7 +4,7 @@ What makes and removes buckets is looked at here, for buckets belong to projects
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -19,10 +19,12 @@ from modelyard.facades.aws.s3 import chunks, policies
 from modelyard.facades.aws.s3.bodies import begun, without_key_service
 from modelyard.facades.aws.s3.chunks import SignedChunks
 from modelyard.facades.aws.s3.forms import Form, read_form
-from modelyard.facades.aws.s3.listing import listed, location_answer
+from modelyard.facades.aws.s3.keys import PlainKeys, deletion_with_named_parts, with_named_parts
+from modelyard.facades.aws.s3.listing import FIRST_REGION, listed, location_answer
 from modelyard.facades.aws.s3.passing import StoreAnswer, check_done, not_done
 from modelyard.facades.aws.s3.privacy import privacy_answer
 from modelyard.facades.aws.s3.resigning import resigned, unframed
+from modelyard.facades.aws.s3.targets import Target
 from modelyard.facades.aws.wire.answers import WireAnswer
 from modelyard.facades.aws.wire.codec import bind, serialize
 from modelyard.facades.aws.wire.errors import AwsError, s3_error
@@ -38,7 +40,6 @@ from modelyard.types.access import Action, Principal
 
 _READING = ("GET", "HEAD", "OPTIONS")
 _OK = range(200, 300)
-_OWN_QUERY_PREFIXES = ("x-amz-", "awsaccesskeyid", "signature", "expires", "x-id")
 
 Relay = Callable[[Any, Any, Any], Awaitable[None]]
 """Passes a request on to the store: see dataplane.gateway.http.proxy."""
@@ -57,33 +58,6 @@ class Store(Protocol):
 
     def ready(self) -> S3Location:
         """See control.buckets.contracts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a request is about. `is_bare`: it names no subresource such as ?versioning."""
-
-    method: str
-    bucket: str
-    key: str
-    is_bare: bool
-
-    @classmethod
-    def of(cls, request: WireRequest) -> "Target":
-        """From path and query."""
-        bucket, _, key = request.raw_path.lstrip("/").partition("/")
-        is_bare = all(name.lower().startswith(_OWN_QUERY_PREFIXES) for name in request.query)
-        return cls(request.method, unquote(bucket), unquote(key), is_bare)
-
-    @property
-    def makes_bucket(self) -> bool:
-        """Whether it is CreateBucket."""
-        return self.method == "PUT" and bool(self.bucket) and not self.key and self.is_bare
-
-    @property
-    def removes_bucket(self) -> bool:
-        """Whether it is DeleteBucket."""
-        return self.method == "DELETE" and bool(self.bucket) and not self.key and self.is_bare
 
 
 class S3Application:
@@ -130,10 +104,13 @@ class S3Application:
             return None
         if target.method == "PUT" and not target.key and "encryption" in request.query and not self._store.host:
             incoming = await without_key_service(incoming)
+        if target.deletes_objects and not self._store.host:
+            scope, addressed, incoming = await deletion_with_named_parts(scope, addressed, incoming)
         outgoing = self._signed(scope, addressed, location)
-        seen = StoreAnswer(send, is_named=True)
-        if target.makes_bucket:
-            await run_in_threadpool(self._claim, target.bucket, principal, signature.region)
+        told = send if self._store.host else PlainKeys(send, is_object=target.is_object)
+        seen = StoreAnswer(told, is_named=True)
+        if target.makes_bucket and not await run_in_threadpool(self._claim, target.bucket, principal, signature.region):
+            return WireAnswer(200, {"Location": f"/{target.bucket}", "x-amz-request-id": request_id}, b"")
         await self._store.relay(outgoing, incoming, seen)
         is_gone = target.removes_bucket and seen.status in _OK
         if is_gone or (target.makes_bucket and seen.status not in _OK):
@@ -217,15 +194,23 @@ class S3Application:
         if owner != project:
             raise AwsError("AccessDenied", f"The bucket '{bucket}' is not of the project '{project}'.", status=403)
 
-    def _claim(self, bucket: str, principal: Principal, region: str) -> None:
+    def _claim(self, bucket: str, principal: Principal, region: str) -> bool:
+        """Whether the bucket is still to be made; not if it is the caller's, and of the region that takes that well.
+
+        Raises:
+            AwsError: it is somebody else's, or the caller's in another region.
+        """
         project = principal.project or ""
         try:
             self._buckets.claim(bucket, project, region)
         except BucketTakenError as error:
             if self._buckets.owner(bucket) != project:
                 raise AwsError("BucketAlreadyExists", f"{error.message}. {error.hint}", status=409) from None
+            if region == self._buckets.region(bucket) == FIRST_REGION:
+                return False
             told = "Your previous request to create the named bucket succeeded and you already own it."
             raise AwsError("BucketAlreadyOwnedByYou", told, status=409) from None
+        return True
 
     def _known(self, request: WireRequest, target: Target, principal: Principal, request_id: str) -> WireAnswer | None:
         """The answer to what is known without the store."""
@@ -245,6 +230,8 @@ class S3Application:
 
     def _signed(self, scope: Scope, request: WireRequest, location: S3Location) -> Scope:
         host = self._store.host
+        if not host:
+            scope, request = with_named_parts(scope, request)
         return resigned(scope, request, location, host or request.host, has_key_service=bool(host))
 
 

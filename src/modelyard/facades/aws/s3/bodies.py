@@ -46,11 +46,11 @@ async def without_key_service(body: Receive) -> Receive:
     return after(message, body)
 
 
-async def gathered(body: Receive) -> Message:
-    """The whole of a body in one message; of a large one, for a configuration, its beginning."""
+async def gathered(body: Receive, most_bytes: int = _MOST_XML_BYTES) -> Message:
+    """The whole of a body in one message; of one over `most_bytes`, its beginning."""
     message = await body()
     content = message.get("body", b"")
-    while message.get("more_body") and len(content) <= _MOST_XML_BYTES:
+    while message.get("more_body") and len(content) <= most_bytes:
         message = await body()
         content += message.get("body", b"")
     return {**message, "body": content}

@@ -11,8 +11,8 @@ from modelyard.types.foreign.documents import Document
 
 _MOST = 10_000
 _DIGITS = re.compile(r"[0-9]{1,5}")
-_FIRST_REGION = "us-east-1"
-"""Its buckets have no location, for they are older than locations."""
+FIRST_REGION = "us-east-1"
+"""Its buckets have no location, for they are older than locations; and who makes one again has it."""
 
 
 def listed(buckets: Sequence[Document], query: Mapping[str, str]) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def listed(buckets: Sequence[Document], query: Mapping[str, str]) -> dict[str, A
 
 def location_answer(region: str, request_id: str) -> WireAnswer:
     """GetBucketLocation's answer, whose root holds the value itself."""
-    said = "" if region == _FIRST_REGION else escape(region)
+    said = "" if region == FIRST_REGION else escape(region)
     body = f'<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{said}</LocationConstraint>'
     headers = {"Content-Type": "application/xml", "x-amz-request-id": request_id}
     return WireAnswer(200, headers, body.encode())

@@ -22,11 +22,10 @@ class StsOperations:
         """The access key as a user of the installation's account, or as the session of a role."""
         role, _, session = call.principal.name.removeprefix(_ASSUMED).partition("/")
         is_assumed = call.principal.name.startswith(_ASSUMED)
-        user = f"arn:aws:iam::{call.account_id}:user/{call.project}/{call.principal.name.replace(' ', '-')}"
         return {
             "UserId": f"{_role_id(call)}:{session}" if is_assumed else call.access_key,
             "Account": call.account_id,
-            "Arn": _session_arn(call, role, session) if is_assumed else user,
+            "Arn": _session_arn(call, role, session) if is_assumed else user_arn(call, call.principal.name),
         }
 
     @operation("sts", "GetSessionToken", Action.READ, partly="SerialNumber and TokenCode have no effect.")
@@ -53,6 +52,11 @@ class StsOperations:
         until = call.principal.expires_at
         wanted = float(request.get("DurationSeconds", seconds))
         return self._access_keys.lend(name, call.project, call.principal.role, wanted, until)
+
+
+def user_arn(call: Call, name: str) -> str:
+    """The ARN of the user that an access key of this name is."""
+    return f"arn:aws:iam::{call.account_id}:user/{call.project}/{name.replace(' ', '-')}"
 
 
 def _role_id(call: Call) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from modelyard.algorithms.contract.formats.recordio import frames
 from modelyard.control.jobs.contract.errors import ChannelDataInvalidError, ContractInvalidError
 from modelyard.engines.local.engine import LocalEngine
+from modelyard.kit.formats.recordio import frames
 from modelyard.settings import Home
 from modelyard.storage.objects import ObjectNotFoundError
 from modelyard.testing.aws.contract_jobs import ContractBench

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from modelyard.algorithms.contract.builtin.graphs import numbers, write_graph
 from modelyard.algorithms.contract.builtin.scoring import answers
 from modelyard.algorithms.contract.builtin.trees.random_cut_trees import Forest, graph_of, grow
+from modelyard.algorithms.contract.builtin.unlabelled import read_rows
 from modelyard.algorithms.contract.context import BuiltInJob
 from modelyard.algorithms.contract.formats.tables import read_table
 from modelyard.algorithms.errors import TooFewRowsError
@@ -20,7 +21,7 @@ _DEVIATIONS = 3  # above the mean, from which on a row of the test is called an 
 
 def train(job: BuiltInJob) -> None:
     """Grow trees on samples of the channel `train`; measured on the labelled channel `test` if there is one."""
-    features = read_table(job.data / "train", job.content_types["train"], is_labelled=False).features
+    features = read_rows(job, "train")
     if len(features) < 2:  # noqa: PLR2004 - there is nothing to cut
         raise TooFewRowsError("One row makes no forest", hint="Give more rows.", field="channels.train")
     size = job.integer("num_samples_per_tree", 256)

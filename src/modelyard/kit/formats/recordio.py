@@ -5,21 +5,25 @@ mxnet.apache.org, "Data loading API", section "RecordIO format"; protobuf.dev/pr
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.algorithms.errors import ChannelInvalidError
-
 _MAGIC = 0xCED7230A
 _LENGTH = (1 << 29) - 1  # the upper three bits say which part of a split record it is
 _WHOLE, _LAST = 0, 3
 _FEATURES, _LABEL = 1, 2
-_DTYPES = {2: "<f4", 3: "<f8", 7: "<i4"}
+_FLOATS = 2
+_DTYPES = {_FLOATS: "<f4", 3: "<f8", 7: "<i4"}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_MOST_BITS = 63
 _IMAGE_HEADER = struct.Struct("<IfQQ")  # flag (number of further labels), label, id, second id
+
+
+class DamagedRecordsError(ValueError):
+    """Bytes that are no records; the words say where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,8 @@ class Vector:
     size: int = 0
 
     def dense(self, size: int) -> NDArray[np.float64]:
-        """All `size` values."""
-        if not len(self.keys):
+        """All `size` values; of a sparse row with no key at all, and so no value, zeros."""
+        if len(self.values) and not len(self.keys):
             return self.values
         whole = np.zeros(size)
         whole[self.keys] = self.values
@@ -48,7 +52,7 @@ def frames(content: bytes) -> Iterator[bytes]:
     """The records of a RecordIO file.
 
     Raises:
-        ChannelInvalidError: it is none.
+        DamagedRecordsError: it is none.
     """
     position, parts = 0, []
     while position < len(content):
@@ -69,7 +73,7 @@ def record(content: bytes) -> tuple[Vector, float | None]:
     """The features and the label of a protobuf record.
 
     Raises:
-        ChannelInvalidError: it is none.
+        DamagedRecordsError: it is none.
     """
     features, label = None, None
     for number, value in _fields(content):
@@ -84,11 +88,39 @@ def record(content: bytes) -> tuple[Vector, float | None]:
     return features, label
 
 
+def framed(content: bytes) -> bytes:
+    """A RecordIO record of this content."""
+    return struct.pack("<II", _MAGIC, len(content)) + content + b"\0" * (-len(content) % 4)
+
+
+def answer(values: Mapping[str, Sequence[float]]) -> bytes:
+    """A protobuf record whose label has these tensors: an answer of a built-in algorithm of AWS's."""
+    return b"".join(_field(_LABEL, _field(1, name.encode()) + _field(2, _value(each))) for name, each in values.items())
+
+
+def _value(numbers: Sequence[float]) -> bytes:
+    packed = np.asarray(numbers, dtype="<f4").tobytes()
+    return _field(_FLOATS, _field(1, packed))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of bytes."""
+    return _as_varint(number << 3 | _BYTES) + _as_varint(len(content)) + content
+
+
+def _as_varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - more bytes follow
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*found, number])
+
+
 def image(content: bytes) -> tuple[float, bytes]:
     """The label and the file of an image in a record that im2rec has written.
 
     Raises:
-        ChannelInvalidError: it is none.
+        DamagedRecordsError: it is none.
     """
     if len(content) < _IMAGE_HEADER.size:
         raise _damaged("a record is shorter than the header of an image")
@@ -167,7 +199,7 @@ def _varints(value: bytes | int) -> list[int]:
 def _varint(content: bytes, position: int) -> tuple[int, int]:
     number, shift = 0, 0
     while True:
-        if position >= len(content):
+        if position >= len(content) or shift > _MOST_BITS:
             raise _damaged("a number is cut off")
         byte = content[position]
         number |= (byte & 0x7F) << shift
@@ -176,9 +208,5 @@ def _varint(content: bytes, position: int) -> tuple[int, int]:
             return number, position
 
 
-def _damaged(reason: str) -> ChannelInvalidError:
-    return ChannelInvalidError(
-        f"The data are no RecordIO: {reason}",
-        hint="Set the content type of the channel to what its files are, such as text/csv.",
-        field="channels",
-    )
+def _damaged(reason: str) -> DamagedRecordsError:
+    return DamagedRecordsError(f"no RecordIO: {reason}")

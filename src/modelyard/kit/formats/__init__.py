@@ -1,0 +1,1 @@
+"""Formats of files that no library at hand reads."""
