@@ -71,7 +71,7 @@ class Supervisor:
         }
         self._gateways: list[str] = []
         self._is_stopping = False
-        self._has_told = False  # that its state cannot be written
+        self._unwritten: OSError | None = None  # why its state could not be written down
 
     def run(self) -> None:
         """Until a signal says stop.
@@ -156,6 +156,8 @@ class Supervisor:
             if self._is_stopping:
                 return
             self._keep_alive(children)
+            if self._unwritten is not None:  # nothing runs yet that would have to go on
+                raise self._unwritten
             if time.monotonic() > deadline:
                 logs = ", ".join(str(child.log) for child in children)
                 raise StartFailedError(
@@ -202,11 +204,11 @@ class Supervisor:
             return
         try:
             write_atomic(path, content)
-            self._has_told = False
+            self._unwritten = None
         except OSError as error:  # a full disk ends nothing that runs; it is written when there is room again
-            if not self._has_told:
+            if self._unwritten is None:
                 _say(self._home.unusable(error).message)
-            self._has_told = True
+            self._unwritten = error
 
     def _remove_stale(self) -> None:
         """What says that something runs."""
