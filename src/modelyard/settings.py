@@ -255,8 +255,12 @@ class Home:
             for folder in (self.root, *folders, self.demand, self.figures, self.rates, self.traffic):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise StateDirectoryUnusableError(
-                f"The state directory {self.root} cannot be used: {error.filename or self.root}: {error.strerror}",
-                hint="Choose another with --home or MODELYARD_HOME, or give it to this user: `modelyard doctor`.",
-                field="home",
-            ) from error
+            raise self.unusable(error) from error
+
+    def unusable(self, error: OSError) -> StateDirectoryUnusableError:
+        """What to say when something cannot be read or written in it."""
+        return StateDirectoryUnusableError(
+            f"The state directory {self.root} cannot be used: {error.filename or self.root}: {error.strerror}",
+            hint="Make room, give it to this user, or choose another by --home or MODELYARD_HOME: `modelyard doctor`.",
+            field="home",
+        )

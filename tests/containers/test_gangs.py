@@ -60,6 +60,13 @@ elif what == "fail":
         sys.exit(3)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("was asked to end", flush=True)))
     time.sleep(600)
+elif what == "fail-slowly":
+    meet()
+    if rank == 1:
+        sys.exit(3)
+    signal.signal(signal.SIGTERM, lambda *_: print("does not listen", flush=True))
+    while True:
+        time.sleep(600)
 elif what == "wait":
     print("waits", flush=True)
     time.sleep(600)
@@ -81,10 +88,10 @@ def containers(podman: Podman) -> Sequence[str]:
     return podman.command("ps", "--all", "--quiet").split()
 
 
-def running(engine: Engine, process_id: str) -> None:
-    """Wait until its members say that they wait."""
+def said(engine: Engine, process_id: str, words: str, count: int) -> None:
+    """Wait until so many of its members have said it."""
     for _ in range(600):
-        if engine.state(process_id).status is ProcessStatus.ENDED or engine.logs(process_id).text.count("waits") == 2:
+        if engine.state(process_id).status is ProcessStatus.ENDED or engine.logs(process_id).text.count(words) == count:
             return
         engine.wait(process_id, 0.1)
     raise AssertionError(engine.logs(process_id).text)
@@ -112,6 +119,14 @@ def test_the_first_to_fail_ends_the_others_and_the_end_says_which_it_was(case: E
     assert "[0] was asked to end" in end.log_tail
 
 
+def test_a_request_to_stop_while_the_others_are_being_ended_does_not_become_the_cause(case: EngineCase, image: str):
+    process_id = case.start(gang(case, image, "fail-slowly"))
+    said(case.engine, process_id, "does not listen", 1)
+    case.engine.stop(process_id, grace_seconds=1)
+    end = case.end(process_id)
+    assert (end.cause, end.exit_code) == (EndCause.EXIT, 3), end
+
+
 def test_if_one_cannot_start_none_runs(case: EngineCase, image: str, podman: Podman):
     spec = gang(case, image, "wait")
     first, second = spec.members
@@ -126,7 +141,7 @@ def test_a_gang_is_stopped_as_one_and_its_containers_go_when_nobody_watches_them
 ):
     stopped, orphaned = case.start(gang(case, image, "wait")), case.start(gang(case, image, "wait"))
     for each in (stopped, orphaned):
-        running(case.engine, each)
+        said(case.engine, each, "waits", 2)
     assert len(containers(podman)) == 6
     case.engine.stop(stopped, grace_seconds=1)
     assert case.end(stopped).cause is EndCause.STOPPED

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, s
 from sqlalchemy.exc import IntegrityError
 
 from modelyard.kit.clock import FakeClock
+from modelyard.kit.files import DiskFullError
 from modelyard.storage.columns import UtcDateTime
 from modelyard.storage.creations import Creation, Creations, IdempotencyKeyReusedError
 from modelyard.storage.database import Database
@@ -40,6 +41,23 @@ def test_a_transaction_is_committed_whole_or_not_at_all(any_database: Database):
         connection.execute(insert(counters), [{"name": "lost", "value": 1}, {"name": "kept", "value": 2}])
     with any_database.read() as connection:
         assert connection.scalars(select(counters.c.name)).all() == ["kept"]
+
+
+def test_a_database_that_cannot_grow_says_so_keeps_what_it_has_and_goes_on_when_there_is_room(tmp_path: Path):
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+    row = {"name": "a", "value": 1}
+    with database.transaction() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        connection.execute(insert(counters).values(row))
+    with pytest.raises(DiskFullError, match="the database"), database.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE more (name TEXT)")
+    with database.transaction() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+        connection.exec_driver_sql("CREATE TABLE more (name TEXT)")
+        assert connection.scalars(select(counters.c.name)).all() == ["a"]
+    database.close()
 
 
 def test_writes_inside_a_read_are_rolled_back(any_database: Database):

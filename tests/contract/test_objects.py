@@ -1,5 +1,6 @@
 """The promises of ObjectStore, over files, memory and a real S3 server."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.errors import InvalidInputError, TooLargeError, UnavailableError
+from modelyard.kit.files import DiskFullError
 from modelyard.storage.objects import ObjectKeyInvalidError, ObjectNotFoundError, ObjectStore, content_key, open_objects
 
 
@@ -40,6 +42,19 @@ def test_what_is_put_comes_back(objects: ObjectStore, tmp_path: Path):
         ("folder/b c", 6),
     ]
     assert {info.key for info in objects.list()} == {"folder/a", "folder/b c", "empty"}
+
+
+def test_a_full_disk_is_told_and_leaves_the_object_as_it_was(tmp_path: Path):
+    store = open_objects(tmp_path.as_uri())
+    store.put_stream("a", iter([b"before"]))
+
+    def chunks() -> Iterator[bytes]:
+        yield b"after"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(DiskFullError, match="the object 'a'"):
+        store.put_stream("a", chunks())
+    assert store.read("a") == b"before"
 
 
 def test_ranges_are_half_open_and_end_with_the_object(objects: ObjectStore):

@@ -63,7 +63,7 @@ class Durable:
                 if _control_of(each) == self._control and each.executor_id != self._executor:
                     self._go_on(each, self._control)
 
-    def add_queue(self, name: str, concurrency: int, look_seconds: float = 0.2) -> None:
+    def add_queue(self, name: str, concurrency: int, look_seconds: float = 0.5) -> None:
         """A queue that runs at most `concurrency` of its workflows at the same time. After `launch`.
 
         It is looked into every `look_seconds`, which also a process with nothing to do pays for.

@@ -122,7 +122,8 @@ def open_engine(settings: Settings) -> ChosenEngine:
         ClusterUnavailableError: it is, and no cluster answers.
     """
     home, is_cluster = settings.layout, settings.engine is EngineKind.RAY
-    gpus = find_gpus(settings.gpus or (NO_GPUS if is_cluster else ""))  # there the cluster hands them out
+    wanted = settings.gpus or (NO_GPUS if is_cluster else "")  # there the cluster hands them out
+    gpus = find_gpus(wanted) if wanted else None
     containers = ContainerEngine(
         home,
         socket=settings.container_socket,

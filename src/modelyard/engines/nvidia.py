@@ -42,10 +42,24 @@ class Card:
     is_divided: bool
 
 
-@cache
 def cards() -> Sequence[Card]:
-    """All cards of this machine, in the order of the bus; none where there is no driver."""
-    return read_cards(_output("nvidia-smi", "-q", "-x"))
+    """All cards of this machine, in the order of the bus; none where there is no driver, or not yet."""
+    try:
+        return _known_cards()
+    except LookupError:
+        return ()
+
+
+@cache
+def _known_cards() -> Sequence[Card]:
+    """Remembered, since the driver takes a second to answer.
+
+    Raises:
+        LookupError: there are none; which is not remembered, since a driver may come up later.
+    """
+    if found := read_cards(_output("nvidia-smi", "-q", "-x")):
+        return found
+    raise LookupError
 
 
 def read_cards(report: str) -> Sequence[Card]:

@@ -1,17 +1,38 @@
-"""Files that are whole or absent, digests, and paths that cannot leave their folder."""
+"""Files that are whole or absent, digests, paths that cannot leave their folder, and disks that are full."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from modelyard.errors import InvalidInputError
+from modelyard.errors import InvalidInputError, UnavailableError
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PathEscapesError(InvalidInputError):
     """A relative path that points outside its folder."""
 
     code = "path_escapes"
+
+
+class DiskFullError(UnavailableError):
+    """There is no space left for what was to be written; nothing of it was kept."""
+
+    code = "disk_full"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"There is no space left on the disk for {what}",
+            hint="Make room there and send it again; nothing has to be restarted. `modelyard doctor` shows the disk.",
+            retry_after_seconds=None,  # it takes a person
+        )
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the disk, or what this user may have of it, is used up."""
+    return error.errno in _DISK_FULL
 
 
 def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:

@@ -14,7 +14,7 @@ from modelyard.engines.choice import open_engine
 from modelyard.errors import ModelyardError
 from modelyard.sdk.client import Client
 from modelyard.server.children import end_left_over
-from modelyard.server.up import end_processes
+from modelyard.server.state.remains import end_processes
 from modelyard.settings import Settings
 from modelyard.types.processes import EngineKind
 

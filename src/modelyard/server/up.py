@@ -17,11 +17,10 @@ from types import FrameType
 from pydantic import SecretStr
 
 from modelyard.dataplane.gateway.config import is_loopback
-from modelyard.engines.base import Engine
 from modelyard.engines.choice import open_engine
 from modelyard.errors import ConflictError, InvalidInputError, ModelyardError, TemporaryError
 from modelyard.kit.addresses import bound_socket
-from modelyard.kit.files import write_atomic
+from modelyard.kit.files import is_disk_full, write_atomic
 from modelyard.protocols.open_inference.grpc.available import is_installed
 from modelyard.server.arguments import add_listen_options, read_settings
 from modelyard.server.children import Child, end_left_over
@@ -29,13 +28,13 @@ from modelyard.server.engines import check_engine
 from modelyard.server.exits import leave
 from modelyard.server.gateway import address_file, write_configs
 from modelyard.server.names import APPLICATIONS
-from modelyard.server.state.lock import platform_lock
+from modelyard.server.state.lock import PlatformLock
+from modelyard.server.state.remains import STOP_SECONDS, end_processes
 from modelyard.settings import Home, Settings
 from modelyard.storage.database import parse_url
 from modelyard.types.processes import EngineKind
 
 START_SECONDS = 180.0
-STOP_SECONDS = 20.0
 
 
 class ListenRefusedError(InvalidInputError):
@@ -72,6 +71,7 @@ class Supervisor:
         }
         self._gateways: list[str] = []
         self._is_stopping = False
+        self._unwritten: OSError | None = None  # why its state could not be written down
 
     def run(self) -> None:
         """Until a signal says stop.
@@ -83,10 +83,11 @@ class Supervisor:
             DatabaseUrlInvalidError: the database can be none that the platform works on.
             EngineNotReadyError: the engine cannot run anything.
             StartFailedError: it did not become ready.
+            StateDirectoryUnusableError: it cannot work there.
         """
         check_listen(self._settings)
         self._home.create()
-        with platform_lock(self._home, "Modelyard already runs in this state directory"):
+        with PlatformLock(self._home, "Modelyard already runs in this state directory"):
             signal.signal(signal.SIGTERM, self._on_signal)
             signal.signal(signal.SIGINT, self._on_signal)
             end_left_over(self._home)
@@ -104,6 +105,10 @@ class Supervisor:
                 while not self._is_stopping:
                     self._keep_alive(children)
                     time.sleep(0.05)
+            except OSError as error:
+                if error.filename is None and not is_disk_full(error):
+                    raise
+                raise self._home.unusable(error) from error
             finally:
                 self._stop(children)
                 for each in held:
@@ -151,6 +156,8 @@ class Supervisor:
             if self._is_stopping:
                 return
             self._keep_alive(children)
+            if self._unwritten is not None:  # nothing runs yet that would have to go on
+                raise self._unwritten
             if time.monotonic() > deadline:
                 logs = ", ".join(str(child.log) for child in children)
                 raise StartFailedError(
@@ -183,21 +190,25 @@ class Supervisor:
             for child in group:
                 child.wait(STOP_SECONDS)
         end_left_over(self._home, STOP_SECONDS / 2)
-        self._end_processes()
-        self._remove_stale()
-
-    def _end_processes(self) -> None:
         try:
             end_processes(open_engine(self._settings))
-        except TemporaryError as error:  # a cluster that is gone has taken them with it
-            _say(f"Jobs and replicas could not be ended: {error.message}")
+        except (TemporaryError, OSError) as error:  # a cluster that is gone has taken them with it; a disk may be full
+            _say(f"Jobs and replicas could not be ended: {error}")
+        self._remove_stale()
 
     def _write_state(self, children: list[Child]) -> None:
         state = {"pid": os.getpid(), "processes": {child.name: child.pid for child in children}}
         path = self._home.run / "platform.json"
         content = json.dumps(state).encode()
-        if not path.exists() or path.read_bytes() != content:
+        if path.exists() and path.read_bytes() == content:
+            return
+        try:
             write_atomic(path, content)
+            self._unwritten = None
+        except OSError as error:  # a full disk ends nothing that runs; it is written when there is room again
+            if self._unwritten is None:
+                _say(self._home.unusable(error).message)
+            self._unwritten = error
 
     def _remove_stale(self) -> None:
         """What says that something runs."""
@@ -257,17 +268,6 @@ def ready_url(home: Home, *, has_gateway: bool) -> str | None:
     except (OSError, ValueError, KeyError, httpx.HTTPError):
         return None
     return url if is_ready else None
-
-
-def end_processes(engine: Engine, patience_seconds: float = STOP_SECONDS) -> None:
-    """End every job and replica; jobs are marked PREEMPTED, so the next start takes them up again."""
-    alive = [state.id for state in engine.list() if state.is_alive]
-    for process_id in alive:
-        engine.stop(process_id, grace_seconds=patience_seconds / 2, is_preemption=True)
-    deadline = time.monotonic() + patience_seconds
-    for process_id in alive:
-        engine.wait(process_id, max(0.1, deadline - time.monotonic()))
-    engine.reap()
 
 
 def _plain(settings: Settings) -> dict[str, str]:

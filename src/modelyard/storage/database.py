@@ -13,11 +13,13 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.schema import CreateSchema
 
 from modelyard.errors import InvalidInputError, UnavailableError
+from modelyard.kit.files import DiskFullError
 from modelyard.storage.migrate import upgrade_branch
 
 __all__ = ["Connection", "Database"]  # services pass connections on without importing SQLAlchemy
 
 _WRITER_WAIT_SECONDS = 30.0
+_POSTGRES_DISK_FULL = "53100"  # Source: PostgreSQL documentation, appendix A, class 53
 _MIGRATION_LOCK = 0x6D6F6479  # any constant that every process of ours agrees on ("mody")
 
 
@@ -65,9 +67,17 @@ class Database:
 
         On SQLite it takes the write lock at its beginning (BEGIN IMMEDIATE): a transaction that starts by reading and
         then writes would otherwise fail whenever another one wrote in between, without waiting.
+
+        Raises:
+            DiskFullError: the database cannot grow; nothing was written.
         """
-        with self._writer.begin() as connection:
-            yield connection
+        try:
+            with self._writer.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            if _is_disk_full(error):
+                raise DiskFullError("the database") from error
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -149,6 +159,11 @@ def database_file(url: str) -> Path | None:
     """
     parsed = parse_url(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def _is_disk_full(error: OperationalError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", None)
+    return code in (sqlite3.SQLITE_FULL, _POSTGRES_DISK_FULL)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -16,6 +16,7 @@ from modelyard.types.endpoints import Variant
 
 pytestmark = pytest.mark.slow
 ROWS, CALLS = 500, 300
+PATIENCE_SECONDS = 60.0  # an explanation asks for thousands of rows, which takes seconds where others work too
 
 
 def loans(path: Path) -> tuple[Path, list[dict[str, object]], list[str]]:
@@ -65,16 +66,16 @@ def test_an_endpoint_is_evaluated_explained_and_compared(programs: Callable[...,
         assert any("selection_rate" in sentence for sentence in report.findings), report
         assert not south.is_small
 
-        captured = client.evaluations.explain("loans", ids[0])
+        captured = client.evaluations.explain("loans", ids[0], seconds=PATIENCE_SECONDS)
         assert (captured.version, captured.background, captured.method) == ("loans:1", "training", "exact")
-        given = client.evaluations.explain("loans", columns=rows[0], method="trees")
+        given = client.evaluations.explain("loans", columns=rows[0], method="trees", seconds=PATIENCE_SECONDS)
         assert (given.unit, given.method) == ("log-odds", "trees")
         for each in (captured, given):
             assert each.base + sum(c.value for c in each.contributions) == pytest.approx(each.answer, abs=1e-4)
             assert each.contributions[0].feature == "income"
             assert len(each.contributions) == 3
 
-        both = client.predict("loans", rows[:2], explain=True)
+        both = client.predict("loans", rows[:2], explain=True, explain_seconds=PATIENCE_SECONDS)
         assert (len(both), both.model, both.explanation_error) == (2, "loans:1", "")
         for place, each in enumerate(both.explanations):
             assert (each.inference, each.row, each.version) == (both.inference_id, place, "loans:1")
@@ -91,16 +92,18 @@ def test_an_endpoint_is_evaluated_explained_and_compared(programs: Callable[...,
         assert "south" in shown
         assert "accuracy" in shown
         assert "selection rate" in told(program, "bias", "loans", "--column", "region", "--favourable", "granted")
-        assert "income" in told(program, "explain", "loans", ids[0])
+        patience = ("--seconds", str(PATIENCE_SECONDS))
+        assert "income" in told(program, "explain", "loans", ids[0], *patience)
         assert "loans:2" in told(program, "compare", "loans", "loans:2", "--slice", "region")
-        answer = json.loads(told(program, "explain", "loans", "--set", "income=80", "--set", "region=north", "--json"))
+        sets = ("--set", "income=80", "--set", "region=north")
+        answer = json.loads(told(program, "explain", "loans", *sets, *patience, "--json"))
         assert answer["output"] == "probability of 'granted'"
 
 
 def explained(client: Client, inference: str) -> float | None:
     """The answer of a captured request, once it is here."""
     try:
-        return client.evaluations.explain("loans", inference).answer
+        return client.evaluations.explain("loans", inference, seconds=PATIENCE_SECONDS).answer
     except NotFoundError:
         return None
 

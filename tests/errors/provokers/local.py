@@ -24,7 +24,7 @@ from modelyard.quickstart.platform import start_platform
 from modelyard.server import up
 from modelyard.server.arguments import read_settings
 from modelyard.server.serve import serve
-from modelyard.server.state.lock import platform_lock
+from modelyard.server.state.lock import PlatformLock
 from modelyard.server.up import Supervisor, check_listen, check_port
 from modelyard.settings import Home, Settings
 from modelyard.storage.objects import content_key, open_objects
@@ -45,7 +45,7 @@ def resource_busy(stage: Stage) -> None:
     home = Home(stage.folder())
     home.create()
     message = "Modelyard already runs in this state directory"
-    with platform_lock(home, message), platform_lock(home, message):
+    with PlatformLock(home, message), PlatformLock(home, message):
         pass
 
 

@@ -50,6 +50,17 @@ def database_url_invalid(_stage: Stage) -> None:
     Database("mysql://host/name")
 
 
+@provokes("disk_full")
+def disk_full(stage: Stage) -> None:
+    database = Database(f"sqlite:///{stage.folder()}/full.db")
+    try:
+        with database.transaction() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1")
+            connection.exec_driver_sql("CREATE TABLE more (name TEXT)")
+    finally:
+        database.close()
+
+
 @provokes("database_unavailable")
 def database_unavailable(_stage: Stage) -> None:
     database = Database("postgresql://user@127.0.0.1:1/name")

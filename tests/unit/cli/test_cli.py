@@ -300,6 +300,22 @@ def test_down_ends_the_supervisor_of_the_state_directory_and_no_other_process(tm
             process.wait()
 
 
+def test_status_says_what_a_supervisor_has_written_down_though_nothing_answers(tmp_path):
+    (tmp_path / "run").mkdir()
+    supervisor = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "modelyard.server.up"])
+    try:
+        state = {"pid": supervisor.pid, "processes": {"control": None, "gateway": 4711}}
+        (tmp_path / "run" / "platform.json").write_text(json.dumps(state))
+        (tmp_path / "run" / "gateway.json").write_text('{"url": "http://127.0.0.1:9"}')
+        (tmp_path / "admin.token").write_text("my_token-x")
+        told = modelyard("status", "--home", str(tmp_path), MODELYARD_URL="")
+        assert told.returncode == 6
+        assert "control starts again, gateway 4711" in told.stdout
+    finally:
+        supervisor.kill()
+        supervisor.wait()
+
+
 @pytest.mark.parametrize(
     ("option", "was_isolated", "is_isolated"),
     [("--isolated", False, True), ("--shared", True, False), (None, True, True), (None, False, False)],

@@ -129,7 +129,9 @@ def down(session: Session) -> None:
     home = _home(session)
     state = _running(home)
     if state is None:
-        session.out.done({"stopped": False}, f"No platform runs in {home}.")
+        ended = _end_remains(session)
+        words = f" Ended {ended} jobs and replicas that one had left behind; the next start takes them up again."
+        session.out.done({"stopped": False, "ended": ended}, f"No platform runs in {home}.{words if ended else ''}")
         return
     os.kill(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
@@ -148,17 +150,21 @@ def status(session: Session) -> None:
     """Is the platform running, where, and what does it do?"""
     home = _home(session)
     state = _running(home)
+    local, local_shown = _processes(home, state)
     client = session.client
-    with suppress(NotFoundError):  # `modelyard serve` runs one application; what the others know is left out
-        client.tokens.whoami()  # proves that it answers, and that the token is good
+    try:
+        with suppress(NotFoundError):  # `modelyard serve` runs one application; what the others know is left out
+            client.tokens.whoami()  # proves that it answers, and that the token is good
+    except TemporaryError:
+        if state is not None:
+            session.out.record(local, local_shown)  # what can be seen from here all the same
+        raise
     endpoints = _there(client.endpoints.list())
     jobs = [job for job in _there(client.jobs.list()) if not job.status.is_final]
     experiments = _experiments(client)
     found = {
         "url": client.url,
-        "home": str(home),
-        "pid": state.pid if state else None,
-        "processes": state.processes if state else {},
+        **local,
         "endpoints": {endpoint.name: endpoint.status for endpoint in endpoints},
         "jobs": {job.id: job.status for job in jobs},
         "experiments": experiments,
@@ -166,8 +172,7 @@ def status(session: Session) -> None:
     shown = {
         "Address": client.url,
         "API pages": f"{client.url}/",
-        "State": home if state else "",
-        "Processes": [f"{name} {pid}" for name, pid in state.processes.items()] if state else "",
+        **local_shown,
         "Endpoints": [f"{endpoint.name} {endpoint.status}" for endpoint in endpoints] or "none",
         "Jobs under way": [f"{job.id} {job.status}" for job in jobs] or "none",
         "Experiments": f"MLflow {experiments.status}: {experiments.message}" if experiments else "",
@@ -191,6 +196,22 @@ def doctor(session: Session) -> None:
     session.out.table(findings, columns, empty="Nothing was looked at.")
     if any(finding.status is FindingStatus.FAIL for finding in findings):
         raise typer.Exit(1)
+
+
+def _end_remains(session: Session) -> int:
+    from modelyard.server.arguments import read_settings  # noqa: PLC0415 - the server's side, only needed here
+    from modelyard.server.state.remains import end_remains  # noqa: PLC0415 - the same
+
+    return end_remains(read_settings({"home": session.home}))
+
+
+def _processes(home: Path, state: _State | None) -> tuple[dict[str, object], dict[str, object]]:
+    """What the supervisor of a state directory has written down, for programs and for people."""
+    if state is None:
+        return {"home": str(home), "pid": None, "processes": {}}, {}
+    names = [f"{name} {pid}" if pid else f"{name} starts again" for name, pid in state.processes.items()]
+    found = {"home": str(home), "pid": state.pid, "processes": state.processes}
+    return found, {"State": home, "Processes": names}
 
 
 def _experiments(client: "Client") -> TrackingServerState | None:

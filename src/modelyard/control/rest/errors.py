@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from modelyard import errors
+from modelyard.kit.files import DiskFullError, is_disk_full
 
 _log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ def install(application: Starlette) -> None:
     application.add_exception_handler(errors.ModelyardError, _answer_error)
     application.add_exception_handler(RequestValidationError, _answer_validation)
     application.add_exception_handler(HTTPException, _answer_framework)
+    application.add_exception_handler(OSError, _answer_system)
     application.add_exception_handler(Exception, _answer_defect)
 
 
@@ -123,6 +125,14 @@ def _answer_framework(request: Request, error: Exception) -> JSONResponse:
     hint = _BODY_HINT if is_unreadable else f"The API pages ({_pages(request)}) list every route."
     headers = dict(error.headers or {})
     return _response(error.status_code, ErrorBody(code=code, message=str(error.detail), hint=hint), headers)
+
+
+def _answer_system(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, OSError) and is_disk_full(error):
+        return _answer_error(
+            request, DiskFullError(f"what this request brought ({error.filename or 'a temporary file'})")
+        )
+    raise error
 
 
 def _answer_defect(request: Request, _error: Exception) -> JSONResponse:

@@ -1,6 +1,7 @@
 """Hands the accelerators of this machine out, each to one process at a time, or to several that share it by parts."""
 
 import fcntl
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from modelyard.types.compute.nodes import Node, NodeUse
 from modelyard.types.processes import ProcessSpec
 
 _ROUNDING = 1e-9
+_SECONDS_UNTIL_NEXT_LOOK = 60.0  # of a machine that showed none: asking a driver that does not answer takes seconds
 
 
 class GpusBusyError(UnavailableError):
@@ -28,14 +30,28 @@ class GpuPool:
 
     Args:
         home: the state directory; its processes and its containers share the accelerators.
-        gpus: those that may be handed out; None: all of this machine.
+        gpus: those that may be handed out; None: all of this machine, also if their driver comes up later.
     """
 
     def __init__(self, home: Home, gpus: Sequence[Gpu] | None) -> None:
-        self.gpus = find_gpus() if gpus is None else gpus
-        self.machine = this_machine(self.gpus)
+        self._is_final = gpus is not None
+        self._gpus = find_gpus() if gpus is None else gpus
+        self._found_at = time.monotonic()
         self._lock = home.run / "gpus.lock"
         self._records = [Records(home.processes), Records(home.containers)]
+
+    @property
+    def gpus(self) -> Sequence[Gpu]:
+        """Those that may be handed out."""
+        if not self._gpus and not self._is_final and time.monotonic() - self._found_at > _SECONDS_UNTIL_NEXT_LOOK:
+            self._found_at = time.monotonic()
+            self._gpus = find_gpus()
+        return self._gpus
+
+    @property
+    def machine(self) -> Node:
+        """This machine, with nothing of it in use."""
+        return this_machine(self.gpus)
 
     @contextmanager
     def lend(self, spec: ProcessSpec) -> Iterator[list[Gpu]]:
@@ -55,8 +71,9 @@ class GpuPool:
 
     def node(self) -> Node:
         """This machine, with what of its accelerators processes have that nobody has planned on it."""
-        used = sum(gpus_of(spec) for spec, _ in self._holders() if not spec.node) if self.gpus else 0.0
-        return replace(self.machine, in_use=NodeUse(gpus=used))
+        machine = self.machine
+        used = sum(gpus_of(spec) for spec, _ in self._holders() if not spec.node) if machine.gpus else 0.0
+        return replace(machine, in_use=NodeUse(gpus=used))
 
     def _choose(self, amount: float) -> list[Gpu]:
         taken = self._taken()

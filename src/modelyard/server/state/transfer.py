@@ -7,7 +7,7 @@ from pathlib import Path
 from modelyard import __version__
 from modelyard.errors import NotFoundError
 from modelyard.kit.clock import SystemClock
-from modelyard.server.state.lock import platform_lock
+from modelyard.server.state.lock import PlatformLock
 from modelyard.server.tracking.tables import MlflowTables
 from modelyard.settings import Settings
 from modelyard.storage.archive.layout import Totals
@@ -64,7 +64,7 @@ def _at_rest(settings: Settings, *, is_there: bool) -> Iterator[Database]:
     if is_there and file is not None and not file.is_file():
         raise NotFoundError(f"There is no database '{file}'", hint="Look at --home and MODELYARD_DATABASE_URL.")
     settings.layout.create()
-    with platform_lock(settings.layout, "Modelyard runs in this state directory"):
+    with PlatformLock(settings.layout, "Modelyard runs in this state directory"):
         database = Database(settings.resolved_database_url)
         try:
             database.check()

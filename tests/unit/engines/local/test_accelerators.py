@@ -11,6 +11,7 @@ from modelyard.engines import nvidia
 from modelyard.engines.base import NoSuchNodeError
 from modelyard.engines.containers import planning as container_planning
 from modelyard.engines.containers.sockets import Daemon
+from modelyard.engines.local import accelerators
 from modelyard.engines.local.accelerators import GpuPool, GpusBusyError
 from modelyard.engines.local.engine import LocalEngine
 from modelyard.engines.local.sandbox import planning
@@ -112,7 +113,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (folder / name).write_text(f"#!/bin/sh\ncat <<'END'\n{output}\nEND\n")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
-    forget = (nvidia.cards, nvidia.libraries, nvidia._cached)
+    forget = (nvidia._known_cards, nvidia.libraries, nvidia._cached)
     for each in forget:
         each.cache_clear()
     yield folder
@@ -126,6 +127,27 @@ def test_the_driver_s_programs_are_asked(programs: Path):
     assert nvidia.library_path() == "", "the loader finds them"
     (programs / "ldconfig").write_text("#!/bin/sh\n")
     assert nvidia.program() == str(programs / "nvidia-smi")
+
+
+def test_a_driver_that_comes_up_later_is_seen(programs: Path):
+    program = programs / "nvidia-smi"
+    working = program.read_text()
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert nvidia.cards() == ()
+    program.write_text(working)
+    assert len(nvidia.cards()) == 2
+
+
+def test_a_machine_that_showed_no_accelerators_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    found: list[Gpu] = []
+    monkeypatch.setattr(accelerators, "find_gpus", lambda: [*found])
+    home = Home(tmp_path / "home")
+    pool, told = GpuPool(home, None), GpuPool(home, [])
+    found.append(Gpu(id="0"))
+    assert pool.machine.gpus == 0, "it was asked a moment ago"
+    monkeypatch.setattr(accelerators, "_SECONDS_UNTIL_NEXT_LOOK", -1.0)
+    assert pool.node().gpus == 1
+    assert told.node().gpus == 0, "somebody has said that there is none"
 
 
 def test_a_program_is_told_of_libraries_that_the_loader_does_not_find(

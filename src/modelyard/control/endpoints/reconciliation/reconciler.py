@@ -77,7 +77,7 @@ class Reconciler:
         }
         self._reaped_at = float("-inf")
         self.awake = awake  # set: look now
-        self._is_busy = False
+        self._is_busy = self._is_idle = False
 
     def tick(self) -> None:
         """One round."""
@@ -106,6 +106,7 @@ class Reconciler:
         for replica in found:
             if replica.status is ReplicaStatus.DRAINING:
                 self._keeper.drain(replica)
+        self._is_idle = not records
         self._is_busy = any(each.status in (ReplicaStatus.STARTING, ReplicaStatus.PROVING) for each in found)
 
     def stand_by(self) -> None:
@@ -131,6 +132,8 @@ class Reconciler:
     @property
     def pause_seconds(self) -> float:
         """How long the next round may wait, unless somebody wakes it: less while a replica is on its way."""
+        if self._is_idle:
+            return self._timing.idle_seconds
         return self._timing.busy_seconds if self._is_busy else self._timing.interval_seconds
 
     def _reconcile(

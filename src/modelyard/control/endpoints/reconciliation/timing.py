@@ -10,6 +10,7 @@ class Timing:
     Attributes:
         interval_seconds: between two looks at everything, when nobody wakes the reconciler.
         busy_seconds: the same while a replica starts: a request may wait for it.
+        idle_seconds: the same while there are no endpoints.
         reap_seconds: between two looks for processes without a record.
         token_seconds: how old the gateway's list of tokens may get.
         start_seconds: a worker that does not listen after this long has failed.
@@ -30,6 +31,7 @@ class Timing:
 
     interval_seconds: float = 0.3
     busy_seconds: float = 0.05
+    idle_seconds: float = 1.0
     reap_seconds: float = 5.0
     token_seconds: float = 1.0
     start_seconds: float = 180.0

@@ -21,7 +21,7 @@ from modelyard.engines.containers.shim.tagged import TaggedOutput
 from modelyard.engines.containers.sockets import ContainersUnavailableError, open_client
 from modelyard.engines.local import layout
 from modelyard.engines.local.shim.account import account
-from modelyard.engines.local.shim.files import drain, read_json, timestamp, write_json
+from modelyard.engines.local.shim.files import drain, read_json, reserve, timestamp, write_json
 from modelyard.engines.local.shim.output import OutputLog
 from modelyard.engines.local.shim.watch import in_units
 
@@ -40,6 +40,7 @@ class Supervisor:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        reserve(layout.END)
         self._log = OutputLog(layout.LOG, plan["log_segment_bytes"], plan["log_segments"])
         self._log_lock = threading.Lock()
         self._doorbell = os.open(layout.DOORBELL, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -97,13 +98,13 @@ class Supervisor:
         poll = select.poll()
         for descriptor in (self._doorbell, self._alarm):
             poll.register(descriptor, select.POLLIN)
-        while not self._is_over():
-            poll.poll(self._sleep_ms())
-            drain(self._alarm)
-            drain(self._doorbell)
+        while not self._is_over():  # first: what has failed by itself failed before anybody's request was seen
             self._look_at_stop()
             self._look_at_limits()
             self._look_at_usage()
+            poll.poll(self._sleep_ms())
+            drain(self._alarm)
+            drain(self._doorbell)
 
     def _is_over(self) -> bool:
         if self._holder is None:
@@ -153,9 +154,9 @@ class Supervisor:
             write_json(layout.USAGE, used, is_durable=False)
 
     def _end(self, verdict: Broken, *, grace_seconds: float) -> None:
-        """Bring about the end; a later call may only shorten the grace."""
+        """Bring about the end; a later call may only shorten the grace, and so may any after a member has failed."""
         kill_at = time.monotonic() + grace_seconds
-        if self._verdict is None:
+        if self._verdict is None and self._failed is None:
             self._verdict = verdict
             if grace_seconds > 0:
                 # The sidecar is served to by its process, not by anybody else: it ends when that has.

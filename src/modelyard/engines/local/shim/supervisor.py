@@ -12,7 +12,7 @@ from modelyard.engines.local.plan import Plan
 from modelyard.engines.local.sandbox import confine
 from modelyard.engines.local.shim.account import account
 from modelyard.engines.local.shim.child import Child
-from modelyard.engines.local.shim.files import drain, read_json, timestamp, write_json
+from modelyard.engines.local.shim.files import drain, read_json, reserve, timestamp, write_json
 from modelyard.engines.local.shim.meter import Meter
 from modelyard.engines.local.shim.output import OutputLog
 from modelyard.engines.local.shim.profile import ProfileLog
@@ -31,6 +31,7 @@ class Supervisor:
         self._plan = plan
         self._limits = plan["limits"]
         self._started = time.monotonic()
+        reserve(layout.END)
         self._log = OutputLog(layout.LOG, plan["log_segment_bytes"], plan["log_segments"])
         self._doorbell = os.open(layout.DOORBELL, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._alarm, alarm_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -68,14 +69,15 @@ class Supervisor:
                     poll.unregister(self._child.socket.fileno())
             drain(self._alarm)
             drain(self._doorbell)
-            if self._owner == _GONE or self._owner in ready:
-                self._end("LOST", "the process that it belonged to is gone", grace_seconds=0)
-                if self._owner in ready:
-                    poll.unregister(self._owner)
-            self._look_at_stop()
-            self._look_at_limits()
-            self._measure()
             self._collect()
+            if self._status is None:  # what has ended by itself ended before anybody's request was seen
+                if self._owner == _GONE or self._owner in ready:
+                    self._end("LOST", "the process that it belonged to is gone", grace_seconds=0)
+                    if self._owner in ready:
+                        poll.unregister(self._owner)
+                self._look_at_stop()
+                self._look_at_limits()
+                self._measure()
         self._finish()
 
     def _make_group(self) -> cgroups.Cgroup | None:
