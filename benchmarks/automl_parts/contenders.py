@@ -26,8 +26,6 @@ from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import JobRecipe
 from modelyard.types.models import DataReference
 
-AUTOGLUON = Path(__file__).resolve().parents[2] / ".venv-autogluon" / "bin" / "python"
-
 
 def modelyard(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float, seed: int) -> Any:
     """The AutoML job, as the process that it is. A twentieth of the rows is held out, the least that it takes."""
@@ -63,14 +61,14 @@ def flaml(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float,
         return np.load(folder / "answers.npy")
 
 
-def autogluon(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float) -> Any:
-    """AutoGluon with its usual preset, on one core, in an environment of its own: it wants older packages."""
+def autogluon(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float, python: Path) -> Any:
+    """AutoGluon with its usual preset, on one core, by an interpreter that has it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train.reset_index(drop=True).to_parquet(folder / "train.parquet")
         test.drop(columns=table.target).reset_index(drop=True).to_parquet(folder / "test.parquet")
         program = Path(__file__).with_name("autogluon_alone.py")
-        command = [AUTOGLUON, str(program), str(folder), table.target, table.task, str(seconds)]
+        command = [python, str(program), str(folder), table.target, table.task, str(seconds)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return np.load(folder / "answers.npy")
 
