@@ -10,7 +10,7 @@ from time import perf_counter
 import msgspec
 
 from modelyard.algorithms import catalog, hyperparameters
-from modelyard.algorithms.automl.checkpoint import Checkpoint
+from modelyard.algorithms.automl.checkpoint import Checkpoint, Fallback
 from modelyard.algorithms.automl.children import run_in_child
 from modelyard.algorithms.automl.contexts import PartContext
 from modelyard.algorithms.automl.judging.blending import MOST_MEMBERS, blend
@@ -62,14 +62,15 @@ class Winners:
         """Train a quick candidate at once: there is a model from then on, and it is known how long the end takes."""
         found = self._checkpoint.fallback()
         if found is None:
-            finished = self._train(
-                candidate, PartContext(job=self._context, folder=self._fresh(), is_silent=True), seconds
-            )
+            context = PartContext(job=self._context, folder=self._fresh(), is_silent=True)
+            finished = self._train(candidate, context, seconds)
             if finished is None:
                 return
-            self._checkpoint.save_fallback(finished.overhead_seconds, finished.figures)
-            found = finished.overhead_seconds, finished.figures
-        self._overhead_seconds = found[0]
+            found = Fallback(
+                number=candidate.number, overhead_seconds=finished.overhead_seconds, figures=finished.figures
+            )
+            self._checkpoint.save_fallback(found)
+        self._overhead_seconds = found.overhead_seconds
 
     def reserve(self, completed: Sequence[Candidate]) -> float:
         """Seconds that the end will take, with room: an ensemble of the best would be trained."""
@@ -128,14 +129,13 @@ class Winners:
         finished = self._train(candidate, PartContext(job=self._context), left + grace)
         return None if finished is None else finished.figures
 
-    def use_fallback(self) -> dict[str, float] | None:
+    def use_fallback(self) -> Fallback | None:
         """Make the quick candidate's model the output; None if there is none."""
         found = self._checkpoint.fallback()
-        if found is None:
-            return None
-        shutil.rmtree(self._context.output, ignore_errors=True)
-        shutil.copytree(self._checkpoint.fallback_folder, self._context.output)
-        return found[1]
+        if found is not None:
+            shutil.rmtree(self._context.output, ignore_errors=True)
+            shutil.copytree(self._checkpoint.fallback_folder, self._context.output)
+        return found
 
     def _train(self, candidate: Candidate, context: TrainingContext, seconds: float) -> Finished | None:
         def work() -> dict[str, float]:
