@@ -98,6 +98,23 @@ def test_together_two_that_err_differently_beat_each_alone(workshop):
     assert max(found.scores) < 1e-3
 
 
+def test_answers_that_are_too_careful_are_made_surer_where_log_loss_decides(workshop):
+    text = "x,y\n" + "\n".join(f"{i * 13 % 97},{'abc'[i % 3]}" for i in range(300)) + "\n"
+    subject = open_subject(workshop.csv(text), "y", AutoMLRecipe())
+    judges = CrossValidation(subject=subject, fold=subject.deal(0), objective=find_objective("log_loss", subject))
+    random = np.random.default_rng(0)
+    logits = 2 * np.eye(3)[subject.target] + random.normal(0, 1, (len(judges.fold), len(subject.target), 3))
+    sure = np.exp(logits - logits.max(axis=2, keepdims=True)) ** 2
+    sure /= sure.sum(axis=2, keepdims=True)
+    careful = np.sqrt(sure)
+    careful /= careful.sum(axis=2, keepdims=True)
+    of_sure, of_careful = (blend([each.astype(np.float32)], judges, seed=0) for each in (sure, careful))
+    assert of_careful.sharpness == pytest.approx(2 * of_sure.sharpness, rel=0.05)
+    assert of_careful.scores == pytest.approx(of_sure.scores, rel=0.01)
+    plain = [judges.objective.score(subject.target[judged], careful[r, judged]) for r, _, judged in judges.splits()]
+    assert np.mean(of_careful.scores) < np.mean(plain)
+
+
 def test_the_best_of_every_algorithm_may_be_in_an_ensemble():
     def candidate(number: int, algorithm: str) -> Candidate:
         status = CandidateStatus.COMPLETED

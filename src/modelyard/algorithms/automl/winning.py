@@ -25,8 +25,8 @@ from modelyard.types.signatures import Scalar
 
 ENSEMBLE = "ensemble"
 
-_MOST_BLENDED = 8
-_BLEND_SECONDS = 0.5
+_MOST_BLENDED = 10
+_BLEND_SECONDS = 1.0
 _FIRST_GUESS_SECONDS = 5.0
 _MARGIN = 1.25
 """The end is reserved this much more than it will probably take."""
@@ -80,9 +80,9 @@ class Winners:
         )
 
     def ensemble(self, completed: Sequence[Candidate], number: int) -> Candidate | None:
-        """The best together, if that is better than the best alone."""
+        """The best together, or one of them surer or less sure, if that is better than the best alone."""
         best = varied(self.best_first(completed))
-        if len(best) < 2 or not self._judges.subject.ensemble:  # noqa: PLR2004 - one is none
+        if not best or not self._judges.subject.ensemble:
             return None
         answers = [self._checkpoint.answers(each.number) for each in best]
         judges = self._judges
@@ -90,7 +90,8 @@ class Winners:
         members = {place: best[place] for place in found.weights}
         objective, score = judges.objective, fmean(found.scores)
         alone = self.best_first(completed)[0]
-        if len(members) < 2 or objective.loss(score) >= objective.loss(alone.score or 0.0):  # noqa: PLR2004
+        is_another = len(members) > 1 or found.sharpness != 1
+        if not is_another or objective.loss(score) >= objective.loss(alone.score or 0.0):
             return None
         wanted = [
             {"algorithm": each.algorithm, "weight": found.weights[place], "hyperparameters": _own(each)}
@@ -99,6 +100,7 @@ class Winners:
         algorithm = judges.subject.ensemble
         given: dict[str, Scalar] = {
             "members": msgspec.json.encode(wanted).decode(),
+            **({} if found.sharpness == 1 else {"sharpness": found.sharpness}),
             **judges.subject.shared,
         }
         return Candidate(

@@ -97,6 +97,10 @@ class TableSubject:
             settled=rounds_of(model) if kind.learner(given).has_validation else {},
         )
 
+    def apart(self, learnt: Numbers, judged: Numbers) -> Numbers:  # noqa: ARG002 - no row comes before another one
+        """See Subject."""
+        return learnt
+
     def guess(self, learnt: Numbers, judged: Numbers) -> NDArray[np.float64]:
         """See Subject."""
         return shares(self, learnt, judged)
