@@ -9,7 +9,6 @@ and the next call goes on from there. When all are there, it writes docs/referen
 
 import argparse
 import json
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.automl_parts.page import Row, Scores, page
+from benchmarks.automl_parts.pinning import told
 from benchmarks.automl_parts.playing import Game, Played, play_all, players
 from benchmarks.automl_parts.tables import TABLES
 
@@ -49,7 +49,7 @@ def main() -> int:
         print(f"{len(lacking)} results are lacking: call it again. The next is {lacking[0]}")
         return 1 if failed else 0
     rows = [_row([files[table.name, seed] for seed in range(given.seeds)], table.name) for table in TABLES]
-    text = page(rows, NAMES, given.seconds, given.seeds, _at_once(given.workers))
+    text = page(rows, NAMES, given.seconds, given.seeds, told(given.workers))
     print(text)
     given.page.write_text(text, encoding="utf-8")
     return 0
@@ -107,12 +107,6 @@ def _row(kept: list[Kept], table: str) -> Row:
     found = [each.scores() for each in kept]
     means = {name: float(np.mean([scores[name] for scores in found])) for name in NAMES}
     return Row(table=table, figure=kept[0].read()[0], scores=means)
-
-
-def _at_once(workers: int) -> str:
-    if workers == 1:
-        return "one core, one after the other with other work on the machine"
-    return f"{workers} at once, each pinned to one of {len(os.sched_getaffinity(0))} cores"
 
 
 if __name__ == "__main__":

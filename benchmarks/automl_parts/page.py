@@ -36,16 +36,20 @@ def page(rows: Sequence[Row], names: Sequence[str], seconds: float, seeds: int, 
         "ONNX, and its time includes the whole bundle that is deployed. AutoGluon has LightGBM and XGBoost beside",
         "scikit-learn, and no torch. Written by `make bench-automl`.",
         "",
-        "| table | figure | " + " | ".join(names) + " |",
-        "|---|---|" + "---|" * len(names),
     ]
+    return "\n".join([*lines, *board(rows, names, ("table", "figure"))]) + "\n"
+
+
+def board(rows: Sequence[Row], names: Sequence[str], heads: tuple[str, str]) -> list[str]:
+    """The lines of the table; `heads` stand over what a row is and what is counted in it."""
     ranks = np.array([row.ranks(names) for row in rows])
+    lines = [f"| {' | '.join(heads)} | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
     for row, places in zip(rows, ranks, strict=True):
         cells = [_cell(row.scores[name], is_best=place == 1) for name, place in zip(names, places, strict=True)]
         lines.append(f"| {row.table} | {row.figure} | " + " | ".join(cells) + " |")
     lines.append("| mean rank | | " + " | ".join(f"{value:.2f}" for value in ranks.mean(axis=0)) + " |")
     lines.append("| first on | | " + " | ".join(f"{int((ranks[:, i] == 1).sum())}" for i in range(len(names))) + " |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _cell(score: float, *, is_best: bool) -> str:

@@ -1,20 +1,17 @@
 """Plays contenders against tables: several at once, each on a core of its own."""
 
-import multiprocessing
-import os
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import Queue
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from benchmarks.automl_parts import contenders
+from benchmarks.automl_parts.pinning import pinned
 from benchmarks.automl_parts.tables import CLASSES, TABLES, Table
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
@@ -62,15 +59,10 @@ def play_all(
         games: in the order in which they begin.
         seconds: for each search.
         autogluon: interpreter that has it.
-        workers: games at once; each has one core, which no other one has if there are as many cores.
+        workers: games at once, each pinned to a core.
         end: see above.
     """
-    spawning = multiprocessing.get_context("spawn")
-    cores: Queue[int] = spawning.Queue()
-    usable = sorted(os.sched_getaffinity(0))
-    for number in range(workers):
-        cores.put(usable[number % len(usable)])
-    with ProcessPoolExecutor(workers, spawning, _take_core, (cores,)) as pool:
+    with pinned(workers) as pool:
         playing = {pool.submit(_play, game, seconds, autogluon, end): game for game in games}
         for each in as_completed(playing):
             error = each.exception()
@@ -78,12 +70,6 @@ def play_all(
                 yield playing[each], error
             elif (played := each.result()) is not None:
                 yield played
-
-
-def _take_core(cores: "Queue[int]") -> None:
-    """For this process and all that it starts."""
-    os.sched_setaffinity(0, {cores.get()})
-    warnings.simplefilter("ignore")  # of the libraries that are compared
 
 
 def _play(game: Game, seconds: float, autogluon: Path, end: float) -> Played | None:
