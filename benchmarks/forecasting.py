@@ -74,12 +74,13 @@ def page(rows: Sequence[Row], seconds: float, at_once: str) -> str:
     lines = [
         "# Forecasts beside others",
         "",
-        "MASE (smaller is better) on real series from statsmodels and river; "
+        "MASE (smaller is better) on real series from statsmodels and river;",
         f"{seconds:g} s for each search, {at_once}.",
         "The last quarter of each series is forecast from origins half a horizon apart: `12 x 8` is 12 of them, 8",
-        "steps each. Modelyard searches once, before the first origin, and its one model is given the latest values at",
-        "each; exponential smoothing (statsmodels: damped trend, additive season) is fitted anew at each. 1 is the mean",
-        "error of a seasonal naive forecast of one step before the first origin. Written by `make bench-forecasting`.",
+        "steps each. Modelyard searches once, before the first origin, and its one model is given the latest values",
+        "at each; exponential smoothing (statsmodels: damped trend, additive season) is fitted anew at each. 1 is the",
+        "mean error of a seasonal naive forecast of one step before the first origin. Written by",
+        "`make bench-forecasting`.",
         "",
     ]
     return "\n".join([*lines, *board(rows, NAMES, ("series", "origins"))]) + "\n"
