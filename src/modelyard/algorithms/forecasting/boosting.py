@@ -110,7 +110,7 @@ def fit_boosting(
     pasts, left = units[chosen], (targets - first.answers(units))[chosen]
     learnt, held = np.arange(len(pasts)), np.arange(0)
     if given["early_stopping_rounds"]:
-        learnt, held = _parts(times[chosen], horizon)
+        learnt, held = stopping_parts(times[chosen], horizon)
     problem = Problem(
         features=steps.features(pasts[learnt]),
         target=left[learnt].reshape(-1),
@@ -123,7 +123,7 @@ def fit_boosting(
     return BoostedSteps(steps=steps, trees=fit_trees(problem, given, context), first=first)
 
 
-def _parts(times: NDArray[np.int64], horizon: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def stopping_parts(times: NDArray[np.int64], horizon: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Windows to learn from, and the latest to stop by: of no series does one say what another one is stopped by.
 
     The first point in time is always learnt from.
