@@ -67,6 +67,14 @@ def test_the_task_is_what_the_target_holds_unless_it_is_named(workshop, values, 
         find_objective("speed", subject)
 
 
+def test_a_short_time_sees_one_of_each_kind_and_many_rows_wait_for_no_kernel_machine():
+    families = [name.partition("-")[0] for name, _ in start(is_classifier=True)]
+    assert families[:4] == ["linear", "forest", "kernel", "boosted"]
+    families = [name.partition("-")[0] for name, _ in start(is_classifier=True, rows=20_000)]
+    assert families[-2:] == ["kernel", "kernel"]
+    assert "kernel" not in families[:-2]
+
+
 def test_folds_share_every_class_and_rare_ones_train_only():
     target = np.array([0] * 50 + [1] * 10 + [2] * 3)
     fold, other = deal(target, 5, 2, seed=0)

@@ -93,6 +93,8 @@ _START: tuple[tuple[str, Mapping[str, Scalar]], ...] = (
 What XGBoost and a random forest do when nobody sets anything is among it. Each is judged on all folds: the search
 begins from what they show.
 """
+_MANY_ROWS = 5000
+"""From here on a kernel machine is slower than boosted trees."""
 _FOREST_OF_NUMBERS: Mapping[str, Scalar] = {"max_features": 1.0}
 """The usual random forest chooses among all columns for numbers, and among the root of their count for classes."""
 
@@ -103,11 +105,12 @@ def table_spaces(*, is_classifier: bool) -> dict[str, Space]:
     return {name: space for name, space in _SPACES.items() if name.endswith(ending)}
 
 
-def start(*, is_classifier: bool) -> tuple[tuple[str, dict[str, Scalar]], ...]:
-    """Algorithms and hyper-parameters to begin with."""
+def start(*, is_classifier: bool, rows: int = 0) -> tuple[tuple[str, dict[str, Scalar]], ...]:
+    """Algorithms and hyper-parameters to begin with; kernel machines last where there are many rows."""
     task = "classification" if is_classifier else "regression"
     usual = {} if is_classifier else {"forest": _FOREST_OF_NUMBERS}
+    ordered = sorted(_START, key=lambda each: rows > _MANY_ROWS and each[0] == "kernel")
     return tuple(
         (f"{family}-{task}", {**_SPACES[f"{family}-{task}"].fixed, **usual.get(family, {}), **given})
-        for family, given in _START
+        for family, given in ordered
     )

@@ -414,11 +414,13 @@ def test_an_object_store_that_does_not_answer_fails_no_search(stage) -> None:
     assert [trial.number for trial in yard.trials(tuning) if trial.has_files] == [4], "the one with the rate 5"
 
 
-def test_of_a_scripts_trials_the_best_keep_their_files(stage) -> None:
-    def by_rate(job: Job) -> Job:
-        return replace(job, status=JobStatus.COMPLETED, metrics={"val_loss": float(job.recipe.hyperparameters["rate"])})
+def the_slower_the_better(job: Job) -> Job:
+    """The loss that the script logs is its rate."""
+    return replace(job, status=JobStatus.COMPLETED, metrics={"val_loss": float(job.recipe.hyperparameters["rate"])})
 
-    yard = stage(by_rate)
+
+def test_of_a_scripts_trials_the_best_keep_their_files(stage) -> None:
+    yard = stage(the_slower_the_better)
     space = {"rate": Range(low=1, high=6, is_whole=True)}
     tuning = yard.start(recipe=SCRIPT, model=None, space=space, kept_trials=2)
     yard.carry(tuning)
@@ -431,10 +433,7 @@ def test_of_a_scripts_trials_the_best_keep_their_files(stage) -> None:
 
 
 def test_after_a_stop_too_the_best_alone_keep_their_files(stage) -> None:
-    def by_rate(job: Job) -> Job:
-        return replace(job, status=JobStatus.COMPLETED, metrics={"val_loss": float(job.recipe.hyperparameters["rate"])})
-
-    yard = stage(by_rate)
+    yard = stage(the_slower_the_better)
     space = {"rate": Range(low=1, high=6, is_whole=True)}
     tuning = yard.start(recipe=SCRIPT, model=None, space=space, parallel_trials=3, kept_trials=1)
     yard.execution._round(tuning)

@@ -57,7 +57,7 @@ class TableSubject:
     @property
     def start(self) -> tuple[tuple[str, dict[str, Scalar]], ...]:
         """See Subject."""
-        return start(is_classifier=self.classes is not None)
+        return start(is_classifier=self.classes is not None, rows=self.rows.count)
 
     @property
     def ensemble(self) -> str:
