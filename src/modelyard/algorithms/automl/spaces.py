@@ -108,7 +108,7 @@ def table_spaces(*, is_classifier: bool) -> dict[str, Space]:
 def start(*, is_classifier: bool, rows: int = 0) -> tuple[tuple[str, dict[str, Scalar]], ...]:
     """Algorithms and hyper-parameters to begin with; kernel machines last where there are many rows."""
     task = "classification" if is_classifier else "regression"
-    usual = {} if is_classifier else {"forest": _FOREST_OF_NUMBERS}
+    usual: Mapping[str, Mapping[str, Scalar]] = {} if is_classifier else {"forest": _FOREST_OF_NUMBERS}
     ordered = sorted(_START, key=lambda each: rows > _MANY_ROWS and each[0] == "kernel")
     return tuple(
         (f"{family}-{task}", {**_SPACES[f"{family}-{task}"].fixed, **usual.get(family, {}), **given})

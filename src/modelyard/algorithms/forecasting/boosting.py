@@ -108,9 +108,9 @@ def fit_boosting(
         first = LinearMap(np.zeros((window, horizon)), np.zeros(horizon))
     chosen = np.unique(np.linspace(0, len(units) - 1, max(2, _MOST_ROWS // horizon)).astype(int))
     pasts, left = units[chosen], (targets - first.answers(units))[chosen]
-    learnt, held = np.arange(len(pasts)), np.arange(0)
-    if given["early_stopping_rounds"]:
-        learnt, held = stopping_parts(times[chosen], horizon)
+    whole: NDArray[np.int64] = np.arange(len(pasts))
+    is_stopped = bool(given["early_stopping_rounds"])
+    learnt, held = stopping_parts(times[chosen], horizon) if is_stopped else (whole, whole[:0])
     problem = Problem(
         features=steps.features(pasts[learnt]),
         target=left[learnt].reshape(-1),

@@ -74,7 +74,7 @@ def sharpened(shares: NDArray[np.float64], sharpness: float) -> NDArray[np.float
 
 
 def _mixed(stacked: NDArray[np.float64], weights: Mapping[int, float]) -> NDArray[np.float64]:
-    return np.tensordot([*weights.values()], stacked[[*weights]], axes=1)
+    return np.asarray(np.tensordot([*weights.values()], stacked[[*weights]], axes=1), dtype=np.float64)
 
 
 def _alike(stacked: NDArray[np.float64]) -> dict[int, float]:
