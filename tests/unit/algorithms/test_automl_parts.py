@@ -128,8 +128,8 @@ def test_the_best_of_every_algorithm_may_be_in_an_ensemble():
         status = CandidateStatus.COMPLETED
         return Candidate(number=number, algorithm=algorithm, hyperparameters={}, source="start", status=status)
 
-    ranked = [*(candidate(number, "trees") for number in range(9)), candidate(9, "linear"), candidate(10, "linear")]
-    assert [each.number for each in varied(ranked)] == [*range(7), 9]
+    ranked = [*(candidate(number, "trees") for number in range(12)), candidate(12, "linear"), candidate(13, "linear")]
+    assert [each.number for each in varied(ranked)] == [*range(9), 12]
     assert varied(ranked[:3]) == ranked[:3]
 
 
