@@ -17,7 +17,7 @@ tested = $(PYTHON) -m pytest -n 3 --dist loadfile $(1) $(2) || { echo "What fail
 SLOW := chaos containers gpu sagemaker automl spark e2e/stories
 
 .PHONY: help quickstart install install-torch test test-torch test-tensorflow test-gpu test-catboost test-kserve test-sagemaker test-mlflow test-ray test-spark test-containers test-chaos \
-	test-automl test-stories test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch bench-automl clean
+	test-automl test-stories test-fast check lint types contracts docs format chaos loop soak fuzz bench-serving bench-batch bench-automl bench-forecasting clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -134,13 +134,18 @@ bench-serving: $(VENV)/.dev ## Measure the data plane beside other model servers
 bench-batch: $(VENV)/.dev ## Measure batch jobs beside a bare loop over the same predictor (ROWS=500000 ROUNDS=5)
 	@$(PYTHON) benchmarks/batch.py $(or $(ROWS),500000) $(or $(ROUNDS),5)
 
-bench-automl: $(VENV)/.dev ## Measure AutoML beside FLAML, AutoGluon, XGBoost and a random forest on real tables; it goes on where it was (SECONDS=30 SEEDS=1 MINUTES=9)
+bench-automl: $(VENV)/.dev ## Measure AutoML beside FLAML, AutoGluon, XGBoost and a random forest on real tables; it goes on where it was (SECONDS=30 SEEDS=1 MINUTES=9 WORKERS=1)
 	@UV_PROJECT_ENVIRONMENT=.venv-automl $(UV) sync --quiet --frozen
 	@$(UV) pip install --quiet --python .venv-automl/bin/python statsmodels river
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-autogluon
 	@$(UV) pip install --quiet --python .venv-autogluon/bin/python "autogluon.tabular[lightgbm,xgboost]"
 	@.venv-automl/bin/python -m benchmarks.automl --seconds $(or $(SECONDS),30) --seeds $(or $(SEEDS),1) \
-		--minutes $(or $(MINUTES),9)
+		--minutes $(or $(MINUTES),9) --workers $(or $(WORKERS),1)
+
+bench-forecasting: $(VENV)/.dev ## Measure forecasts of AutoML beside naive ones and exponential smoothing on real series (SECONDS=30 WORKERS=1)
+	@UV_PROJECT_ENVIRONMENT=.venv-automl $(UV) sync --quiet --frozen
+	@$(UV) pip install --quiet --python .venv-automl/bin/python statsmodels river
+	@.venv-automl/bin/python -m benchmarks.forecasting --seconds $(or $(SECONDS),30) --workers $(or $(WORKERS),1)
 
 clean: ## Remove everything that make has built
 	@rm -rf $(VENV) $(addprefix .venv-,torch tensorflow catboost kserve sagemaker sagemaker3 mlflow ray automl autogluon) .uv build dist

@@ -20,13 +20,12 @@ from modelyard.algorithms.base import Channel
 from modelyard.algorithms.jobfile import JOB_FILE, JobFile
 from modelyard.algorithms.tables.tensors import to_tensors
 from modelyard.data.tables import read_table
+from modelyard.runtimes.base import Predictor
 from modelyard.runtimes.bundle import load_bundle
 from modelyard.types.automl.recipes import AutoMLRecipe, AutoMLTask
 from modelyard.types.datasets import DatasetFormat
 from modelyard.types.jobs import JobRecipe
-from modelyard.types.models import DataReference
-
-AUTOGLUON = Path(__file__).resolve().parents[2] / ".venv-autogluon" / "bin" / "python"
+from modelyard.types.models import DataReference, Manifest
 
 
 def modelyard(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float, seed: int) -> Any:
@@ -39,16 +38,27 @@ def modelyard(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: fl
         automl = AutoMLRecipe(budget_seconds=seconds, task=AutoMLTask(table.task), holdout_share=0.05)
         recipe = JobRecipe(algorithm="automl", target=table.target, seed=seed, automl=automl)
         channel = Channel(path=folder / "train.csv", format=DatasetFormat.CSV, reference=reference)
-        (folder / JOB_FILE).write_bytes(JobFile(recipe=recipe, channels={"train": channel}).to_json())
-        command = [sys.executable, "-m", "modelyard.algorithms.run", "--job", str(folder)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        manifest, predictor = load_bundle(folder / "output")
+        manifest, predictor = run_job(folder, JobFile(recipe=recipe, channels={"train": channel}))
         rows = read_table(folder / "test.csv", DatasetFormat.CSV)
         answers = predictor.predict(to_tensors(rows, manifest.signature.inputs))
     if table.task != CLASSES:
         return answers["prediction"].reshape(-1)
     places = {name: place for place, name in enumerate(manifest.signature.class_names)}
     return answers["probabilities"][:, [places[name] for name in sorted(places)]]
+
+
+def run_job(folder: Path, job: JobFile) -> tuple[Manifest, Predictor]:
+    """The bundle that a job's process makes in a folder.
+
+    Raises:
+        RuntimeError: it failed; the message has the end of its log.
+    """
+    (folder / JOB_FILE).write_bytes(job.to_json())
+    command = [sys.executable, "-m", "modelyard.algorithms.run", "--job", str(folder)]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"the job ended with {ended.returncode}: {ended.stdout[-2000:]}")
+    return load_bundle(folder / "output")
 
 
 def flaml(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float, seed: int) -> Any:
@@ -63,14 +73,14 @@ def flaml(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float,
         return np.load(folder / "answers.npy")
 
 
-def autogluon(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float) -> Any:
-    """AutoGluon with its usual preset, on one core, in an environment of its own: it wants older packages."""
+def autogluon(table: Table, train: pd.DataFrame, test: pd.DataFrame, seconds: float, python: Path) -> Any:
+    """AutoGluon with its usual preset, on one core, by an interpreter that has it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train.reset_index(drop=True).to_parquet(folder / "train.parquet")
         test.drop(columns=table.target).reset_index(drop=True).to_parquet(folder / "test.parquet")
         program = Path(__file__).with_name("autogluon_alone.py")
-        command = [AUTOGLUON, str(program), str(folder), table.target, table.task, str(seconds)]
+        command = [python, str(program), str(folder), table.target, table.task, str(seconds)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return np.load(folder / "answers.npy")
 

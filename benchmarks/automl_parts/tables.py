@@ -33,7 +33,9 @@ def _sklearn(name: str) -> Callable[[], pd.DataFrame]:
     return load
 
 
-def _statsmodels(name: str, change: Change = lambda frame: frame) -> Callable[[], pd.DataFrame]:
+def statsmodels(name: str, change: Change = lambda frame: frame) -> Callable[[], pd.DataFrame]:
+    """A data set of the package statsmodels."""
+
     def load() -> pd.DataFrame:
         module = importlib.import_module(f"statsmodels.datasets.{name}")
         return change(module.load_pandas().data.copy())
@@ -41,7 +43,9 @@ def _statsmodels(name: str, change: Change = lambda frame: frame) -> Callable[[]
     return load
 
 
-def _river(file: str, **options: object) -> Callable[[], pd.DataFrame]:
+def river(file: str, **options: object) -> Callable[[], pd.DataFrame]:
+    """A file of the package river."""
+
     def load() -> pd.DataFrame:
         spec = importlib.util.find_spec("river")
         places = spec.submodule_search_locations if spec else None
@@ -75,21 +79,21 @@ TABLES = (
     Table("breast cancer", _sklearn("breast_cancer"), "target", CLASSES),
     Table("digits", _sklearn("digits"), "target", CLASSES),
     Table("diabetes", _sklearn("diabetes"), "target", NUMBERS),
-    Table("affairs", _statsmodels("fair", _fair), "had", CLASSES),
-    Table("election 1996", _statsmodels("anes96", _anes), "vote", CLASSES),
+    Table("affairs", statsmodels("fair", _fair), "had", CLASSES),
+    Table("election 1996", statsmodels("anes96", _anes), "vote", CLASSES),
     Table(
         "travel mode",
-        _statsmodels("modechoice", lambda f: _words(f.drop(columns=["individual"]), "choice")),
+        statsmodels("modechoice", lambda f: _words(f.drop(columns=["individual"]), "choice")),
         "choice",
         CLASSES,
     ),
-    Table("doctor visits", _statsmodels("randhie", lambda f: f.sample(6000, random_state=0)), "mdvis", NUMBERS),
-    Table("food expenditure", _statsmodels("engel"), "foodexp", NUMBERS),
-    Table("phishing", lambda: _words(_river("phishing.csv.gz")(), "is_phishing"), "is_phishing", CLASSES),
-    Table("chick weights", _river("chick-weights.csv"), "weight", NUMBERS),
+    Table("doctor visits", statsmodels("randhie", lambda f: f.sample(6000, random_state=0)), "mdvis", NUMBERS),
+    Table("food expenditure", statsmodels("engel"), "foodexp", NUMBERS),
+    Table("phishing", lambda: _words(river("phishing.csv.gz")(), "is_phishing"), "is_phishing", CLASSES),
+    Table("chick weights", river("chick-weights.csv"), "weight", NUMBERS),
     Table(
         "trump approval",
-        lambda: _river("trump_approval.csv.gz")().drop(columns=["ordinal_date"]),
+        lambda: river("trump_approval.csv.gz")().drop(columns=["ordinal_date"]),
         "five_thirty_eight",
         NUMBERS,
     ),

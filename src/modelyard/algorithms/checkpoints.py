@@ -5,7 +5,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,13 +94,22 @@ class Checkpoints:
 
         A training that differs in any of them has another one, so a job may consist of several trainings.
         """
+        return self.of_each([settings], *data)[0]
+
+    def of_each(self, settings: Sequence[Mapping[str, Any]], *data: NDArray[Any]) -> list[Checkpoint]:
+        """Those of several trainings on the same data, which is read once."""
         if self._folder is None:
-            return Checkpoint(None, self._least_seconds)
-        digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True).encode())
-        for each in data:
-            digest.update(f"{each.dtype}{each.shape}".encode())
-            digest.update(np.ascontiguousarray(each).data)
-        return Checkpoint(self._folder / f"{digest.hexdigest()[:32]}.npz", self._least_seconds)
+            return [Checkpoint(None, self._least_seconds) for _ in settings]
+        digest = hashlib.sha256()
+        for array in data:
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        found = []
+        for each in settings:
+            own = digest.copy()
+            own.update(json.dumps([__version__, each], sort_keys=True).encode())
+            found.append(Checkpoint(self._folder / f"{own.hexdigest()[:32]}.npz", self._least_seconds))
+        return found
 
 
 NOWHERE = Checkpoints(None)

@@ -19,6 +19,15 @@ _MEMBERS = Hyperparameter(
     description="The models as JSON: a list of objects with `algorithm`, `weight` and `hyperparameters`. Empty: "
     "boosted trees, a forest, a linear model and a kernel machine, each with its defaults and the same weight.",
 )
+_SHARPNESS = Hyperparameter(
+    name="sharpness",
+    type=HyperparameterType.NUMBER,
+    default=1.0,
+    minimum=0.1,
+    maximum=10,
+    description="What the logarithms of the mean probabilities are multiplied by: above 1 answers are surer than the "
+    "mean of the models.",
+)
 
 
 class EnsembleClassification(TableAlgorithm):
@@ -30,7 +39,7 @@ class EnsembleClassification(TableAlgorithm):
         description="Learns the class in a column of a table by several models whose probabilities are averaged: what "
         "AutoML makes of its best candidates.",
         input_formats=TABLE_FORMATS,
-        hyperparameters=(_MEMBERS, *COMMON),
+        hyperparameters=(_MEMBERS, _SHARPNESS, *COMMON),
         metrics=("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc"),
         objective="accuracy",
         is_resumable=True,
@@ -40,7 +49,8 @@ class EnsembleClassification(TableAlgorithm):
         """See the base; refuses members that are no list of such algorithms."""
         from modelyard.algorithms.tables.ensembles import ensemble, read_members  # noqa: PLC0415 - see the base
 
-        return ensemble(read_members(str(hyperparameters["members"]), is_classifier=True))
+        members = read_members(str(hyperparameters["members"]), is_classifier=True)
+        return ensemble(members, float(hyperparameters["sharpness"]))
 
 
 class EnsembleRegression(TableAlgorithm):

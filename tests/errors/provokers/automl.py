@@ -47,7 +47,8 @@ def no_candidate(stage: Stage) -> None:
         algorithm="automl", target="label", automl=AutoMLRecipe(budget_seconds=1e-3, source=CandidateSource.BUILT_IN)
     )
     context = JobContext(seed=0, threads=1, target="label", output=folder / "output")
-    automl(JobFile(recipe=recipe, channels={"train": channel}), context)
+    with mock.patch("modelyard.algorithms.automl.automl._OVERTIME_SECONDS", 0.0):
+        automl(JobFile(recipe=recipe, channels={"train": channel}), context)
 
 
 @provokes("report_not_found")

@@ -67,6 +67,14 @@ def test_the_task_is_what_the_target_holds_unless_it_is_named(workshop, values, 
         find_objective("speed", subject)
 
 
+def test_a_short_time_sees_one_of_each_kind_and_many_rows_wait_for_no_kernel_machine():
+    families = [name.partition("-")[0] for name, _ in start(is_classifier=True)]
+    assert families[:4] == ["linear", "forest", "kernel", "boosted"]
+    families = [name.partition("-")[0] for name, _ in start(is_classifier=True, rows=20_000)]
+    assert families[-2:] == ["kernel", "kernel"]
+    assert "kernel" not in families[:-2]
+
+
 def test_folds_share_every_class_and_rare_ones_train_only():
     target = np.array([0] * 50 + [1] * 10 + [2] * 3)
     fold, other = deal(target, 5, 2, seed=0)
@@ -98,13 +106,30 @@ def test_together_two_that_err_differently_beat_each_alone(workshop):
     assert max(found.scores) < 1e-3
 
 
+def test_answers_that_are_too_careful_are_made_surer_where_log_loss_decides(workshop):
+    text = "x,y\n" + "\n".join(f"{i * 13 % 97},{'abc'[i % 3]}" for i in range(300)) + "\n"
+    subject = open_subject(workshop.csv(text), "y", AutoMLRecipe())
+    judges = CrossValidation(subject=subject, fold=subject.deal(0), objective=find_objective("log_loss", subject))
+    random = np.random.default_rng(0)
+    logits = 2 * np.eye(3)[subject.target] + random.normal(0, 1, (len(judges.fold), len(subject.target), 3))
+    sure = np.exp(logits - logits.max(axis=2, keepdims=True)) ** 2
+    sure /= sure.sum(axis=2, keepdims=True)
+    careful = np.sqrt(sure)
+    careful /= careful.sum(axis=2, keepdims=True)
+    of_sure, of_careful = (blend([each.astype(np.float32)], judges, seed=0) for each in (sure, careful))
+    assert of_careful.sharpness == pytest.approx(2 * of_sure.sharpness, rel=0.05)
+    assert of_careful.scores == pytest.approx(of_sure.scores, rel=0.01)
+    plain = [judges.objective.score(subject.target[judged], careful[r, judged]) for r, _, judged in judges.splits()]
+    assert np.mean(of_careful.scores) < np.mean(plain)
+
+
 def test_the_best_of_every_algorithm_may_be_in_an_ensemble():
     def candidate(number: int, algorithm: str) -> Candidate:
         status = CandidateStatus.COMPLETED
         return Candidate(number=number, algorithm=algorithm, hyperparameters={}, source="start", status=status)
 
-    ranked = [*(candidate(number, "trees") for number in range(9)), candidate(9, "linear"), candidate(10, "linear")]
-    assert [each.number for each in varied(ranked)] == [*range(7), 9]
+    ranked = [*(candidate(number, "trees") for number in range(12)), candidate(12, "linear"), candidate(13, "linear")]
+    assert [each.number for each in varied(ranked)] == [*range(9), 12]
     assert varied(ranked[:3]) == ranked[:3]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from modelyard.algorithms.automl.errors import AutoMLInvalidError
+from modelyard.algorithms.automl.judging.blending import blend
 from modelyard.algorithms.automl.judging.feasibility import estimate, on_half
 from modelyard.algorithms.automl.judging.folds import CrossValidation
 from modelyard.algorithms.automl.judging.objectives import find_objective
@@ -42,6 +43,20 @@ def test_folds_follow_each_other_in_time_and_learn_only_from_before(judges, tmp_
     judge(judges, tmp_path, "linear-forecasting", {})
     for number, learnt in enumerate(seen):
         assert max(learnt) + 12 <= min(times[fold == number])
+
+
+def test_the_weights_of_a_fold_are_chosen_by_what_was_known_before_it(judges):
+    truth, fold = judges.subject.target[:, :-1], judges.fold
+    early = (fold < 3)[..., None]
+    good_at_first, good_at_last = np.where(early, truth, 1.5 * truth), np.where(early, 1.5 * truth, truth)
+    found = blend([good_at_first.astype(np.float32), good_at_last.astype(np.float32)], judges, seed=0)
+    alike = {
+        number: judges.objective.score(judges.subject.target[fold[0] == number], 1.25 * truth[fold[0] == number])
+        for number in (0, 1, 3)
+    }
+    assert found.scores[:2] == pytest.approx((alike[0], alike[1]), rel=1e-4), "nothing that is over tells them apart"
+    assert found.scores[2] == pytest.approx(0, abs=1e-4)
+    assert found.scores[3] == pytest.approx(2 * alike[3], rel=1e-4), "the one that was good until then"
 
 
 class _Flat:

@@ -10,6 +10,7 @@ from modelyard.algorithms.errors import (
     TargetInvalidError,
     TooFewRowsError,
 )
+from modelyard.algorithms.forecasting.boosting import stopping_parts
 from modelyard.algorithms.forecasting.loading import load_series
 from modelyard.algorithms.forecasting.naive import seasonal_naive
 from modelyard.algorithms.forecasting.smoothing import Smoothing, smoothing_map
@@ -208,3 +209,24 @@ def test_every_forecaster_says_what_it_measures():
     found = [each for each in catalog.descriptions() if each.task == Task.FORECASTING]
     assert len(found) == 5
     assert all((each.objective, each.is_objective_maximised) == ("mase", False) for each in found)
+
+
+def test_errors_are_measured_in_units_that_the_held_out_part_has_no_say_in(workshop):
+    def scale(values):
+        rows = [(day(number), float(value)) for number, value in enumerate(values)]
+        found = load_series(workshop.csv(table(rows)), "value", "", "")
+        parts = split_series(found, frame_of(found, 7), 0.2)
+        return {*parts.train.scales, *parts.holdout.scales}
+
+    calm = np.sin(np.arange(200) * 2 * np.pi / 7) + np.arange(200) / 50
+    wild = calm.copy()
+    wild[165:] *= np.random.default_rng(0).normal(3, 2, 35)
+    assert scale(calm) == scale(wild)
+
+
+def test_of_several_series_none_says_what_another_one_stops_the_trees_by():
+    times = np.repeat(np.arange(40), 5)
+    learnt, held = stopping_parts(times, horizon=6)
+    assert times[learnt].max() + 6 <= times[held].min()
+    assert (len(held), times[held].max()) == (6 * 5, 39)
+    assert [len(each) for each in stopping_parts(np.zeros(3, dtype=np.int64), horizon=6)] == [3, 0]

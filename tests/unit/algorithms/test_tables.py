@@ -19,7 +19,8 @@ FAST |= {
     "ensemble-classification": {
         "members": '[{"algorithm": "linear-classification", "weight": 3}, '
         '{"algorithm": "forest-classification", "hyperparameters": {"trees": 20}}, '
-        '{"algorithm": "boosted-trees-classification", "hyperparameters": {"rounds": 30}}]'
+        '{"algorithm": "boosted-trees-classification", "hyperparameters": {"rounds": 30}}]',
+        "sharpness": 1.5,
     },
     "ensemble-regression": {
         "members": '[{"algorithm": "linear-regression", "weight": 3}, '

@@ -18,7 +18,7 @@ from modelyard.algorithms.base import TrainingContext
 from modelyard.algorithms.jobfile import JobFile
 from modelyard.kit.files import write_atomic
 from modelyard.types.automl.recipes import AutoMLRecipe
-from modelyard.types.automl.reports import AutoMLReport, Candidate, Outlook
+from modelyard.types.automl.reports import AutoMLReport, Candidate, CandidateStatus, Outlook
 from modelyard.types.models import Task
 
 PROGRAM = "train.py"
@@ -28,6 +28,9 @@ _ATTEMPTS = 3
 """So many of the best are thought of where the time is too short for the better ones."""
 _GRACE_SHARE = 0.05
 """Of the budget: so much later than planned may the winner be ready before the fallback takes its place."""
+_OVERTIME_SECONDS, _OVERTIME_SHARE = 45.0, 0.1
+"""So long, and so much of the budget, may the quickest model take where there would be none; the platform waits longer.
+"""
 
 Figures = dict[str, float | str]
 
@@ -41,7 +44,7 @@ def automl(job: JobFile, context: TrainingContext) -> Figures:
         InvalidInputError: the data cannot be learnt from; the message says which column and why.
         AutoMLInvalidError: the objective does not fit the target.
         FlamlMissingError: FLAML was asked for and is not installed.
-        NoCandidateError: the time was not enough for a single one.
+        NoCandidateError: not even the quickest one could be fitted, a while after the time was over.
     """
     recipe = job.recipe.automl
     if recipe is None or "train" not in job.channels:
@@ -87,8 +90,7 @@ class _Work:
         if self._recipe.is_estimate:
             outlook = self._report.feasibility.outlook if self._report.feasibility else Outlook.TOO_SHORT
             return {"outlook": outlook.value, "seconds": round(self._budget.spent, 2)}
-        if self._search.completed:
-            self._winners.make_fallback(self._search.completed[0], self._budget.left / 2)
+        self._make_fallback()
         most = self._recipe.max_candidates or _MOST_CANDIDATES
         share = self._autogluon_seconds()
 
@@ -162,12 +164,6 @@ class _Work:
     def _finish(self) -> Figures:
         """Train the best that the time allows on all rows: the ensemble, one of the best, or the fallback."""
         completed = self._search.completed
-        if not completed:
-            message = self._report.candidates[0].message if self._report.candidates else "none was tried"
-            raise NoCandidateError(
-                f"No candidate could be fitted in {self._recipe.budget_seconds:g} s: {message}",
-                hint="Give it more time, or fewer rows.",
-            )
         together = self._winners.ensemble(completed, len(self._report.candidates))
         if together is not None:
             self._note(candidates=(*self._report.candidates, together))
@@ -177,13 +173,27 @@ class _Work:
             figures = self._winners.train(candidate, self._budget.left, grace)
             if figures is not None:
                 return self._won(candidate, figures)
-        figures = self._winners.use_fallback()
-        if figures is None:
+        self._make_fallback()
+        fallback = self._winners.use_fallback()
+        if fallback is None:
+            message = self._report.candidates[0].message if self._report.candidates else "none was tried"
             raise NoCandidateError(
-                f"The winner could not be trained on all rows in {self._recipe.budget_seconds:g} s",
+                f"No candidate could be fitted in {self._recipe.budget_seconds:g} s, and a while longer: {message}",
                 hint="Give it more time, or fewer rows.",
             )
-        return self._won(completed[0], figures)
+        return self._won(self._report.candidates[fallback.number], fallback.figures)
+
+    def _make_fallback(self) -> None:
+        """Have a model as early as can be, of the quickest candidate; if need be, after the time is over."""
+        fitting = [
+            each
+            for each in self._report.candidates
+            if each.is_deployable and each.status in (CandidateStatus.COMPLETED, CandidateStatus.OVERDUE)
+        ]
+        if fitting:
+            quickest = min(fitting, key=lambda each: (each.score is None, each.fit_seconds or 0.0))
+            overtime = _OVERTIME_SECONDS + _OVERTIME_SHARE * self._recipe.budget_seconds
+            self._winners.make_fallback(quickest, max(0.0, self._budget.left) + overtime)
 
     def _won(self, winner: Candidate, figures: dict[str, float]) -> Figures:
         channel = self._job.channels["train"]
@@ -203,8 +213,9 @@ class _Work:
             "winner": winner.algorithm,
             "candidates": float(len(self._report.candidates)),
             "seconds": round(self._budget.spent, 2),
-            f"cross_validated/{self._judges.objective.name}": winner.score or 0.0,
         }
+        if winner.score is not None:
+            figures_told[f"cross_validated/{self._judges.objective.name}"] = winner.score
         return {**figures, **figures_told}
 
     def _note(self, **changes: Any) -> None:

@@ -1,5 +1,6 @@
 """What an AutoML job has found out so far, on disk: after a crash it goes on from there."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,21 @@ from modelyard.types.automl.reports import AutoMLReport
 
 REPORT = "report.json"
 _FALLBACK = "fallback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """A model that is there before the search has ended.
+
+    Attributes:
+        number: of its candidate.
+        overhead_seconds: that had nothing to do with fitting.
+        figures: its held-out ones.
+    """
+
+    number: int
+    overhead_seconds: float
+    figures: dict[str, float]
 
 
 class Checkpoint:
@@ -41,18 +57,17 @@ class Checkpoint:
         found: NDArray[np.float32] = np.load(self.folder / f"{number}.npy")
         return found
 
-    def save_fallback(self, overhead_seconds: float, figures: dict[str, float]) -> None:
+    def save_fallback(self, fallback: Fallback) -> None:
         """Say that the bundle in `fallback_folder` is complete."""
-        content = msgspec.json.encode((overhead_seconds, figures))
-        write_atomic(self.fallback_folder.with_suffix(".json"), content)
+        write_atomic(self.fallback_folder.with_suffix(".json"), msgspec.json.encode(fallback))
 
-    def fallback(self) -> tuple[float, dict[str, float]] | None:
+    def fallback(self) -> Fallback | None:
         """What was said of the fallback, if there is one."""
         try:
             content = self.fallback_folder.with_suffix(".json").read_bytes()
         except FileNotFoundError:
             return None
-        return msgspec.json.decode(content, type=tuple[float, dict[str, float]])
+        return msgspec.json.decode(content, type=Fallback)
 
 
 def read_report(path: Path) -> AutoMLReport:

@@ -10,7 +10,7 @@ from time import perf_counter
 import msgspec
 
 from modelyard.algorithms import catalog, hyperparameters
-from modelyard.algorithms.automl.checkpoint import Checkpoint
+from modelyard.algorithms.automl.checkpoint import Checkpoint, Fallback
 from modelyard.algorithms.automl.children import run_in_child
 from modelyard.algorithms.automl.contexts import PartContext
 from modelyard.algorithms.automl.judging.blending import MOST_MEMBERS, blend
@@ -25,8 +25,8 @@ from modelyard.types.signatures import Scalar
 
 ENSEMBLE = "ensemble"
 
-_MOST_BLENDED = 8
-_BLEND_SECONDS = 0.5
+_MOST_BLENDED = 10
+_BLEND_SECONDS = 1.0
 _FIRST_GUESS_SECONDS = 5.0
 _MARGIN = 1.25
 """The end is reserved this much more than it will probably take."""
@@ -62,14 +62,15 @@ class Winners:
         """Train a quick candidate at once: there is a model from then on, and it is known how long the end takes."""
         found = self._checkpoint.fallback()
         if found is None:
-            finished = self._train(
-                candidate, PartContext(job=self._context, folder=self._fresh(), is_silent=True), seconds
-            )
+            context = PartContext(job=self._context, folder=self._fresh(), is_silent=True)
+            finished = self._train(candidate, context, seconds)
             if finished is None:
                 return
-            self._checkpoint.save_fallback(finished.overhead_seconds, finished.figures)
-            found = finished.overhead_seconds, finished.figures
-        self._overhead_seconds = found[0]
+            found = Fallback(
+                number=candidate.number, overhead_seconds=finished.overhead_seconds, figures=finished.figures
+            )
+            self._checkpoint.save_fallback(found)
+        self._overhead_seconds = found.overhead_seconds
 
     def reserve(self, completed: Sequence[Candidate]) -> float:
         """Seconds that the end will take, with room: an ensemble of the best would be trained."""
@@ -79,9 +80,9 @@ class Winners:
         )
 
     def ensemble(self, completed: Sequence[Candidate], number: int) -> Candidate | None:
-        """The best together, if that is better than the best alone."""
+        """The best together, or one of them surer or less sure, if that is better than the best alone."""
         best = varied(self.best_first(completed))
-        if len(best) < 2 or not self._judges.subject.ensemble:  # noqa: PLR2004 - one is none
+        if not best or not self._judges.subject.ensemble:
             return None
         answers = [self._checkpoint.answers(each.number) for each in best]
         judges = self._judges
@@ -89,7 +90,8 @@ class Winners:
         members = {place: best[place] for place in found.weights}
         objective, score = judges.objective, fmean(found.scores)
         alone = self.best_first(completed)[0]
-        if len(members) < 2 or objective.loss(score) >= objective.loss(alone.score or 0.0):  # noqa: PLR2004
+        is_another = len(members) > 1 or found.sharpness != 1
+        if not is_another or objective.loss(score) >= objective.loss(alone.score or 0.0):
             return None
         wanted = [
             {"algorithm": each.algorithm, "weight": found.weights[place], "hyperparameters": _own(each)}
@@ -98,6 +100,7 @@ class Winners:
         algorithm = judges.subject.ensemble
         given: dict[str, Scalar] = {
             "members": msgspec.json.encode(wanted).decode(),
+            **({} if found.sharpness == 1 else {"sharpness": found.sharpness}),
             **judges.subject.shared,
         }
         return Candidate(
@@ -128,14 +131,13 @@ class Winners:
         finished = self._train(candidate, PartContext(job=self._context), left + grace)
         return None if finished is None else finished.figures
 
-    def use_fallback(self) -> dict[str, float] | None:
+    def use_fallback(self) -> Fallback | None:
         """Make the quick candidate's model the output; None if there is none."""
         found = self._checkpoint.fallback()
-        if found is None:
-            return None
-        shutil.rmtree(self._context.output, ignore_errors=True)
-        shutil.copytree(self._checkpoint.fallback_folder, self._context.output)
-        return found[1]
+        if found is not None:
+            shutil.rmtree(self._context.output, ignore_errors=True)
+            shutil.copytree(self._checkpoint.fallback_folder, self._context.output)
+        return found
 
     def _train(self, candidate: Candidate, context: TrainingContext, seconds: float) -> Finished | None:
         def work() -> dict[str, float]:

@@ -85,26 +85,49 @@ class BoostedSteps:
 
 
 def fit_boosting(
-    steps: Steps, units: Values, targets: Values, given: Mapping[str, Scalar], context: TrainingContext
+    steps: Steps,
+    times: NDArray[np.int64],
+    units: Values,
+    targets: Values,
+    given: Mapping[str, Scalar],
+    context: TrainingContext,
 ) -> BoostedSteps:
-    """Fit to (n, window) and (n, horizon) in units, in the order of time: the latest steer early stopping."""
+    """Fit to (n, window) and (n, horizon) in units; early stopping is steered by the latest.
+
+    Args:
+        steps: what the trees see.
+        times: (n,) when each future begins, in order.
+        units: what is known.
+        targets: what is to be said.
+        given: hyper-parameters.
+        context: of the job.
+    """
     window, horizon = steps.window, steps.horizon
     first = seasonal_naive(window, horizon, min(steps.seasons, default=1))
     if not given["differences"]:
         first = LinearMap(np.zeros((window, horizon)), np.zeros(horizon))
     chosen = np.unique(np.linspace(0, len(units) - 1, max(2, _MOST_ROWS // horizon)).astype(int))
     pasts, left = units[chosen], (targets - first.answers(units))[chosen]
-    held = max(1, int(len(pasts) * _VALIDATION_SHARE)) if given["early_stopping_rounds"] else 0
-    end = len(pasts) - held
-    # Of one series none of what they say is among the values that they are stopped by; of several some is.
-    learnt = max(1, end - horizon) if held else end
+    whole: NDArray[np.int64] = np.arange(len(pasts))
+    is_stopped = bool(given["early_stopping_rounds"])
+    learnt, held = stopping_parts(times[chosen], horizon) if is_stopped else (whole, whole[:0])
     problem = Problem(
-        features=steps.features(pasts[:learnt]),
-        target=left[:learnt].reshape(-1),
-        weights=np.ones(learnt * horizon, dtype=np.float32),
+        features=steps.features(pasts[learnt]),
+        target=left[learnt].reshape(-1),
+        weights=np.ones(len(learnt) * horizon, dtype=np.float32),
         classes=0,
-        validation_features=steps.features(pasts[end:]),
-        validation_target=left[end:].reshape(-1),
+        validation_features=steps.features(pasts[held]),
+        validation_target=left[held].reshape(-1),
         numeric=steps.places.shape[1],
     )
     return BoostedSteps(steps=steps, trees=fit_trees(problem, given, context), first=first)
+
+
+def stopping_parts(times: NDArray[np.int64], horizon: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Windows to learn from, and the latest to stop by: of no series does one say what another one is stopped by.
+
+    The first point in time is always learnt from.
+    """
+    first = max(times[int(len(times) * (1 - _VALIDATION_SHARE))], times[0] + 1)
+    is_learnt = (times + horizon <= first) | (times == times[0])
+    return np.flatnonzero(is_learnt), np.flatnonzero(times >= first)

@@ -21,8 +21,8 @@ from modelyard.types.signatures import Scalar
 _PLAIN_CONTEXT = 8
 
 Given = Mapping[str, Scalar]
-Fit = Callable[[Frame, Values, Values, Given, TrainingContext], Core]
-"""Frame, pasts (n, window) and futures (n, horizon) in units, hyper-parameters, context."""
+Fit = Callable[[Windows, Values, Values, Given, TrainingContext], Core]
+"""Windows, their pasts (n, window) and futures (n, horizon) in units, hyper-parameters, context."""
 
 
 def fit_forecaster(algorithm: str, windows: Windows, given: Given, context: TrainingContext) -> Forecaster:
@@ -40,12 +40,12 @@ def fit_forecaster(algorithm: str, windows: Windows, given: Given, context: Trai
             hint="Set transform to none.",
             field="hyperparameters.transform",
         )
-    frame, units = windows.frame, windows.frame.units
+    units = windows.frame.units
     pasts, futures = windows.exact, windows.futures
     if is_log:
         pasts, futures = logarithms(pasts), logarithms(futures)
     level, spread = units.of(pasts)
-    core = _FITS[algorithm](frame, (pasts - level) / spread, (futures - level) / spread, given, context)
+    core = _FITS[algorithm](windows, (pasts - level) / spread, (futures - level) / spread, given, context)
     return Scaled(units, core, is_log)
 
 
@@ -55,23 +55,26 @@ def settled(forecaster: Forecaster) -> dict[str, Scalar]:
     return rounds_of(core.trees) if isinstance(core, BoostedSteps) else {}
 
 
-def _naive(frame: Frame, _pasts: Values, _futures: Values, given: Given, _context: TrainingContext) -> Core:
+def _naive(windows: Windows, _pasts: Values, _futures: Values, given: Given, _context: TrainingContext) -> Core:
+    frame = windows.frame
     return seasonal_naive(frame.window, frame.horizon, _season(frame, given), int(given["repeats"]))
 
 
-def _smoothing(frame: Frame, pasts: Values, futures: Values, given: Given, _context: TrainingContext) -> Core:
-    return fit_smoothing(pasts, futures, _season(frame, given), str(given["trend"]))
+def _smoothing(windows: Windows, pasts: Values, futures: Values, given: Given, _context: TrainingContext) -> Core:
+    return fit_smoothing(pasts, futures, _season(windows.frame, given), str(given["trend"]))
 
 
-def _linear(frame: Frame, pasts: Values, futures: Values, given: Given, _context: TrainingContext) -> Core:
+def _linear(windows: Windows, pasts: Values, futures: Values, given: Given, _context: TrainingContext) -> Core:
+    frame = windows.frame
     seasons = frame.seasons if given["seasonal"] else ()
     layout = Layout(_context_of(frame, given), frame.horizon, seasons)
     return fit_autoregression(layout, pasts, futures, [float(given["regularisation"])])
 
 
-def _boosting(frame: Frame, pasts: Values, futures: Values, given: Given, context: TrainingContext) -> Core:
+def _boosting(windows: Windows, pasts: Values, futures: Values, given: Given, context: TrainingContext) -> Core:
+    frame = windows.frame
     steps = Steps(window=frame.window, horizon=frame.horizon, context=_context_of(frame, given), seasons=frame.seasons)
-    return fit_boosting(steps, pasts, futures, given, context)
+    return fit_boosting(steps, windows.times, pasts, futures, given, context)
 
 
 _FITS: Mapping[str, Fit] = {

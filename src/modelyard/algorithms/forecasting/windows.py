@@ -51,7 +51,8 @@ class Windows:
         frame: their sizes.
         pasts: (n, window) float32, as a model gets them.
         futures: (n, horizon).
-        scales: (n,) mean absolute error of the seasonal naive forecast of one step on the series that each is of.
+        scales: (n,) mean absolute error of the seasonal naive forecast of one step on the series that each is of, on
+            the part of it that is not held out.
         times: (n,) the step of time of the first value that is to be forecast.
     """
 
@@ -120,11 +121,11 @@ def split_series(table: SeriesTable, frame: Frame, share: float, *, is_trial: bo
     Raises:
         TooFewRowsError: the series are too short for this horizon.
     """
-    windows = _cut(table, frame)
     end = max(each.first + len(each.values) for each in table.series)
     cut = end - max(frame.horizon, round(share * table.longest))
     if is_trial:
         end, cut = cut, cut - max(frame.horizon, round(TRIAL_SHARE * table.longest))
+    windows = _cut(table, frame, cut)
     train, holdout = windows.before(cut), (windows.times >= cut) & windows.before(end)
     if train.sum() < _LEAST_LEARNT or not holdout.any():
         raise TooFewRowsError(
@@ -141,8 +142,11 @@ def _needed(frame: Frame, share: float) -> int:
     return max(least, int((frame.window + frame.horizon + _LEAST_LEARNT) / (1 - share)) + 1)
 
 
-def _cut(table: SeriesTable, frame: Frame) -> Windows:
-    """All windows whose past ends with a value that was known: what bridges a gap there tells what comes next."""
+def _cut(table: SeriesTable, frame: Frame, known: int) -> Windows:
+    """All windows whose past ends with a value that was known: what bridges a gap there tells what comes next.
+
+    Their scales are of what comes before the step of time `known`; of a series that has no move by then, of all of it.
+    """
     size = frame.window + frame.horizon
     ends = [
         (each.first + place, number, place)
@@ -153,7 +157,10 @@ def _cut(table: SeriesTable, frame: Frame) -> Windows:
     most = max(1, min(_MOST_WINDOWS, _MOST_CELLS // size))
     stride = -(-len(ends) // most)
     ends = sorted(each for each in ends if each[0] % stride == 0) if stride > 1 else sorted(ends)
-    scales = [_scale(each.values, frame.season) for each in table.series]
+    scales = []
+    for each in table.series:
+        before = each.values[: max(0, known - each.first)]
+        scales.append(_scale(before if len(before) > 1 else each.values, frame.season))
     whole = np.zeros((len(ends), size))
     for row, (_, number, place) in enumerate(ends):
         whole[row] = table.series[number].values[place - frame.window : place + frame.horizon]

@@ -40,11 +40,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ensemble:
-    """Fitted members with their weights, which sum to 1."""
+    """Fitted members with their weights, which sum to 1; classes' logits are multiplied by `sharpness`."""
 
     models: tuple[Model, ...]
     weights: tuple[float, ...]
     classes: int
+    sharpness: float
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -55,7 +56,7 @@ class Ensemble:
         """See Model."""
         answers = [self._answers(model.scores(features)) for model in self.models]
         mean = sum(answer * weight for answer, weight in zip(answers, self.weights, strict=True))
-        return np.log(np.maximum(mean, _LEAST_SHARE)) if self.classes else np.asarray(mean)
+        return self.sharpness * np.log(np.maximum(mean, _LEAST_SHARE)) if self.classes else np.asarray(mean)
 
     def nodes(self, graph: Graph, features: str) -> str:
         """See Model."""
@@ -68,7 +69,8 @@ class Ensemble:
         mean = parts[0] if len(parts) == 1 else graph.add("Sum", *parts)
         if not self.classes:
             return mean
-        return graph.add("Log", graph.add("Max", mean, graph.constant(np.float32(_LEAST_SHARE))))
+        logits = graph.add("Log", graph.add("Max", mean, graph.constant(np.float32(_LEAST_SHARE))))
+        return logits if self.sharpness == 1 else graph.add("Mul", logits, graph.constant(np.float32(self.sharpness)))
 
     def _answers(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         if not self.classes:
@@ -107,12 +109,13 @@ def wanted_members(text: str, names: Sequence[str]) -> list[Wanted]:
     return wanted
 
 
-def ensemble(members: Sequence[Member]) -> Learner:
+def ensemble(members: Sequence[Member], sharpness: float = 1.0) -> Learner:
     """How they are fitted together."""
 
     def fit(problem: Problem, _given: Given, context: TrainingContext) -> Ensemble:
         models = tuple(fit_member(each.kind, problem, each.given, context) for each in members)
-        return Ensemble(models=models, weights=tuple(each.weight for each in members), classes=problem.classes)
+        weights = tuple(each.weight for each in members)
+        return Ensemble(models=models, weights=weights, classes=problem.classes, sharpness=sharpness)
 
     has_validation = any(each.kind.learner(each.given).has_validation for each in members)
     return Learner(fit=fit, has_validation=has_validation)

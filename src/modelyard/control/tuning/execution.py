@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-import structlog
-
 from modelyard.control.jobs.errors import JobNotFoundError
 from modelyard.control.jobs.service import JobService
 from modelyard.control.jobs.trials.service import TrialLeavings
 from modelyard.control.rest.pages import MAXIMUM_LIMIT, PageQuery
-from modelyard.control.tuning.checking import SECONDS
+from modelyard.control.tuning import outcomes
+from modelyard.control.tuning.clearing import TrialClearing
 from modelyard.control.tuning.recipes import trial_recipe
 from modelyard.control.tuning.repository import TuningRepository
 from modelyard.control.tuning.service import TuningService
@@ -25,9 +24,6 @@ from modelyard.storage.creations import Creation
 from modelyard.storage.database import Database
 from modelyard.types.jobs import Job, JobKind, JobStatus, MetricPoint
 from modelyard.types.tuning.jobs import Trial, TrialStatus, TuningJob
-from modelyard.types.tuning.searches import Search, Strategy
-
-_log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5
 
@@ -55,7 +51,7 @@ class TuningExecution:
         self._repository = repository
         self._service = service
         self._jobs = jobs
-        self._leavings = leavings
+        self._clearing = TrialClearing(database, repository, leavings)
         self._clock = clock
         self._pages: dict[str, str] = {}
 
@@ -73,9 +69,9 @@ class TuningExecution:
         if self._is_stop_requested(tuning_id):
             self._end(tuning, JobStatus.STOPPED, "It was stopped.")
         elif not best:
-            self._end(tuning, JobStatus.FAILED, _why_nothing(trials))
+            self._end(tuning, JobStatus.FAILED, outcomes.why_nothing(trials))
         elif tuning.search.model is None or len(tuning.search.objectives) > 1:
-            self._end(tuning, JobStatus.COMPLETED, _account(tuning.search, trials))
+            self._end(tuning, JobStatus.COMPLETED, outcomes.account(tuning.search, trials))
         else:
             self._train_best(tuning, trials, best[0])
 
@@ -91,7 +87,7 @@ class TuningExecution:
             self._stop(tuning, running)
             return not running
         self._end_losers(tuning, looked_at)
-        self._forget_files(tuning, looked_at)
+        self._clearing.forget_files(tuning, looked_at)
         total, most = trial_count(tuning.search), tuning.search.parallel_trials
         while len(running) < most and len(looked_at) < total and is_ready(tuning.search, looked_at):
             running.append(self._begin(tuning, looked_at))
@@ -119,7 +115,7 @@ class TuningExecution:
         )
         with self._database.transaction() as connection:
             self._repository.add_trial(connection, tuning.id, trial)
-        self._forget_checkpoints(tuning, population.outlived(tuning.search, trials))
+        self._clearing.forget_checkpoints(tuning, population.outlived(tuning.search, trials))
         return self._look(tuning, trial)
 
     def _look(self, tuning: TuningJob, trial: Trial) -> Trial:
@@ -132,7 +128,7 @@ class TuningExecution:
             message = f"{error.message}. {error.hint}".strip()
             after = replace(trial, status=TrialStatus.FAILED, message=message, ended_at=self._clock.now())
         else:
-            after = _settled(tuning.search, trial, job) if job.status.is_final else replace(trial, job=job.id)
+            after = outcomes.settled(tuning.search, trial, job) if job.status.is_final else replace(trial, job=job.id)
             if tuning.search.early_stopping is not None:
                 after = replace(after, curve={**trial.curve, **self._curve(tuning, trial, job)})
                 if job.status.is_final:
@@ -191,31 +187,6 @@ class TuningExecution:
                     self._repository.save_trial(connection, tuning.id, ending)
                 self._stop(tuning, [ending])
 
-    def _forget_files(self, tuning: TuningJob, trials: Sequence[Trial]) -> None:
-        """Of a script's trials: all but the best keep their figures and logs alone."""
-        most = tuning.search.kept_trials
-        if tuning.search.recipe.script is None or most is None:
-            return
-        order = ranking.ranked(tuning.search, trials)
-        kept = {each.number for each in order[:most]} | {*ranking.front(tuning.search, trials)}
-        for trial in trials:
-            if trial.status is TrialStatus.COMPLETED and trial.has_files and trial.number not in kept:
-                try:
-                    self._leavings.forget_files(tuning.project, trial.job or "")
-                except UnavailableError:
-                    return  # at the next look; after the last one they stay
-                with self._database.transaction() as connection:
-                    self._repository.save_trial(connection, tuning.id, replace(trial, has_files=False))
-
-    def _forget_checkpoints(self, tuning: TuningJob, trials: Iterable[Trial]) -> None:
-        """Of a population: nothing goes on from them any more."""
-        for trial in trials:
-            if tuning.search.strategy is Strategy.PBT and trial.job is not None:
-                try:
-                    self._leavings.forget_checkpoint(trial.job)
-                except UnavailableError as error:  # a search does not fail because something is left behind
-                    _log.warning("the checkpoint of a trial is still there", job=trial.job, error=str(error))
-
     def _stop(self, tuning: TuningJob, trials: Iterable[Trial]) -> None:
         for trial in trials:
             if trial.job is not None:
@@ -250,7 +221,7 @@ class TuningExecution:
             return
         found = {"job": job.id, "model_version": str(job.result.get("model_version", ""))}
         if job.status is JobStatus.COMPLETED:
-            self._end(replace(tuning, result=found), JobStatus.COMPLETED, _account(tuning.search, trials))
+            self._end(replace(tuning, result=found), JobStatus.COMPLETED, outcomes.account(tuning.search, trials))
         else:
             status = JobStatus.STOPPED if job.status is JobStatus.STOPPED else JobStatus.FAILED
             reason = job.end.message if job.end else job.status
@@ -262,7 +233,7 @@ class TuningExecution:
         with self._database.read() as connection:
             for each in tuning.search.warm_start:
                 found.extend(self._repository.trials(connection, each))
-        return [trial for trial in found if _counts(tuning.search, trial)]
+        return [trial for trial in found if outcomes.counts(tuning.search, trial)]
 
     def _load(self, tuning_id: str) -> tuple[TuningJob, Sequence[Trial]]:
         with self._database.read() as connection:
@@ -277,87 +248,12 @@ class TuningExecution:
             return self._repository.is_stop_requested(connection, tuning_id)
 
     def _end(self, tuning: TuningJob, status: JobStatus, message: str) -> None:
-        self._forget_checkpoints(tuning, self._load(tuning.id)[1])
+        trials = self._load(tuning.id)[1]
+        self._clearing.forget_checkpoints(tuning, trials)
+        self._clearing.forget_files(tuning, trials)  # of those that ended after the last look, by a stop or the time
         ended = replace(tuning, status=status, message=message, ended_at=self._clock.now(), version=tuning.version + 1)
         with self._database.transaction() as connection:
             self._repository.save(connection, ended)
-
-
-def _settled(search: Search, trial: Trial, job: Job) -> Trial:
-    """A trial whose job has ended."""
-    ended = replace(trial, job=job.id, ended_at=job.ended_at, values=_seconds(job))
-    if job.status is JobStatus.STOPPED:
-        if trial.is_ending:
-            return replace(ended, status=TrialStatus.ENDED_EARLY)
-        return replace(ended, status=TrialStatus.STOPPED, message="Its job was stopped.")
-    if job.status is JobStatus.FAILED:
-        return replace(ended, status=TrialStatus.FAILED, message=job.end.message if job.end else "")
-    values = dict(job.metrics) if job.recipe.script is not None else {}  # the last value of each that it logged
-    values |= {name: float(value) for name, value in job.result.items() if isinstance(value, int | float)}
-    values |= _seconds(job)
-    missing = [each.metric for each in search.objectives if each.metric not in values]
-    if missing:
-        return replace(ended, status=TrialStatus.FAILED, message=f"Its job has no figure '{missing[0]}'.")
-    return replace(
-        ended,
-        status=TrialStatus.COMPLETED,
-        values=values,
-        is_feasible=ranking.is_feasible(search, values),
-        message="",
-        is_ending=False,
-    )
-
-
-def _seconds(job: Job) -> dict[str, float]:
-    """How long its process ran."""
-    if job.started_at is None or job.ended_at is None:
-        return {}
-    return {SECONDS: (job.ended_at - job.started_at).total_seconds()}
-
-
-def _counts(search: Search, trial: Trial) -> bool:
-    """Whether a trial of another search says something of this one: the same names, values that are allowed here."""
-    if trial.status is not TrialStatus.COMPLETED or trial.hyperparameters.keys() != search.space.keys():
-        return False
-    objectives, constraints = search.objectives, search.constraints
-    if not {*(each.metric for each in objectives), *(each.metric for each in constraints)} <= trial.values.keys():
-        return False
-    for name, each in search.space.items():
-        value = trial.hyperparameters[name]
-        if each.values and value not in each.values:
-            return False
-        if not each.values and (isinstance(value, str) or not each.low <= value <= each.high):
-            return False
-    return True
-
-
-def _account(search: Search, trials: Sequence[Trial]) -> str:
-    """What became of the trials, in a sentence or two."""
-    statuses = [trial.status for trial in trials]
-    told = (
-        (TrialStatus.COMPLETED, "completed"),
-        (TrialStatus.ENDED_EARLY, "ended early"),
-        (TrialStatus.FAILED, "failed"),
-        (TrialStatus.STOPPED, "stopped"),
-    )
-    parts = [f"{statuses.count(status)} {word}" for status, word in told if status in statuses]
-    sentences = [f"{len(trials)} trials: {', '.join(parts)}."]
-    failed = [trial for trial in trials if trial.status is TrialStatus.FAILED]
-    if failed:
-        sentences.append(f"Trial {failed[-1].number}: {failed[-1].message}")
-    rule = search.early_stopping
-    if rule is not None and not any(trial.curve for trial in trials):
-        sentences.append(f"None could be ended early, for none logged a figure '{rule.metric}'.")
-    return " ".join(sentences)
-
-
-def _why_nothing(trials: Sequence[Trial]) -> str:
-    failed = [trial for trial in trials if trial.status is TrialStatus.FAILED]
-    if failed:
-        return f"No trial completed. Trial {failed[-1].number}: {failed[-1].message}"
-    if any(trial.status is TrialStatus.COMPLETED for trial in trials):
-        return "No trial kept all constraints."
-    return "No trial completed in time."
 
 
 def _once(tuning_id: str, what: str) -> Creation:

@@ -414,11 +414,13 @@ def test_an_object_store_that_does_not_answer_fails_no_search(stage) -> None:
     assert [trial.number for trial in yard.trials(tuning) if trial.has_files] == [4], "the one with the rate 5"
 
 
-def test_of_a_scripts_trials_the_best_keep_their_files(stage) -> None:
-    def by_rate(job: Job) -> Job:
-        return replace(job, status=JobStatus.COMPLETED, metrics={"val_loss": float(job.recipe.hyperparameters["rate"])})
+def the_slower_the_better(job: Job) -> Job:
+    """The loss that the script logs is its rate."""
+    return replace(job, status=JobStatus.COMPLETED, metrics={"val_loss": float(job.recipe.hyperparameters["rate"])})
 
-    yard = stage(by_rate)
+
+def test_of_a_scripts_trials_the_best_keep_their_files(stage) -> None:
+    yard = stage(the_slower_the_better)
     space = {"rate": Range(low=1, high=6, is_whole=True)}
     tuning = yard.start(recipe=SCRIPT, model=None, space=space, kept_trials=2)
     yard.carry(tuning)
@@ -428,3 +430,15 @@ def test_of_a_scripts_trials_the_best_keep_their_files(stage) -> None:
     assert yard.service.register(PROJECT, tuning, 1, "m", created_by="me").result["model_version"] == "m:1"
     with pytest.raises(TrialFilesGoneError):
         yard.service.register(PROJECT, tuning, 4, "m", created_by="me")
+
+
+def test_after_a_stop_too_the_best_alone_keep_their_files(stage) -> None:
+    yard = stage(the_slower_the_better)
+    space = {"rate": Range(low=1, high=6, is_whole=True)}
+    tuning = yard.start(recipe=SCRIPT, model=None, space=space, parallel_trials=3, kept_trials=1)
+    yard.execution._round(tuning)
+    yard.service.stop(PROJECT, tuning)
+    assert yard.carry(tuning).status is JobStatus.STOPPED
+    completed = [trial for trial in yard.trials(tuning) if trial.status is TrialStatus.COMPLETED]
+    assert len(completed) > 1
+    assert [trial.has_files for trial in completed] == [True, *[False] * (len(completed) - 1)], "the first is the best"

@@ -59,7 +59,8 @@ class CrossValidation:
         """Repetition, rows to learn from, rows to judge on; one for each of `count`."""
         for repetition, fold in enumerate(self.fold):
             for number in range(self.folds):
-                yield repetition, np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+                judged = np.flatnonzero(fold == number)
+                yield repetition, self.subject.apart(np.flatnonzero(fold != number), judged), judged
 
     def judge(
         self, algorithm: str, given: Mapping[str, Scalar], context: TrainingContext, bar: Sequence[float] = ()

@@ -18,7 +18,8 @@ Array = NDArray[Any]
 Score = Callable[[Array, Array], float]
 
 _BINARY = 2
-_LOSSES = ("log_loss", "rmse", "mae", "mase", "smape")
+LOG_LOSS = "log_loss"
+_LOSSES = (LOG_LOSS, "rmse", "mae", "mase", "smape")
 _LEAST_PROBABILITY = 1e-7
 
 
@@ -67,7 +68,7 @@ def _known(classes: int) -> Mapping[str, Score]:
         "accuracy": lambda truth, answers: float(np.mean(answers.argmax(axis=1) == truth)),
         "balanced_accuracy": _balanced_accuracy,
         "macro_f1": lambda truth, answers: float(metrics.f1_score(truth, answers.argmax(axis=1), average="macro")),
-        "log_loss": _log_loss,
+        LOG_LOSS: _log_loss,
     }
     if classes == _BINARY:
         known["roc_auc"] = _roc_auc

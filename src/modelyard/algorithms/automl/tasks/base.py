@@ -77,7 +77,10 @@ class Subject(Protocol):
     def fit(
         self, algorithm: str, given: Mapping[str, Scalar], learnt: Numbers, judged: Numbers, context: TrainingContext
     ) -> Answered:
-        """Fit an algorithm to some rows, and ask it for others. Of a series only rows before those are learnt from."""
+        """Fit an algorithm to some rows, and ask it for others."""
+
+    def apart(self, learnt: Numbers, judged: Numbers) -> Numbers:
+        """Of `learnt`, those that may be known where `judged` are asked: of a series only what is over by then."""
 
     def guess(self, learnt: Numbers, judged: Numbers) -> NDArray[np.float64]:
         """What one would answer without a model."""

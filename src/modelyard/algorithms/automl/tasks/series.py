@@ -86,7 +86,6 @@ class SeriesSubject:
         """See Subject."""
         asked = self.windows.part(judged)
         known = self.windows.part(learnt)
-        known = known.part(known.before(int(asked.times[0])))
         begin = perf_counter()
         model = fit_forecaster(algorithm, known, given, context)
         seconds = perf_counter() - begin
@@ -96,6 +95,10 @@ class SeriesSubject:
             latency_ms=lambda: self._latency_ms(model, asked),
             settled=settled(model) if given.get("early_stopping_rounds") else {},
         )
+
+    def apart(self, learnt: Numbers, judged: Numbers) -> Numbers:
+        """See Subject."""
+        return learnt[self.windows.before(int(self.windows.times[judged].min()))[learnt]]
 
     def guess(self, learnt: Numbers, judged: Numbers) -> NDArray[np.float64]:  # noqa: ARG002 - it learns nothing
         """The seasonal naive forecast."""

@@ -57,7 +57,7 @@ class TableSubject:
     @property
     def start(self) -> tuple[tuple[str, dict[str, Scalar]], ...]:
         """See Subject."""
-        return start(is_classifier=self.classes is not None)
+        return start(is_classifier=self.classes is not None, rows=self.rows.count)
 
     @property
     def ensemble(self) -> str:
@@ -96,6 +96,10 @@ class TableSubject:
             latency_ms=lambda: latency_ms(model, encoder, self.rows, inputs),
             settled=rounds_of(model) if kind.learner(given).has_validation else {},
         )
+
+    def apart(self, learnt: Numbers, judged: Numbers) -> Numbers:  # noqa: ARG002 - no row comes before another one
+        """See Subject."""
+        return learnt
 
     def guess(self, learnt: Numbers, judged: Numbers) -> NDArray[np.float64]:
         """See Subject."""

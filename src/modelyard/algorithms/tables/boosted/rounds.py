@@ -55,15 +55,11 @@ class Boosting:
             seen = xgboost.DMatrix(problem.validation_features, problem.validation_target, nthread=threads)
             self._watched.append((seen, "validation"))
         self._patience = patience if len(problem.validation_target) else 0
-        data = (
+        library = {"patience": patience, "xgboost": xgboost.__version__}
+        self._checkpoints = context.checkpoints.of_each(
+            [{"stages": self._stages[: count + 1], **library} for count in range(len(self._stages))],
             problem.features, problem.target, problem.weights, problem.validation_features, problem.validation_target,
         )  # fmt: skip
-        self._checkpoints = [
-            context.checkpoints.of(
-                {"stages": self._stages[: count + 1], "patience": patience, "xgboost": xgboost.__version__}, *data
-            )
-            for count in range(len(self._stages))
-        ]
         self._best, self._best_round = float("inf"), 0
 
     def run(self, rounds: int) -> xgboost.Booster:

@@ -8,7 +8,7 @@ import typer
 from modelyard.cli.command import command
 from modelyard.cli.commands.compute import options
 from modelyard.cli.groups import add_group
-from modelyard.cli.output import pairs
+from modelyard.cli.output import pairs, since
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.types.automl.recipes import AutoMLTask, CandidateSource
@@ -38,6 +38,7 @@ def declare(app: typer.Typer) -> None:
 def _declare(group: typer.Typer) -> None:
     command(group, "run")(run)
     command(group, "estimate")(estimate)
+    command(group, "list")(list_jobs)
     command(group, "report")(report)
     command(group, "leaderboard")(leaderboard)
     command(group, "script")(script)
@@ -125,6 +126,23 @@ def estimate(
         )
     options.wait_for(session, job.id)
     _show(session, client.automl.report(job.id))
+
+
+def list_jobs(session: Session) -> None:
+    """AutoML jobs, newest first."""
+    session.out.table(
+        session.client.jobs.list(kind=JobKind.AUTOML),
+        {
+            "Id": lambda job: job.id,
+            "Data": lambda job: ", ".join(f"{each.dataset}:{each.number}" for each in job.recipe.channels.values()),
+            "Target": lambda job: job.recipe.target,
+            "Model": lambda job: job.result.get("model_version") or job.model,
+            "Winner": lambda job: job.result.get("winner"),
+            "Status": lambda job: job.status,
+            "Made": lambda job: since(job.created_at),
+        },
+        empty="There are no AutoML jobs yet. Start one: modelyard automl run DATASET --target COLUMN --model NAME",
+    )
 
 
 def report(session: Session, id: Id) -> None:
