@@ -66,7 +66,7 @@ def test_what_is_missing_has_the_codes_that_clients_wait_for(aws):
         aws("logs").get_log_events(logGroupName="/aws/sagemaker/TrainingJobs", logStreamName="none/algo-1-1")
     assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
     groups = aws("logs").describe_log_groups(logGroupNamePrefix="/aws/sagemaker")["logGroups"]
-    assert [each["logGroupName"] for each in groups] == ["/aws/sagemaker/TrainingJobs"]
+    assert "/aws/sagemaker/TrainingJobs" in [each["logGroupName"] for each in groups]
 
 
 TRUST = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "%s.amazonaws.com"}}]}'
