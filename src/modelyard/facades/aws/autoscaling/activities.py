@@ -1,6 +1,6 @@
 """DescribeScalingActivities: when the number of a variant's instances changed by itself, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.events.service import EventService
@@ -34,7 +34,7 @@ class ScalingActivityOperations:
         """Newest first."""
         resource_id = request.get("ResourceId")
         is_ours = request["ServiceNamespace"] == NAMESPACE and request.get("ScalableDimension", DIMENSION) == DIMENSION
-        targets = self._documents.every(KIND, call.project) if is_ours else ()
+        targets: Iterable[Document] = self._documents.every(KIND, call.project) if is_ours else ()
         found = [
             _shown(target.name, event)
             for target in targets
