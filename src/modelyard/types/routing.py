@@ -76,8 +76,9 @@ class RouteToken:
     """A token that may call models: SHA-256 (hex) of the secret, never the secret. `project` None: every project.
 
     Of an access key, which signs its requests instead of sending a secret, `date_keys` has what its secret makes of
-    some days ("20260131" -> hex): enough to check what was signed then, and `id` is the key's. A token with
+    some days ("20260131" -> hex): enough to check what was signed then, and to sign; `id` is the key's. A token with
     `session_keys` stands for all temporary keys, by the day on which they were lent: see dataplane.gateway.sessions.
+    So a routing table is kept as access keys are.
     """
 
     id: str

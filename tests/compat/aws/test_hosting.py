@@ -196,10 +196,16 @@ def test_what_a_model_refuses_is_a_model_error_with_its_status(runtime: Any, chu
         assert error["OriginalMessage"]
 
 
-def test_what_the_platform_refuses_has_awss_codes(aws: Callable[..., Any], platform: AwsPlatform, runtime: Any):
+def test_what_the_platform_refuses_has_awss_codes(
+    aws: Callable[..., Any], platform: AwsPlatform, runtime: Any, churn: str
+):
     assert refusal(lambda: ask(runtime, EndpointName="Nowhere"))["Error"]["Code"] == "ValidationError"
     nobody = refusal(lambda: ask(runtime, TargetVariant="Nobody"))["Error"]
     assert (nobody["Code"], nobody["Message"]) == ("ValidationError", "Variant Nobody not found for Request.")
+    for part in ("TargetModel", "TargetContainerHostname", "InferenceComponentName"):
+        error = refusal(partial(ask, runtime, **{part: "other"}))["Error"]
+        assert (error["Code"], error["Message"].partition(" ")[0]) == ("ValidationError", "Endpoint")
+        assert "does not support" in error["Message"]
     wrong = aws("sagemaker-runtime", key=(platform.key[0], "a wrong secret"))
     assert refusal(lambda: ask(wrong))["Error"]["Code"] == "InvalidSignatureException"
     strange = aws("sagemaker-runtime", key=("AKIAAAAAAAAAAAAAAAAA", "secret"))
@@ -289,6 +295,14 @@ def test_an_endpoint_whose_model_cannot_be_served_fails_with_the_reason(sagemake
         sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="bad")
     reason = sagemaker.describe_endpoint(EndpointName="bad")["FailureReason"]
     assert "holds one, two, and no 'xgboost-model'" in reason
+    (failed,) = sagemaker.list_endpoints(StatusEquals="Failed", NameContains="bad", MaxResults=1)["Endpoints"]
+    assert failed["EndpointName"] == "bad"
+    pages = sagemaker.get_paginator("list_endpoints")
+    for order in ("Ascending", "Descending"):
+        sorted_pages = pages.paginate(SortBy="Status", SortOrder=order, PaginationConfig={"PageSize": 1})
+        statuses = [each["EndpointStatus"] for page in sorted_pages for each in page["Endpoints"]]
+        assert statuses == sorted(statuses, reverse=order == "Descending")
+        assert "Failed" in statuses
     sagemaker.delete_endpoint(EndpointName="bad")
     sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="bad")
 

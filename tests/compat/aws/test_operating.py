@@ -139,6 +139,10 @@ def test_a_scalable_target_with_a_policy_has_its_least_instances(
         return one["DesiredInstanceCount"], one["CurrentInstanceCount"]
 
     assert awaited(lambda: counts() == (2, 2)), counts()
+    done = scaling.describe_scaling_activities(ServiceNamespace="sagemaker", ResourceId=TARGET["ResourceId"])
+    assert [(each["Description"], each["StatusCode"]) for each in done["ScalingActivities"]] == [
+        ("Setting desired instance count to 2.", "Successful")
+    ]
     scaling.delete_scaling_policy(**TARGET, PolicyName="by-load")
     scaling.deregister_scalable_target(**TARGET)
     assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []

@@ -15,13 +15,13 @@ def sagemaker(aws):
 
 @pytest.fixture(scope="module")
 def models(aws, sagemaker) -> list[str]:
-    aws("s3").create_bucket(Bucket="models")
-    aws("s3").put_object(Bucket="models", Key="none.tar.gz", Body=b"")
+    aws("s3").create_bucket(Bucket="search-models")
+    aws("s3").put_object(Bucket="search-models", Key="none.tar.gz", Body=b"")
     names = [f"Wine-{number}" for number in range(5)]
     for number, name in enumerate(names):
         sagemaker.create_model(
             ModelName=name,
-            PrimaryContainer={"Image": IMAGE, "ModelDataUrl": "s3://models/none.tar.gz"},
+            PrimaryContainer={"Image": IMAGE, "ModelDataUrl": "s3://search-models/none.tar.gz"},
             ExecutionRoleArn=ROLE,
             Tags=[{"Key": "parity", "Value": "odd" if number % 2 else "even"}],
         )
@@ -42,10 +42,12 @@ def test_models_are_found_by_tag_and_name_in_pages(sagemaker, models):
         PaginationConfig={"PageSize": 2},
     )
     assert [names_of(page) for page in pages] == [["Wine-0", "Wine-2"], ["Wine-4"]]
-    newest = sagemaker.search(Resource="Model")
+    wines = {"Filters": [{"Name": "ModelName", "Operator": "Contains", "Value": "Wine-"}]}
+    newest = sagemaker.search(Resource="Model", SearchExpression=wines)
     assert names_of(newest) == models[::-1]
     assert newest["TotalHits"] == {"Value": 5, "Relation": "EqualTo"}
-    assert sagemaker.search(Resource="TrainingJob")["Results"] == []
+    none = {"Filters": [{"Name": "TrainingJobName", "Operator": "Contains", "Value": "Wine-"}]}
+    assert sagemaker.search(Resource="TrainingJob", SearchExpression=none)["Results"] == []
     with pytest.raises(ClientError, match="does not search for Experiment yet"):
         sagemaker.search(Resource="Experiment")
     with pytest.raises(ClientError, match="Unknown property name: Colour"):
@@ -58,12 +60,12 @@ def test_a_training_job_is_found_by_what_it_was_given(platform, aws, sagemaker):
         TrainingJobName="searched",
         AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": "File"},
         RoleArn=ROLE,
-        HyperParameters={"num_round": "7"},
+        HyperParameters={"num_round": "77"},
         OutputDataConfig={"S3OutputPath": "s3://search-data/out"},
         ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
         StoppingCondition={"MaxRuntimeInSeconds": 60},
     )
-    chosen = {"Name": "HyperParameters.num_round", "Operator": "Equals", "Value": "7"}
+    chosen = {"Name": "HyperParameters.num_round", "Operator": "Equals", "Value": "77"}
     (found,) = sagemaker.search(Resource="TrainingJob", SearchExpression={"Filters": [chosen]})["Results"]
     assert found["TrainingJob"]["TrainingJobName"] == "searched"
 

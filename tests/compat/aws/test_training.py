@@ -4,6 +4,7 @@ import io
 import struct
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,12 @@ def s3(platform: AwsPlatform) -> Any:
     client = platform.client("s3")
     client.create_bucket(Bucket=S3_BUCKET)
     return client
+
+
+@pytest.fixture(scope="module", autouse=True)
+def began() -> datetime:
+    """When the first of these jobs can have been created: jobs of other files are older."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -204,18 +211,18 @@ def test_a_job_that_runs_too_long_is_stopped_and_keeps_its_model(script, s3, sag
     assert files_of(s3, told) == {"state.txt": b"saved"}
 
 
-def test_jobs_are_listed_by_name_and_status_in_pages(sagemaker):
+def test_jobs_are_listed_by_name_and_status_in_pages(sagemaker, began):
     pages = sagemaker.get_paginator("list_training_jobs").paginate(
-        SortBy="Name", SortOrder="Ascending", PaginationConfig={"PageSize": 2}
+        CreationTimeAfter=began, SortBy="Name", SortOrder="Ascending", PaginationConfig={"PageSize": 2}
     )
     names = [each["TrainingJobName"] for page in pages for each in page["TrainingJobSummaries"]]
     assert names == ["cancer", "digits", "fails", "long", "waits"]
     pages = sagemaker.get_paginator("list_training_jobs").paginate(
-        SortBy="Status", SortOrder="Ascending", PaginationConfig={"PageSize": 2}
+        CreationTimeAfter=began, SortBy="Status", SortOrder="Ascending", PaginationConfig={"PageSize": 2}
     )
     statuses = [each["TrainingJobStatus"] for page in pages for each in page["TrainingJobSummaries"]]
     assert statuses == ["Completed", "Completed", "Failed", "Stopped", "Stopped"]
-    failed = sagemaker.list_training_jobs(StatusEquals="Failed")["TrainingJobSummaries"]
+    failed = sagemaker.list_training_jobs(StatusEquals="Failed", CreationTimeAfter=began)["TrainingJobSummaries"]
     assert [each["TrainingJobName"] for each in failed] == ["fails"]
     sagemaker.delete_training_job(TrainingJobName="fails")
     assert not sagemaker.list_training_jobs(NameContains="fail")["TrainingJobSummaries"]

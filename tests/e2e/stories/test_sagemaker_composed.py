@@ -158,6 +158,9 @@ def test_a_scaler_and_xgboost_in_a_row_answer_as_computed_by_hand(world: World):
     assert "nonsense" in error["OriginalMessage"]
     assert "is not a multi-model endpoint" in world.refusal("Row", TargetModel="Scaler")["Error"]["Message"]
 
+    with pytest.raises(ClientError, match="do not answer in parts: use InvokeEndpoint"):
+        world.runtime.invoke_endpoint_with_response_stream(EndpointName="Row", ContentType="text/csv", Body="1,2,3,4")
+
     world.sagemaker.create_model(ModelName="Each", Containers=containers, InferenceExecutionConfig={"Mode": "Direct"})
     world.serve("Each")
     assert world.ask("Each", TargetContainerHostname="container-2") == expected(7)

@@ -205,6 +205,42 @@ def test_metrics_of_endpoints_and_of_programs_are_read_as_cloudwatch_has_them(wo
     assert [value for each in read["MetricDataResults"] for value in each["Values"]] == [3.5]
 
 
+def test_an_update_in_batches_keeps_the_shares_of_an_experiment(world: World):
+    world.sagemaker.create_model(ModelName="rival", PrimaryContainer=world.container("rival"))
+    before = [instance("echo", "A", 3.0), instance("rival", "B", 1.0)]
+    world.serve("experiment", ProductionVariants=before)
+    answers = [world.ask("experiment", "1") for _ in range(120)]
+    assert 65 <= answers.count("echo:1") <= 110  # 90 on average, and five deviations
+    dimensions = [{"Name": "EndpointName", "Value": "experiment"}, {"Name": "VariantName", "Value": "B"}]
+    asked = {"Namespace": "AWS/SageMaker", "MetricName": "Invocations", "Dimensions": dimensions}
+    span = {"StartTime": datetime.now(UTC) - timedelta(hours=1), "EndTime": datetime.now(UTC) + timedelta(hours=1)}
+    cloudwatch = world.platform.client("cloudwatch")
+
+    def counted() -> float:
+        read = cloudwatch.get_metric_statistics(**asked, **span, Period=7200, Statistics=["Sum"])
+        return sum(point["Sum"] for point in read["Datapoints"])
+
+    until(lambda: counted() == answers.count("rival:1"), "every call of the variant is counted")
+    swapped = [instance("rival", "A"), instance("echo", "B")]
+    world.sagemaker.create_endpoint_config(EndpointConfigName="experiment-2", ProductionVariants=swapped)
+    batches = {"MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}, "WaitIntervalInSeconds": 1}
+    rolling = {"RollingUpdatePolicy": batches}
+    world.sagemaker.update_endpoint(
+        EndpointName="experiment",
+        EndpointConfigName="experiment-2",
+        RetainAllVariantProperties=True,
+        DeploymentConfig=rolling,
+    )
+    world.sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="experiment")
+    after = world.sagemaker.describe_endpoint(EndpointName="experiment")
+    assert after["LastDeploymentConfig"] == rolling
+    assert {each["VariantName"]: each["CurrentWeight"] for each in after["ProductionVariants"]} == {"A": 3.0, "B": 1.0}
+    assert (world.ask("experiment", "1", TargetVariant="A"), world.ask("experiment", "1", TargetVariant="B")) == (
+        "rival:1",
+        "echo:1",
+    )
+
+
 def put_by_query(platform: AwsPlatform, **datum: str) -> None:
     """PutMetricData by the query protocol, which older clients speak."""
     fields = {f"MetricData.member.1.{name}": value for name, value in datum.items()}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xgboost
 
 from modelyard.runtimes.base import ArtifactInvalidError, Predictor
 from modelyard.runtimes.bundle import load_bundle, read_golden
@@ -18,6 +19,13 @@ MODEL_FN = (
     "import json, os\ndef model_fn(model_dir):\n    return json.load(open(os.path.join(model_dir, 'weights.json')))\n"
 )
 DOT = MODEL_FN + "def predict_fn(data, model):\n    return (data * model).sum(axis=1)\n"
+BOOSTER = (
+    "import os, xgboost\n"
+    "def model_fn(model_dir):\n"
+    "    return xgboost.Booster(model_file=os.path.join(model_dir, 'xgboost-model'))\n"
+    "def predict_fn(data, model):\n"
+    "    return model.predict(data, output_margin=True)\n"
+)
 PARTS = MODEL_FN + (
     "def transform_fn(model, body, content_type, accept):\n"
     "    def words():\n"
@@ -66,6 +74,22 @@ def test_handlers_that_are_left_out_read_and_write_json_and_csv_and_npy(tmp_path
             assert answer["body"].tobytes() == wanted
             assert answer["content_type"].tolist() == [accept]
             assert answer["status"].tolist() == [200]
+
+
+def test_a_booster_of_xgboost_gets_its_own_matrix_of_csv_and_of_libsvm(tmp_path: Path):
+    table = np.random.default_rng(3).normal(size=(80, 3)).astype(np.float32)
+    data = xgboost.DMatrix(table, (table[:, 0] > table[:, 2]).astype(int))
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 4)
+    (tmp_path / "xgboost-model").write_bytes(booster.save_raw("ubj"))
+    asked = np.array([[0.5, np.nan, -1.0], [-2.0, np.nan, 0.25]], np.float32)
+    with loaded(tmp_path, BOOSTER) as predictor:
+        for body, content_type in (
+            (b"0.5,nan,-1.0\n-2.0,nan,0.25\n", "text/csv"),
+            (b"1 0:0.5 2:-1.0\n0:-2.0 2:0.25\n", "text/libsvm"),
+        ):
+            answer = predictor.predict(request(body, content_type, "application/json"))
+            wanted = booster.predict(xgboost.DMatrix(asked), output_margin=True)
+            assert json.loads(answer["body"].tobytes()) == pytest.approx(wanted.tolist(), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -59,11 +59,14 @@ def router(service: AccessService, guard: Guard) -> APIRouter:
 
     @routes.get(
         "/route-tokens",
-        summary="Token hashes for the gateway",
+        summary="What the gateway knows callers by",
         dependencies=[Depends(guard.require(Action.ADMINISTER))],
     )
     def list_route_tokens() -> list[RouteToken]:
-        """Every token in force, as SHA-256, so that the gateway checks callers without asking anybody."""
+        """Every token in force, as SHA-256, so that the gateway checks callers without asking anybody.
+
+        Of access keys it is what their secrets make of some days: who reads that can sign as their holders on those.
+        """
         return service.route_tokens()
 
     return routes

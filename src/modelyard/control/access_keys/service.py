@@ -78,7 +78,7 @@ class AccessKeyService:
     def route_tokens(self) -> list[RouteToken]:
         """The same for the gateway, which gets what the secrets make of the days around now instead of them.
 
-        The last token stands for all temporary keys.
+        The last token stands for all temporary keys, which may outlive the keys that asked for them.
         """
         now = self._clock.now()
         days = [(now + timedelta(days=offset)).strftime("%Y%m%d") for offset in range(-1, _ROUTED_DAYS)]
@@ -92,8 +92,6 @@ class AccessKeyService:
             )
             for key in self.signing_keys()
         ]
-        if not permanent:
-            return []
         lent = {day: self._sealer.day_key(day) for day in lending_days(now, _ROUTED_DAYS)}
         return [
             *permanent,

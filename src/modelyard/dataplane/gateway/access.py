@@ -1,4 +1,4 @@
-"""Who may call models: Bearer tokens against the SHA-256 digests of the routing table."""
+"""Who may call models, by the routing table: Bearer tokens by their SHA-256 digests, access keys by what they sign."""
 
 import hashlib
 import hmac

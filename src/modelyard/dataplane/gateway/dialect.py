@@ -231,6 +231,13 @@ class Dialect(Protocol):
     def part(self, target: Target, headers: Headers) -> str:
         """The endpoint that answers in the target's place, where the gateway does not serve that one; empty: none."""
 
+    def check_whole(self, target: Target, headers: Headers) -> None:
+        """Nothing if a request for an endpoint that the gateway serves as it is names no part of it.
+
+        Raises:
+            RequestInvalidError: it names one.
+        """
+
     def refusal(self, error: ModelyardError, headers: Headers) -> Refusal | None:
         """The whole answer that stands for an error, where the uniform one will not do."""
 
@@ -281,6 +288,9 @@ class PlainDialect:
         """See Dialect: endpoints have no parts."""
         del target, headers
         return ""
+
+    def check_whole(self, target: Target, headers: Headers) -> None:
+        """See Dialect: no request names a part."""
 
     def refusal(self, error: ModelyardError, headers: Headers) -> Refusal | None:
         """See Dialect: the uniform one will do."""

@@ -21,6 +21,12 @@ TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
 INFERENCE_ID = b"x-amzn-sagemaker-inference-id"
 MODEL_ERROR_STATUS = 424
 _OK = range(200, 300)
+_PARTS = {
+    TARGET_MODEL: "is not a multi-model endpoint and does not support target model header",
+    b"x-amzn-sagemaker-target-container-hostname": "has one container and does not support target container header",
+    b"x-amzn-sagemaker-inference-component": "has no inference components and does not support their header",
+}
+"""What a request may name that is a part of an endpoint, and what is said where there are none."""
 
 # The first that fits counts. Source: the "Errors" sections of the API reference, and Query API common errors.
 _CODES: tuple[tuple[type[errors.ModelyardError], int, str], ...] = (
@@ -46,6 +52,17 @@ def variant_of(headers: Headers) -> str:
     """The variant that TargetVariant names; empty: by weight."""
     sent = headers.get(TARGET_VARIANT)
     return own_name(sent.decode("latin-1")) if sent else ""
+
+
+def check_undivided(endpoint: str, headers: Headers) -> None:
+    """Nothing if a request names no part of the endpoint, which has none.
+
+    Raises:
+        RequestInvalidError: it does, in AWS's words.
+    """
+    for name, words in _PARTS.items():
+        if name in headers:
+            raise own.RequestInvalidError(f"Endpoint {endpoint} {words}", hint=f"Leave {name.decode()} out.")
 
 
 def refusal(error: errors.ModelyardError, headers: Headers) -> Refusal | None:

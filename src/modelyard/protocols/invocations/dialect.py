@@ -21,7 +21,7 @@ from modelyard.protocols.inputs import checked
 from modelyard.protocols.invocations.algorithms.series import parse_series
 from modelyard.protocols.invocations.algorithms.texts import parse_texts
 from modelyard.protocols.invocations.answers import Call
-from modelyard.protocols.invocations.aws import TARGET_MODEL, refusal, variant_of
+from modelyard.protocols.invocations.aws import TARGET_MODEL, check_undivided, refusal, variant_of
 from modelyard.protocols.invocations.bodies import BodyCall, EventStreamCall
 from modelyard.protocols.invocations.csv_body import parse_csv
 from modelyard.protocols.invocations.encoded import ENCODED
@@ -67,6 +67,11 @@ class Invocations(PlainDialect):
             return ""
         return own_name(target_name(target.detail, key.decode("latin-1")))
 
+    def check_whole(self, target: Target, headers: Headers) -> None:
+        """See Dialect: clients of AWS may name a model, a container or a component."""
+        if is_signed(headers.get(b"authorization")):
+            check_undivided(target.detail, headers)
+
     def refusal(self, error: ModelyardError, headers: Headers) -> Refusal | None:
         """See Dialect."""
         return refusal(error, headers)
@@ -108,12 +113,10 @@ class Invocations(PlainDialect):
 class InvocationsResponseStream(Invocations):
     """The same with an answer in parts, as SageMaker's clients read them."""
 
-    composes = False
-
     def target(self, path: str) -> Target | None:
         """See Dialect."""
         found = _STREAM_PATH.fullmatch(path)
-        return Target(Operation.INFER, own_name(found["endpoint"])) if found else None
+        return Target(Operation.INFER, own_name(found["endpoint"]), detail=found["endpoint"]) if found else None
 
     def parse(self, body: bytes, headers: Headers, signature: Signature) -> InferenceCall:
         """See Dialect."""

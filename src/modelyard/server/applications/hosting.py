@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from modelyard.control.clients.contracts import RegistryClient
 from modelyard.control.endpoints.service import EndpointService
+from modelyard.control.events.service import EventService
 from modelyard.control.hosting.alarms.alarms import MetricAlarms
 from modelyard.control.hosting.alarms.figures import EndpointFigures
 from modelyard.control.hosting.alarms.records import BUCKET_SECONDS
@@ -36,6 +37,7 @@ class Hosting:
     chain: ContainerChain
     series: MetricSeries
     alarms: MetricAlarms
+    events: EventService
     duties: tuple[Duty, ...]
 
 
@@ -47,7 +49,12 @@ def build_data_captures(context: Context, store: AwsStore | None) -> DataCapture
 
 
 def build_hosting(
-    context: Context, registry: RegistryClient, endpoints: EndpointService, store: AwsStore, recorded: DataCaptures
+    context: Context,
+    registry: RegistryClient,
+    endpoints: EndpointService,
+    events: EventService,
+    store: AwsStore,
+    recorded: DataCaptures,
 ) -> Hosting:
     """Wired on the context's database and its store; `recorded` has lines to store now and then."""
     gateway = GatewayCaller(context.home.run / "gateway.json", context.settings.tls_certificate)
@@ -92,5 +99,6 @@ def build_hosting(
         chain=ContainerChain(invoker),
         series=series,
         alarms=alarms,
+        events=events,
         duties=duties,
     )

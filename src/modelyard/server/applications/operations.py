@@ -111,7 +111,7 @@ def build_operations(
     recorded = build_data_captures(context, store)
     traffic = build_traffic(context, registry, endpoints, events, guard, recorded)
     monitoring = _monitoring(context, registry, endpoints, events, traffic)
-    hosting = build_hosting(context, registry, endpoints, store, recorded) if store and recorded else None
+    hosting = build_hosting(context, registry, endpoints, events, store, recorded) if store and recorded else None
     repository, prepared = RetrainingRepository(), home.run / "retraining"
     tracking = RunTracking(database, repository, events, clock)
     policies = PolicyService(database, repository, context.creations, endpoints, monitoring.service, events, clock)

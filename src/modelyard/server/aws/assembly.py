@@ -46,6 +46,7 @@ def build_aws(parts: AwsParts) -> ASGIApp:
 
 def _holders(parts: AwsParts) -> Iterator[object]:
     """The objects whose marked methods are the operations, service by service."""
+    from modelyard.facades.aws.autoscaling.activities import ScalingActivityOperations  # noqa: PLC0415
     from modelyard.facades.aws.autoscaling.operations import ScalingOperations  # noqa: PLC0415
     from modelyard.facades.aws.cloudwatch.alarms import AlarmOperations  # noqa: PLC0415 - the extra's libraries
     from modelyard.facades.aws.cloudwatch.metrics import MetricOperations  # noqa: PLC0415
@@ -68,7 +69,7 @@ def _holders(parts: AwsParts) -> Iterator[object]:
     from modelyard.facades.aws.sts.operations import StsOperations  # noqa: PLC0415
 
     context, documents, hosting = parts.context, parts.store.documents, parts.hosting
-    yield StsOperations(parts.store.keys)
+    yield StsOperations(parts.store.keys, documents)
     yield from (RoleOperations(documents), PolicyOperations(), UserOperations(parts.store.keys))
     yield TagOperations(documents)
     of_endpoints = EndpointLogs(ENDPOINT, documents, hosting.service, context.engine.logs)
@@ -77,10 +78,11 @@ def _holders(parts: AwsParts) -> Iterator[object]:
     yield MetricOperations(hosting.series)
     yield AlarmOperations(hosting.alarms)
     yield ScalingOperations(documents, hosting.service, context.clock)
+    yield ScalingActivityOperations(documents, hosting.events)
     training = TrainingJobOperations(parts.jobs.contracts, documents, context.clock, context.settings.job_memory_bytes)
     models, endpoints = ModelOperations(documents, hosting.service), EndpointOperations(documents, hosting.service)
     yield from (training, models, endpoints)
     yield SearchOperations(documents, searched(training, models, endpoints))
     yield EndpointConfigOperations(documents)
     yield InvocationOperations(hosting.service, hosting.targets, hosting.chain)
-    yield AsyncOperations(documents, hosting.service, hosting.asynchronous, context.clock)
+    yield AsyncOperations(documents, hosting.service, hosting.asynchronous, parts.store.keys, context.clock)

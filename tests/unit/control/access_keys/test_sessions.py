@@ -49,6 +49,14 @@ def test_a_temporary_key_calls_models_of_its_project(keys: AccessKeyService, gat
         assert (caller.token_id, caller.project, caller.role) == (key.id, "shop", Role.VIEWER)
 
 
+def test_a_temporary_key_goes_on_when_the_key_that_asked_for_it_is_revoked(keys: AccessKeyService, gateway: Access):
+    (permanent,) = keys.signing_keys()
+    key = keys.lend("nightly", "shop", Role.VIEWER, 600)
+    keys.revoke(permanent.id, None)
+    gateway.follow(keys.route_tokens())
+    assert asked(gateway, key).token_id == key.id
+
+
 def test_a_wrong_secret_another_token_and_none_are_refused(keys: AccessKeyService, gateway: Access):
     key, other = (keys.lend("nightly", "shop", Role.VIEWER, 600) for _ in range(2))
     with pytest.raises(SignatureInvalidError):

@@ -379,8 +379,11 @@ class InferenceService(Inference):
     def _endpoint(self, exchange: Exchange, target: Target) -> Endpoint:
         assert exchange.caller is not None  # noqa: S101 - `admit` saw to it
         name, sent = target.endpoint, exchange.fields.get(PROJECT_HEADER)
-        if not self.fleet.has(project_of(exchange.caller, sent), name) and exchange.dialect is not None:
-            name = exchange.dialect.part(target, exchange.fields) or name
+        if exchange.dialect is not None:
+            if self.fleet.has(project_of(exchange.caller, sent), name):
+                exchange.dialect.check_whole(target, exchange.fields)
+            else:
+                name = exchange.dialect.part(target, exchange.fields) or name
         return self.find(exchange.caller, sent, name)
 
     def _endpoints(self, exchange: Exchange) -> list[Endpoint]:

@@ -3,13 +3,13 @@
 A target with a policy is the platform's own scaling between the two numbers; without one its number is fixed.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.hosting.records import MOST_REPLICAS
 from modelyard.control.hosting.service import HostingService
+from modelyard.facades.aws.autoscaling.paging import page_in
 from modelyard.facades.aws.autoscaling.records import (
     DIMENSION,
     KIND,
@@ -29,12 +29,9 @@ from modelyard.types.access import Action
 from modelyard.types.endpoints import Scaling
 from modelyard.types.foreign.documents import Document
 
-_MOST = 50
 _IDLE_SECONDS = 300
 _BY_LOAD = "Replicas come and go by how busy they are, between the two numbers: TargetValue and steps have no effect."
 _SAME = "One pair of numbers for all variants of an endpoint; SuspendedState and schedules have no effect."
-_DIGITS = re.compile(r"[0-9]{1,9}")
-_T = TypeVar("_T")
 
 
 class ScalingOperations:
@@ -72,7 +69,7 @@ class ScalingOperations:
         """Those of endpoints that there are, by name."""
         wanted = request.get("ResourceIds")
         targets = [each for each in self._targets(call, request) if wanted is None or each.name in wanted]
-        shown, token = _page([target_shown(call, each) for each in targets], request)
+        shown, token = page_in([target_shown(call, each) for each in targets], request)
         return {"ScalableTargets": shown, "NextToken": token}
 
     @operation("application-autoscaling", "DeregisterScalableTarget", Action.OPERATE)
@@ -103,7 +100,7 @@ class ScalingOperations:
             for name, policy in sorted(target.content["policies"].items())
             if resource_id in (None, target.name) and (names is None or name in names)
         ]
-        shown, token = _page(policies, request)
+        shown, token = page_in(policies, request)
         return {"ScalingPolicies": shown, "NextToken": token}
 
     @operation("application-autoscaling", "DeleteScalingPolicy", Action.OPERATE)
@@ -199,11 +196,3 @@ class ScalingOperations:
 def _told(request: Request) -> dict[str, Any]:
     names = {"MinCapacity": "least", "MaxCapacity": "most", "RoleARN": "role", "SuspendedState": "suspended"}
     return {own: request[name] for name, own in names.items() if name in request}
-
-
-def _page(every: Sequence[_T], request: Request) -> tuple[Sequence[_T], str | None]:
-    token = request.get("NextToken", "0")
-    if not _DIGITS.fullmatch(token):
-        raise AwsError("InvalidNextTokenException", "The next token supplied was invalid.")
-    end = int(token) + int(request.get("MaxResults", _MOST))
-    return every[int(token) : end], str(end) if end < len(every) else None

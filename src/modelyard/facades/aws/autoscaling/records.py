@@ -11,7 +11,7 @@ from modelyard.types.foreign.documents import Document
 
 KIND = "scalable-target"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
-_NAMESPACE = "sagemaker"
+NAMESPACE = "sagemaker"
 _RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
 _POLICY_MEMBERS = ("TargetTrackingScalingPolicyConfiguration", "StepScalingPolicyConfiguration")
 _ROLE = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling"
@@ -32,9 +32,9 @@ def resource_of(request: Request) -> Resource:
         AwsError: it is about something else.
     """
     found = _RESOURCE.fullmatch(request["ResourceId"])
-    if request["ServiceNamespace"] != _NAMESPACE or request["ScalableDimension"] != DIMENSION or found is None:
+    if request["ServiceNamespace"] != NAMESPACE or request["ScalableDimension"] != DIMENSION or found is None:
         raise validation_error(
-            f"Unsupported service namespace, resource type or scalable dimension. Modelyard scales {_NAMESPACE}, "
+            f"Unsupported service namespace, resource type or scalable dimension. Modelyard scales {NAMESPACE}, "
             f"endpoint/<endpoint>/variant/<variant>, {DIMENSION}."
         )
     return Resource(request["ResourceId"], found["endpoint"], found["variant"])
@@ -56,7 +56,7 @@ def target_arn(call: Call, resource_id: str) -> str:
 
 def policy_arn(call: Call, resource_id: str, name: str) -> str:
     """ARN of a scaling policy."""
-    path = f"scalingPolicy:{own_name(resource_id)}:resource/{_NAMESPACE}/{resource_id}:policyName/{name}"
+    path = f"scalingPolicy:{own_name(resource_id)}:resource/{NAMESPACE}/{resource_id}:policyName/{name}"
     return call.arn(path, "autoscaling")
 
 
@@ -85,7 +85,7 @@ def target_shown(call: Call, document: Document) -> Answer:
     off = content.get("suspended") or {}
     names = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
     return {
-        **_identity(document.name),
+        **identity(document.name),
         "MinCapacity": content["least"],
         "MaxCapacity": content["most"],
         "RoleARN": content.get("role") or f"arn:aws:iam::{call.account_id}:role/{_ROLE}_SageMakerEndpoint",
@@ -98,7 +98,7 @@ def target_shown(call: Call, document: Document) -> Answer:
 def policy_shown(call: Call, resource_id: str, name: str, policy: dict[str, Any]) -> Answer:
     """A ScalingPolicy. It has no alarms: replicas are counted without any."""
     return {
-        **_identity(resource_id),
+        **identity(resource_id),
         "PolicyARN": policy_arn(call, resource_id, name),
         "PolicyName": name,
         "PolicyType": policy["type"],
@@ -108,5 +108,6 @@ def policy_shown(call: Call, resource_id: str, name: str, policy: dict[str, Any]
     }
 
 
-def _identity(resource_id: str) -> dict[str, str]:
-    return {"ServiceNamespace": _NAMESPACE, "ResourceId": resource_id, "ScalableDimension": DIMENSION}
+def identity(resource_id: str) -> dict[str, str]:
+    """What names a variant in every answer."""
+    return {"ServiceNamespace": NAMESPACE, "ResourceId": resource_id, "ScalableDimension": DIMENSION}

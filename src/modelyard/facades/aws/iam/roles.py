@@ -203,6 +203,12 @@ def check_passable(documents: DocumentService, call: Call, arn: str | None) -> N
         )
 
 
+def is_deleted(documents: DocumentService, call: Call, name: str) -> bool:
+    """Whether a role of this name was deleted here."""
+    found = documents.find(KIND, call.project, name)
+    return found is not None and bool(found.content.get("is_deleted"))
+
+
 def _role(call: Call, name: str, kept: Document | None) -> Answer:
     request = {} if kept is None else kept.content["request"]
     path = request.get("Path", "/")

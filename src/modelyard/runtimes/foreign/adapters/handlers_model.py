@@ -22,6 +22,7 @@ import numpy as np
 
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
 _DECODED = (JSON, CSV)
+_LIBSVM = ("text/libsvm", "text/x-libsvm")
 _OK, _UNSUPPORTED, _FAILED = 200, 415, 500
 _state: dict[str, Any] = {}
 
@@ -82,12 +83,32 @@ def _transform(body: bytes, content_type: str, accept: str) -> tuple[Iterator[by
     if hasattr(script, "transform_fn"):
         answer = script.transform_fn(model, content, content_type, accept)
     else:
-        data = getattr(script, "input_fn", input_fn)(content, content_type)
+        has_own = hasattr(script, "input_fn")
+        data = script.input_fn(content, content_type) if has_own else _read(model, content, content_type)
         prediction = getattr(script, "predict_fn", predict_fn)(data, model)
         answer = getattr(script, "output_fn", output_fn)(prediction, accept)
     if isinstance(answer, tuple) and len(answer) == 2:  # noqa: PLR2004 - the body and its content type
         answer, accept = answer
     return _parts(answer), accept
+
+
+def _read(model: Any, content: Any, content_type: str) -> Any:
+    """The default of the image: a matrix of its own for a booster of XGBoost, which also reads libsvm's lines."""
+    xgboost = sys.modules.get("xgboost")
+    if xgboost is None or not isinstance(model, xgboost.Booster):
+        return input_fn(content, content_type)
+    is_sparse = content_type.partition(";")[0].strip() in _LIBSVM
+    return xgboost.DMatrix(_rows(content, model.num_features()) if is_sparse else input_fn(content, content_type))
+
+
+def _rows(content: bytes, width: int) -> Any:
+    """Lines of `index:value` as an array; what a line does not name is missing."""
+    lines = [line.split() for line in content.decode().splitlines() if line.strip()]
+    rows = np.full((len(lines), width), np.nan, np.float32)
+    for number, cells in enumerate(lines):
+        for index, value in (cell.split(":") for cell in cells if ":" in cell):
+            rows[number, int(index)] = float(value)
+    return rows
 
 
 def input_fn(content: Any, content_type: str) -> Any:

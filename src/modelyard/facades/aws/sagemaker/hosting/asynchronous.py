@@ -3,18 +3,20 @@
 from datetime import timedelta
 from typing import Any
 
+from modelyard.control.access_keys.service import AccessKeyService
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.hosting.asynchronous import AsyncInference, AsyncRequest
 from modelyard.control.hosting.service import HostingService
 from modelyard.facades.aws.sagemaker.hosting.endpoints import KIND
-from modelyard.facades.aws.sagemaker.hosting.listing import session_header
+from modelyard.facades.aws.sagemaker.hosting.listing import SESSION_HEADER
 from modelyard.facades.aws.wire.errors import AwsError
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
 from modelyard.kit.clock import Clock
 from modelyard.kit.ids import new_id
-from modelyard.types.access import Action
+from modelyard.types.access import Action, Role
 
 _TTL_SECONDS = 6 * 3600
+_ANSWER_SECONDS = 3600  # longer than any answer takes
 _HEADERS = {
     "ContentType": "content-type",
     "Accept": "accept",
@@ -26,8 +28,14 @@ class AsyncOperations:
     """Asynchronous requests to endpoints that were configured for them."""
 
     def __init__(
-        self, documents: DocumentService, hosting: HostingService, inference: AsyncInference, clock: Clock
+        self,
+        documents: DocumentService,
+        hosting: HostingService,
+        inference: AsyncInference,
+        access_keys: AccessKeyService,
+        clock: Clock,
     ) -> None:
+        self._access_keys = access_keys
         self._documents = documents
         self._hosting = hosting
         self._inference = inference
@@ -49,21 +57,31 @@ class AsyncOperations:
         file = new_id("output")
         output = f"{paths['S3OutputPath'].rstrip('/')}/{request.get('Filename') or file}.out"
         failure = f"{paths.get('S3FailurePath', paths['S3OutputPath']).rstrip('/')}/{file}-error.out"
+        seconds = request.get("RequestTTLSeconds", _TTL_SECONDS)
+        key_id, proof = self._signer(call, seconds)
         asked = AsyncRequest(
             project=call.project,
-            key_id=call.access_key,
+            key_id=key_id,
             endpoint=request["EndpointName"],
-            headers={
-                **{header: request[name] for name, header in _HEADERS.items() if name in request},
-                **session_header(call),
-            },
+            headers={**{header: request[name] for name, header in _HEADERS.items() if name in request}, **proof},
             input_uri=uri,
             output_uri=output,
             failure_uri=failure,
-            expires_at=self._clock.now() + timedelta(seconds=request.get("RequestTTLSeconds", _TTL_SECONDS)),
+            expires_at=self._clock.now() + timedelta(seconds=seconds),
         )
         self._inference.submit(file, asked)
         return {"InferenceId": inference_id, "OutputLocation": output, "FailureLocation": failure}
+
+    def _signer(self, call: Call, seconds: float) -> tuple[str, dict[str, str]]:
+        """In whose name the endpoint is asked, and what proves it.
+
+        What was accepted in the time of a temporary key is answered also after its end: with one that lasts for as
+        long as the request may wait, and can only call models.
+        """
+        if not call.session_token:
+            return call.access_key, {}
+        lasting = self._access_keys.lend(call.principal.name, call.project, Role.VIEWER, seconds + _ANSWER_SECONDS)
+        return lasting.id, {SESSION_HEADER: lasting.session_token}
 
     def _paths(self, call: Call, name: str) -> dict[str, Any]:
         """OutputConfig of the endpoint's configuration.

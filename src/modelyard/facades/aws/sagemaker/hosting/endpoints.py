@@ -9,8 +9,8 @@ from modelyard.control.endpoints.errors import EndpointExistsError
 from modelyard.control.hosting.records import Change, EndpointView
 from modelyard.control.hosting.service import HostingService
 from modelyard.facades.aws.sagemaker.hosting.configs import capture_of, composition_in, config_of, variants_of
-from modelyard.facades.aws.sagemaker.hosting.deployments import alarms_of, plan_of
-from modelyard.facades.aws.sagemaker.hosting.listing import exists, found, page_of, tags_of
+from modelyard.facades.aws.sagemaker.hosting.deployments import alarms_of, is_retained, plan_of, retained
+from modelyard.facades.aws.sagemaker.hosting.listing import chosen_page, exists, found, tags_of
 from modelyard.facades.aws.sagemaker.hosting.states import MOVING, reason_of, status_of, variants_shown
 from modelyard.facades.aws.wire.errors import AwsError, validation_error
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
@@ -20,6 +20,7 @@ from modelyard.types.serving.hosting import HostedVariant
 
 KIND = "sagemaker-endpoint"
 _NO_KEY = "none"
+_DEPLOYMENT = "deployment"
 _FIXED = "Modelyard does not update endpoints of several models: create one of another name, and delete this one."
 
 
@@ -69,6 +70,7 @@ class EndpointOperations:
             "ProductionVariants": _with_serverless(variants_shown(view), config),
             "DataCaptureConfig": _capture(config),
             "AsyncInferenceConfig": config.get("AsyncInferenceConfig"),
+            "LastDeploymentConfig": document.content.get(_DEPLOYMENT) or None,
             "EndpointStatus": status,
             "FailureReason": reason_of(view),
             "CreationTime": document.created_at,
@@ -77,49 +79,57 @@ class EndpointOperations:
 
     @operation("sagemaker", "ListEndpoints", Action.READ)
     def list_endpoints(self, call: Call, request: Request) -> Answer:
-        """In pages; StatusEquals chooses within a page."""
-        page = page_of(self._documents, KIND, call, request)
-        endpoints = []
-        for document in page.items:
+        """In pages of those that have the status."""
+
+        def shown(document: Document) -> Answer | None:
             view = self._hosting.view(call.project, document.name)
             status = status_of(view)
-            if status and request.get("StatusEquals", status) == status:
-                endpoints.append(
-                    {
-                        "EndpointName": document.name,
-                        "EndpointArn": _arn(call, document.name),
-                        "CreationTime": document.created_at,
-                        "LastModifiedTime": _changed_at(document, view),
-                        "EndpointStatus": status,
-                    }
-                )
-        return {"Endpoints": endpoints, "NextToken": page.next_cursor}
+            if not status or request.get("StatusEquals", status) != status:
+                return None
+            return {
+                "EndpointName": document.name,
+                "EndpointArn": _arn(call, document.name),
+                "CreationTime": document.created_at,
+                "LastModifiedTime": _changed_at(document, view),
+                "EndpointStatus": status,
+            }
+
+        page = chosen_page(self._documents, KIND, call, request, shown, "EndpointStatus")
+        return {"Endpoints": page.items, "NextToken": page.next_cursor}
 
     @operation(
         "sagemaker",
         "UpdateEndpoint",
         Action.OPERATE,
-        partly="Blue/green with its traffic routing and rollback alarms; a stage also ends by what the gateway sees.",
+        partly="A stage also ends by what the gateway sees. RollingUpdatePolicy moves the traffic, not instances.",
     )
     def update_endpoint(self, call: Call, request: Request) -> Answer:
         """Another configuration takes over as its deployment configuration says; the old one serves until then."""
         name, label = request["EndpointName"], request["EndpointConfigName"]
-        _, view, status = self._state(call, name)
-        if status != "InService":
+        document, view, status = self._state(call, name)
+        if status != "InService" or view.hosted is None:
             raise validation_error(f'Cannot update in-progress endpoint "{_arn(call, name)}": it is {status}.')
         config = config_of(self._documents, call, label)
         if _is_composed(view) or composition_in(self._documents, call, config) is not None:
             raise validation_error(_FIXED)
-        self._documents.update(
-            KIND, call.project, name, lambda kept: {**kept, "configs": {**kept["configs"], label: config}}
-        )
-        deployment = request.get("DeploymentConfig") or {}
+        if is_retained("DataCaptureConfig", request):
+            present = document.content["configs"].get(view.hosted.label, {})
+            config = {**config, "DataCaptureConfig": present.get("DataCaptureConfig")}
+        is_same = bool(request.get("RetainDeploymentConfig"))
+        deployment = (document.content.get(_DEPLOYMENT) if is_same else request.get("DeploymentConfig")) or {}
+        variants = retained(variants_of(config), view.hosted.variants, request)
         change = Change(
             label=label,
-            variants=variants_of(config),
-            plan=plan_of(deployment),
+            variants=variants,
+            plan=plan_of(deployment, sum(each.instances for each in variants)),
             alarms=alarms_of(deployment),
             capture=capture_of(config),
+        )
+        self._documents.update(
+            KIND,
+            call.project,
+            name,
+            lambda kept: {**kept, "configs": {**kept["configs"], label: config}, _DEPLOYMENT: deployment},
         )
         self._hosting.change_endpoint(call.project, name, change)
         return {"EndpointArn": _arn(call, name)}

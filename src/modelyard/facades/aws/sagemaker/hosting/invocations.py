@@ -1,4 +1,4 @@
-"""InvokeEndpoint, for endpoints that are made of several models.
+"""InvokeEndpoint and its sibling, for endpoints that are made of several models.
 
 All others the gateway answers alone, and so it does for a target that is loaded.
 """
@@ -46,7 +46,7 @@ class InvocationOperations:
         if composition.mode is CompositionMode.TARGETS:
             links: tuple[Link, ...] = (self._target(call, name, hosted, composition, request),)
         elif "TargetModel" in request:
-            raise _invalid(f"Endpoint {name} is not a multi-model endpoint and takes no target model header.")
+            raise _invalid(f"Endpoint {name} is not a multi-model endpoint and does not support target model header.")
         else:
             links = tuple(_link(name, each) for each in _asked(composition, request))
         headers = {header: request[member] for member, header in _HEADERS.items() if member in request}
@@ -55,6 +55,22 @@ class InvocationOperations:
         if composition.mode is CompositionMode.TARGETS and passage.answer.status in _NOT_THERE_YET:
             raise _loading(call, request["TargetModel"])
         return _answer(passage, hosted.variants[0].name)
+
+    @operation(
+        "sagemaker-runtime",
+        "InvokeEndpointWithResponseStream",
+        Action.INFER,
+        partly="Endpoints of several models are refused.",
+    )
+    def invoke_endpoint_with_response_stream(self, call: Call, request: Request) -> Answer:
+        """Only endpoints that the gateway does not know come here, and none of these answers in parts.
+
+        Raises:
+            AwsError: always.
+        """
+        name = request["EndpointName"]
+        self._composed(call, name)
+        raise _invalid(f"Endpoint {name} is made of several models, which do not answer in parts: use InvokeEndpoint.")
 
     def _composed(self, call: Call, name: str) -> tuple[HostedEndpoint, Composition]:
         """The endpoint, which serves.

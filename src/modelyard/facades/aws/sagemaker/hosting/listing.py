@@ -1,14 +1,15 @@
 """What the lists of hosting have in common: names of AWS's members, and documents in pages."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from modelyard.control.documents.service import DocumentService
 from modelyard.control.rest.pages import Page, PageQuery
 from modelyard.facades.aws.wire.errors import AwsError, validation_error
-from modelyard.facades.aws.wire.operations import Call, Request
+from modelyard.facades.aws.wire.operations import Answer, Call, Request
 from modelyard.types.foreign.documents import Document, DocumentFilter, DocumentOrder
 
+SESSION_HEADER = "x-amz-security-token"
 _DEFAULT_RESULTS = 10
 _NOUNS = {
     "sagemaker-model": "model",
@@ -48,22 +49,72 @@ def checked_tags(tags: Iterable[dict[str, str]]) -> dict[str, str]:
 
 def page_of(documents: DocumentService, kind: str, call: Call, request: Request) -> Page[Document]:
     """The documents that a List operation asks for."""
-    chosen = DocumentFilter(
+    page = PageQuery.decode(int(request.get("MaxResults", _DEFAULT_RESULTS)), request.get("NextToken"))
+    order = DocumentOrder.NAME if request.get("SortBy") == "Name" else DocumentOrder.CREATED
+    return documents.list(kind, call.project, page, _filter(request), order, descending=_is_descending(request))
+
+
+def chosen_page(
+    documents: DocumentService,
+    kind: str,
+    call: Call,
+    request: Request,
+    shown: Callable[[Document], Answer | None],
+    status: str,
+) -> Page[Answer]:
+    """The page that a List operation asks for, of what is shown of documents; what is None is left out.
+
+    A page is full if there is enough to show. `SortBy` may be `Status`, which is the member `status` of what is shown:
+    no table has it, so everything is looked at.
+    """
+    if request.get("SortBy") == "Status":
+        return _by_status(documents, kind, call, request, shown, status)
+    limit, token = int(request.get("MaxResults", _DEFAULT_RESULTS)), request.get("NextToken")
+    items: list[Answer] = []
+    while True:
+        page = page_of(documents, kind, call, {**request, "MaxResults": limit - len(items), "NextToken": token})
+        items += [each for each in map(shown, page.items) if each is not None]
+        token = page.next_cursor
+        if token is None or len(items) >= limit:
+            return Page(items=items, next_cursor=token)
+
+
+def _by_status(
+    documents: DocumentService,
+    kind: str,
+    call: Call,
+    request: Request,
+    shown: Callable[[Document], Answer | None],
+    status: str,
+) -> Page[Answer]:
+    query = PageQuery.decode(int(request.get("MaxResults", _DEFAULT_RESULTS)), request.get("NextToken"))
+    start = query.after[0] if query.after else 0
+    if not isinstance(start, int):
+        raise validation_error("The NextToken is of a list that is sorted otherwise.")
+    every = documents.every(kind, call.project, _filter(request))
+    found = [each for each in map(shown, every) if each is not None]
+    found.sort(key=lambda each: str(each[status]), reverse=_is_descending(request))
+    end = start + query.limit
+    return Page(items=found[start:end], next_cursor=PageQuery.encode([end]) if end < len(found) else None)
+
+
+def _filter(request: Request) -> DocumentFilter:
+    return DocumentFilter(
         name_contains=request.get("NameContains", ""),
         created_after=request.get("CreationTimeAfter"),
         created_before=request.get("CreationTimeBefore"),
         modified_after=request.get("LastModifiedTimeAfter"),
         modified_before=request.get("LastModifiedTimeBefore"),
     )
-    page = PageQuery.decode(int(request.get("MaxResults", _DEFAULT_RESULTS)), request.get("NextToken"))
-    order = DocumentOrder.NAME if request.get("SortBy") == "Name" else DocumentOrder.CREATED
-    is_descending = request.get("SortOrder", "Descending") == "Descending"
-    return documents.list(kind, call.project, page, chosen, order, descending=is_descending)
+
+
+def _is_descending(request: Request) -> bool:
+    return bool(request.get("SortOrder", "Descending") == "Descending")
 
 
 def session_header(call: Call) -> dict[str, str]:
     """What a request in the name of a temporary key needs besides its signature; the token is no secret."""
-    return {"x-amz-security-token": call.session_token} if call.session_token else {}
+    return {SESSION_HEADER: call.session_token} if call.session_token else {}
 
 
 def found(documents: DocumentService, kind: str, call: Call, name: str, arn: str) -> Document:
