@@ -18,7 +18,6 @@ from modelyard.dataplane.gateway.signing import is_signed
 _LENGTH = b"content-length"
 _END = b"\r\n\r\n"
 _MAX_DIGITS = 12
-_NO_DIGITS = b"\n"  # no head has it where a number should stand
 _UNREPEATABLE = (b"expect", b"upgrade", b"transfer-encoding")
 
 
@@ -62,18 +61,18 @@ class KnownHead:
             return 0
         digits = _digits(len(data) - self._rest)
         end = self._start + len(digits)
-        is_this = data.startswith(digits, self._start) and data.startswith(self.after, end)
+        is_this = digits and data.startswith(digits, self._start) and data.startswith(self.after, end)
         return self._rest + len(digits) if is_this else 0
 
 
 @lru_cache(maxsize=4096)
 def _digits(size: int) -> bytes:
-    """The Content-Length that takes `size` bytes together with the body that it announces; no digits: there is none."""
+    """The Content-Length that takes `size` bytes together with the body that it announces; empty: there is none."""
     for count in range(1, _MAX_DIGITS):
         digits = b"%d" % max(0, size - count)
         if len(digits) == count and size >= count:
             return digits
-    return _NO_DIGITS
+    return b""
 
 
 def request_line(data: bytes) -> bytes:
