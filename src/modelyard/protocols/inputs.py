@@ -85,8 +85,8 @@ def plain_list(spec: TensorSpec, name: str, datatype: str, shape: tuple[int, ...
     None if that takes a closer look: `encode_list` and `checked` find the words for what may be wrong. JSON has neither
     NaN nor infinity and packing refuses what would become one, so nothing is left to check: 1 us instead of 6.
     """
-    if name != spec.name or datatype != spec.datatype or type(data) is not list:
-        return None
+    if name != spec.name or datatype != spec.datatype or type(data) is not list or len(shape) != len(spec.shape):
+        return None  # before the shape is kept: one that a client makes up may have a million dimensions
     form = _plain_form(spec.shape, shape, spec.datatype)
     if form is None or len(data) != form[0]:
         return None
