@@ -99,11 +99,11 @@ class Modelyard(Peer):
         return [*self.pids_of("modelyard.server.gateway"), *self.model_pids()]
 
     def roles(self) -> Mapping[str, list[int]]:
-        """See Peer: of the processes for models the one that has worked most serves, the others wait for a model."""
+        """See Peer: the process for models that has worked most is the worker; of one endpoint the others are spare."""
         gateways, models = self.pids_of("modelyard.server.gateway"), self.model_pids()
         busiest = max(models, key=lambda pid: cpu_seconds([pid]))
-        spare = [pid for pid in models if pid != busiest]
-        return {GATEWAY: gateways, WORKER: [busiest], **({"spare": spare} if spare else {})}
+        others = [pid for pid in models if pid != busiest]
+        return {GATEWAY: gateways, WORKER: [busiest], **({"others": others} if others else {})}
 
     def model_pids(self) -> list[int]:
         """The processes that hold models, or wait for one."""

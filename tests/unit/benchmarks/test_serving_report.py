@@ -28,7 +28,7 @@ RECORDS = [
     load("fastapi", 60.0),
     memory("gateway", 110.0),
     memory("worker", 90.0),
-    memory("spare", 70.0),
+    memory("others", 70.0),
     {"kind": "start", "peer": "modelyard", "model": "linear", "seconds": 4.0, "cold_start_seconds": 0.5},
     {"kind": "missing", "peer": "torchserve", "why": "no Java"},
     {"kind": "failed", "peer": "mlserver", "works": "W1", "why": "wrong answer"},
@@ -45,7 +45,7 @@ def test_a_report_names_what_was_reached_what_was_not_and_what_is_missing(tmp_pa
     assert "| W1, 64 connections: times bentoml | - | at least 40 |  | not measured |" in lines
     assert "| memory of gateway and one worker | 200 | under 170 | MB | **not reached** |" in lines
     assert "| proportional memory of gateway and one worker | 100 | under 170 | MB | reached |" in lines
-    assert "| modelyard | linear | spare | 1 | 70 | 35 |" in lines
+    assert "| modelyard | linear | others | 1 | 70 | 35 |" in lines
     assert "| cold start of an endpoint | 0.5 | under 1 | s | reached |" in lines
     assert "| modelyard | - | - | - | - | 0 | - | - | - | - | 0 | 600 | 1 | 2 | 20 | 3 |" in lines
     assert "- torchserve could not be installed: no Java" in lines
