@@ -1,6 +1,6 @@
 """What `modelyard endpoints plan` predicts against what a client of the real gateway measures, at several loads.
 
-Usage: python benchmarks/planning.py [SECONDS] [REPETITIONS]      (20 and 5 if not given; at each of four loads)
+Usage: python benchmarks/planning.py [SECONDS] [REPETITIONS] [LOADS]   (20, 5 and 0.3,0.5,0.7,0.8 if not given)
 
 One replica serves a small convolutional network of a few milliseconds. The client is open: requests come by a Poisson
 process whether or not the earlier ones were answered, and a latency counts from the moment at which it was due. At high
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -32,7 +33,6 @@ from modelyard.kit.host import HostLoad, observe_host
 from modelyard.quickstart.platform import start_platform, stop_platform
 
 NAME = "network"
-LOADS = (0.3, 0.5, 0.7, 0.8)
 TOLERANCE = 0.25
 CONNECTIONS = 512
 PATIENCE_SECONDS = 30.0
@@ -46,7 +46,7 @@ class Pair:
     measured: tuple[float, float]
 
 
-def main(seconds: float, repetitions: int) -> None:
+def main(seconds: float, repetitions: int, loads: Sequence[float]) -> None:
     """Start, deploy, compare, stop."""
     with tempfile.TemporaryDirectory(prefix="modelyard-") as folder:
         home = Path(folder) / "home"
@@ -56,12 +56,12 @@ def main(seconds: float, repetitions: int) -> None:
                 client.models.register(NAME, write_network(Path(folder) / "network.onnx"))
                 client.endpoints.deploy(NAME, NAME, capture_share=0.0)
                 token = (home / "admin.token").read_text().strip()
-                compare(client, token, seconds, repetitions)
+                compare(client, token, seconds, repetitions, loads)
         finally:
             stop_platform(home)
 
 
-def compare(client: modelyard.Client, token: str, seconds: float, repetitions: int) -> None:
+def compare(client: modelyard.Client, token: str, seconds: float, repetitions: int, loads: Sequence[float]) -> None:
     """A line for each load; all loads at the rates that the first plan's capacity gives."""
     first = client.endpoints.plan(NAME, requests_per_second=1, replicas=1)
     if first.prediction is None:
@@ -69,10 +69,10 @@ def compare(client: modelyard.Client, token: str, seconds: float, repetitions: i
         return
     capacity = first.prediction.capacity
     print(f"one row {first.curve[0].mean_seconds * 1000:.2f} ms, capacity {capacity:.0f} requests/s of one replica")
-    pairs: dict[float, list[Pair]] = {load: [] for load in LOADS}
+    pairs: dict[float, list[Pair]] = {load: [] for load in loads}
     for _ in range(repetitions):
         is_measured_anew = True
-        for load in LOADS:
+        for load in loads:
             rate = capacity * load
             plan = client.endpoints.plan(NAME, requests_per_second=rate, replicas=1, is_measured_anew=is_measured_anew)
             is_measured_anew = False
@@ -275,5 +275,6 @@ def write_network(path: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for_seconds, times = sys.argv[1:] or ("20", "5")
-    main(float(for_seconds), int(times))
+    given = sys.argv[1:]
+    for_seconds, times, at_loads = (*given, *("20", "5", "0.3,0.5,0.7,0.8")[len(given) :])
+    main(float(for_seconds), int(times), [float(load) for load in at_loads.split(",")])

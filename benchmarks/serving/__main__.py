@@ -21,6 +21,7 @@ from benchmarks.serving.load import ensure_wrk
 from benchmarks.serving.measure import Plan, measure
 from benchmarks.serving.peers.base import Peer, PeerFailedError
 from benchmarks.serving.peers.catalog import ALL, OWN, PEERS
+from benchmarks.serving.pinning import Pinning
 from benchmarks.serving.places import CACHE
 from benchmarks.serving.records import Records
 from benchmarks.serving.report import write_report
@@ -52,6 +53,7 @@ def main() -> None:
         wrk=ensure_wrk(),
         seconds=options.seconds,
         repetitions=options.repetitions,
+        is_pinned=options.pin,
         about={kind.name: kind.about for kind in kinds},
         load_average=os.getloadavg()[0],
     )
@@ -59,7 +61,8 @@ def main() -> None:
     kinds = list(_installed(kinds, records))
     for model, rows in dict.fromkeys((work.model, work.rows) for work in works if work.model != MIX):
         records.add("limit", model=model, rows=rows, **limits.measure(model, rows))
-    plan = Plan(tuple(map(int, options.connections.split(","))), options.seconds)
+    connections = tuple(map(int, options.connections.split(",")))
+    plan = Plan(connections, options.seconds, Pinning() if options.pin else None)
     ports = cycle(range(_FIRST_PORT, _LAST_PORT, _PORTS_EACH))  # each used once: a closed one lingers
     for repetition in range(options.repetitions):
         for kind, chosen in _turns(kinds, works):
@@ -77,6 +80,7 @@ def _parse() -> argparse.Namespace:
     add("--connections", default="1,16,64", help="numbers of connections")
     add("--seconds", type=float, default=2.0, help="length of a load")
     add("--repetitions", type=int, default=3, help="how often everything is measured")
+    add("--pin", action="store_true", help="wrk and each process that answers have a core of their own")
     add("--output", type=Path, default=CACHE / "results" / time.strftime("%Y%m%d-%H%M%S"), help="folder")
     add("--only-report", action="store_true", help="write the report of an earlier run in --output again")
     return parser.parse_args()

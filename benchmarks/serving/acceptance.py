@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.serving.peers.catalog import PEERS
+from benchmarks.serving.peers.modelyard import GATEWAY, WORKER
 from benchmarks.serving.records import Records
 
 OURS = "modelyard"
@@ -69,8 +70,11 @@ def _costs(see: "_Figures", records: Records) -> Iterator[Line]:
     yield Line("W1, 16 connections: p99", p99, 2.0, is_least=False, unit="ms")
     cpu = see.load("cpu_us", "W1", 64, OURS)
     yield Line("W1, 64 connections: CPU per request, gateway and worker", cpu, 30.0, is_least=False, unit="us")
-    memory = records.middle("memory", "rss_mb", peer=OURS, model="linear")
-    yield Line("memory of gateway and one worker", memory, 170.0, is_least=False, unit="MB")
+    for kind, text in (("rss_mb", "memory"), ("pss_mb", "proportional memory")):
+        parts = [records.middle("memory", kind, peer=OURS, model="linear", role=role) for role in (GATEWAY, WORKER)]
+        known = [part for part in parts if part is not None]
+        memory = sum(known) if len(known) == len(parts) else None
+        yield Line(f"{text} of gateway and one worker", memory, 170.0, is_least=False, unit="MB")
     cold = records.middle("start", "cold_start_seconds", peer=OURS)
     yield Line("cold start of an endpoint", cold, 1.0, is_least=False, unit="s")
     deploy = records.middle("deploy", "seconds", peer=OURS)

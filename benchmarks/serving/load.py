@@ -1,12 +1,19 @@
-"""Load by wrk: one thread, keep-alive connections, the next request on each as soon as the last one is answered."""
+"""Load by wrk: one thread, keep-alive connections, the next request on each as soon as the last one is answered.
+
+MODELYARD_BENCH_WRK is the command for it where it is not on the PATH; it may have words before the program, as in
+`env LD_LIBRARY_PATH=/opt/wrk /opt/wrk/wrk`.
+"""
 
 import json
+import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.serving.pinning import on_core
 from benchmarks.serving.places import HERE
 from benchmarks.serving.processes import cpu_seconds
 
@@ -47,10 +54,16 @@ def ensure_wrk() -> str:
     Raises:
         FileNotFoundError: it is not installed.
     """
-    if shutil.which("wrk") is None:
-        raise FileNotFoundError("wrk is missing: `make bench-serving` installs it with apt-get")
-    done = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)
+    if shutil.which(_wrk()[0]) is None:
+        raise FileNotFoundError(
+            "wrk is missing: `make bench-serving` installs it, MODELYARD_BENCH_WRK says where it is"
+        )
+    done = subprocess.run([*_wrk(), "-v"], capture_output=True, text=True, check=False)
     return done.stdout.splitlines()[0].partition(" Copyright")[0]
+
+
+def _wrk() -> list[str]:
+    return shlex.split(os.environ.get("MODELYARD_BENCH_WRK", "wrk"))
 
 
 def write_requests(path: Path, requests: Iterable[Request]) -> None:
@@ -62,18 +75,25 @@ def write_requests(path: Path, requests: Iterable[Request]) -> None:
 
 
 def apply_load(
-    url: str, requests_file: Path, *, connections: int, seconds: float, pids: Callable[[], list[int]]
+    url: str,
+    requests_file: Path,
+    *,
+    connections: int,
+    seconds: float,
+    pids: Callable[[], list[int]],
+    core: int | None = None,
 ) -> Load:
-    """Send for `seconds` over `connections`; `pids` are the processes whose CPU time counts."""
+    """Send for `seconds` over `connections`, from `core` if one is given; CPU time is that of `pids`."""
     before = cpu_seconds(pids())
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", f"--timeout={_TIMEOUT_SECONDS}s"]
-    done = subprocess.run(
-        [*command, "-s", str(HERE / "load.lua"), url, "--", str(requests_file)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=seconds + 60,
-    )
+    command = [*_wrk(), "-t1", f"-c{connections}", f"-d{seconds:g}s", f"--timeout={_TIMEOUT_SECONDS}s"]
+    with on_core(core):
+        done = subprocess.run(
+            [*command, "-s", str(HERE / "load.lua"), url, "--", str(requests_file)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=seconds + 60,
+        )
     cpu = cpu_seconds(pids()) - before
     seen = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("JSON")).removeprefix("JSON"))
     count = seen["requests"]

@@ -4,11 +4,14 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from benchmarks.serving.load import apply_load, write_requests
 from benchmarks.serving.peers.base import Peer, PeerFailedError
 from benchmarks.serving.peers.mix import ModelyardMix
 from benchmarks.serving.peers.modelyard import Modelyard
+from benchmarks.serving.pinning import Pinning
+from benchmarks.serving.processes import pss_mb, rss_mb
 from benchmarks.serving.records import Records
 from benchmarks.serving.works import Work
 
@@ -25,10 +28,12 @@ class Plan:
     Attributes:
         connections: one load for each number.
         seconds: length of a load.
+        pinning: cores for everybody; None: the kernel chooses.
     """
 
     connections: tuple[int, ...]
     seconds: float
+    pinning: Pinning | None = None
 
 
 def measure(peer: Peer, works: Sequence[Work], plan: Plan, records: Records, repetition: int) -> None:
@@ -49,7 +54,9 @@ def measure(peer: Peer, works: Sequence[Work], plan: Plan, records: Records, rep
             records.add("check", **own, work=work.name, right=checked + peer.check(work.rows))
         if isinstance(peer, ModelyardMix):
             records.add("mix", **own, slowest_ratio=peer.slowest_ratio())
-        records.add("memory", **own, model=peer.model, rss_mb=peer.memory_mb(), processes=len(peer.serving_pids()))
+        for role, pids in peer.roles().items():
+            sizes = {"rss_mb": rss_mb(pids), "pss_mb": pss_mb(pids), "processes": len(pids)}
+            records.add("memory", **own, model=peer.model, role=role, **sizes)
         _deploy(peer, records, own)
     finally:
         peer.stop()
@@ -58,10 +65,15 @@ def measure(peer: Peer, works: Sequence[Work], plan: Plan, records: Records, rep
 def _load(peer: Peer, work: Work, plan: Plan, records: Records, own: dict) -> None:
     file = peer.folder / f"{work.name}.requests"
     write_requests(file, peer.requests(work.rows))
-    apply_load(peer.url, file, connections=_WARM_UP_CONNECTIONS, seconds=_WARM_UP_SECONDS, pids=peer.serving_pids)
+    core = None
+    if plan.pinning is not None:
+        plan.pinning.pin(peer.serving_pids())
+        core = plan.pinning.load
+    apply = partial(apply_load, peer.url, file, pids=peer.serving_pids, core=core)
+    apply(connections=_WARM_UP_CONNECTIONS, seconds=_WARM_UP_SECONDS)
     for connections in sorted({*plan.connections} & {*work.connections}):
         watch = _Watch(peer, work.rows)
-        load = apply_load(peer.url, file, connections=connections, seconds=plan.seconds, pids=peer.serving_pids)
+        load = apply(connections=connections, seconds=plan.seconds)
         right, wrong = watch.stop()
         records.add(
             "load", **own, work=work.name, connections=connections, **asdict(load), watched=right, wrong=len(wrong)

@@ -13,7 +13,7 @@ def write_report(records: Records, path: Path) -> None:
     """Write it, and say where."""
     parts = [_head(records), _acceptance(records)]
     parts += [_work(records, name) for name in WORKS if any(records.of("load", work=name))]
-    parts += [_limits(records), _costs(records), _problems(records)]
+    parts += [_limits(records), _costs(records), _memory(records), _problems(records)]
     path.write_text("\n\n".join(part for part in parts if part) + "\n")
     print(path)
 
@@ -24,6 +24,7 @@ def _head(records: Records) -> str:
     about = "\n".join(f"- **{name}**: {text}" for name, text in run["about"].items())
     return (
         f"# Serving benchmark\n\n{run['at']}, {run['cores']} cores shared with the load generator ({run['wrk']}), "
+        f"{'each process on a core of its own, ' if run.get('is_pinned') else ''}"
         f"medians of {run['repetitions']} interleaved repetitions of {run['seconds']:g} s. Load average before the run "
         f"{run['load_average']:.1f}, after it {end['load_average']:.1f}.\n\n{about}"
     )
@@ -73,18 +74,22 @@ def _limits(records: Records) -> str:
 
 def _costs(records: Records) -> str:
     peers = dict.fromkeys(record["peer"] for record in records.of("start"))
-    head = ("server", "start to first answer s", "endpoint start s", "RSS MB", "processes", "new version s", "right")
-    return "## Start, memory, new versions\n\n" + _table(head, [_cost(records, peer) for peer in peers])
+    head = ("server", "start to first answer s", "endpoint start s", "new version s", "right")
+    return "## Start, new versions\n\n" + _table(head, [_cost(records, peer) for peer in peers])
+
+
+def _memory(records: Records) -> str:
+    kinds = dict.fromkeys((record["peer"], record["model"], record["role"]) for record in records.of("memory"))
+    rows = []
+    for peer, model, role in kinds:
+        own = {"peer": peer, "model": model, "role": role}
+        sizes = [_number(records.middle("memory", kind, **own)) for kind in ("processes", "rss_mb", "pss_mb")]
+        rows.append((peer, model, role, *sizes))
+    return "## Memory\n\n" + _table(("server", "model", "of", "processes", "RSS MB", "proportional MB"), rows)
 
 
 def _cost(records: Records, peer: str) -> tuple[str, ...]:
-    fields = (
-        ("start", "seconds"),
-        ("start", "cold_start_seconds"),
-        ("memory", "rss_mb"),
-        ("memory", "processes"),
-        ("deploy", "seconds"),
-    )
+    fields = (("start", "seconds"), ("start", "cold_start_seconds"), ("deploy", "seconds"))
     right = sum(record["right"] for record in records.of("check", peer=peer))
     return (peer, *(_number(records.middle(kind, field, peer=peer)) for kind, field in fields), str(right))
 

@@ -13,7 +13,7 @@ from benchmarks.serving.dialects import Dialect, Instances
 from benchmarks.serving.environments import Environment
 from benchmarks.serving.load import Request
 from benchmarks.serving.places import APPS, RUNS
-from benchmarks.serving.processes import Tree, rss_mb
+from benchmarks.serving.processes import Tree
 from benchmarks.serving.works import MIX, Artifact
 
 JSON = "application/json"
@@ -174,9 +174,9 @@ class Peer:
         """The processes that answer requests."""
         return self.tree.pids()
 
-    def memory_mb(self) -> float:
-        """Resident memory of the processes that answer requests."""
-        return rss_mb(self.serving_pids())
+    def roles(self) -> Mapping[str, list[int]]:
+        """The processes that answer requests, by what they are, for the table of memory."""
+        return {"all": self.serving_pids()}
 
     def output(self) -> str:
         """What it has printed."""

@@ -9,7 +9,7 @@ from benchmarks.serving import models
 from benchmarks.serving.bundles import bundle_of_estimator
 from benchmarks.serving.dialects import OpenInference
 from benchmarks.serving.peers.base import JSON, Peer, PeerFailedError
-from benchmarks.serving.processes import commands
+from benchmarks.serving.processes import commands, cpu_seconds
 from benchmarks.serving.works import Artifact
 
 import modelyard
@@ -17,6 +17,7 @@ from modelyard.settings import Home
 
 CAPTURE_SHARE = 0.01
 ENDPOINT = "bench"
+GATEWAY, WORKER = "gateway", "worker"
 _START_SECONDS = 120.0
 
 
@@ -96,6 +97,13 @@ class Modelyard(Peer):
     def serving_pids(self) -> list[int]:
         """See Peer: the gateway and the processes with models; control only watches."""
         return [*self.pids_of("modelyard.server.gateway"), *self.model_pids()]
+
+    def roles(self) -> Mapping[str, list[int]]:
+        """See Peer: the process for models that has worked most is the worker; of one endpoint the others are spare."""
+        gateways, models = self.pids_of("modelyard.server.gateway"), self.model_pids()
+        busiest = max(models, key=lambda pid: cpu_seconds([pid]))
+        others = [pid for pid in models if pid != busiest]
+        return {GATEWAY: gateways, WORKER: [busiest], **({"others": others} if others else {})}
 
     def model_pids(self) -> list[int]:
         """The processes that hold models, or wait for one."""

@@ -60,22 +60,20 @@ class Batched:
         self.notes: dict[str, Any] = {}
 
 
-class OutputRows:
+class OutputRows(msgspec.Struct, frozen=True, eq=False, gc=False):
     """The rows of one request in an output of its batch; reads like a WireTensor. Bytes are cut only if asked for.
 
     Attributes:
         batch: the output that they are part of.
+        index: of the request in the batch.
         first: the first of these rows in the batch.
         rows: how many there are.
     """
 
-    __slots__ = ("_index", "batch", "first", "rows")
-
-    def __init__(self, batch: Batched, index: int, first: int, rows: int) -> None:
-        self.batch = batch
-        self.first = first
-        self.rows = rows
-        self._index = index
+    batch: Batched
+    index: int
+    first: int
+    rows: int
 
     @property
     def name(self) -> str:
@@ -95,7 +93,7 @@ class OutputRows:
     @property
     def data(self) -> bytes | memoryview:
         """See WireTensor."""
-        tensor, ends, index = self.batch.tensor, self.batch.row_ends, self._index
+        tensor, ends, index = self.batch.tensor, self.batch.row_ends, self.index
         return tensor.data if len(ends) == 1 else memoryview(tensor.data)[ends[index - 1] if index else 0 : ends[index]]
 
     def to_array(self) -> Tensor:

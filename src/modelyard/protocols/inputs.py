@@ -83,28 +83,29 @@ def plain_list(spec: TensorSpec, name: str, datatype: str, shape: tuple[int, ...
     """The input `spec` from a flat JSON list that is certainly right: checked and encoded in one go.
 
     None if that takes a closer look: `encode_list` and `checked` find the words for what may be wrong. JSON has neither
-    NaN nor infinity and packing refuses what would become one, so nothing is left to check: 2 us instead of 6.
+    NaN nor infinity and packing refuses what would become one, so nothing is left to check: 1 us instead of 6.
     """
-    wanted = spec.shape
-    if name != spec.name or datatype != spec.datatype or type(data) is not list or not wanted:
-        return None
-    is_shape = shape[1:] == wanted[1:] and shape and shape[0] > 0 and wanted[0] in (-1, shape[0])
-    if not is_shape or len(data) != prod(shape) or len(data) > _MAX_PACKED:
+    if name != spec.name or datatype != spec.datatype or type(data) is not list or len(shape) != len(spec.shape):
+        return None  # before the shape is kept: one that a client makes up may have a million dimensions
+    form = _plain_form(spec.shape, shape, spec.datatype)
+    if form is None or len(data) != form[0]:
         return None
     try:
-        return WireTensor(name, spec.datatype, shape, _packer(len(data), spec.datatype)(*data))
+        return WireTensor(name, spec.datatype, shape, form[1](*data))
     except (struct.error, TypeError, OverflowError):
         return None
 
 
-@lru_cache(maxsize=256)
-def _packer(count: int, datatype: DataType) -> Callable[..., bytes]:
-    """Packs so many numbers; one for a type that cannot be packed refuses them."""
-    return struct.Struct(f"<{count}{_ARRAY_CODES[datatype]}").pack if datatype in _ARRAY_CODES else _refuse
-
-
-def _refuse(*_: object) -> bytes:
-    raise TypeError
+@lru_cache(maxsize=1024)
+def _plain_form(
+    wanted: tuple[int, ...], shape: tuple[int, ...], datatype: DataType
+) -> tuple[int, Callable[..., bytes]] | None:
+    """How many numbers a tensor of this shape has, and what packs them; None if it takes a closer look."""
+    is_right = wanted and shape[1:] == wanted[1:] and shape and shape[0] > 0 and wanted[0] in (-1, shape[0])
+    count = prod(shape)
+    if not is_right or count > _MAX_PACKED or datatype not in _ARRAY_CODES:
+        return None
+    return count, struct.Struct(f"<{count}{_ARRAY_CODES[datatype]}").pack
 
 
 def flatten(data: list[Any], field: str) -> tuple[tuple[int, ...], list[Any]]:

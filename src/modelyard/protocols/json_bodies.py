@@ -1,7 +1,6 @@
 """JSON bodies: one set of words for everything that can be wrong with them."""
 
 import re
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,7 +8,6 @@ import msgspec
 from modelyard.dataplane.errors import JsonInvalidError
 
 _T = TypeVar("_T")
-_R = TypeVar("_R")
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 
 
@@ -19,7 +17,10 @@ def decode(decoder: msgspec.json.Decoder[_T], body: bytes | memoryview) -> _T:
     Raises:
         JsonInvalidError: no JSON, nested too deep, no UTF-8, or not of the decoder's form; `field` says where.
     """
-    return _decoded(decoder.decode, body)
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explained(error, body) from None
 
 
 def decode_lines(decoder: msgspec.json.Decoder[_T], body: bytes | memoryview) -> list[_T]:
@@ -28,24 +29,24 @@ def decode_lines(decoder: msgspec.json.Decoder[_T], body: bytes | memoryview) ->
     Raises:
         JsonInvalidError: as `decode`.
     """
-    return _decoded(decoder.decode_lines, body)
-
-
-def _decoded(read: Callable[[bytes | memoryview], _R], body: bytes | memoryview) -> _R:
     try:
-        return read(body)
-    except msgspec.ValidationError as error:
+        return decoder.decode_lines(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explained(error, body) from None
+
+
+def _explained(error: Exception, body: bytes | memoryview) -> JsonInvalidError:
+    if isinstance(error, msgspec.ValidationError):
         text = str(error)
         found = _PATH.search(text)
-        raise JsonInvalidError(
+        return JsonInvalidError(
             f"the request is not of the expected form: {_PATH.sub('', text)}",
             hint="Compare it with the example in the reference of the serving API.",
             field=found[1] if found and found[1] else None,
-        ) from None
-    except RecursionError:
-        raise JsonInvalidError("the JSON is nested too deep", hint="Send tensors as flat lists.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise JsonInvalidError(f"the body is no JSON: {error}", hint=_hint(body)) from None
+        )
+    if isinstance(error, RecursionError):
+        return JsonInvalidError("the JSON is nested too deep", hint="Send tensors as flat lists.")
+    return JsonInvalidError(f"the body is no JSON: {error}", hint=_hint(body))
 
 
 def _hint(body: Any) -> str:

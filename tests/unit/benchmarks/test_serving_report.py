@@ -13,6 +13,11 @@ def load(peer: str, rate: float, **changes: object) -> dict[str, object]:
     return load | {"p50_ms": 1.0, "p99_ms": 2.0, "cpu_us": 20.0, "failures": 0, "watched": 9, "wrong": 0} | changes
 
 
+def memory(role: str, rss_mb: float) -> dict[str, object]:
+    own = {"kind": "memory", "peer": "modelyard", "model": "linear", "role": role}
+    return own | {"rss_mb": rss_mb, "pss_mb": rss_mb / 2, "processes": 1}
+
+
 RUN = {"kind": "run", "at": "today", "cores": 2, "wrk": "wrk", "seconds": 1, "repetitions": 3, "load_average": 0.1}
 RECORDS = [
     RUN | {"about": {"modelyard": "all of it"}},
@@ -21,7 +26,9 @@ RECORDS = [
     load("modelyard", 700.0, repetition=2, wrong=1),
     load("echo", 1000.0),
     load("fastapi", 60.0),
-    {"kind": "memory", "peer": "modelyard", "model": "linear", "rss_mb": 200.0, "processes": 2},
+    memory("gateway", 110.0),
+    memory("worker", 90.0),
+    memory("others", 70.0),
     {"kind": "start", "peer": "modelyard", "model": "linear", "seconds": 4.0, "cold_start_seconds": 0.5},
     {"kind": "missing", "peer": "torchserve", "why": "no Java"},
     {"kind": "failed", "peer": "mlserver", "works": "W1", "why": "wrong answer"},
@@ -37,6 +44,8 @@ def test_a_report_names_what_was_reached_what_was_not_and_what_is_missing(tmp_pa
     assert "| W1, 64 connections: times the best peer (fastapi) | 10 | at least 12 |  | **not reached** |" in lines
     assert "| W1, 64 connections: times bentoml | - | at least 40 |  | not measured |" in lines
     assert "| memory of gateway and one worker | 200 | under 170 | MB | **not reached** |" in lines
+    assert "| proportional memory of gateway and one worker | 100 | under 170 | MB | reached |" in lines
+    assert "| modelyard | linear | others | 1 | 70 | 35 |" in lines
     assert "| cold start of an endpoint | 0.5 | under 1 | s | reached |" in lines
     assert "| modelyard | - | - | - | - | 0 | - | - | - | - | 0 | 600 | 1 | 2 | 20 | 3 |" in lines
     assert "- torchserve could not be installed: no Java" in lines

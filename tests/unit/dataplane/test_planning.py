@@ -115,6 +115,23 @@ def test_a_prediction_is_the_same_every_time():
     assert Predictor(times, requests=2000).predict(40, 2) == Predictor(times, requests=2000).predict(40, 2)
 
 
+def test_one_batch_that_the_machine_held_up_makes_neither_a_hundredth_of_slow_ones_nor_all_others_quick():
+    rng = np.random.default_rng(3)
+    measured = [*rng.normal(1.2e-3, 5e-5, 599), 0.03]
+    times = ServiceTimes([service_point([(1, seconds) for seconds in measured])])
+    table = np.array(times.table(1))
+    assert np.median(table) == pytest.approx(np.median(measured), rel=0.01)
+    assert table.std() == pytest.approx(np.std(measured), rel=0.1)
+    assert table.mean() == pytest.approx(np.mean(measured))
+    arrivals = poisson_arrivals(0.8 / np.mean(measured), ARRIVALS, seed=4)
+    end, latencies = 0.0, []
+    for arrival, seconds in zip(arrivals, rng.choice(measured, ARRIVALS), strict=True):
+        end = max(end, arrival) + seconds
+        latencies.append(end - arrival)
+    planned = simulate(times, arrivals, replicas=1, batching=SINGLE).latencies
+    assert np.quantile(planned, 0.99) == pytest.approx(np.quantile(latencies, 0.99), rel=0.15)
+
+
 def test_times_between_measured_sizes_are_interpolated_and_above_them_grow_in_proportion():
     times = ServiceTimes([constant(0.001), constant(0.003, rows=3), constant(0.004, rows=8)])
     assert [times.mean(rows) for rows in (1, 2, 3, 16)] == pytest.approx([0.001, 0.002, 0.003, 0.008])

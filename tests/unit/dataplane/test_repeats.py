@@ -120,3 +120,11 @@ def test_only_a_whole_plain_request_teaches_a_head(data: bytes):
 def test_a_length_that_is_no_plain_number_is_left_to_the_parser():
     for digits in (b"+1", b"-1", b"0x1", b"1_0", b" 1", b"1 ", "\u0661".encode(), b"", b"1" * 20):
         assert KNOWN.body_start(KNOWN.before + digits + KNOWN.after + b"a") == 0
+
+
+def test_nothing_but_the_right_number_stands_where_the_length_does():
+    for size in range(120):
+        body = b"x" * size
+        for text in (b"", *(bytes([byte]) for byte in range(256)), b"%d" % (size + 1), b"0%d" % size):
+            start = KNOWN.body_start(KNOWN.before + text + KNOWN.after + body)
+            assert bool(start) == (text == b"%d" % size)

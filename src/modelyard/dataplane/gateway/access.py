@@ -56,6 +56,7 @@ class Access:
         self._accepted: dict[bytes, tuple[float, Caller]] = {}  # by header: 0.1 us where the digest takes 1
         self._signers: dict[str, _Signer] = {}
         self._session_keys: Mapping[str, str] = {}
+        self._next_end = math.inf
         self._sessions: dict[tuple[str, bytes], _Signer] = {}  # by id and token: two digests less for each request
         self._signatures = Signatures()
 
@@ -79,6 +80,18 @@ class Access:
         known = (*self._tokens.values(), *self._signers.values())
         self._levels.keep_only({caller.token_id for _, _, caller in known})
         self._accepted.clear()
+        self._note_next_end()
+
+    def has_ended(self) -> bool:
+        """Whether a token's time is over that was not when this was last asked, or when the tokens were replaced."""
+        if time.time() < self._next_end:
+            return False
+        self._note_next_end()
+        return True
+
+    def _note_next_end(self) -> None:
+        now = time.time()
+        self._next_end = min((ends for _, ends, _ in self._tokens.values() if ends > now), default=math.inf)
 
     def authenticate(self, authorization: bytes | None) -> Caller:
         """The holder of the token in an Authorization header.

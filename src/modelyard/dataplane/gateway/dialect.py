@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar, NamedTuple, Protocol
 
+import msgspec
+
 from modelyard.dataplane.decoding.messages import Job
 from modelyard.dataplane.errors import RouteNotFoundError
 from modelyard.dataplane.tensors import OutputRows, WireTensor
@@ -48,7 +50,7 @@ class Target(NamedTuple):
     detail: str = ""
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """A formatted answer. `headers` are further header lines, each with its line end.
 
     `model_status`: what the model itself answered with, where `status` hides that.

@@ -66,6 +66,7 @@ class Inference:
     Attributes:
         buffered_bytes: inference bodies held now.
         has_table: a routing table has been read.
+        epoch: grows when a token or an endpoint may not be any more what it was.
         now: `time.monotonic()` of the last tick; good enough for time-outs of seconds.
     """
 
@@ -80,6 +81,7 @@ class Inference:
         self.spool = spool
         self._mask = mask or Mask(b"")
         self.has_table = False
+        self.epoch = 0
         self.buffered_bytes = 0
         self.now = 0.0
         self._views: dict[Served, View] = {}
@@ -90,10 +92,12 @@ class Inference:
         self.access.follow(table.tokens)
         self.fleet.follow(table)
         self.has_table = True
+        self.epoch += 1
 
     def tick(self) -> None:
         """Let time act; call it 20 times a second."""
         self.now = time.monotonic()
+        self.epoch += self.access.has_ended()
         self.fleet.sweep()
         self.spool.flush()
 

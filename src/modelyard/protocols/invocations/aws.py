@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from modelyard import errors
 from modelyard.dataplane import errors as own
@@ -91,7 +92,7 @@ def model_error(status: int, message: str) -> Refusal:
 
 def with_names(reply: Reply, inference_id: str, context: AnswerContext) -> Reply:
     """The reply with the headers that say who answered, for AWS's clients."""
-    return reply._replace(headers=reply.headers + answer_headers(inference_id, context))
+    return replace(reply, headers=reply.headers + answer_headers(inference_id, context))
 
 
 def answer_headers(inference_id: str, context: AnswerContext) -> bytes:

@@ -274,11 +274,13 @@ class GatewayProtocol(HttpToolsProtocol):
         exchange = Exchange(self._service, self, known.target, known.dialect, known.method, known.fields, b"")
         self._turns.append(exchange)
         self._receiving = exchange
-        self._service.admit_again(exchange)
+        self._service.admit_again(exchange, known)
         exchange.take(data[body_start:])
         if self._receiving is exchange:  # else it was refused
             self.on_message_complete()
         self._read = None
+        if known.epoch != self._service.epoch:
+            self._service.remember(exchange, known)
 
     # Turns
 

@@ -8,9 +8,10 @@ parser's: it sees every byte that two servers could read differently.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import lru_cache
 
-from modelyard.dataplane.gateway.dialect import Dialect, Target
+from modelyard.dataplane.gateway.access import Caller
+from modelyard.dataplane.gateway.fleet import Endpoint
 from modelyard.dataplane.gateway.http.exchange import Exchange
 from modelyard.dataplane.gateway.signing import is_signed
 
@@ -20,26 +21,58 @@ _MAX_DIGITS = 12
 _UNREPEATABLE = (b"expect", b"upgrade", b"transfer-encoding")
 
 
-class KnownHead(NamedTuple):
-    """A head, cut at the digits of its Content-Length, and what it was understood as; `fields` lack the length."""
+class KnownHead:
+    """A head, cut at the digits of its Content-Length, and what it was understood as; `fields` lack the length.
 
-    before: bytes
-    after: bytes
-    target: Target | None
-    dialect: Dialect | None
-    method: bytes
-    fields: Mapping[bytes, bytes]
+    Attributes:
+        caller, endpoint: who sends it and what it asks, as long as the service's `epoch` is this one.
+    """
+
+    __slots__ = (
+        "_rest",
+        "_start",
+        "after",
+        "before",
+        "caller",
+        "dialect",
+        "endpoint",
+        "epoch",
+        "fields",
+        "method",
+        "target",
+    )
+
+    def __init__(self, before: bytes, after: bytes, exchange: Exchange, fields: Mapping[bytes, bytes]) -> None:
+        self.before = before
+        self.after = after
+        self._start = len(before)
+        self._rest = len(before) + len(after)
+        self.target = exchange.target
+        self.dialect = exchange.dialect
+        self.method = exchange.method
+        self.fields = fields
+        self.epoch = -1
+        self.caller: Caller | None = None
+        self.endpoint: Endpoint | None = None
 
     def body_start(self, data: bytes) -> int:
         """Where the body starts, if `data` is exactly one request with this head; else 0."""
         if not data.startswith(self.before):
             return 0
-        start = len(self.before)
-        end = data.find(b"\r", start, start + _MAX_DIGITS)
-        if end < 0 or not data.startswith(self.after, end):
-            return 0
-        digits, body_start = data[start:end], end + len(self.after)
-        return body_start if digits.isdigit() and int(digits) == len(data) - body_start else 0
+        digits = _digits(len(data) - self._rest)
+        end = self._start + len(digits)
+        is_this = digits and data.startswith(digits, self._start) and data.startswith(self.after, end)
+        return self._rest + len(digits) if is_this else 0
+
+
+@lru_cache(maxsize=4096)
+def _digits(size: int) -> bytes:
+    """The Content-Length that takes `size` bytes together with the body that it announces; empty: there is none."""
+    for count in range(1, _MAX_DIGITS):
+        digits = b"%d" % max(0, size - count)
+        if len(digits) == count and size >= count:
+            return digits
+    return b""
 
 
 def request_line(data: bytes) -> bytes:
@@ -63,4 +96,4 @@ def learn(data: bytes, exchange: Exchange) -> KnownHead | None:
         return None
     end = start + len(size)
     rest = {name: value for name, value in fields.items() if name != _LENGTH}
-    return KnownHead(data[:start], data[end:head_end], exchange.target, exchange.dialect, exchange.method, rest)
+    return KnownHead(data[:start], data[end:head_end], exchange, rest)
