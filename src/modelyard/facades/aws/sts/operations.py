@@ -26,7 +26,6 @@ class StsOperations:
         """The access key as a user of the installation's account, or as the session of a role."""
         role, _, session = call.principal.name.removeprefix(_ASSUMED).partition("/")
         is_assumed = bool(call.session_token) and call.principal.name.startswith(_ASSUMED)
-        user = f"arn:aws:iam::{call.account_id}:user/{call.project}/{call.principal.name.replace(' ', '-')}"
         return {
             "UserId": f"{_role_id(call)}:{session}" if is_assumed else call.access_key,
             "Account": call.account_id,
