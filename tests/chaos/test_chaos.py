@@ -13,7 +13,7 @@ from modelyard.types.processes import ProcessSpec
 @pytest.mark.slow
 @pytest.mark.timeout(1000)
 def test_nothing_acknowledged_is_lost_and_no_status_lies_under_twenty_kills(tmp_path):
-    outcome = run(tmp_path / "home", kills=20, limit_seconds=900, seed=2)
+    outcome = run(tmp_path / "home", kills=20, limit_seconds=700, seed=2)
     assert not outcome.faults, outcome
     assert outcome.kills.total() >= 20, outcome
     assert outcome.counts["predictions answered"]

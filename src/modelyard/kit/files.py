@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modelyard.errors import InvalidInputError, UnavailableError
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PathEscapesError(InvalidInputError):
@@ -32,7 +32,7 @@ class DiskFullError(UnavailableError):
 
 def is_disk_full(error: OSError) -> bool:
     """Whether the disk, or what this user may have of it, is used up."""
-    return error.errno in _DISK_FULL
+    return error.errno in DISK_FULL
 
 
 def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:

@@ -110,15 +110,16 @@ def end_left_over(home: Home, patience_seconds: float = 0.0) -> list[int]:
 
 
 def _left_over(home: Home) -> list[int]:
-    root = os.fsencode(home.root)
+    root, own_pids = os.fsencode(home.root), Path("/proc/self/ns/pid").readlink()
     modules = {module.encode() for module in (*PROGRAMS.values(), _OF_CONTROL)}
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:  # it ended meanwhile
+            is_here = (folder / "ns" / "pid").readlink() == own_pids  # a container has a folder of the same name
+        except OSError:  # it ended meanwhile, or is another user's
             continue
-        if root in arguments and modules.intersection(arguments):
+        if is_here and root in arguments and modules.intersection(arguments):
             found.append(int(folder.name))
     return found
 

@@ -5,6 +5,7 @@ replicas are the engine's: they outlive a crash of anything here, and end with a
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from types import FrameType
 
 from pydantic import SecretStr
@@ -29,7 +31,7 @@ from modelyard.server.exits import leave
 from modelyard.server.gateway import address_file, write_configs
 from modelyard.server.names import APPLICATIONS
 from modelyard.server.state.lock import PlatformLock
-from modelyard.server.state.remains import STOP_SECONDS, end_processes
+from modelyard.server.state.remains import STOP_SECONDS, end_processes, engine_settings
 from modelyard.settings import Home, Settings
 from modelyard.storage.database import parse_url
 from modelyard.types.processes import EngineKind
@@ -99,20 +101,28 @@ class Supervisor:
             parse_url(self._settings.resolved_database_url)
             check_engine(self._settings)
             held = self._hold_ports()
-            children = self._children()
+            with self._told():
+                children = self._children()
             try:
-                self._start(children)
-                while not self._is_stopping:
-                    self._keep_alive(children)
-                    time.sleep(0.05)
-            except OSError as error:
-                if error.filename is None and not is_disk_full(error):
-                    raise
-                raise self._home.unusable(error) from error
+                with self._told():
+                    self._start(children)
+                    while not self._is_stopping:
+                        self._keep_alive(children)
+                        time.sleep(0.05)
             finally:
                 self._stop(children)
                 for each in held:
                     each.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What cannot be written in the state directory is told of it."""
+        try:
+            yield
+        except OSError as error:
+            if error.filename is None and not is_disk_full(error):
+                raise
+            raise self._home.unusable(error) from error
 
     @property
     def _has_gateway(self) -> bool:
@@ -197,7 +207,8 @@ class Supervisor:
         self._remove_stale()
 
     def _write_state(self, children: list[Child]) -> None:
-        state = {"pid": os.getpid(), "processes": {child.name: child.pid for child in children}}
+        processes = {child.name: child.pid for child in children}
+        state = {"pid": os.getpid(), "processes": processes, "settings": engine_settings(self._settings)}
         path = self._home.run / "platform.json"
         content = json.dumps(state).encode()
         if path.exists() and path.read_bytes() == content:

@@ -1,6 +1,5 @@
 """Objects by key: files on disk, memory (tests), or an S3 bucket, behind one contract."""
 
-import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -14,13 +13,13 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
 from modelyard.errors import InvalidInputError, NotFoundError, UnavailableError
-from modelyard.kit.files import DiskFullError, is_disk_full
+from modelyard.kit.files import DISK_FULL, DiskFullError, is_disk_full
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Backend
 
 _CHUNK_BYTES = 4 << 20
-_NO_SPACE = os.strerror(errno.ENOSPC)  # obstore's errors have the system's words, and no number
+_NO_SPACE = tuple(os.strerror(each) for each in DISK_FULL)  # obstore's errors have the system's words, and no number
 
 
 class ObjectNotFoundError(NotFoundError):
@@ -249,7 +248,7 @@ def _translated(key: str) -> Iterator[None]:
             f"There is no object '{key}'", hint="If a record names it, restore the object store from a backup."
         ) from error
     except (BaseError, OSError) as error:
-        if (isinstance(error, OSError) and is_disk_full(error)) or _NO_SPACE in str(error):
+        if (isinstance(error, OSError) and is_disk_full(error)) or any(words in str(error) for words in _NO_SPACE):
             raise DiskFullError(f"the object '{key}'") from error
         reason = str(error).partition("\n\nDebug source:")[0]  # obstore adds its own structure behind it
         raise UnavailableError(

@@ -1,5 +1,6 @@
 """The AutoML job: profile, estimate, search, and the winner as a bundle, all within one budget of time."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -90,7 +91,7 @@ class _Work:
         if self._recipe.is_estimate:
             outlook = self._report.feasibility.outlook if self._report.feasibility else Outlook.TOO_SHORT
             return {"outlook": outlook.value, "seconds": round(self._budget.spent, 2)}
-        self._make_fallback()
+        self._make_fallback((CandidateStatus.COMPLETED,), self._budget.left / 2)
         most = self._recipe.max_candidates or _MOST_CANDIDATES
         share = self._autogluon_seconds()
 
@@ -173,7 +174,8 @@ class _Work:
             figures = self._winners.train(candidate, self._budget.left, grace)
             if figures is not None:
                 return self._won(candidate, figures)
-        self._make_fallback()
+        overtime = _OVERTIME_SECONDS + _OVERTIME_SHARE * self._recipe.budget_seconds
+        self._make_fallback((CandidateStatus.COMPLETED, CandidateStatus.OVERDUE), self._budget.left + overtime)
         fallback = self._winners.use_fallback()
         if fallback is None:
             message = self._report.candidates[0].message if self._report.candidates else "none was tried"
@@ -183,17 +185,12 @@ class _Work:
             )
         return self._won(self._report.candidates[fallback.number], fallback.figures)
 
-    def _make_fallback(self) -> None:
-        """Have a model as early as can be, of the quickest candidate; if need be, after the time is over."""
-        fitting = [
-            each
-            for each in self._report.candidates
-            if each.is_deployable and each.status in (CandidateStatus.COMPLETED, CandidateStatus.OVERDUE)
-        ]
-        if fitting:
+    def _make_fallback(self, statuses: Collection[CandidateStatus], seconds: float) -> None:
+        """Have a model of the quickest candidate that has one of these statuses, if there is none yet."""
+        fitting = [each for each in self._report.candidates if each.is_deployable and each.status in statuses]
+        if fitting and seconds > 0:
             quickest = min(fitting, key=lambda each: (each.score is None, each.fit_seconds or 0.0))
-            overtime = _OVERTIME_SECONDS + _OVERTIME_SHARE * self._recipe.budget_seconds
-            self._winners.make_fallback(quickest, max(0.0, self._budget.left) + overtime)
+            self._winners.make_fallback(quickest, seconds)
 
     def _won(self, winner: Candidate, figures: dict[str, float]) -> Figures:
         channel = self._job.channels["train"]

@@ -62,12 +62,11 @@ class Checkpoint:
         write_atomic(self.fallback_folder.with_suffix(".json"), msgspec.json.encode(fallback))
 
     def fallback(self) -> Fallback | None:
-        """What was said of the fallback, if there is one."""
+        """What was said of the fallback, if there is one; what an earlier release said is not understood."""
         try:
-            content = self.fallback_folder.with_suffix(".json").read_bytes()
-        except FileNotFoundError:
+            return msgspec.json.decode(self.fallback_folder.with_suffix(".json").read_bytes(), type=Fallback)
+        except (FileNotFoundError, msgspec.ValidationError):
             return None
-        return msgspec.json.decode(content, type=Fallback)
 
 
 def read_report(path: Path) -> AutoMLReport:

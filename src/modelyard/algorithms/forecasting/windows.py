@@ -160,7 +160,7 @@ def _cut(table: SeriesTable, frame: Frame, known: int) -> Windows:
     scales = []
     for each in table.series:
         before = each.values[: max(0, known - each.first)]
-        scales.append(_scale(before if len(before) > 1 else each.values, frame.season))
+        scales.append(_scale(before if len(before) and np.ptp(before) > 0 else each.values, frame.season))
     whole = np.zeros((len(ends), size))
     for row, (_, number, place) in enumerate(ends):
         whole[row] = table.series[number].values[place - frame.window : place + frame.horizon]

@@ -24,6 +24,7 @@ _PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL
 _MEMORY_BYTES = 2 << 30
 _DISK_BYTES = 20 << 30
 _LAST_LINES = 6
+_COMPILERS = "8"  # processes, whose memory counts; uv would have one for each core
 _BUILT_ONLY = ("--only-binary", ":all:", "--no-binary", "pyspark")
 """Spark's project publishes pyspark as a source archive alone: that one is built here, as all is in the sandbox."""
 
@@ -178,5 +179,6 @@ def _environment(cache: Path) -> dict[str, str]:
     """Which index uv asks, through which proxy: as this process was told."""
     names = [name for name in os.environ if name.startswith("UV_") or name.upper() in _PASSED_ON]
     own = {"UV_CACHE_DIR": str(cache), "UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+    own |= {"UV_CONCURRENT_INSTALLS": _COMPILERS}
     index = {"UV_DEFAULT_INDEX": os.environ["PIP_INDEX_URL"]} if "PIP_INDEX_URL" in os.environ else {}
     return index | {name: os.environ[name] for name in names} | own

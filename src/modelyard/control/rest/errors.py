@@ -129,9 +129,7 @@ def _answer_framework(request: Request, error: Exception) -> JSONResponse:
 
 def _answer_system(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, OSError) and is_disk_full(error):
-        return _answer_error(
-            request, DiskFullError(f"what this request brought ({error.filename or 'a temporary file'})")
-        )
+        return _answer_error(request, DiskFullError("what this request brought"))
     raise error
 
 

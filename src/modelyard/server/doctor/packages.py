@@ -1,6 +1,7 @@
 """Looks at how packages are installed."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 from modelyard.server.doctor.findings import Finding, FindingStatus
@@ -19,5 +20,5 @@ def look_at_bytecode(_settings: Settings) -> Finding:
         "bytecode",
         FindingStatus.WARN,
         "Packages are not compiled to bytecode: every job and replica compiles what it imports, for seconds, each time",
-        f"python -m compileall -q {Path(spec.origin).parents[1]}    (uv does it with --compile-bytecode)",
+        f"{sys.executable} -m compileall -q {Path(spec.origin).parents[1]}    (uv does it with --compile-bytecode)",
     )

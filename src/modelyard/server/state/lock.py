@@ -7,10 +7,11 @@ from modelyard.settings import Home
 
 
 class PlatformLock(FileLock):
-    """To be held by whatever works in the directory; `message` says what is wrong if another process does."""
+    """To be held by whatever works in the directory; `message` and `hint` are for whoever finds it held."""
 
-    def __init__(self, home: Home, message: str) -> None:
-        super().__init__(home.run / "platform.lock", message, f"Stop that one first: modelyard down --home {home.root}")
+    def __init__(self, home: Home, message: str, hint: str = "") -> None:
+        usual = f"Stop that one first: modelyard down --home {home.root}"
+        super().__init__(home.run / "platform.lock", message, hint or usual)
         self._home = home
 
     def __enter__(self) -> Self:

@@ -200,7 +200,8 @@ class AutoMLReport:
     script: str = ""
 
     def leaderboard(self) -> tuple[Candidate, ...]:
-        """Completed candidates, best first; of equal ones the quicker to answer."""
+        """Completed candidates, best first; of equal ones the quicker to answer. A winner without a score leads."""
         sign = -1.0 if self.is_objective_maximised else 1.0
         completed = [each for each in self.candidates if each.score is not None and each.status == "completed"]
-        return tuple(sorted(completed, key=lambda each: (sign * (each.score or 0.0), each.latency_ms or 0.0)))
+        unscored = [each for each in self.candidates if each.number == self.winner and each.score is None]
+        return (*unscored, *sorted(completed, key=lambda each: (sign * (each.score or 0.0), each.latency_ms or 0.0)))

@@ -89,3 +89,9 @@ def test_the_leaderboard_has_the_best_first_and_of_equals_the_quicker(is_maximis
     tried = (candidate(0, 0.5), candidate(1, 0.9, 2.0), candidate(2, None), candidate(3, 0.9, 1.0))
     found = AutoMLReport(is_objective_maximised=is_maximised, candidates=tried).leaderboard()
     assert [each.number for each in found] == order
+
+
+def test_a_winner_that_was_never_judged_leads_the_leaderboard():
+    tried = (candidate(0, None), candidate(1, None))
+    found = AutoMLReport(candidates=tried, winner=1).leaderboard()
+    assert [each.number for each in found] == [1]

@@ -12,7 +12,7 @@ from modelyard.cli.output import pairs, since
 from modelyard.cli.session import Session
 from modelyard.cli.suggestions import did_you_mean
 from modelyard.types.automl.recipes import AutoMLTask, CandidateSource
-from modelyard.types.automl.reports import AutoMLReport, SeriesProfile
+from modelyard.types.automl.reports import AutoMLReport, Candidate, SeriesProfile
 from modelyard.types.compute.scheduling import DEFAULT_QUEUE
 from modelyard.types.jobs import JobKind
 
@@ -164,7 +164,7 @@ def leaderboard(
         {
             "Candidate": lambda each: f"{each.number}{' (winner)' if each.number == found.winner else ''}",
             "Algorithm": lambda each: each.algorithm,
-            found.objective: lambda each: f"{each.score:.5g} ± {each.score_error or 0:.2g}",
+            found.objective: _score,
             "Fit (s)": lambda each: f"{each.fit_seconds or 0:.2f}",
             "Row (ms)": lambda each: f"{each.latency_ms or 0:.3f}",
             "From": lambda each: each.source if each.is_deployable else f"{each.source}, not deployable",
@@ -207,6 +207,10 @@ def _show(session: Session, found: AutoMLReport) -> None:
         "Winner": "" if found.winner is None else f"{found.winner}  {pairs(found.holdout)}",
     }
     session.out.record(found, fields)
+
+
+def _score(candidate: Candidate) -> str:
+    return "-" if candidate.score is None else f"{candidate.score:.5g} ± {candidate.score_error or 0:.2g}"
 
 
 def _series(found: SeriesProfile) -> str:
