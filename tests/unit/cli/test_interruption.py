@@ -10,7 +10,7 @@ from pathlib import Path
 def test_ctrl_c_while_the_program_is_still_being_imported_ends_it_without_a_traceback(tmp_path: Path):
     (tmp_path / "typer.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     program = subprocess.Popen(
-        [sys.executable, "-m", "modelyard", "status"],
+        ["env", "--default-signal=INT", sys.executable, "-m", "modelyard", "status"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -62,7 +62,7 @@ def check_undivided(endpoint: str, headers: Headers) -> None:
         RequestInvalidError: it does, in AWS's words.
     """
     for name, words in _PARTS.items():
-        if name in headers:
+        if headers.get(name):
             raise own.RequestInvalidError(f"Endpoint {endpoint} {words}", hint=f"Leave {name.decode()} out.")
 
 
