@@ -1,4 +1,4 @@
-"""Parquet, images, protobuf records, lines of libsvm: decoded in another process, and what comes back as tensors of a signature."""
+"""Bodies that are decoded in another process, and what comes back as tensors of a signature."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
