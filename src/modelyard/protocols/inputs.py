@@ -103,7 +103,7 @@ def _plain_form(
     """How many numbers a tensor of this shape has, and what packs them; None if it takes a closer look."""
     is_right = wanted and shape[1:] == wanted[1:] and shape and shape[0] > 0 and wanted[0] in (-1, shape[0])
     count = prod(shape)
-    if not is_right or count > _MAX_PACKED or datatype not in _ARRAY_CODES:
+    if not is_right or min(shape) < 0 or count > _MAX_PACKED or datatype not in _ARRAY_CODES:
         return None
     return count, struct.Struct(f"<{count}{_ARRAY_CODES[datatype]}").pack
 

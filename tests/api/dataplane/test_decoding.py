@@ -1,6 +1,7 @@
-"""Parquet and images: decoded beside the gateway, so that a bad one fails alone."""
+"""Parquet, images, records and lines: decoded beside the gateway, so that a bad one fails alone."""
 
 import asyncio
+import gzip
 import io
 import socket
 import struct
@@ -29,6 +30,7 @@ from modelyard.types.signatures import DataType, TensorSpec
 
 PARQUET = {"Content-Type": "application/x-parquet"}
 RECORDS = {"Content-Type": "application/x-recordio-protobuf"}
+LIBSVM = {"Content-Type": "text/x-libsvm"}
 SPECS = {
     "table": (
         TensorSpec(name="numeric", datatype=DataType.FP32, shape=(-1, 2), columns=("age", "pay"), allows_missing=True),
@@ -37,6 +39,7 @@ SPECS = {
     "grey": (TensorSpec(name="pixels", datatype=DataType.FP32, shape=(-1, 4, 6)),),
     "colour": (TensorSpec(name="pixels", datatype=DataType.UINT8, shape=(-1, 3, -1, -1)),),
     "vectors": (TensorSpec(name="v", datatype=DataType.FP32, shape=(-1, 3)),),
+    "gaps": (TensorSpec(name="v", datatype=DataType.FP32, shape=(-1, 3), allows_missing=True),),
 }
 
 
@@ -105,6 +108,18 @@ def test_protobuf_records_come_as_rows_and_go_as_labels(http):
         assert refused == (400, "invalid_body")
     refused = http.post("/endpoints/table/invocations", content=body, headers=RECORDS)
     assert refusal(refused) == (415, "unsupported_media_type")
+
+
+def test_lines_of_libsvm_are_rows_with_gaps(http):
+    body = b"7 0:1.5 2:-2 # of a training\n\r\n1:3\r\n"
+    answered = predictions(http.post("/endpoints/gaps/invocations", content=body, headers=LIBSVM))
+    assert answered == [{"same_v": [1.5, None, -2.0]}, {"same_v": [None, 3.0, None]}]
+    for wrong in (b"", b"1 3:1", b"1 0:x", b"1 x", b"1 -1:2", b"1 0"):
+        refused = refusal(http.post("/endpoints/gaps/invocations", content=wrong, headers=LIBSVM))
+        assert refused == (400, "invalid_body")
+    many = gzip.compress(b"1\n" * 500_000)
+    answer = http.post("/endpoints/gaps/invocations", content=many, headers=LIBSVM | {"Content-Encoding": "gzip"})
+    assert refusal(answer) == (413, "too_large")
 
 
 @pytest.mark.parametrize(
@@ -219,6 +234,7 @@ SEEDS = {
     JobKind.PARQUET: parquet(age=[1, None], pay=[1.0, 2.0], job=["x", "y"], v=[[1], [2]]),
     JobKind.IMAGE: image(np.arange(200, dtype=np.uint8).reshape(10, 20)),
     JobKind.RECORDS: record(np.arange(3.0), 1.0) + record(np.array([0, 7.0, 0]), is_sparse=True),
+    JobKind.LIBSVM: b"1 0:1.5 2:-2\n0 1:3\n",
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from modelyard.testing.raw_http import RawClient, request
 from modelyard.testing.scripted_model import body, start_scripted
-from modelyard.testing.serving import Serving, WorkerProcess, endpoint, token, variant
+from modelyard.testing.serving import TOKEN, Serving, WorkerProcess, endpoint, token, variant
 
 PATIENCE_SECONDS = 60.0
 PAYLOAD = request(body(1), secret="own", path="/v2/models/echo/infer")
@@ -60,3 +60,16 @@ def test_an_endpoint_that_is_gone_is_not_found_and_one_that_is_back_answers(serv
 def test_calls_with_a_known_head_count_for_the_rate_of_their_token(serving: Serving, own_worker, raw):
     serving.publish(endpoint("echo", variant(own_worker)), tokens=(token("own", "own", requests_per_second=2.0),))
     assert 429 in [status(raw) for _ in range(50)]
+
+
+def test_what_is_refused_or_needs_no_token_is_answered_alike_however_often_it_comes(serving: Serving):
+    asked = {
+        request(body(1), secret=TOKEN, path="/v2/models/echo/infr"): 404,
+        request(body(1), secret=TOKEN, path="/v2/models/echo/infer", method="PUT"): 405,
+        request(b"", secret="", path="/v2/health/live", method="GET"): 200,
+    }
+    with RawClient(serving.port) as connection:
+        for payload, expected in asked.items():
+            for _ in range(3):
+                connection.send(payload)
+                assert connection.answer().status == expected

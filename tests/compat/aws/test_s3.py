@@ -335,5 +335,9 @@ def test_keys_with_empty_parts_are_keys_of_their_own(s3):
     s3.put_object(Bucket=bucket, Key="a.xml", Body=listing, ContentType="application/xml")
     assert s3.head_object(Bucket=bucket, Key="a.xml")["ContentLength"] == len(listing)
     assert s3.get_object(Bucket=bucket, Key="a.xml")["Body"].read() == listing
+    s3.put_object(Bucket=bucket, Key="x.~empty~y//z", Body=b"")
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket, Prefix="x")["Contents"]] == ["x.~empty~y//z"]
+    with pytest.raises(ClientError, match="no part of a key may be"):
+        s3.put_object(Bucket=bucket, Key="a/.~empty~/b", Body=b"")
     s3.delete_object(Bucket=bucket, Key="odd/a///b")
     assert "odd/a///b" not in [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]

@@ -6,6 +6,7 @@ from stage import Stage
 
 from modelyard.control.access_keys.service import AccessKeyService
 from modelyard.control.buckets.files import S3Files, parse_uri
+from modelyard.control.buckets.keys import named
 from modelyard.control.buckets.service import BucketService
 from modelyard.control.documents.repository import DocumentRepository
 from modelyard.control.documents.service import DocumentService
@@ -87,6 +88,11 @@ def bucket_taken(stage: Stage) -> None:
 @provokes("s3_uri_invalid")
 def s3_uri_invalid(_stage: Stage) -> None:
     parse_uri("https://example.com/wine.csv")
+
+
+@provokes("key_reserved")
+def key_reserved(_stage: Stage) -> None:
+    named("train/.~empty~/wine.csv")
 
 
 @provokes("s3_object_not_found")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelyard.dataplane.gateway.dialect import Operation, Target
 from modelyard.dataplane.gateway.http.repeats import KnownHead, learn
 
 HEAD = (
@@ -22,7 +23,7 @@ class Parsed:
         self.messages: list[tuple[bytes, dict[bytes, bytes], bytes]] = []
         self.is_last = False
         self.takes_chunks = True
-        self.target = self.dialect = None
+        self.target, self.dialect, self.error = Target(Operation.INFER), None, None
         self.is_broken = False
         self.parser = httptools.HttpRequestParser(self)
         try:

@@ -443,16 +443,9 @@ def test_only_signed_requests_name_a_model_of_a_multi_model_endpoint():
     assert DIALECT.part(target, {b"authorization": signed[b"authorization"]}) == ""
 
 
-def test_lines_of_libsvm_are_rows_with_gaps():
-    headers = {b"content-type": b"text/x-libsvm"}
-    spec = TensorSpec(name="features", datatype=DataType.FP32, shape=(-1, 2), allows_missing=True)
-    signature = Signature(inputs=(spec,), outputs=STRICT.outputs)
-    (rows,) = parse(b"7 0:1.5 1:-2 # of a training\n\n1:3\n", signature, headers).values()
-    assert rows[0] == [1.5, -2.0]
-    assert math.isnan(rows[1][0])
-    assert rows[1][1] == 3.0
-    for wrong in (b"", b"1 2:1", b"1 0:x", b"1 x", b"1 -1:2", b"1 0"):
-        with pytest.raises(InvalidInputError):
-            parse(wrong, signature, headers)
-    with pytest.raises(InvalidInputError, match="no rows of numbers"):
-        parse(b"1 0:1", TABLE, headers)
+def test_lines_of_libsvm_and_records_are_for_models_of_rows_of_a_known_width():
+    spec = TensorSpec(name="features", datatype=DataType.FP32, shape=(-1, -1))
+    for kind in (b"text/x-libsvm", b"application/x-recordio-protobuf"):
+        for signature in (TABLE, Signature(inputs=(spec,), outputs=STRICT.outputs)):
+            with pytest.raises(InvalidInputError, match="no rows of numbers"):
+                parse(b"1 0:1", signature, {b"content-type": kind})

@@ -143,6 +143,14 @@ def test_a_float_that_is_no_number_never_reaches_the_model(first: float, second:
         assert refused.value.code == "tensor_value"
 
 
+@pytest.mark.parametrize("shape", [(1, -1), (1, -1, -1), (-1, -1)])
+def test_a_shape_with_a_negative_size_is_refused_where_the_model_leaves_it_open(shape: tuple[int, ...]):
+    spec = TensorSpec(name="a", datatype=DataType.FP32, shape=(-1,) * len(shape))
+    body = json.dumps({"inputs": [{"name": "a", "datatype": "FP32", "shape": shape, "data": [1.0]}]}).encode()
+    with pytest.raises(InvalidInputError, match="negative size"):
+        DIALECT.parse(body, {}, Signature(inputs=(spec,), outputs=(spec,)))
+
+
 @given(st.floats(width=32))
 def test_missing_values_pass_where_the_model_allows_them(value: float):
     spec = TensorSpec(name="a", datatype=DataType.FP32, shape=(-1, 1), allows_missing=True)

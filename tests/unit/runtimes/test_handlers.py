@@ -90,6 +90,10 @@ def test_a_booster_of_xgboost_gets_its_own_matrix_of_csv_and_of_libsvm(tmp_path:
             answer = predictor.predict(request(body, content_type, "application/json"))
             wanted = booster.predict(xgboost.DMatrix(asked), output_margin=True)
             assert json.loads(answer["body"].tobytes()) == pytest.approx(wanted.tolist(), abs=1e-6)
+        for wrong in (b"1 3:0.5", b"1 -1:0.5", b"1 qid:1 0:0.5", b"1 0"):
+            answer = predictor.predict(request(wrong, "text/libsvm", "application/json"))
+            assert answer["status"].tolist() == [400]
+            assert b"is no pair" in answer["body"].tobytes()
 
 
 @pytest.mark.parametrize(

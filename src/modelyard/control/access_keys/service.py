@@ -98,6 +98,12 @@ class AccessKeyService:
             RouteToken(id=_SESSIONS, secret_sha256="", project=None, role=Role.VIEWER, session_keys=lent),
         ]
 
+    def in_force(self, project: str) -> list[AccessKey]:
+        """Every permanent key of a project that was not revoked, newest first."""
+        with self._database.read() as connection:
+            found = self._repository.in_force(connection)
+        return [key for key in reversed(found) if key.project == project]
+
     def is_empty(self, project: str) -> bool:
         """True if no key in force belongs to this project."""
         return all(key.project != project for key in self.signing_keys())

@@ -21,6 +21,12 @@ class S3UriInvalidError(InvalidInputError):
     code = "s3_uri_invalid"
 
 
+class KeyReservedError(InvalidInputError):
+    """A key that the platform has kept for itself."""
+
+    code = "key_reserved"
+
+
 class S3ObjectNotFoundError(NotFoundError):
     """Nothing lies under this S3 URI."""
 

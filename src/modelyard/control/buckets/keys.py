@@ -6,6 +6,7 @@ There each empty part has a name. Nobody sees it who comes through the platform.
 from collections.abc import Iterator
 from pathlib import Path
 
+from modelyard.control.buckets.errors import KeyReservedError
 from modelyard.storage.objects import ObjectInfo, ObjectStore
 
 EMPTY = ".~empty~"
@@ -13,14 +14,20 @@ EMPTY = ".~empty~"
 
 
 def named(key: str) -> str:
-    """A key, or the beginning of keys, as the store has it. The last part may be the beginning of any, and stays."""
+    """A key, or the beginning of keys, as the store has it. The last part may be the beginning of any, and stays.
+
+    Raises:
+        KeyReservedError: a part of it is what stands for an empty one.
+    """
     *parts, last = key.split("/")
+    if EMPTY in (*parts, last):
+        raise KeyReservedError(f"no part of a key may be '{EMPTY}'", hint="Give the object another key.")
     return "/".join([*(part or EMPTY for part in parts), last])
 
 
 def plain(key: str) -> str:
     """The key that the store has as this."""
-    return key.replace(EMPTY, "")
+    return "/".join("" if part == EMPTY else part for part in key.split("/"))
 
 
 class NamedParts(ObjectStore):

@@ -127,6 +127,10 @@ class DocumentService:
         with self._database.read() as connection:
             return self._page(connection, kind, project, page, chosen, order, descending=descending)
 
+    def cursor(self, document: Document, order: DocumentOrder) -> str:
+        """What asks a list of this order for what comes after a document."""
+        return PageQuery.encode(sort_key(order, document))
+
     def every(self, kind: str, project: str, chosen: DocumentFilter = _ALL) -> Iterator[Document]:
         """All documents of a kind by name, read in portions while they are taken."""
         page = PageQuery(limit=_SCAN)

@@ -58,9 +58,13 @@ def _columns(job: Job, limit_bytes: int) -> tuple:  # type: ignore[type-arg] # o
 
         return columns_of(job.body, limit_bytes)
     if job.kind is JobKind.RECORDS:
-        from modelyard.dataplane.decoding.records import rows_of  # noqa: PLC0415
+        from modelyard.dataplane.decoding import records  # noqa: PLC0415
 
-        return (rows_of(job.body, job.width, limit_bytes),)
+        return (records.rows_of(job.body, job.width, limit_bytes),)
+    if job.kind is JobKind.LIBSVM:
+        from modelyard.dataplane.decoding import libsvm  # noqa: PLC0415
+
+        return (libsvm.rows_of(job.body, job.width, limit_bytes),)
     from modelyard.dataplane.decoding.images import pixels_of  # noqa: PLC0415
 
     if job.image is None:

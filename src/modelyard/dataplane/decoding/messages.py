@@ -21,6 +21,7 @@ class JobKind(StrEnum):
     PARQUET = "parquet"
     IMAGE = "image"
     RECORDS = "records"
+    LIBSVM = "libsvm"
 
 
 class ImageForm(msgspec.Struct, array_like=True, frozen=True):
@@ -32,7 +33,7 @@ class ImageForm(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Job(msgspec.Struct, array_like=True, frozen=True):
-    """A body to decode. `width`: how many numbers a row has, of records."""
+    """A body to decode. `width`: how many numbers a row has, of records and lines."""
 
     kind: JobKind
     body: bytes

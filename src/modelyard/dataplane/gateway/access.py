@@ -64,6 +64,7 @@ class Access:
         """Replace the tokens; one that stays goes on with what is left of its rate."""
         self._tokens, self._signers, self._session_keys = {}, {}, {}
         self._sessions.clear()
+        self._accepted.clear()
         for token in tokens:
             if token.session_keys:
                 self._session_keys = token.session_keys
@@ -79,7 +80,6 @@ class Access:
                 self._tokens[digest] = (digest, ends, caller)
         known = (*self._tokens.values(), *self._signers.values())
         self._levels.keep_only({caller.token_id for _, _, caller in known})
-        self._accepted.clear()
         self._note_next_end()
 
     def has_ended(self) -> bool:

@@ -89,10 +89,10 @@ class Inference:
 
     def follow(self, table: RoutingTable) -> None:
         """Change to a new routing table."""
+        self.epoch += 1  # first: whatever fails below, nothing that was known holds any more
         self.access.follow(table.tokens)
         self.fleet.follow(table)
         self.has_table = True
-        self.epoch += 1
 
     def tick(self) -> None:
         """Let time act; call it 20 times a second."""

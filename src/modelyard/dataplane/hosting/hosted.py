@@ -50,6 +50,7 @@ class HostedModel(Predictor):
         self._busy_seconds = 0.0
         self._nan_output = ""
         self._began_at = 0.0
+        self._is_quick = False
 
     @property
     def is_loaded(self) -> bool:
@@ -101,6 +102,8 @@ class HostedModel(Predictor):
 
     def begin_batch(self, patience_seconds: float) -> None:
         """See BatchSigns."""
+        if not self._is_quick and self._signs.weigh_before is not None:
+            self._signs.weigh_before()
         self._began_at = time.monotonic()
         if self._signs.begin_batch(self.number, patience_seconds):
             self._on_change()  # now: the loop has no turn before the batch is over
@@ -113,9 +116,16 @@ class HostedModel(Predictor):
             seconds = now - self._began_at
             self._busy_seconds += seconds
             self._batches += 1
-            if seconds > _QUICK_SECONDS or self._batches % _WEIGHED_EVERY == 0:
-                self.grown_bytes += self._signs.growth()
+            self._is_quick = seconds <= _QUICK_SECONDS
+            if self._is_quick and self._batches % _WEIGHED_EVERY:
+                self._signs.weigh_before = self._weigh
+            else:
+                self._weigh()
             self._began_at = 0.0
+
+    def _weigh(self) -> None:
+        self.grown_bytes += self._signs.growth()
+        self._signs.weigh_before = None
 
     def note_nan(self, output: str) -> None:
         """See BatchSigns."""

@@ -6,6 +6,7 @@ import mmap
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from modelyard.dataplane.hosting.layout import MARKER
@@ -24,6 +25,7 @@ class HostSigns:
 
     Attributes:
         alive_until: what the next report promises.
+        weigh_before: charges the model at work last with what its quick batches took; to call before a slow one's.
 
     Args:
         folder: of the host.
@@ -40,6 +42,7 @@ class HostSigns:
         self._alarm_at = 0.0
         self._memory = ResidentMemory()
         self._peak_bytes = self._memory.bytes()
+        self.weigh_before: Callable[[], None] | None = None
         self.alive_until = 0.0
         self.promise(BEAT_SECONDS)
         faulthandler.register(signal.SIGALRM, file=sys.stderr, all_threads=False, chain=True)

@@ -7,6 +7,7 @@ mxnet.apache.org, "Data loading API", section "RecordIO format"; protobuf.dev/pr
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ _FLOATS = 2
 _DTYPES = {_FLOATS: "<f4", 3: "<f8", 7: "<i4"}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MOST_BITS = 63
+_MOST_DIMENSIONS = 32
 _IMAGE_HEADER = struct.Struct("<IfQQ")  # flag (number of further labels), label, id, second id
 
 
@@ -67,6 +69,8 @@ def frames(content: bytes) -> Iterator[bytes]:
         if word >> 29 in (_WHOLE, _LAST):
             yield struct.pack("<I", _MAGIC).join(parts)
             parts = []
+    if parts:
+        raise _damaged("its last record has no end")
 
 
 def record(content: bytes) -> tuple[Vector, float | None]:
@@ -143,16 +147,22 @@ def _vector(content: bytes | int) -> Vector | None:
 
 
 def _tensor(content: bytes, dtype: str) -> Vector:
-    values, keys, shape = b"", [], []
+    values: list[bytes] = []
+    keys: list[int] = []
+    shape: list[int] = []
     for number, value in _fields(content):
         if number == 1:
-            values += _packed(value, dtype)
+            values.append(_packed(value, dtype))
         elif number == 2:  # noqa: PLR2004 - field numbers of the message
             keys += _varints(value)
         elif number == 3:  # noqa: PLR2004
             shape += _varints(value)
-    numbers = np.frombuffer(values, dtype=dtype).astype(np.float64)
-    return Vector(numbers, np.array(keys, dtype=np.int64), int(np.prod(shape)) if shape else 0)
+    if len(shape) > _MOST_DIMENSIONS:
+        raise _damaged(f"a tensor has {len(shape)} dimensions")
+    numbers = np.frombuffer(b"".join(values), dtype=dtype).astype(np.float64)
+    if keys and len(keys) != len(numbers):
+        raise _damaged(f"a tensor has {len(keys)} keys and {len(numbers)} values")
+    return Vector(numbers, np.array(keys, dtype=np.int64), prod(shape) if shape else 0)
 
 
 def _packed(value: bytes | int, dtype: str) -> bytes:

@@ -26,7 +26,6 @@ from modelyard.protocols.invocations.bodies import BodyCall, EventStreamCall
 from modelyard.protocols.invocations.csv_body import parse_csv
 from modelyard.protocols.invocations.encoded import ENCODED
 from modelyard.protocols.invocations.json_body import parse_json, parse_lines
-from modelyard.protocols.invocations.libsvm_body import parse_libsvm
 from modelyard.protocols.invocations.media_types import Format, Wanted, format_of, wanted
 from modelyard.protocols.invocations.npy import output_of, parse_npy
 from modelyard.types.serving.bodies import takes_bodies
@@ -94,8 +93,6 @@ class Invocations(PlainDialect):
             tensors = parse_csv(body, signature, parameters)
         elif media is Format.JSON_LINES:
             tensors = parse_lines(body, signature)
-        elif media is Format.LIBSVM:
-            tensors = parse_libsvm(body, signature)
         elif media is Format.NPY:
             tensors = parse_npy(body, signature)
         elif media is not None and media in ENCODED:

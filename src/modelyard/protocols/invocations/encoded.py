@@ -1,6 +1,6 @@
-"""Parquet, images, protobuf records: decoded in another process, and what comes back as tensors of a signature."""
+"""Bodies that are decoded in another process, and what comes back as tensors of a signature."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ _CHANNELS = (1, 3)
 _GREY_RANK, _COLOUR_RANK = 2, 3
 _ROWS_RANK = 2
 _NUMBERS = frozenset(DataType) - {DataType.BOOL, DataType.BYTES}
+_FLOATS = frozenset({DataType.FP16, DataType.FP32, DataType.FP64})
 
 
 class Encoding(NamedTuple):
@@ -75,14 +76,20 @@ def records_job(body: bytes, signature: Signature) -> Job:
     Raises:
         UnsupportedMediaTypeError: the model takes no rows of numbers.
     """
-    spec = signature.inputs[0]
-    if len(signature.inputs) != 1 or spec.datatype not in _NUMBERS or len(spec.shape) != _ROWS_RANK:
-        raise UnsupportedMediaTypeError("this model takes no rows of numbers", hint="Send application/json.")
-    return Job(JobKind.RECORDS, body, width=spec.shape[1])
+    return Job(JobKind.RECORDS, body, width=_width(signature, _NUMBERS))
+
+
+def libsvm_job(body: bytes, signature: Signature) -> Job:
+    """What decodes lines of libsvm into rows with gaps.
+
+    Raises:
+        UnsupportedMediaTypeError: the model takes no rows of floating-point numbers.
+    """
+    return Job(JobKind.LIBSVM, body, width=_width(signature, _FLOATS))
 
 
 def from_records(signature: Signature, columns: Sequence[WireTensor]) -> list[WireTensor]:
-    """The rows of decoded records."""
+    """The rows of decoded records or lines."""
     return from_array(signature, columns[0].to_array())
 
 
@@ -90,7 +97,17 @@ ENCODED: Mapping[Format, Encoding] = {
     Format.PARQUET: Encoding(parquet_job, from_parquet),
     Format.IMAGE: Encoding(image_job, from_pixels),
     Format.RECORDS: Encoding(records_job, from_records),
+    Format.LIBSVM: Encoding(libsvm_job, from_records),
 }
+
+
+def _width(signature: Signature, datatypes: Collection[DataType]) -> int:
+    """How many numbers of these types a row has that the model takes."""
+    spec = signature.inputs[0]
+    is_table = len(signature.inputs) == 1 and len(spec.shape) == _ROWS_RANK and spec.shape[1] > 0
+    if not is_table or spec.datatype not in datatypes:
+        raise UnsupportedMediaTypeError("this model takes no rows of numbers", hint="Send application/json.")
+    return spec.shape[1]
 
 
 def _layout(signature: Signature) -> _Layout:

@@ -43,6 +43,16 @@ def test_a_key_is_found_with_its_secret_until_it_is_revoked(keys, database, cloc
         again.find(made.id)
 
 
+def test_the_keys_in_force_of_a_project_are_all_there_however_many_were_revoked(keys, clock):
+    made = []
+    for project in ("default", "shop", "default"):
+        clock.sleep(1)
+        made.append(keys.create("notebook", project, Role.VIEWER))
+    clock.sleep(1)
+    keys.revoke(keys.create("notebook", "default", Role.VIEWER).id, "default")
+    assert keys.in_force("default") == [made[2], made[0]]
+
+
 def test_another_signing_key_makes_other_secrets(database, clock, tmp_path):
     assert (tmp_path / "x.key").exists() is False
     one, other = (Sealer.at(tmp_path / name) for name in ("x.key", "y.key"))

@@ -40,6 +40,10 @@ def test_traffic_routing_becomes_stages_that_last_as_long(deployment: dict[str, 
         assert (plan.seconds, plan.requests) == (30.0, 0)
 
 
+def test_the_traffic_of_an_endpoint_without_instances_moves_at_once():
+    assert plan_of(blue_green(Type="LINEAR", LinearStepSize={"Type": "INSTANCE_COUNT", "Value": 1}), 0).stages == ()
+
+
 @pytest.mark.parametrize(
     ("deployment", "words"),
     [

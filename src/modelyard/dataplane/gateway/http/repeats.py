@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from modelyard.dataplane.gateway.access import Caller
+from modelyard.dataplane.gateway.dialect import Operation
 from modelyard.dataplane.gateway.fleet import Endpoint
 from modelyard.dataplane.gateway.http.exchange import Exchange
 from modelyard.dataplane.gateway.signing import is_signed
@@ -18,6 +19,7 @@ from modelyard.dataplane.gateway.signing import is_signed
 _LENGTH = b"content-length"
 _END = b"\r\n\r\n"
 _MAX_DIGITS = 12
+_INFERENCE = (Operation.INFER, Operation.INFER_NAMED)
 _UNREPEATABLE = (b"expect", b"upgrade", b"transfer-encoding")
 
 
@@ -81,7 +83,12 @@ def request_line(data: bytes) -> bytes:
 
 
 def learn(data: bytes, exchange: Exchange) -> KnownHead | None:
-    """The head of `exchange`, which the parser has just read from `data`; None if it is not one to wait for again."""
+    """The head of `exchange`, which the parser has just read from `data`; None if it is not one to wait for again.
+
+    Only what was admitted as inference is: `admit_again` asks nothing but who sends it.
+    """
+    if exchange.error is not None or exchange.target is None or exchange.target.operation not in _INFERENCE:
+        return None
     fields = exchange.fields
     size = fields.get(_LENGTH, b"")
     head_end = data.find(_END) + len(_END)

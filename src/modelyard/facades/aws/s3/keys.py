@@ -3,7 +3,7 @@
 import hashlib
 import re
 from dataclasses import replace
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
@@ -15,7 +15,8 @@ from modelyard.facades.aws.wire.requests import WireRequest
 from modelyard.facades.aws.wire.verification import UNSIGNED
 
 _COPY_SOURCE = b"x-amz-copy-source"
-_KEY = re.compile(rb"(<Key>)(/[^<]*|[^<]*//[^<]*)(</Key>)")
+_KEY = re.compile(rb"<Key>([^<]*)</Key>")
+_EMPTY = re.compile(rb"(?:(?<=[>/])|(?<=%2F))" + re.escape(EMPTY).encode() + rb"(?=/|%2F)")  # a whole part
 _TOKEN = re.compile(rb"(<(?:Next)?ContinuationToken>[^<]*<)")
 _MOST_KEYS_BYTES = 4 << 20
 _OF_BODY = (b"content-length", b"content-md5", b"x-amz-checksum-", b"x-amz-sdk-checksum", b"x-amz-content-sha256")
@@ -24,9 +25,13 @@ _IN_QUERY = ("prefix", "marker", "key-marker", "start-after")
 
 
 def with_named_parts(scope: Scope, request: WireRequest) -> tuple[Scope, WireRequest]:
-    """A request whose keys, in path, query and the source of a copy, are those of the store."""
+    """A request whose keys, in path, query and the source of a copy, are those of the store.
+
+    Raises:
+        KeyReservedError: see `named`.
+    """
     headers = [
-        (name, _of_path(value.decode("latin-1")).encode("latin-1") if name == _COPY_SOURCE else value)
+        (name, _of_source(value.decode("latin-1")).encode("latin-1") if name == _COPY_SOURCE else value)
         for name, value in scope["headers"]
     ]
     changed = replace(
@@ -39,10 +44,17 @@ def with_named_parts(scope: Scope, request: WireRequest) -> tuple[Scope, WireReq
 
 
 def _of_path(path: str) -> str:
-    """`bucket/key`, perhaps behind a slash."""
-    before = "/" if path.startswith("/") else ""
-    bucket, slash, key = path.removeprefix("/").partition("/")
-    return f"{before}{bucket}{slash}{named(key)}"
+    """`bucket/key`, perhaps behind a slash, as a URL has it: its slashes may be encoded too."""
+    decoded = unquote(path, "latin-1")  # each byte is a character
+    before = "/" if decoded.startswith("/") else ""
+    bucket, slash, key = decoded.removeprefix("/").partition("/")
+    changed = f"{before}{bucket}{slash}{named(key)}"
+    return path if changed == decoded else quote(changed, encoding="latin-1")
+
+
+def _of_source(source: str) -> str:
+    path, version, number = source.partition("?versionId=")
+    return f"{_of_path(path)}{version}{number}"
 
 
 def _of_query(query: str) -> str:
@@ -58,13 +70,18 @@ async def deletion_with_named_parts(
     """DeleteObjects, whose keys are in its body. The store cannot check another body than the client has signed.
 
     Raises:
-        AwsError: the body is not what the client has signed.
+        AwsError: the body is not what the client has signed, is too long, or in chunks that have keys with empty parts.
+        KeyReservedError: see `named`.
     """
     message = await gathered(body, _MOST_KEYS_BYTES)
     content, signed = message["body"], request.headers.get("x-amz-content-sha256", UNSIGNED)
+    if message.get("more_body"):
+        raise AwsError("MalformedXML", f"The request has more than {_MOST_KEYS_BYTES} bytes. Name fewer keys in it.")
     changed = _KEY.sub(_named_match, content)
-    if changed == content or message.get("more_body") or signed.startswith("STREAMING-"):
+    if changed == content:
         return scope, request, after(message, body)
+    if signed.startswith("STREAMING-"):
+        raise AwsError("InvalidRequest", "Keys with empty parts are not deleted in chunks. Send the body in one piece.")
     if signed != UNSIGNED and hashlib.sha256(content).hexdigest() != signed:
         told = "The provided 'x-amz-content-sha256' header does not match what was computed."
         raise AwsError("XAmzContentSHA256Mismatch", told)
@@ -78,7 +95,7 @@ async def deletion_with_named_parts(
 
 
 def _named_match(found: re.Match[bytes]) -> bytes:
-    return found[1] + named(found[2].decode()).encode() + found[3]
+    return f"<Key>{named(found[1].decode('latin-1'))}</Key>".encode("latin-1")
 
 
 class PlainKeys:
@@ -121,5 +138,5 @@ class PlainKeys:
 def _told(content: bytes) -> bytes:
     """An answer with the keys that clients know. Tokens come back to the store as it has written them."""
     parts = _TOKEN.split(content)
-    parts[::2] = [part.replace(EMPTY.encode(), b"") for part in parts[::2]]
+    parts[::2] = [_EMPTY.sub(b"", part) for part in parts[::2]]
     return b"".join(parts)

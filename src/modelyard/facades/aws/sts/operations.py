@@ -3,6 +3,7 @@
 from modelyard.control.access_keys.service import AccessKeyService
 from modelyard.control.documents.service import DocumentService
 from modelyard.facades.aws.iam.roles import is_deleted
+from modelyard.facades.aws.iam.users import user_arn
 from modelyard.facades.aws.wire.errors import AwsError
 from modelyard.facades.aws.wire.operations import Answer, Call, Request, operation
 from modelyard.types.access import Action
@@ -59,11 +60,6 @@ class StsOperations:
         until = call.principal.expires_at
         wanted = float(request.get("DurationSeconds", seconds))
         return self._access_keys.lend(name, call.project, call.principal.role, wanted, until)
-
-
-def user_arn(call: Call, name: str) -> str:
-    """The ARN of the user that an access key of this name is."""
-    return f"arn:aws:iam::{call.account_id}:user/{call.project}/{name.replace(' ', '-')}"
 
 
 def _role_id(call: Call) -> str:

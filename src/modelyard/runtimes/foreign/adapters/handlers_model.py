@@ -23,12 +23,16 @@ import numpy as np
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
 _DECODED = (JSON, CSV)
 _LIBSVM = ("text/libsvm", "text/x-libsvm")
-_OK, _UNSUPPORTED, _FAILED = 200, 415, 500
+_OK, _INVALID, _UNSUPPORTED, _FAILED = 200, 400, 415, 500
 _state: dict[str, Any] = {}
 
 
 class UnsupportedTypeError(Exception):
     """A content type that the handlers do not take or give."""
+
+
+class BodyInvalidError(Exception):
+    """A body that is not what its content type says."""
 
 
 def load(folder: str) -> None:
@@ -69,6 +73,8 @@ def stream(inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield _answer(_OK, part, content_type)
     except UnsupportedTypeError as error:
         yield _answer(_UNSUPPORTED, str(error).encode(), "text/plain")
+    except BodyInvalidError as error:
+        yield _answer(_INVALID, str(error).encode(), "text/plain")
     except Exception as error:  # noqa: BLE001 - whatever a script raises is its answer
         traceback.print_exc()
         yield _answer(_FAILED, f"{type(error).__name__}: {error}".encode(), "text/plain")
@@ -102,13 +108,25 @@ def _read(model: Any, content: Any, content_type: str) -> Any:
 
 
 def _rows(content: bytes, width: int) -> Any:
-    """Lines of `index:value` as an array; what a line does not name is missing."""
-    lines = [line.split() for line in content.decode().splitlines() if line.strip()]
+    """Lines of `index:value` as an array; what a line does not name is missing. See dataplane.decoding.libsvm."""
+    lines = [words for line in content.decode("latin-1").splitlines() if (words := line.partition("#")[0].split())]
     rows = np.full((len(lines), width), np.nan, np.float32)
-    for number, cells in enumerate(lines):
-        for index, value in (cell.split(":") for cell in cells if ":" in cell):
-            rows[number, int(index)] = float(value)
+    for number, words in enumerate(lines):
+        for pair in words if ":" in words[0] else words[1:]:
+            index, value = _pair(pair, number + 1, width)
+            rows[number, index] = value
     return rows
+
+
+def _pair(text: str, line: int, width: int) -> tuple[int, float]:
+    index, _, value = text.partition(":")
+    try:
+        found = int(index), float(value)
+    except ValueError:
+        found = -1, 0.0
+    if not 0 <= found[0] < width:
+        raise BodyInvalidError(f"line {line}: '{text[:40]}' is no pair of an index below {width} and a number")
+    return found
 
 
 def input_fn(content: Any, content_type: str) -> Any:

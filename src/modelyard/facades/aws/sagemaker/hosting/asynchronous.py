@@ -76,7 +76,7 @@ class AsyncOperations:
         """In whose name the endpoint is asked, and what proves it.
 
         What was accepted in the time of a temporary key is answered also after its end: with one that lasts for as
-        long as the request may wait, and can only call models.
+        long as the request may wait and be answered. It has the smallest role that calls models, which also reads.
         """
         if not call.session_token:
             return call.access_key, {}

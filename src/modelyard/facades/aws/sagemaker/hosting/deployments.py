@@ -95,4 +95,4 @@ def _size(routing: dict[str, Any], member: str) -> dict[str, Any]:
 
 def _share(size: dict[str, Any], instances: int) -> float:
     value = float(size["Value"])
-    return min(_WHOLE, value / 100 if size["Type"] == _PERCENT else value / instances)
+    return min(_WHOLE, value / 100 if size["Type"] == _PERCENT else value / max(1, instances))

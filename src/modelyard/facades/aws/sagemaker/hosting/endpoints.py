@@ -129,9 +129,10 @@ class EndpointOperations:
             KIND,
             call.project,
             name,
-            lambda kept: {**kept, "configs": {**kept["configs"], label: config}, _DEPLOYMENT: deployment},
+            lambda kept: {**kept, "configs": {**kept["configs"], label: config}},
         )
         self._hosting.change_endpoint(call.project, name, change)
+        self._documents.update(KIND, call.project, name, lambda kept: {**kept, _DEPLOYMENT: deployment})
         return {"EndpointArn": _arn(call, name)}
 
     @operation("sagemaker", "UpdateEndpointWeightsAndCapacities", Action.OPERATE)

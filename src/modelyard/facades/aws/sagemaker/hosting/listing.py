@@ -11,6 +11,7 @@ from modelyard.types.foreign.documents import Document, DocumentFilter, Document
 
 SESSION_HEADER = "x-amz-security-token"
 _DEFAULT_RESULTS = 10
+_PORTION = 100
 _NOUNS = {
     "sagemaker-model": "model",
     "sagemaker-endpoint-config": "endpoint configuration",
@@ -50,8 +51,9 @@ def checked_tags(tags: Iterable[dict[str, str]]) -> dict[str, str]:
 def page_of(documents: DocumentService, kind: str, call: Call, request: Request) -> Page[Document]:
     """The documents that a List operation asks for."""
     page = PageQuery.decode(int(request.get("MaxResults", _DEFAULT_RESULTS)), request.get("NextToken"))
-    order = DocumentOrder.NAME if request.get("SortBy") == "Name" else DocumentOrder.CREATED
-    return documents.list(kind, call.project, page, _filter(request), order, descending=_is_descending(request))
+    return documents.list(
+        kind, call.project, page, _filter(request), _order(request), descending=_is_descending(request)
+    )
 
 
 def chosen_page(
@@ -72,11 +74,16 @@ def chosen_page(
     limit, token = int(request.get("MaxResults", _DEFAULT_RESULTS)), request.get("NextToken")
     items: list[Answer] = []
     while True:
-        page = page_of(documents, kind, call, {**request, "MaxResults": limit - len(items), "NextToken": token})
-        items += [each for each in map(shown, page.items) if each is not None]
+        page = page_of(documents, kind, call, {**request, "MaxResults": _PORTION, "NextToken": token})
+        for number, document in enumerate(page.items, 1):
+            if (each := shown(document)) is not None:
+                items.append(each)
+            if len(items) == limit:
+                is_last = number == len(page.items) and page.next_cursor is None
+                return Page(items=items, next_cursor=None if is_last else documents.cursor(document, _order(request)))
         token = page.next_cursor
-        if token is None or len(items) >= limit:
-            return Page(items=items, next_cursor=token)
+        if token is None:
+            return Page(items=items, next_cursor=None)
 
 
 def _by_status(
@@ -96,6 +103,10 @@ def _by_status(
     found.sort(key=lambda each: str(each[status]), reverse=_is_descending(request))
     end = start + query.limit
     return Page(items=found[start:end], next_cursor=PageQuery.encode([end]) if end < len(found) else None)
+
+
+def _order(request: Request) -> DocumentOrder:
+    return DocumentOrder.NAME if request.get("SortBy") == "Name" else DocumentOrder.CREATED
 
 
 def _filter(request: Request) -> DocumentFilter:
