@@ -1,3 +1,5 @@
+"""What is no RecordIO is refused, and what is takes no time."""
+
 import struct
 import time
 

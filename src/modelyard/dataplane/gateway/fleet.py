@@ -172,7 +172,7 @@ class Fleet:
 
     def follow(self, table: RoutingTable) -> None:
         """Change to a new table without failing a request: new replicas connect, old ones finish what they hold."""
-        before, self._endpoints = self._endpoints, {}
+        before, endpoints = self._endpoints, dict[tuple[str, str], Endpoint]()
         for route in table.endpoints:
             key = (route.project, route.name)
             endpoint = before.get(key) or Endpoint(*key)
@@ -181,9 +181,10 @@ class Fleet:
             endpoint.follow(route, pools)
             gone = (pool for pool in old.values() if pool not in pools.values())
             self._retire(gone, is_on_demand=route.is_on_demand)
-            self._endpoints[key] = endpoint
+            endpoints[key] = endpoint
+        self._endpoints = endpoints  # now: a table that cannot be followed takes nobody's endpoint away
         for key, endpoint in before.items():
-            if key not in self._endpoints:
+            if key not in endpoints:
                 self._retire(iter(endpoint.pools.values()), is_on_demand=False)
         self._has_changed(self)
 

@@ -1,3 +1,5 @@
+"""Keys with empty parts, on their way to the store and back."""
+
 import asyncio
 import time
 from typing import Any

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -16,9 +16,6 @@ from modelyard.dataplane.tensors import OutputRows
 from modelyard.errors import ModelyardError
 from modelyard.kit.traces import HEADER as TRACEPARENT
 from modelyard.runtimes.base import Ending
-
-if TYPE_CHECKING:
-    from modelyard.dataplane.gateway.http.service import InferenceService
 
 
 class Connection(Protocol):
@@ -37,6 +34,34 @@ class Connection(Protocol):
         """Answer the request that is being received with `error` now, and take nothing more."""
 
 
+class Service(Protocol):
+    """What answers requests. `buffered_bytes`: of all their bodies that are held now."""
+
+    max_request_bytes: int
+    max_buffered_bytes: int
+    buffered_bytes: int
+
+    def refuse_size(self, exchange: "Exchange") -> None:
+        """A body has become too large for the limit of one request, or for that of all."""
+
+    def write_soon(self, connection: Connection) -> None:
+        """Let a connection write its answers at the end of this turn of the event loop."""
+
+    def answered(
+        self, exchange: "Exchange", request: PendingRequest, outputs: Sequence[OutputRows], served: Served
+    ) -> None:
+        """Write an answer."""
+
+    def part(self, exchange: "Exchange", request: StreamRequest, outputs: Sequence[OutputRows], served: Served) -> None:
+        """Write a part of an answer."""
+
+    def ended(self, exchange: "Exchange", request: StreamRequest, ending: Ending, served: Served) -> None:
+        """Write the end of an answer in parts."""
+
+    def fail(self, exchange: "Exchange", error: ModelyardError, request: PendingRequest | None = None) -> None:
+        """Write an error."""
+
+
 class Exchange(msgspec.Struct, eq=False):
     """A request from its headers to its answer. Made once a request, in 0.2 us where a plain class takes 0.4.
 
@@ -51,7 +76,7 @@ class Exchange(msgspec.Struct, eq=False):
         takes_chunks: the client knows HTTP/1.1.
     """
 
-    _service: "InferenceService"
+    _service: Service
     connection: Connection
     target: Target | None
     dialect: Dialect | None
