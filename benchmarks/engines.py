@@ -32,7 +32,7 @@ def main() -> None:
     print(f"load average: {os.getloadavg()[0]:.1f}")
     for name in sys.argv[1:] or ["local"]:
         with tempfile.TemporaryDirectory(prefix="my-") as folder:
-            measure(EngineKind(name.upper()), Path(folder))
+            measure(EngineKind(name), Path(folder))
 
 
 def measure(kind: EngineKind, folder: Path) -> None:
@@ -44,7 +44,7 @@ def measure(kind: EngineKind, folder: Path) -> None:
         if kind is EngineKind.RAY:
             print(f"{kind}: its node is up after {time.time() - begun:.1f} s")
         try:
-            with start_platform(home, ["--engine", kind.lower(), *options]) as client:
+            with start_platform(home, ["--engine", kind, *options]) as client:
                 print(f"{kind}: the platform is ready after {time.time() - begun:.1f} s")
                 client.projects.allow_code("default", reason="a benchmark")
                 first, _ = one_job(client, script)
