@@ -69,6 +69,7 @@ class Nodes:
 
     def run(self, command: Sequence[str], timeout_seconds: float, **options: Any) -> str:
         """Run to the end; standard output. What it printed is in the error if it fails."""
+        options = {"env": self.environment(), **options}  # another cluster that was joined here has left its token
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False, **options)
         assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
